@@ -1,0 +1,104 @@
+"""The channel-wise graph product of CTR-GC, with its own backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class GraphProduct(torch.autograd.Function):
+    """Sum over subsets s of ``(W4_s D_s) (W3_s x + b3_s)``, a sample at a time.
+
+    Computing one sample after the other keeps the two large intermediate results,
+    the transformed features and the channel-wise adjacency, in the processor's
+    cache. The adjacency (``[3, O, V, V]`` per sample) is not kept for the backward
+    pass but computed again, which is cheaper than the memory traffic.
+
+    This is the form for CPUs; :func:`graph_product` chooses between it and the
+    batched form.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
+    ) -> Tensor:
+        """Compute the product; see :func:`graph_product` for the arguments."""
+        n, in_channels, v, t = x.shape
+        subsets, channels = w4.shape[:2]
+        x = x.reshape(n, in_channels, v * t)
+        keep = any(ctx.needs_input_grad)
+        rows = subsets * channels
+        hidden = x.new_empty((n if keep else 1, rows, v * t))
+        out = x.new_empty((n, channels, v, t))
+        bias = b3.unsqueeze(1)
+        for i in range(n):
+            features = torch.addmm(bias, w3, x[i], out=hidden[i if keep else 0])
+            features = features.view(subsets, channels, v, t)
+            graph = torch.bmm(w4, relation[i]).view(subsets, channels, v, v)
+            torch.bmm(graph[0], features[0], out=out[i])
+            for s in range(1, subsets):
+                out[i].baddbmm_(graph[s], features[s])
+        if keep:
+            ctx.save_for_backward(x, relation, w3, w4, hidden)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        """Compute the gradients of all five inputs."""
+        x, relation, w3, w4, hidden = ctx.saved_tensors
+        grad_out = grads[0].contiguous()
+        n, channels, v, t = grad_out.shape
+        subsets = w4.shape[0]
+        grad_x = torch.empty_like(x)
+        grad_relation = torch.empty_like(relation)
+        grad_w3, grad_w4 = torch.zeros_like(w3), torch.zeros_like(w4)
+        grad_b3 = w3.new_zeros(w3.shape[0])
+        grad_hidden = torch.empty_like(hidden[0])
+        parts = grad_hidden.view(subsets, channels, v, t)
+        grad_graph = x.new_empty((subsets, channels, v, v))
+        flat_grad_graph = grad_graph.view(subsets, channels, v * v)
+        w3_t, w4_t = w3.t(), w4.transpose(1, 2)
+        for i in range(n):
+            features = hidden[i].view(subsets, channels, v, t)
+            graph = torch.bmm(w4, relation[i]).view(subsets, channels, v, v)
+            for s in range(subsets):
+                torch.bmm(
+                    grad_out[i], features[s].transpose(1, 2), out=grad_graph[s]
+                )
+                torch.bmm(graph[s].transpose(1, 2), grad_out[i], out=parts[s])
+            grad_w4.baddbmm_(flat_grad_graph, relation[i].transpose(1, 2))
+            torch.bmm(w4_t, flat_grad_graph, out=grad_relation[i])
+            grad_w3.addmm_(grad_hidden, x[i].t())
+            grad_b3 += grad_hidden.sum(1)
+            torch.mm(w3_t, grad_hidden, out=grad_x[i])
+        return grad_x.view(n, -1, v, t), grad_relation, grad_w3, grad_b3, grad_w4
+
+
+def graph_product(
+    x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
+) -> Tensor:
+    """Transform features and pass them along a channel-wise adjacency.
+
+    ``out[n, c, u, t] = sum_{s, v} G[n, s, c, u, v] (w3[s, c] x[n, :, v, t] + b3[s, c])``
+    with ``G[n, s, c] = w4[s, c] relation[n, s]``.
+
+    Args:
+        x: Features ``[N, C, V, T]``.
+        relation: Relations ``[N, S, R, V * V]`` between joints, S subsets.
+        w3: ``[S * O, C]``, subset by subset.
+        b3: ``[S * O]``.
+        w4: ``[S, O, R]``.
+
+    Returns:
+        Features ``[N, O, V, T]``.
+    """
+    if x.device.type == "cpu":
+        return GraphProduct.apply(x, relation, w3, b3, w4)
+    n, _, v, t = x.shape
+    subsets, channels = w4.shape[:2]
+    hidden = torch.baddbmm(b3[None, :, None], w3.expand(n, -1, -1), x.flatten(2))
+    hidden = hidden.view(n, subsets, channels, v, t)
+    graph = torch.matmul(w4, relation).view(n, subsets, channels, v, v)
+    return torch.matmul(graph, hidden).sum(1)

@@ -1,0 +1,77 @@
+"""PartPoolingHead: a feature map becomes one projected vector per part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from gap_mmaction.skeletons import Layout, get_skeleton
+
+
+@MODELS.register_module()
+class PartPoolingHead(nn.Module):
+    """Average the feature map over persons, frames and each part's joints; project.
+
+    GAP, section 3.1: average pooling over groups of joints, then a fully connected
+    layer to the width of the text features. The public implementation pools the same
+    way and has one layer per part, as here.
+
+    Args:
+        in_channels: Channels C of the feature map.
+        embed_dims: Width D of the text features.
+        parts: Names of joint groups of the layout, one per output; ``'global'`` is
+            every joint.
+        layout: The joint layout, a name or a dict.
+        stream: The input stream; some layouts group the joints of bone streams in
+            another way.
+
+    Raises:
+        ValueError: If a part, the layout or the stream is unknown.
+
+    Examples:
+        >>> import torch
+        >>> head = PartPoolingHead(64, 512, ['global', 'head'], 'nturgb+d')
+        >>> head(torch.rand(2, 2, 64, 16, 25)).shape
+        torch.Size([2, 2, 512])
+    """
+
+    pooling: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        embed_dims: int,
+        parts: Sequence[str],
+        layout: Layout,
+        stream: str = "joint",
+    ) -> None:
+        super().__init__()
+        skeleton = get_skeleton(layout)
+        self.parts = tuple(parts)
+        pooling = torch.zeros(skeleton.num_joints, len(self.parts))
+        for index, part in enumerate(self.parts):
+            joints = skeleton.part(part, stream)
+            pooling[list(joints), index] = 1 / len(joints)
+        self.register_buffer("pooling", pooling, persistent=False)
+        self.projections = nn.ModuleList(
+            nn.Linear(in_channels, embed_dims) for _ in self.parts
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool and project.
+
+        Args:
+            x: Feature map ``[N, M, C, T, V]``.
+
+        Returns:
+            ``[N, K, D]``, K parts.
+        """
+        pooled = x.mean(dim=(1, 3)) @ self.pooling.to(x.dtype)
+        features = [
+            projection(pooled[..., index])
+            for index, projection in enumerate(self.projections)
+        ]
+        return torch.stack(features, dim=1)

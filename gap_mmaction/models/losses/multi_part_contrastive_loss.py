@@ -1,0 +1,131 @@
+"""The contrastive loss between skeleton parts and their descriptions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+TARGETS = ("uniform", "softmax")
+
+
+@MODELS.register_module()
+class MultiPartContrastiveLoss(nn.Module):
+    r"""Symmetric KL contrastive loss, averaged over the parts (GAP, eq. 4 to 6).
+
+    All samples of a class are positives of one another. For part k with the cosines
+    :math:`c_{ij}` between skeleton feature i and text feature j the predictions are
+    :math:`p_i = \mathrm{softmax}_j(c_{ij} / \tau)`, and the same with i and j
+    exchanged; each is compared with a target q by :math:`KL(q \| p)`, summed over j
+    and averaged over i.
+
+    Two forms are in use:
+
+    * the paper's (the default): ``temperature=0.1``, ``target='uniform'`` over the
+      positives;
+    * the public implementation's: ``target='softmax', learnable=True``, with
+      :math:`q = \mathrm{softmax}(10 \cdot [y_i = y_j])` and a learned factor per part
+      in place of :math:`1 / \tau`, which is used raw, without an exponential.
+
+    Args:
+        num_parts: Number of parts K, the global one included.
+        temperature: :math:`\tau`; not used if ``learnable``.
+        target: ``'uniform'`` or ``'softmax'``.
+        learnable: Whether the factor is a parameter ``logit_scale`` of shape ``[K]``
+            that starts at ``ln(1 / 0.07)``.
+        loss_weight: The weight lambda of the loss in the sum (eq. 1).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Examples:
+        >>> import torch
+        >>> loss = MultiPartContrastiveLoss(num_parts=2)
+        >>> loss(torch.rand(4, 2, 8), torch.rand(4, 2, 8), torch.tensor([0, 1, 1, 2]))
+        tensor(...)
+    """
+
+    def __init__(
+        self,
+        num_parts: int,
+        temperature: float = 0.1,
+        target: str = "uniform",
+        learnable: bool = False,
+        loss_weight: float = 0.8,
+    ) -> None:
+        super().__init__()
+        if num_parts < 1:
+            raise ValueError(f"num_parts must be at least 1, got {num_parts}")
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}")
+        if target not in TARGETS:
+            raise ValueError(f"target {target!r} is unknown, use one of {TARGETS}")
+        self.num_parts = num_parts
+        self.temperature = temperature
+        self.target = target
+        self.loss_weight = loss_weight
+        self.logit_scale: Tensor
+        if learnable:
+            start = torch.full((num_parts,), math.log(1 / 0.07))
+            self.logit_scale = nn.Parameter(start)
+        else:
+            scale = torch.full((num_parts,), 1 / temperature)
+            self.register_buffer("logit_scale", scale, persistent=False)
+
+    def forward(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
+        """Compute the weighted mean over the parts.
+
+        Args:
+            skeleton: Features ``[B, K, D]`` of any norm.
+            text: Features ``[B, K, D]`` of any norm.
+            labels: Class indices ``[B]``.
+
+        Returns:
+            A scalar.
+        """
+        return self.loss_weight * self.per_part(skeleton, text, labels).mean()
+
+    def per_part(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
+        """Compute the unweighted losses ``[K]`` of the parts.
+
+        Args:
+            skeleton: Features ``[B, K, D]``.
+            text: Features ``[B, K, D]``.
+            labels: Class indices ``[B]``.
+
+        Raises:
+            ValueError: If the shapes do not fit one another or ``num_parts``.
+        """
+        batch = labels.shape[0]
+        if skeleton.shape != text.shape or skeleton.shape[:2] != (
+            batch,
+            self.num_parts,
+        ):
+            raise ValueError(
+                f"expected features [{batch}, {self.num_parts}, D] of both kinds, got "
+                f"{list(skeleton.shape)} and {list(text.shape)}"
+            )
+        # In half precision exp(10) would swallow the negatives of the softmax target.
+        with torch.autocast(skeleton.device.type, enabled=False):
+            source = F.normalize(skeleton.float(), dim=-1).transpose(0, 1)
+            other = F.normalize(text.float(), dim=-1).transpose(0, 1)
+            logits = self.logit_scale[:, None, None] * (source @ other.mT)
+            target = self.targets(labels)
+            negative_entropy = torch.xlogy(target, target).sum()
+            to_text = (target * F.log_softmax(logits, dim=2)).sum((1, 2))
+            to_skeleton = (target.mT * F.log_softmax(logits, dim=1)).sum((1, 2))
+            return (negative_entropy - (to_text + to_skeleton) / 2) / batch
+
+    def targets(self, labels: Tensor) -> Tensor:
+        """Give the target distributions ``[B, B]``, a row per sample.
+
+        Symmetric for the uniform form only: a negative's share in the softmax form
+        depends on how many positives its row has.
+        """
+        same = (labels[:, None] == labels[None, :]).float()
+        if self.target == "softmax":
+            return F.softmax(10 * same, dim=1)
+        return same / same.sum(1, keepdim=True)

@@ -1,0 +1,5 @@
+"""Recognizers."""
+
+from .recognizer_gap import RecognizerGAP
+
+__all__ = ["RecognizerGAP"]

@@ -1,0 +1,159 @@
+"""RecognizerGAP: a GCN recognizer with an optional text branch for training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmaction.models.recognizers import RecognizerGCN
+from mmaction.registry import MODELS
+from torch import Tensor
+
+from ..data_preprocessors import SkeletonDataPreprocessor
+
+TEXT_PREFIX = "text_branch."
+
+
+@MODELS.register_module()
+class RecognizerGAP(RecognizerGCN):
+    """Stock ``RecognizerGCN`` and, for training, the text branch of GAP.
+
+    Without ``text_branch`` it is a ``RecognizerGCN``. Everything that GAP adds to a
+    state dict has the prefix ``text_branch.``; what is left without it loads strictly
+    into the stock recognizer.
+
+    Args:
+        backbone: Config of a GCN backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
+        cls_head: Config of the classification head, as a rule stock ``GCNHead``.
+        text_branch: Config of the :class:`TextBranch`. ``layout``, ``stream``,
+            ``in_channels`` and ``num_classes`` come from the data preprocessor and the
+            head if they are left out. ``None`` for a plain GCN and for testing.
+        data_preprocessor: Config of the data preprocessor, as a rule
+            :class:`SkeletonDataPreprocessor`.
+        train_cfg: As in ``BaseRecognizer``.
+        test_cfg: As in ``BaseRecognizer``.
+
+    Raises:
+        ValueError: If the parts do not fit together, or a state dict of another layout
+            or number of classes is loaded.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        cls_head: dict | None = None,
+        text_branch: dict | None = None,
+        data_preprocessor: dict | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(
+            backbone=backbone,
+            cls_head=cls_head,
+            train_cfg=train_cfg,
+            test_cfg=test_cfg,
+            data_preprocessor=data_preprocessor,
+        )
+        self.text_branch = None
+        # On a command line, `model.text_branch=None` arrives as a string.
+        if text_branch is not None and text_branch != "None":
+            self.text_branch = MODELS.build({**self._defaults(), **text_branch})
+
+    def _defaults(self) -> dict[str, Any]:
+        """Give the text branch's arguments that other parts of the model know."""
+        defaults: dict[str, Any] = {"type": "TextBranch"}
+        if self.with_cls_head:
+            defaults["in_channels"] = self.cls_head.in_channels
+            defaults["num_classes"] = self.cls_head.num_classes
+        preprocessor = self.data_preprocessor
+        if isinstance(preprocessor, SkeletonDataPreprocessor):
+            defaults["layout"] = preprocessor.skeleton
+            defaults["stream"] = preprocessor.stream
+        return defaults
+
+    def loss(self, inputs: Tensor, data_samples: list, **kwargs: Any) -> dict:
+        """Compute the losses of a batch.
+
+        Args:
+            inputs: ``[B, clips, M, T, V, C]``.
+            data_samples: The batch's data samples with their labels.
+            **kwargs: Not used; part of mmaction2's interface.
+
+        Returns:
+            ``loss_cls`` and the head's accuracies; with a text branch ``loss_con`` and
+            the unweighted loss of every part.
+        """
+        feats, _ = self.extract_feat(inputs)
+        losses = self.cls_head.loss(feats, data_samples)
+        if self.text_branch is not None:
+            labels = torch.cat([sample.gt_label for sample in data_samples])
+            losses.update(self.text_branch(feats, labels.to(feats.device)))
+        return losses
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        local_metadata: dict,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load; leave a text branch aside where there is none; refuse other models.
+
+        MMEngine only logs tensors of another shape and goes on with random weights,
+        which is no basis for a test.
+        """
+        self._check_fit(state_dict, prefix)
+        if self.text_branch is None:
+            text = prefix + TEXT_PREFIX
+            for key in [key for key in state_dict if key.startswith(text)]:
+                del state_dict[key]
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
+    def _check_fit(self, state_dict: dict[str, Tensor], prefix: str) -> None:
+        own = self.state_dict()
+        for key, remedy in _TELLING_KEYS.items():
+            theirs = state_dict.get(prefix + key)
+            if key not in own or theirs is None:
+                continue
+            if theirs.shape != own[key].shape:
+                raise ValueError(
+                    f"the checkpoint does not fit the model: {key} is "
+                    f"{list(theirs.shape)} there and {list(own[key].shape)} here. "
+                    f"{remedy}"
+                )
+            if key == _GRAPH_KEY and not torch.equal(theirs.cpu(), own[key].cpu()):
+                raise ValueError(
+                    f"the checkpoint does not fit the model: its graph {key} has other "
+                    f"edges. {remedy}"
+                )
+
+
+_GRAPH_KEY = "backbone.A"
+
+_TELLING_KEYS = {
+    _GRAPH_KEY: (
+        "It was trained on another joint layout: set backbone.graph_cfg.layout and "
+        "data_preprocessor.layout to that one"
+    ),
+    "backbone.data_bn.weight": (
+        "It was trained on another joint layout, number of persons or number of "
+        "coordinates: set graph_cfg.layout, num_person and in_channels accordingly"
+    ),
+    "cls_head.fc.weight": (
+        "It was trained on another number of classes or has another width: set "
+        "cls_head.num_classes and in_channels accordingly, or, to fine-tune its "
+        "backbone only, load it by backbone.init_cfg=dict(type='Pretrained', "
+        "checkpoint=FILE, prefix='backbone.') instead of load_from"
+    ),
+}

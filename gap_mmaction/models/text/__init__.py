@@ -1,0 +1,15 @@
+"""The text side: descriptions, prompts, encoders and the branch that uses them."""
+
+from .cached_encoder import CachedTextEncoder
+from .hf_encoder import HFTextEncoder
+from .open_clip_encoder import OpenCLIPTextEncoder
+from .prompt_bank import PromptBank
+from .text_branch import TextBranch
+
+__all__ = [
+    "CachedTextEncoder",
+    "HFTextEncoder",
+    "OpenCLIPTextEncoder",
+    "PromptBank",
+    "TextBranch",
+]

@@ -1,0 +1,171 @@
+"""Description files: the schema, read with the line of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+
+SCHEMA = "gap-descriptions/1"
+_TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first"))
+
+
+class DescriptionError(ValueError):
+    """A description file that cannot be used; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class ActionDescription:
+    """What a description file says of one class.
+
+    Attributes:
+        label: The class's name.
+        fields: The texts of every field, the label's own included; a field that the
+            file gives as one string has one text.
+        where: File and line, for messages.
+    """
+
+    label: str
+    fields: dict[str, tuple[str, ...]]
+    where: str
+
+
+def load_descriptions(path: str | Path) -> list[ActionDescription]:
+    """Read a description file.
+
+    The file is YAML with the keys ``schema`` (``gap-descriptions/1``), ``dataset`` and
+    ``classes``, a list with one mapping per class in the order of the class indices.
+    Each has a ``label`` and any other fields, a field being a string or a list of
+    strings. Instead of ``classes`` a file may name another one as its ``base``, and
+    how many of that file's classes it takes (``first``).
+
+    Args:
+        path: The file.
+
+    Returns:
+        The classes in order.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        DescriptionError: If it breaks the schema; the message names file, line, class
+            and field.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no description file {str(path)!r}; write one after "
+            "docs/descriptions.md, or set model.text_branch.prompts.descriptions"
+        ) from None
+    return _Reader(path, text).read()
+
+
+class _Reader:
+    """Walks a file's YAML nodes, which know their lines."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+
+    def read(self) -> list[ActionDescription]:
+        try:
+            root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            raise DescriptionError(
+                f"{self.path} is no valid YAML: {error}"
+            ) from error
+        if not isinstance(root, yaml.MappingNode):
+            raise DescriptionError(
+                f"{self.path}: expected a mapping with the keys {sorted(_TOP_KEYS)}"
+            )
+        top = dict(self._pairs(root))
+        for key, node in top.items():
+            if key not in _TOP_KEYS:
+                self._fail(node, f"unknown key {key!r}, use {sorted(_TOP_KEYS)}")
+        if "schema" not in top or self._string(top["schema"], "schema") != SCHEMA:
+            self._fail(top.get("schema", root), f"`schema` must be {SCHEMA!r}")
+        if ("base" in top) == ("classes" in top):
+            self._fail(root, "give either `classes` or `base`")
+        if "base" in top:
+            return self._read_base(top)
+        if "first" in top:
+            self._fail(top["first"], "`first` goes with `base`")
+        return self._read_classes(top["classes"])
+
+    def _read_base(self, top: dict[str, yaml.Node]) -> list[ActionDescription]:
+        name = self._string(top["base"], "base")
+        base = load_descriptions(self.path.parent / name)
+        if "first" not in top:
+            return base
+        value = self._string(top["first"], "first")
+        if not value.isdigit() or not 1 <= int(value) <= len(base):
+            self._fail(
+                top["first"],
+                f"`first` is {value!r}, {name} has {len(base)} classes",
+            )
+        return base[: int(value)]
+
+    def _read_classes(self, node: yaml.Node) -> list[ActionDescription]:
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            self._fail(node, "`classes` must be a list with at least one class")
+        seen: dict[str, str] = {}
+        classes = []
+        for index, item in enumerate(node.value):
+            action = self._read_class(index, item)
+            if action.label in seen:
+                self._fail(
+                    item,
+                    f"class {index}: the label {action.label!r} stands at "
+                    f"{seen[action.label]} already",
+                )
+            seen[action.label] = action.where
+            classes.append(action)
+        return classes
+
+    def _read_class(self, index: int, node: yaml.Node) -> ActionDescription:
+        if not isinstance(node, yaml.MappingNode):
+            self._fail(node, f"class {index} must be a mapping with a `label`")
+        fields = {}
+        for key, value in self._pairs(node):
+            fields[key] = tuple(self._texts(value, f"class {index}, field {key!r}"))
+        if len(fields.get("label", ())) != 1:
+            self._fail(node, f"class {index} needs one `label`")
+        return ActionDescription(fields["label"][0], fields, self._where(node))
+
+    def _texts(self, node: yaml.Node, what: str) -> Iterator[str]:
+        if isinstance(node, yaml.SequenceNode):
+            if not node.value:
+                self._fail(node, f"{what} is an empty list")
+            for item in node.value:
+                yield self._string(item, what)
+        else:
+            yield self._string(node, what)
+
+    def _string(self, node: yaml.Node, what: str) -> str:
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            self._fail(node, f"{what} must be a text or a list of texts")
+        value = " ".join(str(node.value).split())
+        if not value:
+            self._fail(node, f"{what} is empty")
+        return value
+
+    def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
+        seen = set()
+        for key_node, value in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                self._fail(key_node, f"the key {key!r} stands twice")
+            seen.add(key)
+            yield key, value
+
+    def _where(self, node: yaml.Node) -> str:
+        return f"{self.path}, line {node.start_mark.line + 1}"
+
+    def _fail(self, node: yaml.Node, problem: str) -> NoReturn:
+        raise DescriptionError(
+            f"{self._where(node)}: {problem} (schema: docs/descriptions.md)"
+        )

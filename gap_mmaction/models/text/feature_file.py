@@ -1,0 +1,101 @@
+"""Files of text features: safetensors with the texts they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+FORMAT = "gap-text-features/1"
+
+
+@dataclass(frozen=True)
+class FeatureFile:
+    """A file of text features, open for reading.
+
+    Attributes:
+        path: The file.
+        embed_dims: Width D of the features.
+        texts: The texts, in the order of the rows.
+        encoder: What made the features, in words.
+    """
+
+    path: Path
+    embed_dims: int
+    texts: tuple[str, ...]
+    encoder: str
+
+    def read(self) -> Tensor:
+        """Read the features ``[len(texts), D]``."""
+        with safe_open(self.path, framework="pt") as file:
+            return file.get_tensor("features").float()
+
+
+def hash_texts(texts: Iterable[str]) -> str:
+    """Give the SHA-256 of a set of texts, whatever their order."""
+    joined = "\n".join(sorted(set(texts)))
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def save_features(
+    path: str | Path, texts: Sequence[str], features: Tensor, encoder: str
+) -> None:
+    """Write text features.
+
+    Args:
+        path: The file, ``.safetensors``.
+        texts: The texts.
+        features: ``[len(texts), D]``.
+        encoder: What made them, in words.
+    """
+    metadata = {
+        "format": FORMAT,
+        "encoder": encoder,
+        "texts": json.dumps(list(texts)),
+        "sha256": hash_texts(texts),
+    }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    save_file({"features": features.contiguous()}, str(path), metadata)
+
+
+def open_features(path: str | Path) -> FeatureFile:
+    """Read a feature file's header.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it is no feature file, or its hash does not fit its texts.
+    """
+    remedy = "make one with tools/cache_text_features.py"
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no feature file {str(path)!r}; {remedy}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            shape = (
+                file.get_slice("features").get_shape()
+                if "features" in file.keys()  # noqa: SIM118
+                else None
+            )
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is no readable safetensors file ({error}); {remedy}"
+        ) from error
+    if metadata.get("format") != FORMAT or shape is None or len(shape) != 2:
+        raise ValueError(
+            f"{path}: format is {metadata.get('format')!r}, expected {FORMAT!r} with a "
+            f"matrix `features`; {remedy}"
+        )
+    texts = tuple(json.loads(metadata["texts"]))
+    if hash_texts(texts) != metadata["sha256"] or len(texts) != shape[0]:
+        raise ValueError(
+            f"{path}: sha256 {metadata['sha256']} in its header does not fit its "
+            f"{len(texts)} texts and {shape[0]} rows; the file is damaged, {remedy}"
+        )
+    return FeatureFile(path, shape[1], texts, metadata.get("encoder", "unknown"))

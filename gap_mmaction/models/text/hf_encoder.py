@@ -1,0 +1,112 @@
+"""HFTextEncoder: any text encoder of the transformers library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor
+
+from gap_mmaction.utils.dependency import import_optional, offline_error
+
+from .text_encoder import Tokens, TransformerTextEncoder
+
+POOLINGS = ("cls", "mean", "eos")
+
+
+@MODELS.register_module()
+class HFTextEncoder(TransformerTextEncoder):
+    """A text encoder that ``transformers.AutoModel`` knows: BERT, MiniLM, CLIP text.
+
+    GAP, section 3.3 and Table 1c (BERT). Of a model with an image side only the text
+    side is built.
+
+    Args:
+        model: A name on the hub, or the folder of a saved model.
+        pooling: ``'cls'`` takes the first token, ``'mean'`` the mean over the tokens,
+            ``'eos'`` the last token of the text.
+        frozen: Whether the encoder stays as it is.
+        gradient_checkpointing: Whether a tuned encoder computes its activations again
+            in the backward pass, to save memory.
+        max_length: Tokens per text at the most; by default the tokenizer's limit.
+
+    Raises:
+        ValueError: If the pooling is unknown.
+        RuntimeError: If the model cannot be had, as without a network.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pooling: str = "cls",
+        frozen: bool = False,
+        gradient_checkpointing: bool = False,
+        max_length: int | None = None,
+    ) -> None:
+        if pooling not in POOLINGS:
+            raise ValueError(
+                f"HFTextEncoder: pooling {pooling!r} is unknown, use one of {POOLINGS}"
+            )
+        self._transformers = import_optional("transformers")
+        try:
+            config = self._transformers.AutoConfig.from_pretrained(model)
+        except OSError as error:
+            raise offline_error("HFTextEncoder", model, error) from error
+        config = getattr(config, "text_config", None) or config
+        super().__init__(config.hidden_size, frozen)
+        self.model_name = model
+        self.pooling = pooling
+        self.max_length = max_length
+        self.model = self._model_class(config).from_config(config)
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable()
+        self._tokenizer: Any = None
+
+    def init_weights(self) -> None:
+        """Read the pretrained weights.
+
+        Raises:
+            RuntimeError: If they cannot be had.
+        """
+        model_class = type(self.model)
+        try:
+            pretrained = model_class.from_pretrained(self.model_name)
+        except OSError as error:
+            raise offline_error("HFTextEncoder", self.model_name, error) from error
+        self.model.load_state_dict(pretrained.state_dict())
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
+        if self._tokenizer is None:
+            try:
+                self._tokenizer = self._transformers.AutoTokenizer.from_pretrained(
+                    self.model_name
+                )
+            except OSError as error:
+                raise offline_error("HFTextEncoder", self.model_name, error) from error
+        batch = self._tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self.max_length,
+            return_tensors="pt",
+        )
+        return {"ids": batch["input_ids"], "mask": batch["attention_mask"]}
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Compute the pooled features ``[N, D]``."""
+        mask = tokens["mask"]
+        hidden = self.model(input_ids=tokens["ids"], attention_mask=mask)[0]
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        if self.pooling == "mean":
+            weight = mask.unsqueeze(-1).to(hidden.dtype)
+            return (hidden * weight).sum(1) / weight.sum(1)
+        last = mask.sum(1) - 1
+        return hidden[torch.arange(len(hidden), device=hidden.device), last]
+
+    def _model_class(self, config: Any) -> Any:
+        """Choose the class that builds a text model from a config."""
+        return self._transformers.AutoModel

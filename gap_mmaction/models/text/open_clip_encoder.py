@@ -1,0 +1,129 @@
+"""OpenCLIPTextEncoder: the text tower of a CLIP model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmaction.registry import MODELS
+from torch import Tensor
+
+from gap_mmaction.utils.dependency import import_optional, offline_error
+
+from .text_encoder import Tokens, TransformerTextEncoder
+
+
+@MODELS.register_module()
+class OpenCLIPTextEncoder(TransformerTextEncoder):
+    """The text tower of a CLIP model of open_clip; its image tower is never built.
+
+    GAP, section 3.3 and Table 1c: ``ViT-B-32``, ``ViT-B-16`` and ``ViT-L-14`` with
+    OpenAI's weights are its XFMR-32, -16 and -14.
+
+    Args:
+        model: A model name of open_clip.
+        pretrained: A tag of open_clip (``'openai'``), a file with a CLIP state dict,
+            or ``None`` for random weights.
+        frozen: Whether the encoder stays as it is.
+        gradient_checkpointing: Whether a tuned encoder computes its activations again
+            in the backward pass, to save memory.
+
+    Raises:
+        ValueError: If open_clip knows no such model or weights, or the model has no
+            text tower of its own.
+    """
+
+    def __init__(
+        self,
+        model: str = "ViT-B-32",
+        pretrained: str | None = "openai",
+        frozen: bool = False,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        open_clip = import_optional("open_clip", "open_clip_torch")
+        config = open_clip.get_model_config(model)
+        if config is None:
+            raise ValueError(
+                f"OpenCLIPTextEncoder: open_clip knows no model {model!r}; see "
+                "open_clip.list_models()"
+            )
+        text_config = open_clip.model.CLIPTextCfg(**config["text_cfg"])
+        if text_config.hf_model_name:
+            raise ValueError(
+                f"OpenCLIPTextEncoder: the text side of {model!r} is the transformers "
+                f"model {text_config.hf_model_name!r}; use HFTextEncoder with it"
+            )
+        super().__init__(config["embed_dim"], frozen)
+        self._open_clip = open_clip
+        self.model_name = model
+        self.pretrained = pretrained
+        # OpenAI trained its models with another activation than open_clip's default;
+        # the tag says so, a file of these weights takes the model ViT-B-32-quickgelu.
+        tag: dict[str, Any] = {}
+        if pretrained is not None and not Path(pretrained).is_file():
+            tag = open_clip.get_pretrained_cfg(model, pretrained)
+            if not tag:
+                raise ValueError(
+                    f"OpenCLIPTextEncoder: {pretrained!r} is neither a file nor a tag "
+                    f"of {model!r}; the tags are "
+                    f"{open_clip.list_pretrained_tags_by_model(model)}"
+                )
+        quick_gelu = config.get("quick_gelu", False) or tag.get("quick_gelu", False)
+        self.tower = open_clip.model._build_text_tower(
+            config["embed_dim"], text_config, quick_gelu
+        )
+        if gradient_checkpointing:
+            self.tower.set_grad_checkpointing(True)
+        self._tokenizer: Any = None
+
+    def init_weights(self) -> None:
+        """Read the pretrained weights of the text tower.
+
+        Raises:
+            RuntimeError: If they cannot be had.
+            ValueError: If the file does not hold this tower's weights.
+        """
+        if self.pretrained is None:
+            return
+        path = self.pretrained
+        if not Path(path).is_file():
+            tag = self._open_clip.get_pretrained_cfg(self.model_name, path)
+            try:
+                path = self._open_clip.download_pretrained(tag)
+            except (OSError, RuntimeError) as error:
+                what = f"{self.model_name} ({path})"
+                raise offline_error("OpenCLIPTextEncoder", what, error) from error
+        state = self._open_clip.load_state_dict(path)
+        own = self.tower.state_dict()
+        found = {name: state.get(f"text.{name}", state.get(name)) for name in own}
+        wrong = [
+            name
+            for name, value in found.items()
+            if value is None or value.shape != own[name].shape
+        ]
+        if wrong:
+            raise ValueError(
+                f"{path} does not hold the text tower of {self.model_name}: "
+                f"{len(wrong)} of {len(own)} tensors are missing or of another shape, "
+                f"the first is {wrong[0]!r}. Set `model` to the one the file is of"
+            )
+        self.tower.load_state_dict(found)
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
+        if self._tokenizer is None:
+            self._tokenizer = self._open_clip.get_tokenizer(self.model_name)
+        ids = self._tokenizer(list(texts))
+        # The end token has the largest id; what follows it is padding.
+        mask = ids.new_ones(ids.shape)
+        mask[:, 1:] = 1 - (ids == ids.amax(1, keepdim=True)).long().cumsum(1)[:, :-1]
+        return {"ids": ids, "mask": mask}
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Compute the features ``[N, D]``, the end token's, projected.
+
+        The tower attends to the past only, so that neither padding nor its cutting off
+        changes a feature.
+        """
+        return self.tower(tokens["ids"])

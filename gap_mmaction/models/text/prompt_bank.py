@@ -1,0 +1,141 @@
+"""PromptBank: reads descriptions, makes texts of them and draws one per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.dist import get_rank
+from torch import Tensor, nn
+
+from gap_mmaction.utils.paths import find_shipped_file
+
+from .descriptions import load_descriptions
+from .presets import PRESETS
+from .prompt_slot import PromptSlot
+
+
+@MODELS.register_module()
+class PromptBank(nn.Module):
+    """The texts of every class and slot, and which of them a sample gets.
+
+    Where a slot has several texts for a class (synonyms, templates, several
+    descriptions), one is drawn anew for every sample at every step (GAP, section 4.2).
+    The draw depends on the seed, the rank and the number of the step alone. That
+    number is kept in the checkpoint, so that a resumed run draws as an uninterrupted
+    one would.
+
+    Args:
+        descriptions: The description file.
+        preset: The name of a set of slots, see
+            :data:`gap_mmaction.models.text.presets.PRESETS`.
+        slots: Slots of one's own instead of a preset: dicts with ``name``, ``joints``
+            and ``text``, see :class:`PromptSlot`.
+        num_classes: The model's number of classes, for a check.
+        seed: Seed of the draw; by default the run's.
+
+    Attributes:
+        texts: Every distinct text, in a fixed order.
+
+    Raises:
+        FileNotFoundError: If the description file is not there.
+        ValueError: If the file breaks the schema, has another number of classes,
+            lacks a field that a slot needs, or the preset is unknown.
+
+    Examples:
+        >>> bank = PromptBank('data/descriptions/nwucla.yaml')
+        >>> ids = bank.sample(torch.tensor([3, 3]))
+        >>> [bank.texts[i] for i in ids[0]][1]
+        'walk around, ...'
+    """
+
+    step: Tensor
+    table: Tensor
+    counts: Tensor
+
+    def __init__(
+        self,
+        descriptions: str,
+        preset: str | None = None,
+        slots: Sequence[Mapping[str, Any]] | None = None,
+        num_classes: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.slots = _read_slots(preset, slots)
+        self.descriptions = find_shipped_file(descriptions)
+        actions = load_descriptions(self.descriptions)
+        if num_classes is not None and len(actions) != num_classes:
+            raise ValueError(
+                f"{self.descriptions} describes {len(actions)} classes, the model has "
+                f"num_classes={num_classes} (model.cls_head). Describe each class "
+                "once, in the order of the labels, or correct num_classes"
+            )
+        self.seed = torch.initial_seed() if seed is None else seed
+        self.labels = tuple(action.label for action in actions)
+        variants = [[slot.variants(action) for action in actions] for slot in self.slots]
+        every = (text for slot in variants for texts in slot for text in texts)
+        index = {text: i for i, text in enumerate(dict.fromkeys(every))}
+        self.texts = tuple(index)
+        counts = torch.tensor([[len(texts) for texts in slot] for slot in variants])
+        table = torch.zeros(*counts.shape, int(counts.max()), dtype=torch.long)
+        for k, slot_variants in enumerate(variants):
+            for c, texts in enumerate(slot_variants):
+                table[k, c, : len(texts)] = torch.tensor([index[t] for t in texts])
+        self.register_buffer("table", table, persistent=False)
+        self.register_buffer("counts", counts, persistent=False)
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def sample(self, labels: Tensor) -> Tensor:
+        """Draw a text for every sample and slot.
+
+        Args:
+            labels: Class indices ``[B]``.
+
+        Returns:
+            Indices ``[B, K]`` into :attr:`texts`.
+        """
+        counts = self.counts[:, labels]
+        # Drawn on the CPU for the same texts on any device, hence independent of the
+        # labels' values: no device has to wait for the other.
+        draws = torch.rand(counts.shape, generator=self._generator())
+        choice = (draws.to(counts.device) * counts).long().minimum(counts - 1)
+        slots = torch.arange(len(self.slots), device=labels.device)[:, None]
+        return self.table[slots, labels, choice].t()
+
+    def _generator(self) -> torch.Generator:
+        step = self._next_step()
+        mixed = (self.seed * 1_000_003 + get_rank()) * 1_000_003 + step
+        return torch.Generator().manual_seed(mixed % 2**63)
+
+    def _next_step(self) -> int:
+        step = int(self.step)
+        self.step += 1
+        return step
+
+
+def _read_slots(
+    preset: str | None, slots: Sequence[Mapping[str, Any]] | None
+) -> tuple[PromptSlot, ...]:
+    if preset is not None and slots is not None:
+        raise ValueError(
+            f"PromptBank: give `preset` ({preset!r}) or `slots`, not both; set the "
+            "other one to None"
+        )
+    if slots is None:
+        name = "synonym+parts4" if preset is None else preset
+        if name not in PRESETS:
+            raise ValueError(
+                f"PromptBank: preset {name!r} is unknown, use one of {list(PRESETS)} "
+                "or give `slots`"
+            )
+        slots = PRESETS[name]
+    read = tuple(PromptSlot.from_config(slot) for slot in slots)
+    names = [slot.name for slot in read]
+    if not read or len(set(names)) != len(names):
+        raise ValueError(
+            f"PromptBank: there must be at least one slot, and no name twice: {names}"
+        )
+    return read

@@ -1,0 +1,84 @@
+"""A slot of the prompt bank: a part of the body and the texts that describe it."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+from .descriptions import ActionDescription
+
+TextItem = Union[str, Sequence[str]]
+
+_KEYS = frozenset(("name", "joints", "text"))
+
+
+@dataclass(frozen=True)
+class PromptSlot:
+    """A part of the body and where its text comes from.
+
+    Attributes:
+        name: The slot's name, as it appears in the log.
+        joints: The joint group of the layout that is pooled for it.
+        text: Items that are joined by ``', '``. An item is a field of the description
+            file, a template such as ``'Human action of "{label}"'``, or a list of
+            either, one of which is drawn.
+    """
+
+    name: str
+    joints: str
+    text: tuple[TextItem, ...]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PromptSlot:
+        """Read a slot from a config's dict.
+
+        Raises:
+            ValueError: If a key is missing or unknown, or there is no text.
+        """
+        if set(config) != _KEYS:
+            raise ValueError(
+                f"prompt slot {dict(config)!r} must have just the keys {sorted(_KEYS)}"
+            )
+        text = config["text"]
+        items = (text,) if isinstance(text, str) else tuple(text)
+        if not items:
+            raise ValueError(f"prompt slot {config['name']!r}: `text` is empty")
+        return cls(str(config["name"]), str(config["joints"]), items)
+
+    def variants(self, action: ActionDescription) -> list[str]:
+        """List every text that the slot can give for a class, without repetition.
+
+        Args:
+            action: The class's description.
+
+        Raises:
+            ValueError: If the class lacks a field that the slot needs.
+        """
+        choices = [self._item_variants(item, action) for item in self.text]
+        texts = (", ".join(parts) for parts in itertools.product(*choices))
+        return list(dict.fromkeys(texts))
+
+    def _item_variants(self, item: TextItem, action: ActionDescription) -> list[str]:
+        if not isinstance(item, str):
+            return [text for one in item for text in self._item_variants(one, action)]
+        if "{" not in item:
+            return list(self._field(item, action))
+        names = [name for _, name, _, _ in string.Formatter().parse(item) if name]
+        values = [self._field(name, action) for name in names]
+        return [
+            item.format(**dict(zip(names, combination)))
+            for combination in itertools.product(*values)
+        ]
+
+    def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:
+        if name not in action.fields:
+            raise ValueError(
+                f"{action.where}: class {action.label!r} has no field {name!r}, which "
+                f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}. Add "
+                "the field to the class, or take another preset or other slots "
+                "(model.text_branch.prompts)"
+            )
+        return action.fields[name]

@@ -1,0 +1,159 @@
+"""TextBranch: language supervision of a skeleton backbone's feature map."""
+
+from __future__ import annotations
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from gap_mmaction.skeletons import Layout
+
+from ..heads import PartPoolingHead
+from ..losses import MultiPartContrastiveLoss
+from .gather import gather_from_ranks
+from .prompt_bank import PromptBank
+from .text_encoder import (
+    TextEncoder,
+    Tokens,
+    TransformerTextEncoder,
+    select_tokens,
+)
+
+
+@MODELS.register_module()
+class TextBranch(BaseModule):
+    """What GAP adds to a recognizer, in training only (GAP, sections 3.1 to 3.4).
+
+    The feature map is pooled over the joints of each prompt slot and projected; the
+    sample's label gives a text per slot, and the encoder its features; the contrastive
+    loss compares both over the batches of all ranks.
+
+    A frozen encoder is run once, over every text of the prompt bank, and let go. A
+    tuned one sees each distinct text of a batch once, cut to the longest of them.
+
+    Args:
+        prompts: Config of the :class:`PromptBank`.
+        encoder: Config of the text encoder.
+        head: Config of the :class:`PartPoolingHead`, what it takes from the other
+            arguments left out.
+        loss: Config of the :class:`MultiPartContrastiveLoss`, ``num_parts`` left out.
+        in_channels: Channels of the feature map.
+        layout: Layout of the skeletons.
+        stream: Stream of the skeletons.
+        num_classes: Number of classes, for a check of the descriptions.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If the descriptions, slots, layout or features do not fit.
+    """
+
+    features: Tensor
+
+    def __init__(
+        self,
+        prompts: dict,
+        encoder: dict,
+        in_channels: int,
+        layout: Layout,
+        stream: str = "joint",
+        num_classes: int | None = None,
+        head: dict | None = None,
+        loss: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.prompts: PromptBank = MODELS.build(
+            {"type": "PromptBank", "num_classes": num_classes, **prompts}
+        )
+        slots = self.prompts.slots
+        text_encoder: TextEncoder = MODELS.build(encoder)
+        self.head: PartPoolingHead = MODELS.build(
+            {
+                "type": "PartPoolingHead",
+                "in_channels": in_channels,
+                "embed_dims": text_encoder.embed_dims,
+                "parts": [slot.joints for slot in slots],
+                "layout": layout,
+                "stream": stream,
+                **(head or {}),
+            }
+        )
+        self.loss_con: MultiPartContrastiveLoss = MODELS.build(
+            {
+                "type": "MultiPartContrastiveLoss",
+                "num_parts": len(slots),
+                **(loss or {}),
+            }
+        )
+        self._tokens: Tokens | None = None
+        self._frozen_encoder: list[TextEncoder] = []
+        if text_encoder.frozen:
+            # In a list, as it must be no part of the model's parameters.
+            self._frozen_encoder.append(text_encoder)
+            features = torch.empty(0, text_encoder.embed_dims)
+            self.register_buffer("features", features, persistent=False)
+        else:
+            self.encoder: TransformerTextEncoder = text_encoder
+
+    def init_weights(self) -> None:
+        """Read the pretrained text weights; run a frozen encoder and let it go."""
+        super().init_weights()
+        if self._frozen_encoder:
+            encoder = self._frozen_encoder.pop()
+            encoder.init_weights()
+            encoder.to(self.features.device)
+            features = encoder.encode(self.prompts.texts)
+            self.features = features.to(self.features.device)
+
+    def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Compute the loss.
+
+        Args:
+            x: Feature map ``[B, M, C, T, V]``.
+            labels: Class indices ``[B]``.
+
+        Returns:
+            ``loss_con``, weighted, and ``con_<slot>``, unweighted and without
+            gradient, for the log.
+        """
+        skeleton = self.head(x)
+        text = self.encode(self.prompts.sample(labels))
+        criterion = self.loss_con
+        losses = criterion.per_part(
+            gather_from_ranks(skeleton),
+            gather_from_ranks(text.to(skeleton.dtype)),
+            gather_from_ranks(labels),
+        )
+        logs = {
+            f"con_{slot.name}": loss.detach()
+            for slot, loss in zip(self.prompts.slots, losses)
+        }
+        return {"loss_con": criterion.loss_weight * losses.mean(), **logs}
+
+    def encode(self, ids: Tensor) -> Tensor:
+        """Give the features of texts.
+
+        Args:
+            ids: Indices ``[B, K]`` into the texts of the prompt bank.
+
+        Returns:
+            ``[B, K, D]``.
+
+        Raises:
+            RuntimeError: If the features of a frozen encoder were not computed yet.
+        """
+        if hasattr(self, "encoder"):
+            distinct, inverse = torch.unique(ids, return_inverse=True)
+            if self._tokens is None:
+                self._tokens = self.encoder.tokenize(self.prompts.texts)
+            tokens = select_tokens(self._tokens, distinct.cpu())
+            features = self.encoder(
+                {name: value.to(ids.device) for name, value in tokens.items()}
+            )
+            return features[inverse]
+        if not len(self.features):
+            raise RuntimeError(
+                "the text features were not computed yet: call init_weights() on the "
+                "model before its loss, as MMEngine's Runner does when it trains"
+            )
+        return self.features[ids]
