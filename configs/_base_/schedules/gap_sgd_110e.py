@@ -1,0 +1,17 @@
+# The paper's schedule: 5 epochs of warm-up, then x0.1 at 90 and 100 of 110.
+train_cfg = dict(
+    type='EpochBasedTrainLoop', max_epochs=110, val_begin=1, val_interval=1)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+param_scheduler = [
+    dict(
+        type='LinearLR', start_factor=0.2, by_epoch=True, begin=0, end=5),
+    dict(
+        type='MultiStepLR',
+        by_epoch=True,
+        begin=0,
+        end=110,
+        milestones=[90, 100],
+        gamma=0.1)
+]

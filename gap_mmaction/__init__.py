@@ -1,0 +1,18 @@
+"""Language supervision for skeleton-based action recognition in MMAction2.
+
+Importing this package mends the upstream packages where they need it
+(:mod:`gap_mmaction.compat`) and registers GAP's parts in ``mmaction.registry``.
+"""
+
+# isort: off
+from gap_mmaction import compat
+
+# Before anything of mmaction2 is imported.
+compat.apply()
+
+from gap_mmaction import datasets, models
+from gap_mmaction.version import __version__
+
+# isort: on
+
+__all__ = ["__version__", "compat", "datasets", "models"]

@@ -1,0 +1,17 @@
+"""Data sets and transforms."""
+
+from gap_mmaction.datasets.skeleton_dataset import SkeletonDataset
+from gap_mmaction.datasets.transforms import (
+    CenterSkeleton,
+    MinMaxNormalize3D,
+    RandomViewRotation,
+    SampleSortedFrames,
+)
+
+__all__ = [
+    "CenterSkeleton",
+    "MinMaxNormalize3D",
+    "RandomViewRotation",
+    "SampleSortedFrames",
+    "SkeletonDataset",
+]

@@ -1,0 +1,236 @@
+"""Skeleton annotations, read safely and checked."""
+
+from __future__ import annotations
+
+import os.path as osp
+from typing import Any, Callable
+
+import numpy as np
+from mmaction.datasets import PoseDataset
+from mmaction.registry import DATASETS
+
+from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.restricted_pickle import load_annotations
+
+_NUM_AXES = 4
+_COORDINATES = (2, 3)
+
+
+@DATASETS.register_module()
+class SkeletonDataset(PoseDataset):  # type: ignore[misc]
+    """Stock ``PoseDataset`` that reads safely and says what is wrong with the data.
+
+    It takes the same annotation files: a pickle of ``dict(split={name: [frame_dir]},
+    annotations=[dict(frame_dir, label, total_frames, keypoint)])`` with ``keypoint``
+    of shape ``[M, T, V, C]`` (persons, frames, joints, coordinates), or, without
+    ``split``, a list of such annotations. The file is read without running anything
+    in it; labels and shapes are checked at once, coordinates as they are used.
+
+    Args:
+        ann_file: Path to the annotation file.
+        pipeline: Transforms, as dicts or callables.
+        split: Name of the split to use. Defaults to None, for files that are a list.
+        layout: Joint layout of the data, a name or a dict of ``skeletons.py``, whose
+            number of joints the data must have. Defaults to None: not checked.
+        valid_ratio: See ``PoseDataset``. Defaults to None.
+        box_thr: See ``PoseDataset``. Defaults to 0.5.
+        data_prefix: See ``BaseDataset``. Defaults to None: nothing is prefixed.
+        test_mode: Whether this is for validation or testing. Defaults to False.
+        multi_class: Whether a label is a list of classes. Defaults to False.
+        num_classes: Number of classes; labels must lie below it. Defaults to None:
+            not checked.
+        start_index: Index of the first frame. Defaults to 0.
+        **kwargs: Further arguments of ``mmengine.dataset.BaseDataset``.
+
+    Raises:
+        FileNotFoundError: If ``ann_file`` is not there.
+        pickle.UnpicklingError: If it asks for more than containers, numbers, strings
+            and numpy arrays.
+        KeyError: If the split is not in the file, or an annotation lacks a key.
+        ValueError: If a label, a shape or a coordinate is wrong.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: list[dict[str, Any] | Callable[..., Any]],
+        split: str | None = None,
+        layout: str | dict[str, Any] | None = None,
+        valid_ratio: float | None = None,
+        box_thr: float = 0.5,
+        data_prefix: dict[str, str] | None = None,
+        test_mode: bool = False,
+        multi_class: bool = False,
+        num_classes: int | None = None,
+        start_index: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.skeleton = None if layout is None else get_skeleton(layout)
+        super().__init__(
+            ann_file,
+            pipeline,
+            split=split,
+            valid_ratio=valid_ratio,
+            box_thr=box_thr,
+            data_prefix={"prefix": ""} if data_prefix is None else data_prefix,
+            test_mode=test_mode,
+            multi_class=multi_class,
+            num_classes=num_classes,
+            start_index=start_index,
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the annotations of the split and check labels and shapes.
+
+        Returns:
+            One dict for each sequence.
+        """
+        data_list = self._select(load_annotations(self.ann_file))
+        for index, item in enumerate(data_list):
+            self._check_label(item, index)
+            # With data_prefix['skeleton'] the arrays are in files of their own.
+            if "skeleton" not in self.data_prefix:
+                self._check_shape(item)
+            for key in ("filename", "frame_dir"):
+                if "video" in self.data_prefix and key in item:
+                    item[key] = osp.join(self.data_prefix["video"], item[key])
+        return data_list
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Get one annotation and check its coordinates.
+
+        Args:
+            idx: Index of the sequence.
+
+        Returns:
+            The annotation, a copy.
+        """
+        # Not through PoseDataset, which reads single files with a plain pickle.load.
+        info: dict[str, Any] = super(PoseDataset, self).get_data_info(idx)
+        if "skeleton" in self.data_prefix:
+            name = f"{_name_of(info)}.pkl"
+            info.update(load_annotations(osp.join(self.data_prefix["skeleton"], name)))
+            self._check_shape(info)
+        self._check_coordinates(info)
+        return info
+
+    def _select(self, content: Any) -> list[dict[str, Any]]:
+        """Take the annotations of the split out of the content of the file."""
+        where = f"ann_file '{self.ann_file}'"
+        if isinstance(content, list) and self.split is None:
+            annotations = content
+        elif not isinstance(content, dict) or "annotations" not in content:
+            raise ValueError(
+                f"{where}: holds a {type(content).__name__} "
+                f"{'' if self.split is None else f'and split={self.split!r} is set '}"
+                "where a dict with the keys 'split' and 'annotations' is needed; make "
+                "the file anew, or, if it is a list of annotations, set split=None"
+            )
+        else:
+            splits = content.get("split", {})
+            if self.split not in splits:
+                raise KeyError(
+                    f"{where}: no split {self.split!r}; set 'split' to one of "
+                    f"{', '.join(sorted(splits)) or '(the file has none)'}"
+                )
+            names = set(splits[self.split])
+            annotations = [
+                item
+                for item in content["annotations"]
+                if not isinstance(item, dict) or _name_of(item) in names
+            ]
+        if not annotations:
+            raise ValueError(
+                f"{where}: no sequence in split {self.split!r}; make the file anew "
+                "from the full data set"
+            )
+        for index, item in enumerate(annotations):
+            if not isinstance(item, dict) or _name_of(item) is None:
+                raise ValueError(
+                    f"{where}: annotation {index} has no key 'frame_dir'; each must be "
+                    "a dict with frame_dir, label, total_frames and keypoint"
+                )
+        return annotations
+
+    def _where(self, item: dict[str, Any]) -> str:
+        return f"ann_file '{self.ann_file}', frame_dir '{_name_of(item)}'"
+
+    def _check_label(self, item: dict[str, Any], index: int) -> None:
+        where = f"{self._where(item)} (number {index} of split {self.split!r})"
+        if item.get("label") is None:
+            raise KeyError(f"{where}: 'label' is missing; add the 0-based class index")
+        labels = np.asarray(item["label"])
+        if labels.dtype.kind not in "iu" or labels.ndim != int(self.multi_class):
+            raise ValueError(
+                f"{where}: label={item['label']!r} is not "
+                f"{'a list of integers' if self.multi_class else 'an integer'}; give "
+                "the 0-based class index"
+            )
+        limit = self.num_classes
+        if (labels < 0).any() or (limit is not None and (labels >= limit).any()):
+            raise ValueError(
+                f"{where}: label={item['label']!r} is not in "
+                f"0..{'' if limit is None else limit - 1}; labels are 0-based, correct "
+                "the annotation or 'num_classes'"
+            )
+
+    def _check_shape(self, item: dict[str, Any]) -> None:
+        where = self._where(item)
+        keypoint = item.get("keypoint")
+        if keypoint is None:
+            raise KeyError(
+                f"{where}: 'keypoint' is missing; add an array [M, T, V, C], or set "
+                "data_prefix['skeleton'] to the folder of the single files"
+            )
+        shape = list(np.shape(keypoint))
+        if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != "f":
+            raise ValueError(
+                f"{where}: 'keypoint' is {type(keypoint).__name__} of "
+                f"{getattr(keypoint, 'dtype', 'objects')}; save a float array"
+            )
+        if len(shape) != _NUM_AXES or shape[3] not in _COORDINATES:
+            raise ValueError(
+                f"{where}: 'keypoint' has shape {shape}, expected [M, T, V, C]: "
+                "persons, frames, joints, 2 or 3 coordinates; reorder its axes"
+            )
+        for count, what in zip(shape, ("person", "frames")):
+            if count == 0:
+                raise ValueError(
+                    f"{where}: a sequence with no {what} ('keypoint' has shape "
+                    f"{shape}); remove it from the annotations and the split"
+                )
+        if self.skeleton is not None and shape[2] != self.skeleton.num_joints:
+            raise ValueError(
+                f"{where}: 'keypoint' has {shape[2]} joints, layout "
+                f"'{self.skeleton.name}' has {self.skeleton.num_joints}; set 'layout' "
+                "to that of the data"
+            )
+        if item.get("total_frames", shape[1]) != shape[1]:
+            raise ValueError(
+                f"{where}: total_frames={item['total_frames']!r}, but 'keypoint' has "
+                f"{shape[1]} frames; correct 'total_frames'"
+            )
+        item["total_frames"] = shape[1]
+
+    def _check_coordinates(self, item: dict[str, Any]) -> None:
+        keypoint = item["keypoint"]
+        bad = ~np.isfinite(keypoint)
+        if bad.any():
+            person, frame, joint, axis = np.argwhere(bad)[0]
+            raise ValueError(
+                f"{self._where(item)}: 'keypoint' is "
+                f"{keypoint[person, frame, joint, axis]} at person {person}, frame "
+                f"{frame}, joint {joint}, axis {axis} (0-based; {int(bad.sum())} such "
+                "values in all); repair the sequence or remove it from the split"
+            )
+        if not keypoint.any():
+            raise ValueError(
+                f"{self._where(item)}: a sequence with no person, every coordinate is "
+                "zero; remove it from the annotations and the split"
+            )
+
+
+def _name_of(item: dict[str, Any]) -> str | None:
+    """Get what identifies a sequence, by the key that ``PoseDataset`` prefers."""
+    return item.get("filename", item.get("frame_dir"))

@@ -1,0 +1,13 @@
+"""Transforms that mmaction2 lacks."""
+
+from gap_mmaction.datasets.transforms.center_skeleton import CenterSkeleton
+from gap_mmaction.datasets.transforms.minmax_normalize_3d import MinMaxNormalize3D
+from gap_mmaction.datasets.transforms.random_view_rotation import RandomViewRotation
+from gap_mmaction.datasets.transforms.sample_sorted_frames import SampleSortedFrames
+
+__all__ = [
+    "CenterSkeleton",
+    "MinMaxNormalize3D",
+    "RandomViewRotation",
+    "SampleSortedFrames",
+]

@@ -1,0 +1,38 @@
+"""Optional dependencies, and weights that cannot be had."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+def import_optional(module: str, package: str | None = None) -> ModuleType:
+    """Import a module that only some settings need.
+
+    Args:
+        module: The module's name.
+        package: The name to install it by, where that differs.
+
+    Raises:
+        ImportError: If it is missing; the message says what to do.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = package or module
+        raise ImportError(
+            f"this text encoder needs {name} ({error}): `pip install {name}`; or train "
+            "with features that were computed elsewhere: tools/cache_text_features.py "
+            "there, encoder=dict(type='CachedTextEncoder', features=FILE) here"
+        ) from error
+
+
+def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
+    """Make the exception for pretrained weights that cannot be had."""
+    return RuntimeError(
+        f"{encoder}: the weights of {model!r} cannot be had ({error}). Without a "
+        "network give the path of a copy on disk; or run tools/cache_text_features.py "
+        "with this config on a machine that has them, copy the feature file here and "
+        "train with model.text_branch.encoder=dict(type='CachedTextEncoder', "
+        "features=FILE)"
+    )

@@ -1,0 +1,132 @@
+"""What the command line tools share: options, config, processes and Runner."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmaction.registry import MODELS, RUNNERS
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+from torch import distributed
+
+from gap_mmaction import compat
+
+
+def add_common_arguments(parser: ArgumentParser) -> None:
+    """Adds the options that training and testing have in common.
+
+    Their names and meanings are those of mmaction2's tools.
+
+    Args:
+        parser: Parser that gets the options.
+    """
+    parser.add_argument(
+        "--work-dir",
+        metavar="DIR",
+        help="folder for logs, checkpoints and results (default: the config's "
+        "work_dir, else ./work_dirs/NAME_OF_THE_CONFIG)",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="settings of the config to replace, e.g. train_cfg.max_epochs=40 "
+        "model.text_branch=None 'key=[a,b]'; no blanks within a value",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=["none", "pytorch", "slurm", "mpi"],
+        default="none",
+        help="what has started the processes of a distributed run; without a GPU "
+        "they communicate through gloo (default: %(default)s)",
+    )
+    # Passed by torch.distributed.launch, which torchrun has replaced.
+    parser.add_argument("--local-rank", "--local_rank", type=int, default=0)
+
+
+def load_config(args: Namespace) -> Config:
+    """Reads the config of the command line and merges the common options.
+
+    Args:
+        args: Has ``config`` and what :func:`add_common_arguments` defines.
+
+    Returns:
+        The config, with ``launcher`` and ``work_dir`` set.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = str(Path("work_dirs", Path(args.config).stem))
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return cfg
+
+
+def drop_text_branch(cfg: Config) -> bool:
+    """Takes the text branch out of a config: testing never builds it.
+
+    Args:
+        cfg: A config with a ``model``, which is changed in place.
+
+    Returns:
+        Whether the model is a RecognizerGAP, or of a class derived from it, and
+        had a text branch.
+    """
+    model = cfg.model
+    if model.get("text_branch") is None:
+        return False
+    kind = MODELS.get(model.type) if isinstance(model.type, str) else model.type
+    if "RecognizerGAP" not in [base.__name__ for base in getattr(kind, "__mro__", ())]:
+        return False
+    model.text_branch = None
+    return True
+
+
+@contextmanager
+def process_group(cfg: Config) -> Iterator[None]:
+    """Sets up the processes of a distributed run, and ends their group.
+
+    On a machine with an accelerator this is left to mmengine's Runner. On a CPU
+    the group is a gloo group made here, and ``cfg.model_wrapper_cfg`` is set such
+    that DistributedDataParallel works there.
+
+    Args:
+        cfg: The config, with ``launcher`` set.
+
+    Yields:
+        Nothing; the Runner is to be made and used within the context.
+    """
+    if compat.init_cpu_process_group(cfg.launcher):
+        cfg.model_wrapper_cfg = compat.cpu_model_wrapper_cfg(
+            cfg.get("model_wrapper_cfg"), cfg.get("find_unused_parameters", False)
+        )
+    yield
+    # Not after an error: the other processes would be waited for in vain, and the
+    # launcher ends them.
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Makes the Runner of a config.
+
+    Args:
+        cfg: The config.
+
+    Returns:
+        An mmengine Runner, or the one that ``cfg.runner_type`` names.
+    """
+    if "runner_type" in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)

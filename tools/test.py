@@ -1,0 +1,99 @@
+"""Tests a checkpoint: ``python tools/test.py CONFIG CHECKPOINT [options]``.
+
+The options are those of mmaction2's ``tools/test.py``. Nothing of the text side is
+built, so neither a text model nor its package is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from gap_mmaction.utils import launch
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parses the command line, ``sys.argv`` by default."""
+    parser = argparse.ArgumentParser(description="Test a checkpoint.")
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint file or URL")
+    launch.add_common_arguments(parser)
+    parser.add_argument(
+        "--dump", metavar="FILE.pkl", help="write the scores of all samples here"
+    )
+    parser.add_argument("--show", action="store_true", help="show samples in a window")
+    parser.add_argument(
+        "--show-dir", metavar="DIR", help="folder for pictures of the samples"
+    )
+    parser.add_argument(
+        "--interval", type=int, default=1, help="show every n-th sample"
+    )
+    parser.add_argument(
+        "--wait-time", type=float, default=2, help="seconds that a window stays"
+    )
+    args = parser.parse_args(argv)
+    if args.dump is not None and Path(args.dump).suffix not in (".pkl", ".pickle"):
+        parser.error(f"--dump {args.dump}: must end in .pkl or .pickle")
+    return args
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Merges the options of testing into the config, and drops the text branch.
+
+    Args:
+        cfg: The config, changed in place.
+        args: The parsed command line.
+
+    Returns:
+        The same config.
+
+    Raises:
+        FileNotFoundError: If the checkpoint is not there.
+        ValueError: If there is nothing to show samples or dump scores with.
+    """
+    if "://" not in args.checkpoint and not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(f"checkpoint {args.checkpoint} is not there")
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    launch.drop_text_branch(cfg)
+
+    if args.dump is not None:
+        evaluator = cfg.get("test_evaluator")
+        if evaluator is None:
+            raise ValueError(
+                f"--dump: {args.config} has no test_evaluator, so nothing is tested"
+            )
+        evaluators = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+        dump = {"type": "DumpResults", "out_file_path": args.dump}
+        cfg.test_evaluator = [*evaluators, dump]
+
+    if args.show or args.show_dir is not None:
+        hook = cfg.get("default_hooks", {}).get("visualization")
+        if hook is None:
+            raise ValueError(
+                f"--show, --show-dir: {args.config} has no hook that draws. Add "
+                "default_hooks=dict(visualization=dict(type='VisualizationHook'))."
+            )
+        hook.update(
+            enable=True,
+            show=args.show,
+            out_dir=args.show_dir,
+            interval=args.interval,
+            wait_time=args.wait_time,
+        )
+    return cfg
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Tests as the command line says."""
+    args = parse_args(argv)
+    cfg = merge_args(launch.load_config(args), args)
+    with launch.process_group(cfg):
+        launch.build_runner(cfg).test()
+
+
+if __name__ == "__main__":
+    main()

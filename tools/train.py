@@ -1,0 +1,144 @@
+"""Trains a model: ``python tools/train.py CONFIG [options]``.
+
+The options are those of mmaction2's ``tools/train.py``. Beyond it, distributed
+training works on machines without a GPU, and ``--seed``, ``--diff-rank-seed`` and
+``--deterministic`` take effect whatever the config's ``randomness`` says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from gap_mmaction import compat
+from gap_mmaction.utils import launch
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parses the command line, ``sys.argv`` by default."""
+    parser = argparse.ArgumentParser(description="Train a model.")
+    parser.add_argument("config", help="config file")
+    launch.add_common_arguments(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="continue from this checkpoint; without a value, or with `auto`, from "
+        "the latest one in the work dir, if there is any",
+    )
+    parser.add_argument(
+        "--amp", action="store_true", help="mixed precision; needs an accelerator"
+    )
+    parser.add_argument(
+        "--no-validate", action="store_true", help="no validation while training"
+    )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate by total batch size / auto_scale_lr."
+        "base_batch_size",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="random seed; the same seed gives the same run"
+    )
+    parser.add_argument(
+        "--diff-rank-seed",
+        action="store_true",
+        help="add the rank to the seed, so that every process has its own",
+    )
+    parser.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="only deterministic algorithms, also on a GPU",
+    )
+    return parser.parse_args(argv)
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Merges the options of training into the config.
+
+    Args:
+        cfg: The config, changed in place.
+        args: The parsed command line.
+
+    Returns:
+        The same config.
+
+    Raises:
+        FileNotFoundError: If the checkpoint to resume from is not there.
+        KeyError: For ``--auto-scale-lr`` without a base batch size.
+        ValueError: For mixed precision where it cannot be had.
+    """
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == "auto" else args.resume
+        if cfg.load_from is not None and not Path(cfg.load_from).is_file():
+            raise FileNotFoundError(
+                f"--resume {cfg.load_from}: there is no such checkpoint. `--resume` "
+                f"alone continues from the latest one in {cfg.work_dir}."
+            )
+    if args.auto_scale_lr:
+        if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
+            raise KeyError(
+                f"--auto-scale-lr: {args.config} does not say for which batch size its "
+                "learning rate is meant. Add auto_scale_lr=dict(base_batch_size=...)."
+            )
+        cfg.auto_scale_lr.enable = True
+    _merge_amp(cfg, args)
+    _merge_randomness(cfg, args)
+    return cfg
+
+
+def _merge_amp(cfg: Config, args: argparse.Namespace) -> None:
+    """Turns mixed precision on; checks that it can be had."""
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get("type", "OptimWrapper")
+    if args.amp:
+        if kind not in ("OptimWrapper", "AmpOptimWrapper"):
+            raise ValueError(
+                f"--amp: {args.config} has optim_wrapper.type={kind!r}, and only "
+                "'OptimWrapper' can be replaced by 'AmpOptimWrapper'."
+            )
+        wrapper.type = kind = "AmpOptimWrapper"
+        wrapper.setdefault("loss_scale", "dynamic")
+    if kind == "AmpOptimWrapper" and compat.lacks_accelerator():
+        source = "--amp" if args.amp else f"{args.config}: optim_wrapper.type={kind!r}"
+        raise ValueError(
+            f"{source}: mixed precision needs an accelerator and there is none. Train "
+            "in single precision: leave --amp out, or use optim_wrapper=dict("
+            "type='OptimWrapper', ...) without loss_scale in the config."
+        )
+
+
+def _merge_randomness(cfg: Config, args: argparse.Namespace) -> None:
+    """Sets the seed and its like; what is not given stays as in the config."""
+    randomness = {"seed": None, **(cfg.get("randomness") or {})}
+    if args.seed is not None:
+        randomness["seed"] = args.seed
+    if args.diff_rank_seed:
+        randomness["diff_rank_seed"] = True
+    if args.deterministic:
+        randomness["deterministic"] = True
+    if randomness.get("deterministic"):
+        # cuBLAS is deterministic with a fixed workspace only.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cfg.randomness = randomness
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Trains as the command line says."""
+    args = parse_args(argv)
+    cfg = merge_args(launch.load_config(args), args)
+    with launch.process_group(cfg):
+        launch.build_runner(cfg).train()
+
+
+if __name__ == "__main__":
+    main()
