@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models.text.feature_file import save_features
-from mmaction.registry import MODELS
 
 
 def parse_args() -> argparse.Namespace:

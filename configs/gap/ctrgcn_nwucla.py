@@ -9,11 +9,9 @@ model = dict(
     backbone=dict(graph_cfg=dict(layout='nw-ucla'), num_person=1),
     cls_head=dict(num_classes=10),
     text_branch=dict(
-        prompts=dict(descriptions='data/descriptions/nwucla.yaml')))
+        prompts=dict(
+            descriptions='data/descriptions/nwucla.yaml',
+            preset='synonym+parts4')))
 
-optim_wrapper = dict(
-    type='AmpOptimWrapper',
-    optimizer=dict(
-        type='SGD', lr=0.2, momentum=0.9, nesterov=True, weight_decay=4e-4))
-
-auto_scale_lr = dict(enable=False, base_batch_size=64)
+optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=4e-4))
+auto_scale_lr = dict(base_batch_size=64)

@@ -17,7 +17,7 @@ _COORDINATES = (2, 3)
 
 
 @DATASETS.register_module()
-class SkeletonDataset(PoseDataset):  # type: ignore[misc]
+class SkeletonDataset(PoseDataset):
     """Stock ``PoseDataset`` that reads safely and says what is wrong with the data.
 
     It takes the same annotation files: a pickle of ``dict(split={name: [frame_dir]},

@@ -23,7 +23,7 @@ def import_optional(module: str, package: str | None = None) -> ModuleType:
         raise ImportError(
             f"this text encoder needs {name} ({error}): `pip install {name}`; or train "
             "with features that were computed elsewhere: tools/cache_text_features.py "
-            "there, encoder=dict(type='CachedTextEncoder', features=FILE) here"
+            "there, model.text_branch.features=FILE here"
         ) from error
 
 
@@ -33,6 +33,5 @@ def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
         f"{encoder}: the weights of {model!r} cannot be had ({error}). Without a "
         "network give the path of a copy on disk; or run tools/cache_text_features.py "
         "with this config on a machine that has them, copy the feature file here and "
-        "train with model.text_branch.encoder=dict(type='CachedTextEncoder', "
-        "features=FILE)"
+        "train with model.text_branch.features=FILE"
     )

@@ -10,8 +10,7 @@ model = dict(
     text_branch=dict(
         type='TextBranch',
         prompts=dict(
-            descriptions='data/descriptions/ntu120.yaml',
-            preset='synonym+parts4'),
+            descriptions='data/descriptions/ntu120.yaml', preset='label-name'),
         encoder=dict(
             type='OpenCLIPTextEncoder',
             model='ViT-B-32',

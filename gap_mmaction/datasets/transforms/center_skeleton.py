@@ -31,7 +31,7 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class CenterSkeleton(BaseTransform):  # type: ignore[misc]
+class CenterSkeleton(BaseTransform):
     """Subtract one joint of person 0 in frame 0 from the whole sequence.
 
     As in the NW-UCLA feeder of CTR-GCN, which takes joint 1, the spine. Unlike stock

@@ -33,7 +33,7 @@ def minmax_normalize(keypoint: np.ndarray) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class MinMaxNormalize3D(BaseTransform):  # type: ignore[misc]
+class MinMaxNormalize3D(BaseTransform):
     """Map each axis of a sequence to [-1, 1] over all its frames and joints.
 
     As in the NW-UCLA feeder of CTR-GCN. It comes after rotation and before frames are

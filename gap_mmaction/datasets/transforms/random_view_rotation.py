@@ -46,7 +46,7 @@ def rotate(keypoint: np.ndarray, degrees_x: float, degrees_y: float) -> np.ndarr
 
 
 @TRANSFORMS.register_module()
-class RandomViewRotation(BaseTransform):  # type: ignore[misc]
+class RandomViewRotation(BaseTransform):
     """Turn a sequence by whole degrees about x and y, drawn anew for every sample.
 
     The training augmentation of CTR-GCN's NW-UCLA feeder. The feeder also draws a

@@ -41,7 +41,7 @@ def spread_frames(num_frames: int, clip_len: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class SampleSortedFrames(BaseTransform):  # type: ignore[misc]
+class SampleSortedFrames(BaseTransform):
     """Take ``clip_len`` frames: at random in training, evenly spread in testing.
 
     As in the NW-UCLA feeder of CTR-GCN. Unlike stock ``UniformSampleFrames`` it takes

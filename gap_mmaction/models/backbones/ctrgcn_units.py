@@ -140,7 +140,9 @@ class MultiScaleTemporalConv(nn.Module):
             nn.Sequential(*head(), TemporalMaxPool(stride), nn.BatchNorm2d(width))
         )
         self.branches.append(
-            nn.Sequential(nn.Conv2d(channels, rest, 1, (stride, 1)), nn.BatchNorm2d(rest))
+            nn.Sequential(
+                nn.Conv2d(channels, rest, 1, (stride, 1)), nn.BatchNorm2d(rest)
+            )
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -64,9 +64,7 @@ class GraphProduct(torch.autograd.Function):
             features = hidden[i].view(subsets, channels, v, t)
             graph = torch.bmm(w4, relation[i]).view(subsets, channels, v, v)
             for s in range(subsets):
-                torch.bmm(
-                    grad_out[i], features[s].transpose(1, 2), out=grad_graph[s]
-                )
+                torch.bmm(grad_out[i], features[s].transpose(1, 2), out=grad_graph[s])
                 torch.bmm(graph[s].transpose(1, 2), grad_out[i], out=parts[s])
             grad_w4.baddbmm_(flat_grad_graph, relation[i].transpose(1, 2))
             torch.bmm(w4_t, flat_grad_graph, out=grad_relation[i])
@@ -94,8 +92,14 @@ def graph_product(
     Returns:
         Features ``[N, O, V, T]``.
     """
-    if x.device.type == "cpu":
-        return GraphProduct.apply(x, relation, w3, b3, w4)
+    # Under autocast the operands may differ in type, which the batched form is mended
+    # for by autocast itself.
+    if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+        operands = (x, relation, w3, b3, w4)
+        if not torch.is_grad_enabled():
+            # Parameters ask for gradients here as well, and much would be kept.
+            operands = tuple(operand.detach() for operand in operands)
+        return GraphProduct.apply(*operands)
     n, _, v, t = x.shape
     subsets, channels = w4.shape[:2]
     hidden = torch.baddbmm(b3[None, :, None], w3.expand(n, -1, -1), x.flatten(2))

@@ -75,9 +75,7 @@ class _Reader:
         try:
             root = yaml.compose(self.text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
-            raise DescriptionError(
-                f"{self.path} is no valid YAML: {error}"
-            ) from error
+            raise DescriptionError(f"{self.path} is no valid YAML: {error}") from error
         if not isinstance(root, yaml.MappingNode):
             raise DescriptionError(
                 f"{self.path}: expected a mapping with the keys {sorted(_TOP_KEYS)}"

@@ -59,7 +59,12 @@ class HFTextEncoder(TransformerTextEncoder):
         self.model_name = model
         self.pooling = pooling
         self.max_length = max_length
-        self.model = self._model_class(config).from_config(config)
+        # In float32, whatever the weights were saved in, as it may be tuned.
+        self.model = self._transformers.AutoModel.from_config(config).float()
+        if getattr(self.model, "pooler", None) is not None:
+            # BERT's, which none of the poolings uses: DDP takes a parameter without a
+            # gradient for an error.
+            self.model.pooler = None
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable()
         self._tokenizer: Any = None
@@ -69,13 +74,26 @@ class HFTextEncoder(TransformerTextEncoder):
 
         Raises:
             RuntimeError: If they cannot be had.
+            ValueError: If the model's files lack some of the text side's weights.
         """
         model_class = type(self.model)
         try:
-            pretrained = model_class.from_pretrained(self.model_name)
+            pretrained, report = model_class.from_pretrained(
+                self.model_name, output_loading_info=True
+            )
         except OSError as error:
             raise offline_error("HFTextEncoder", self.model_name, error) from error
-        self.model.load_state_dict(pretrained.state_dict())
+        own = self.model.state_dict()
+        # transformers draws these at random and goes on.
+        missing = sorted(set(report["missing_keys"]) & set(own))
+        if missing:
+            raise ValueError(
+                f"HFTextEncoder: {self.model_name!r} has no weights for {len(missing)} "
+                f"of the {len(own)} tensors of {model_class.__name__}, the first is "
+                f"{missing[0]!r}; give a model with a text encoder"
+            )
+        state = pretrained.state_dict()
+        self.model.load_state_dict({name: state[name] for name in own})
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
@@ -86,6 +104,8 @@ class HFTextEncoder(TransformerTextEncoder):
                 )
             except OSError as error:
                 raise offline_error("HFTextEncoder", self.model_name, error) from error
+            # The features and the cut to the longest text count on it.
+            self._tokenizer.padding_side = "right"
         batch = self._tokenizer(
             list(texts),
             padding=True,
@@ -106,7 +126,3 @@ class HFTextEncoder(TransformerTextEncoder):
             return (hidden * weight).sum(1) / weight.sum(1)
         last = mask.sum(1) - 1
         return hidden[torch.arange(len(hidden), device=hidden.device), last]
-
-    def _model_class(self, config: Any) -> Any:
-        """Choose the class that builds a text model from a config."""
-        return self._transformers.AutoModel

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from mmaction.registry import MODELS
+from safetensors import SafetensorError
 from torch import Tensor
+from torch.func import functional_call
 
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
@@ -54,7 +57,16 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
                 f"OpenCLIPTextEncoder: the text side of {model!r} is the transformers "
                 f"model {text_config.hf_model_name!r}; use HFTextEncoder with it"
             )
+        # Some models return the tokens' features too.
+        text_config.output_tokens = False
         super().__init__(config["embed_dim"], frozen)
+        # A feature is independent of what follows the end token only where tokens see
+        # the past alone and the end token is the one that is read.
+        self.can_cut = (
+            not text_config.no_causal_mask
+            and not text_config.embed_cls
+            and text_config.pool_type == "argmax"
+        )
         self._open_clip = open_clip
         self.model_name = model
         self.pretrained = pretrained
@@ -94,7 +106,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             except (OSError, RuntimeError) as error:
                 what = f"{self.model_name} ({path})"
                 raise offline_error("OpenCLIPTextEncoder", what, error) from error
-        state = self._open_clip.load_state_dict(path)
+        state = self._read_file(path)
         own = self.tower.state_dict()
         found = {name: state.get(f"text.{name}", state.get(name)) for name in own}
         wrong = [
@@ -110,20 +122,39 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             )
         self.tower.load_state_dict(found)
 
+    def _read_file(self, path: str) -> Mapping[str, Tensor]:
+        try:
+            state = self._open_clip.factory.load_state_dict(path)
+        except (OSError, RuntimeError, UnpicklingError, SafetensorError) as error:
+            raise ValueError(
+                f"{path} holds no state dict that can be read ({error}); give "
+                "`pretrained` a file of weights as open_clip or torch.save writes it, "
+                "or a tag of open_clip"
+            ) from error
+        return state
+
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
         if self._tokenizer is None:
             self._tokenizer = self._open_clip.get_tokenizer(self.model_name)
         ids = self._tokenizer(list(texts))
-        # The end token has the largest id; what follows it is padding.
         mask = ids.new_ones(ids.shape)
+        if not self.can_cut:
+            return {"ids": ids, "mask": mask}
+        # The end token has the largest id; what follows it is padding.
         mask[:, 1:] = 1 - (ids == ids.amax(1, keepdim=True)).long().cumsum(1)[:, :-1]
         return {"ids": ids, "mask": mask}
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Compute the features ``[N, D]``, the end token's, projected.
 
-        The tower attends to the past only, so that neither padding nor its cutting off
-        changes a feature.
+        Where the tower attends to the past only, neither padding nor its cutting off
+        changes a feature; the texts of other towers are not cut.
         """
-        return self.tower(tokens["ids"])
+        ids = tokens["ids"]
+        if not self.can_cut:
+            return self.tower(ids)
+        # open_clip does not cut its causal mask to shorter texts.
+        length = ids.shape[1]
+        mask = self.tower.attn_mask[:length, :length]
+        return functional_call(self.tower, {"attn_mask": mask}, (ids,))

@@ -75,7 +75,9 @@ class PromptBank(nn.Module):
             )
         self.seed = torch.initial_seed() if seed is None else seed
         self.labels = tuple(action.label for action in actions)
-        variants = [[slot.variants(action) for action in actions] for slot in self.slots]
+        variants = [
+            [slot.variants(action) for action in actions] for slot in self.slots
+        ]
         every = (text for slot in variants for texts in slot for text in texts)
         index = {text: i for i, text in enumerate(dict.fromkeys(every))}
         self.texts = tuple(index)

@@ -11,6 +11,7 @@ from gap_mmaction.skeletons import Layout
 
 from ..heads import PartPoolingHead
 from ..losses import MultiPartContrastiveLoss
+from .cached_encoder import CachedTextEncoder
 from .gather import gather_from_ranks
 from .prompt_bank import PromptBank
 from .text_encoder import (
@@ -34,7 +35,10 @@ class TextBranch(BaseModule):
 
     Args:
         prompts: Config of the :class:`PromptBank`.
-        encoder: Config of the text encoder.
+        encoder: Config of the text encoder; not used, not even built, if ``features``
+            are given.
+        features: A file with the features of all texts, see
+            :class:`CachedTextEncoder`.
         head: Config of the :class:`PartPoolingHead`, what it takes from the other
             arguments left out.
         loss: Config of the :class:`MultiPartContrastiveLoss`, ``num_parts`` left out.
@@ -53,9 +57,10 @@ class TextBranch(BaseModule):
     def __init__(
         self,
         prompts: dict,
-        encoder: dict,
         in_channels: int,
         layout: Layout,
+        encoder: dict | None = None,
+        features: str | None = None,
         stream: str = "joint",
         num_classes: int | None = None,
         head: dict | None = None,
@@ -66,7 +71,7 @@ class TextBranch(BaseModule):
             {"type": "PromptBank", "num_classes": num_classes, **prompts}
         )
         slots = self.prompts.slots
-        text_encoder: TextEncoder = MODELS.build(encoder)
+        text_encoder = _build_encoder(encoder, features)
         self.head: PartPoolingHead = MODELS.build(
             {
                 "type": "PartPoolingHead",
@@ -90,8 +95,8 @@ class TextBranch(BaseModule):
         if text_encoder.frozen:
             # In a list, as it must be no part of the model's parameters.
             self._frozen_encoder.append(text_encoder)
-            features = torch.empty(0, text_encoder.embed_dims)
-            self.register_buffer("features", features, persistent=False)
+            nothing = torch.empty(0, text_encoder.embed_dims)
+            self.register_buffer("features", nothing, persistent=False)
         else:
             self.encoder: TransformerTextEncoder = text_encoder
 
@@ -157,3 +162,14 @@ class TextBranch(BaseModule):
                 "model before its loss, as MMEngine's Runner does when it trains"
             )
         return self.features[ids]
+
+
+def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
+    if features is not None:
+        return CachedTextEncoder(features)
+    if encoder is None:
+        raise ValueError(
+            "TextBranch: set `encoder`, the config of a text encoder, or `features`, "
+            "a file that tools/cache_text_features.py has written"
+        )
+    return MODELS.build(encoder)

@@ -1,0 +1,177 @@
+"""SkeletonDataset gives what PoseDataset gives, and names what is wrong."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mmaction.datasets import PoseDataset
+from mmaction.registry import DATASETS
+
+from gap_mmaction.datasets import SkeletonDataset
+
+Annotations = dict[str, Any]
+
+
+@pytest.fixture
+def content() -> Annotations:
+    """Six sequences of the nw-ucla layout, two splits."""
+    rng = np.random.default_rng(0)
+    annotations = [
+        {
+            "frame_dir": f"s{i}",
+            "label": i % 3,
+            "total_frames": 4 + i,
+            "keypoint": rng.normal(size=(1, 4 + i, 20, 3)).astype(np.float32),
+        }
+        for i in range(6)
+    ]
+    split = {"train": ["s0", "s2", "s4", "s5"], "val": ["s3", "s1"]}
+    return {"split": split, "annotations": annotations}
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Callable[..., SkeletonDataset]:
+    """Write a content and open it."""
+
+    def _build(content: Any, **kwargs: Any) -> SkeletonDataset:
+        path = tmp_path / "annotations.pkl"
+        path.write_bytes(pickle.dumps(content))
+        options = {"split": "train", "layout": "nw-ucla", "num_classes": 3}
+        return SkeletonDataset(str(path), [], **{**options, **kwargs})
+
+    return _build
+
+
+def test_same_samples_as_stock(tmp_path: Path, content: Annotations) -> None:
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps(content))
+    for split in ("train", "val"):
+        config = {"ann_file": path.name, "data_root": str(tmp_path), "pipeline": []}
+        ours = DATASETS.build({**config, "type": "SkeletonDataset", "split": split})
+        stock = DATASETS.build({**config, "type": "PoseDataset", "split": split})
+        assert isinstance(ours, SkeletonDataset)
+        assert isinstance(stock, PoseDataset)
+        assert len(ours) == len(stock)
+        for mine, theirs in zip(ours, stock):
+            assert mine.keys() == theirs.keys()
+            np.testing.assert_array_equal(mine.pop("keypoint"), theirs.pop("keypoint"))
+            assert mine == theirs
+
+
+def test_list_without_splits(
+    build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    assert len(build(content["annotations"], split=None)) == len(content["annotations"])
+
+
+def test_unknown_split_lists_those_there(
+    build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    for split in ("xsub_train", None):
+        with pytest.raises(KeyError, match=rf"annotations.*{split}.*train, val"):
+            build(content, split=split)
+
+
+def test_split_without_sequences(
+    build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    content["split"]["none"] = ["s77"]
+    with pytest.raises(ValueError, match=r"no sequence in split 'none'"):
+        build(content, split="none")
+
+
+@pytest.mark.parametrize("content_", [3, {"a": 1}, [{"label": 1}]])
+def test_content_of_another_kind(
+    content_: Any, build: Callable[..., SkeletonDataset]
+) -> None:
+    with pytest.raises(ValueError, match=r"annotations\.pkl"):
+        build(content_, split=None if isinstance(content_, list) else "train")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("label", None, r"'s4'.*'label' is missing"),
+        ("label", 3, r"'s4'.*label=3 is not in 0\.\.2"),
+        ("label", -1, r"'s4'.*label=-1 is not in 0\.\.2"),
+        ("label", "walk", r"'s4'.*label='walk' is not an integer"),
+        ("label", [1], r"'s4'.*label=\[1\] is not an integer"),
+        ("keypoint", None, r"'s4'.*'keypoint' is missing"),
+        ("keypoint", [[1.0]], r"'s4'.*'keypoint' is list"),
+        ("keypoint", np.zeros((1, 2, 20, 3), int), r"'s4'.*float array"),
+        ("keypoint", np.zeros((8, 20, 3)), r"'s4'.*\[8, 20, 3\]"),
+        ("keypoint", np.zeros((1, 3, 8, 20)), r"'s4'.*\[1, 3, 8, 20\]"),
+        ("keypoint", np.zeros((1, 0, 20, 3)), r"'s4'.*no frames"),
+        ("keypoint", np.zeros((0, 8, 20, 3)), r"'s4'.*no person"),
+        ("keypoint", np.zeros((1, 8, 25, 3)), r"'s4'.*25 joints.*'nw-ucla' has 20"),
+        ("total_frames", 9, r"'s4'.*total_frames=9.*8 frames"),
+    ],
+)
+def test_bad_annotation_is_named_on_loading(
+    key: str,
+    value: Any,
+    message: str,
+    build: Callable[..., SkeletonDataset],
+    content: Annotations,
+) -> None:
+    content["annotations"][4][key] = value
+    with pytest.raises((ValueError, KeyError), match=message) as caught:
+        build(content)
+    assert "annotations.pkl" in str(caught.value)
+    build(content, split="val")  # the other split does not suffer
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_coordinates_not_finite(
+    value: float, build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    content["annotations"][4]["keypoint"][0, 5, 7, 2] = value
+    dataset = build(content)
+    assert dataset[1]["frame_dir"] == "s2"
+    with pytest.raises(
+        ValueError, match=r"'s4'.*(nan|inf) at person 0, frame 5, joint 7, axis 2"
+    ):
+        dataset[2]
+
+
+def test_nobody_in_any_frame(
+    build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    content["annotations"][0]["keypoint"][:] = 0
+    with pytest.raises(ValueError, match=r"'s0'.*no person"):
+        build(content)[0]
+
+
+def test_single_files(
+    tmp_path: Path, build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    for item in content["annotations"]:
+        single = {"keypoint": item.pop("keypoint")}
+        (tmp_path / f"{item['frame_dir']}.pkl").write_bytes(pickle.dumps(single))
+    dataset = build(content, data_prefix={"skeleton": str(tmp_path)})
+    assert dataset[0]["keypoint"].shape == (1, 4, 20, 3)
+
+
+def test_multi_class(
+    build: Callable[..., SkeletonDataset], content: Annotations
+) -> None:
+    for item in content["annotations"]:
+        item["label"] = [0, 2]
+    assert build(content, multi_class=True)[0]["label"].tolist() == [1, 0, 1]
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.pkl.*tools/data"):
+        SkeletonDataset(str(tmp_path / "gone.pkl"), [], split="train")
+
+
+def test_nothing_is_executed(tmp_path: Path) -> None:
+    path = tmp_path / "a.pkl"
+    path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(pickle.UnpicklingError, match=r"os\.system"):
+        SkeletonDataset(str(path), [], split="train")

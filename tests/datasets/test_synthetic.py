@@ -1,0 +1,201 @@
+"""The embedded set: what a data set must be, and that bodies stay bodies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets.synthetic import (
+    FRAMES,
+    act,
+    draw_performer,
+    film,
+    make_synthetic,
+    write_synthetic,
+)
+from gap_mmaction.datasets.synthetic_actions import ACTIONS, COURSES, Move, perform
+from gap_mmaction.datasets.synthetic_body import (
+    LAYOUT,
+    PITCH,
+    ROLL,
+    TREE,
+    TWINS,
+    YAW,
+    forward_kinematics,
+    joint,
+    mirror,
+    rest_offsets,
+    rotations,
+    stand_on_floor,
+)
+from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.skeletons import get_skeleton
+
+DESCRIPTIONS = Path(__file__).parents[2] / "data" / "descriptions" / "synthetic.yaml"
+
+
+@pytest.fixture(scope="module")
+def small() -> dict[str, Any]:
+    """Three performers, one sequence of each action by each."""
+    return make_synthetic(num_performers=3, num_train_performers=2, repetitions=1)
+
+
+def test_annotations(small: dict[str, Any]) -> None:
+    annotations = small["annotations"]
+    assert len(annotations) == 3 * len(ACTIONS)
+    for item in annotations:
+        frames = item["total_frames"]
+        assert FRAMES[0] <= frames <= FRAMES[1]
+        assert item["keypoint"].shape == (1, frames, 25, 3)
+        assert item["keypoint"].dtype == np.float32
+        assert np.isfinite(item["keypoint"]).all()
+        # Somebody of human size, some metres before the camera.
+        extent = np.ptp(item["keypoint"][0, 0], axis=0)
+        assert 0.9 < extent[1] < 2.5
+        assert 1.5 < item["keypoint"][..., 2].mean() < 5
+
+
+def test_splits_by_performer_with_every_class(small: dict[str, Any]) -> None:
+    labels = {item["frame_dir"]: item["label"] for item in small["annotations"]}
+    performers = []
+    for names in small["split"].values():
+        assert {labels[name] for name in names} == set(range(len(ACTIONS)))
+        performers.append({name[:4] for name in names})
+    assert set(small["split"]) == {"xsub_train", "xsub_val"}
+    assert not set.intersection(*performers)
+    assert sum(map(len, small["split"].values())) == len(set(labels))
+
+
+def test_same_seed_same_set(small: dict[str, Any]) -> None:
+    options = {"num_performers": 2, "num_train_performers": 1, "repetitions": 1}
+    # A smaller set is the beginning of a larger one.
+    again = {
+        item["frame_dir"]: item for item in make_synthetic(**options)["annotations"]
+    }
+    other = make_synthetic(seed=1, **options)["annotations"]
+    for item in small["annotations"]:
+        if item["frame_dir"] in again:
+            twin = again.pop(item["frame_dir"])
+            np.testing.assert_array_equal(item["keypoint"], twin["keypoint"])
+    assert not again
+    assert other[0]["keypoint"].shape != small["annotations"][0]["keypoint"].shape or (
+        not np.allclose(other[0]["keypoint"], small["annotations"][0]["keypoint"])
+    )
+
+
+@pytest.mark.parametrize("label", range(len(ACTIONS)))
+def test_bones_keep_their_lengths_before_the_camera(label: int) -> None:
+    rng = np.random.default_rng(label)
+    positions = act(label, draw_performer(rng), 40, rng)
+    for child, parent in get_skeleton(LAYOUT).edges:
+        lengths = np.linalg.norm(positions[:, child] - positions[:, parent], axis=-1)
+        assert lengths[0] > 0.02
+        np.testing.assert_allclose(lengths, lengths[0], rtol=1e-9)
+    np.testing.assert_allclose(positions[..., 1].min(axis=1), 0, atol=1e-9)
+    assert np.abs(np.diff(positions, axis=0)).max() < 0.5  # nobody jumps
+
+
+def test_the_camera_adds_noise() -> None:
+    rng = np.random.default_rng(0)
+    positions = act(0, draw_performer(rng), 40, rng)
+    seen = film(positions, 50.0, rng)
+    assert seen.shape == positions.shape
+    child, parent = joint("left knee"), joint("left hip")
+    assert np.linalg.norm(seen[:, child] - seen[:, parent], axis=-1).std() > 1e-3
+
+
+def test_tree_and_rest_pose() -> None:
+    num_joints = get_skeleton(LAYOUT).num_joints
+    assert len({child for child, _ in TREE}) == num_joints - 1
+    rest = forward_kinematics(np.zeros((1, num_joints, 3)), rest_offsets())[0]
+    np.testing.assert_allclose(rest[TWINS] * [-1, 1, 1], rest, atol=1e-12)
+    assert rest[joint("head"), 1] == rest[:, 1].max()
+    assert rest[joint("left hand"), 0] > 0 > rest[joint("right hand"), 0]
+
+
+@pytest.mark.parametrize(
+    ("where", "axis", "tip", "direction"),
+    [
+        ("neck", PITCH, "head", (2, 1)),  # forwards
+        ("left shoulder", ROLL, "left elbow", (0, 1)),  # to the left
+        ("left shoulder", PITCH, "left elbow", (2, -1)),  # backwards
+        ("middle of spine", YAW, "left shoulder", (2, -1)),  # left turns back
+    ],
+)
+def test_sense_of_the_angles(
+    where: str, axis: int, tip: str, direction: tuple[int, int]
+) -> None:
+    angles = np.zeros((2, 25, 3))
+    angles[1, joint(where), axis] = 0.5
+    positions = forward_kinematics(angles, rest_offsets())[:, joint(tip)]
+    coordinate, sign = direction
+    assert sign * (positions[1] - positions[0])[coordinate] > 0.03
+
+
+def test_rotations() -> None:
+    angles = np.random.default_rng(0).normal(size=(7, 3))
+    matrices = rotations(angles)
+    identity = matrices @ np.swapaxes(matrices, -1, -2)
+    np.testing.assert_allclose(
+        identity, np.broadcast_to(np.eye(3), (7, 3, 3)), atol=1e-12
+    )
+    np.testing.assert_allclose(np.linalg.det(matrices), 1)
+
+
+def test_mirrored_motion_is_the_mirror_image() -> None:
+    action = next(action for action in ACTIONS if action.label == "wave one hand")
+    phase = np.linspace(0, 6, 9)
+    angles = perform(action, phase, np.ones((len(action.moves), 1)))
+    left = stand_on_floor(forward_kinematics(angles, rest_offsets()))
+    right = stand_on_floor(forward_kinematics(mirror(angles), rest_offsets()))
+    np.testing.assert_allclose(right[:, TWINS] * [-1, 1, 1], left, atol=1e-9)
+
+
+def test_actions_move_what_they_say() -> None:
+    phase = np.linspace(0, 2 * np.pi, 20)
+    hands = {}
+    for action in ACTIONS:
+        angles = perform(action, phase, np.ones((len(action.moves), 1)))
+        hands[action.label] = np.abs(angles).max(axis=(0, 2)) > np.radians(20)
+        for move in action.moves:
+            assert isinstance(move, Move)
+            assert move.course in COURSES
+    assert hands["nod the head"].nonzero()[0].tolist() == [joint("neck")]
+    legs = get_skeleton(LAYOUT).part("leg-foot")
+    for label in ("squat", "kick forward", "march in place"):
+        assert hands[label][list(legs)].any()
+    for label in ("wave one hand", "clap the hands", "throw a punch"):
+        assert not hands[label][list(legs)].any()
+
+
+@pytest.mark.parametrize("change", [(2, 2, 1), (2, 0, 1), (3, 2, 0)])
+def test_empty_split(change: tuple[int, int, int]) -> None:
+    performers, train, repetitions = change
+    with pytest.raises(ValueError, match=f"num_train_performers={train}"):
+        make_synthetic(0, performers, train, repetitions)
+
+
+def test_written_file_is_a_data_set(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "synthetic.pkl"
+    write_synthetic(path, num_performers=2, num_train_performers=1, repetitions=1)
+    for split in ("xsub_train", "xsub_val"):
+        dataset = SkeletonDataset(
+            str(path), [], split=split, layout=LAYOUT, num_classes=len(ACTIONS)
+        )
+        assert len(dataset) == len(ACTIONS)
+        assert dataset[0]["keypoint"].shape[2:] == (25, 3)
+
+
+def test_descriptions_are_those_of_the_actions() -> None:
+    classes = load_descriptions(DESCRIPTIONS)
+    assert [item.label for item in classes] == [action.label for action in ACTIONS]
+    for item in classes:
+        assert len(set(item.fields["synonyms"])) == 10
+        for part in ("head", "hand", "arm", "hip", "leg", "foot"):
+            (text,) = item.fields[part]
+            assert text == text.lower()
+            assert item.label not in text

@@ -1,0 +1,158 @@
+"""Annotations are read, anything else in a pickle is refused."""
+
+from __future__ import annotations
+
+import collections
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gap_mmaction.utils.restricted_pickle import load_annotations, loads_annotations
+
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+
+
+class Call:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function: Any, *args: Any) -> None:
+        self.function, self.args = function, args
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return self.function, self.args
+
+
+def same(left: Any, right: Any) -> bool:
+    """Compare values, types and dtypes."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(
+            same(left[key], right[key]) for key in left
+        )
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and np.array_equal(left, right)
+    return bool(left == right)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    "dtype", ["f2", "f4", "f8", ">f4", "i1", "i4", "i8", "u1", "?", "U5", "S3"]
+)
+def test_arrays_of_every_plain_dtype(dtype: str, protocol: int) -> None:
+    array = np.arange(24).reshape(1, 4, 2, 3).astype(dtype)
+    for value in (array, np.asfortranarray(array), array[..., :1], array[:0]):
+        data = pickle.dumps(value, protocol=protocol)
+        read = loads_annotations(data)
+        assert type(read) is np.ndarray
+        # numpy gives some arrays of foreign byte order in the native one.
+        assert same(read, pickle.loads(data))
+        np.testing.assert_array_equal(read, value)
+        assert read.flags.writeable
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_containers_and_scalars(protocol: int, tmp_path: Path) -> None:
+    shared_list = [np.zeros(2, np.float32)]
+    content = {
+        "split": {"a": ["x", "ü"], "b": []},
+        "annotations": [
+            {
+                "frame_dir": "x",
+                "label": np.int64(3),
+                "total_frames": 4,
+                "keypoint": np.ones((1, 4, 2, 3), np.float16),
+                "img_shape": (1080, 1920),
+                "ok": True,
+                "raw": b"\x00\xff",
+                "ratio": np.float32(0.5),
+                "name": np.str_("y"),
+                "none": None,
+                "set": {1, 2},
+            }
+        ],
+        "twice": [shared_list, shared_list],
+    }
+    path = tmp_path / "content.pkl"
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    read = load_annotations(path)
+    assert same(read, content)
+    assert read["twice"][0] is read["twice"][1]
+    pickle.loads(pickle.dumps(read))  # no stand-in is left in it
+
+
+def test_names_of_the_other_numpy_generation() -> None:
+    data = pickle.dumps([np.arange(3), np.float64(1)], protocol=2)
+    old, new = b"numpy.core.", b"numpy._core."
+    assert old in data or new in data
+    for source, target in ((old, new), (new, old)):
+        read = loads_annotations(data.replace(source, target))
+        assert same(read, [np.arange(3), np.float64(1)])
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (Call(os.system, "touch /nonexistent/x"), "system"),
+        (Call(eval, "1"), "eval"),
+        (Call(getattr, "", "join"), "getattr"),
+        (collections.OrderedDict(a=1), "OrderedDict"),
+        (Path("x"), "pathlib"),
+    ],
+)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_other_names_are_refused(
+    value: Any, name: str, protocol: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(pickle.dumps([value], protocol=protocol))
+    with pytest.raises(pickle.UnpicklingError, match=name) as caught:
+        load_annotations(path)
+    assert str(path) in str(caught.value)
+    assert "tools/data" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (np.array([object, 1], dtype=object), "dtype 'O8'"),
+        (np.zeros(2, dtype=[("a", "f4")]), "dtype 'V4'"),
+        (np.zeros(2, dtype="M8[s]"), "dtype 'M8'"),
+        (np.ma.zeros(2), "_mareconstruct|MaskedArray"),
+        (Call(np.ndarray, (2,)), "numpy.ndarray"),
+    ],
+)
+def test_other_arrays_are_refused(value: Any, what: str) -> None:
+    with pytest.raises(pickle.UnpicklingError, match=what):
+        loads_annotations(pickle.dumps(value))
+
+
+def test_array_with_a_shape_that_its_bytes_do_not_fill() -> None:
+    data = pickle.dumps(np.arange(3, dtype=np.int8), protocol=2)
+    assert data.count(b"K\x03") >= 1
+    with pytest.raises(pickle.UnpicklingError, match="annotation bytes"):
+        loads_annotations(data.replace(b"K\x03\x85", b"K\x7f\x85"), "annotation bytes")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"PK\x03\x04", b"\x80\x04\x95"])
+def test_not_a_pickle(data: bytes) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="some file"):
+        loads_annotations(data, "some file")
+
+
+def test_truncated() -> None:
+    data = pickle.dumps({"keypoint": np.zeros((1, 4, 2, 3))})
+    for end in range(0, len(data) - 1, 7):
+        with pytest.raises(pickle.UnpicklingError):
+            loads_annotations(data[:end])
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.pkl.*ann_file"):
+        load_annotations(tmp_path / "none.pkl")
