@@ -245,8 +245,16 @@ def _skeleton_from_dict(layout: Mapping[str, Any]) -> Skeleton:
         if key not in layout:
             raise ValueError(f"{where}: the key {key!r} is missing")
     if "joints" in layout:
-        joint_names = tuple(str(joint) for joint in layout["joints"])
+        joint_names = tuple(
+            str(joint) for joint in _list(layout["joints"], f"{where}, joints")
+        )
+        if len(set(joint_names)) != len(joint_names):
+            raise ValueError(f"{where}, joints: a name stands twice: {joint_names}")
     elif "num_node" in layout:
+        if not _is_number(layout["num_node"]):
+            raise ValueError(
+                f"{where}: num_node is {layout['num_node']!r}, give a whole number"
+            )
         joint_names = tuple(f"joint {index}" for index in range(layout["num_node"]))
     else:
         raise ValueError(f"{where}: give `joints` (names) or `num_node` (a number)")
@@ -259,20 +267,45 @@ def _skeleton_from_dict(layout: Mapping[str, Any]) -> Skeleton:
     def joint_of(value: Any, key: str) -> int:
         if isinstance(value, str):
             if value not in joint_names:
-                raise ValueError(f"{where}, {key}: no joint is named {value!r}")
+                raise ValueError(
+                    f"{where}, {key}: no joint is named {value!r}, there are "
+                    f"{list(joint_names)}"
+                )
             return joint_names.index(value)
+        if not _is_number(value) or not 0 <= value < len(joint_names):
+            raise ValueError(
+                f"{where}, {key}: {value!r} is no joint; give a name, or a number "
+                f"from 0 to {len(joint_names) - 1}"
+            )
         return int(value)
 
     def pairs(key: str) -> tuple[Edge, ...]:
-        return tuple(
-            (joint_of(child, key), joint_of(parent, key))
-            for child, parent in layout[key]
-        )
+        result = []
+        for pair in _list(layout[key], f"{where}, {key}"):
+            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+                raise ValueError(
+                    f"{where}, {key}: {pair!r} is no pair (joint, parent) of joints"
+                )
+            result.append((joint_of(pair[0], key), joint_of(pair[1], key)))
+        return tuple(result)
 
     def groups(key: str) -> dict[str, tuple[int, ...]]:
+        parts = layout.get(key, {})
+        if not isinstance(parts, Mapping):
+            raise ValueError(
+                f"{where}, {key}: {parts!r} is no dict of {{part: [joint, ...]}}"
+            )
+        if GLOBAL_PART in parts:
+            raise ValueError(
+                f"{where}, {key}: {GLOBAL_PART!r} always is every joint, take another "
+                "name for the part"
+            )
         return {
-            part: tuple(joint_of(joint, f"{key}[{part!r}]") for joint in joints)
-            for part, joints in layout.get(key, {}).items()
+            part: tuple(
+                joint_of(joint, f"{key}[{part!r}]")
+                for joint in _list(joints, f"{where}, {key}[{part!r}]")
+            )
+            for part, joints in parts.items()
         }
 
     centre = joint_of(layout["center"], "center")
@@ -287,6 +320,16 @@ def _skeleton_from_dict(layout: Mapping[str, Any]) -> Skeleton:
         parts=groups("parts"),
         bone_parts=groups("bone_parts"),
     )
+
+
+def _list(value: Any, where: str) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(f"{where}: expected a list, got {value!r}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _span(first: int, last: int) -> tuple[int, ...]:

@@ -72,13 +72,16 @@ def test_train_and_test_without_code(project: Path) -> None:
             for split in ("train", "val", "test")
         ),
     ]
-    log = run_tool(
-        project, "train.py", "--work-dir", "run", "--cfg-options", *options
-    )
+    log = run_tool(project, "train.py", "--work-dir", "run", "--cfg-options", *options)
     assert re.search(r"loss_con: \d", log)
     trained = re.findall(r"acc/top1: ([\d.]+)", log)[-1]
     log = run_tool(
-        project, "test.py", "run/epoch_1.pth", "--work-dir", "run", "--cfg-options",
+        project,
+        "test.py",
+        "run/epoch_1.pth",
+        "--work-dir",
+        "run",
+        "--cfg-options",
         *options,
     )
     assert re.findall(r"acc/top1: ([\d.]+)", log)[-1] == trained

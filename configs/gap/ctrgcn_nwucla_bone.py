@@ -1,3 +1,3 @@
-_base_ = './ctrgcn_nwucla.py'
+_base_ = "./ctrgcn_nwucla.py"
 
-model = dict(data_preprocessor=dict(stream='bone'))
+model = dict(data_preprocessor=dict(stream="bone"))

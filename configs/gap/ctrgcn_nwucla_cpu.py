@@ -1,25 +1,26 @@
 # NW-UCLA, joint stream, for a machine without a GPU: half the width, 40 epochs without
 # repetition, and text features of MiniLM that ship with the project.
 _base_ = [
-    '../_base_/models/gap_ctrgcn.py', '../_base_/datasets/gap_nwucla.py',
-    '../_base_/schedules/gap_sgd_cosine.py', '../_base_/default_runtime.py'
+    "../_base_/models/gap_ctrgcn.py",
+    "../_base_/datasets/gap_nwucla.py",
+    "../_base_/schedules/gap_sgd_cosine_40e.py",
+    "../_base_/default_runtime.py",
 ]
 
 model = dict(
-    data_preprocessor=dict(layout='nw-ucla'),
-    backbone=dict(
-        graph_cfg=dict(layout='nw-ucla'), num_person=1, base_channels=32),
+    data_preprocessor=dict(layout="nw-ucla"),
+    backbone=dict(graph_cfg=dict(layout="nw-ucla"), num_person=1, base_channels=32),
     cls_head=dict(num_classes=10, in_channels=128),
     text_branch=dict(
         prompts=dict(
-            descriptions='data/descriptions/nwucla.yaml',
-            preset='synonym+parts4'),
-        features='data/text_features/nwucla_minilm.safetensors'))
+            descriptions="data/descriptions/nwucla.yaml", preset="synonym+parts4"
+        ),
+        features="data/text_features/nwucla_minilm.safetensors",
+    ),
+)
 
 train_dataloader = dict(
-    batch_size=32,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(times=1))
+    batch_size=32, num_workers=0, persistent_workers=False, dataset=dict(times=1)
+)
 val_dataloader = dict(num_workers=0, persistent_workers=False)
 test_dataloader = val_dataloader

@@ -231,7 +231,8 @@ def _to_array(skeletons: Any, where: str) -> np.ndarray:
             f"{where}: 'skeletons' has shape {list(array.shape)} and type "
             f"{array.dtype}; {expected}"
         )
-    array = array.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large is reported below
+        array = array.astype(np.float32)
     bad = ~np.isfinite(array)
     if bad.any():
         frame, joint, axis = np.argwhere(bad)[0]

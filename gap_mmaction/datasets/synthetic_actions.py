@@ -7,6 +7,7 @@ wave, punch, clap and raise share the arms.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,7 @@ def _snap(phase: np.ndarray) -> np.ndarray:
     return np.asarray(_pulse(phase) ** 3)
 
 
-COURSES = {
+COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hold": _hold,
     "pulse": _pulse,
     "opposite": _opposite,

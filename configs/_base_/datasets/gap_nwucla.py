@@ -3,43 +3,48 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
-        type='RepeatDataset',
+        type="RepeatDataset",
         times=5,
         dataset=dict(
-            type='SkeletonDataset',
-            ann_file='data/nwucla.pkl',
-            layout='nw-ucla',
-            split='xview_train',
+            type="SkeletonDataset",
+            ann_file="data/nwucla.pkl",
+            layout="nw-ucla",
+            split="xview_train",
             pipeline=[
-                dict(type='CenterSkeleton', joint=1),
-                dict(type='RandomViewRotation', max_angle=60),
-                dict(type='MinMaxNormalize3D'),
-                dict(type='SampleSortedFrames', clip_len=52),
-                dict(type='FormatGCNInput', num_person=1),
-                dict(type='PackActionInputs')
-            ])))
+                dict(type="CenterSkeleton", joint=1),
+                dict(type="RandomViewRotation", max_angle=60),
+                dict(type="MinMaxNormalize3D"),
+                dict(type="SampleSortedFrames", clip_len=52),
+                dict(type="FormatGCNInput", num_person=1),
+                dict(type="PackActionInputs"),
+            ],
+        ),
+    ),
+)
 
 val_dataloader = dict(
     batch_size=64,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
-        type='SkeletonDataset',
-        ann_file='data/nwucla.pkl',
-        layout='nw-ucla',
-        split='xview_val',
+        type="SkeletonDataset",
+        ann_file="data/nwucla.pkl",
+        layout="nw-ucla",
+        split="xview_val",
         test_mode=True,
         pipeline=[
-            dict(type='CenterSkeleton', joint=1),
-            dict(type='MinMaxNormalize3D'),
-            dict(type='SampleSortedFrames', clip_len=52),
-            dict(type='FormatGCNInput', num_person=1),
-            dict(type='PackActionInputs')
-        ]))
+            dict(type="CenterSkeleton", joint=1),
+            dict(type="MinMaxNormalize3D"),
+            dict(type="SampleSortedFrames", clip_len=52),
+            dict(type="FormatGCNInput", num_person=1),
+            dict(type="PackActionInputs"),
+        ],
+    ),
+)
 test_dataloader = val_dataloader
 
-val_evaluator = [dict(type='AccMetric')]
+val_evaluator = [dict(type="AccMetric")]
 test_evaluator = val_evaluator

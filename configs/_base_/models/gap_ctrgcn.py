@@ -1,19 +1,21 @@
 # CTR-GCN with the text branch of GAP: CLIP's ViT-B/32 text tower, tuned, and the
 # paper's form of the loss. A leaf adds the layout, the classes and the descriptions.
 model = dict(
-    type='RecognizerGAP',
+    type="RecognizerGAP",
     data_preprocessor=dict(
-        type='SkeletonDataPreprocessor', layout='nturgb+d', stream='joint'),
-    backbone=dict(
-        type='CTRGCN', graph_cfg=dict(layout='nturgb+d', mode='spatial')),
-    cls_head=dict(type='GCNHead', num_classes=120, in_channels=256),
+        type="SkeletonDataPreprocessor", layout="nturgb+d", stream="joint"
+    ),
+    backbone=dict(type="CTRGCN", graph_cfg=dict(layout="nturgb+d", mode="spatial")),
+    cls_head=dict(type="GCNHead", num_classes=120, in_channels=256),
     text_branch=dict(
-        type='TextBranch',
-        prompts=dict(
-            descriptions='data/descriptions/ntu120.yaml', preset='label-name'),
+        type="TextBranch",
+        prompts=dict(descriptions="data/descriptions/ntu120.yaml", preset="label-name"),
         encoder=dict(
-            type='OpenCLIPTextEncoder',
-            model='ViT-B-32',
-            pretrained='openai',
-            frozen=False),
-        loss=dict(temperature=0.1, target='uniform', loss_weight=0.8)))
+            type="OpenCLIPTextEncoder",
+            model="ViT-B-32",
+            pretrained="openai",
+            frozen=False,
+        ),
+        loss=dict(temperature=0.1, target="uniform", loss_weight=0.8),
+    ),
+)

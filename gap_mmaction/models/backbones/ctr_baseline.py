@@ -8,7 +8,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .ctrgcn_units import PointwiseNorm, TemporalConv, pointwise
+from .ctrgcn_units import PointwiseConv, TemporalConv, make_down
 from .stacked_gcn import StackedGCN, init_norm, init_units
 
 
@@ -28,13 +28,9 @@ class SharedGraphConv(nn.Module):
         super().__init__()
         self.A = nn.Parameter(torch.eye(num_joints).repeat(subsets, 1, 1))
         self.conv_d = nn.ModuleList(
-            nn.Conv2d(in_channels, out_channels, 1) for _ in range(subsets)
+            PointwiseConv(in_channels, out_channels) for _ in range(subsets)
         )
-        self.down: nn.Module = (
-            PointwiseNorm(in_channels, out_channels)
-            if in_channels != out_channels
-            else nn.Identity()
-        )
+        self.down = make_down(in_channels, out_channels)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,7 +39,7 @@ class SharedGraphConv(nn.Module):
         topology = self.A / (self.A.norm(dim=1, keepdim=True) + 1e-4)
         out: Tensor | None = None
         for graph, conv in zip(topology, self.conv_d):
-            y = pointwise(torch.matmul(graph.t(), x), conv)
+            y = conv(torch.matmul(graph.t(), x))
             out = y if out is None else out + y
         assert out is not None
         return (self.bn(out) + self.down(x)).relu_()

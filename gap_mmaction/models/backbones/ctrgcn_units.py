@@ -14,39 +14,77 @@ from torch import Tensor, nn
 from .graph_product import graph_product
 
 
-def pointwise(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """Apply a 1x1 convolution, with its stride in time, as a matrix product.
+class PointwiseConv(nn.Conv2d):
+    """A 1x1 convolution, with a stride in time, as a matrix product.
 
     Args:
-        x: ``[N, C, V, T]``.
-        conv: A convolution with the weight ``[O, C, 1, 1]``.
-
-    Returns:
-        ``[N, O, V, T']``.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: Stride in time.
     """
-    stride = conv.stride[0]
-    if stride != 1:
-        x = x[..., ::stride]
-    n, _, v, t = x.shape
-    weight = conv.weight.flatten(1)
-    assert conv.bias is not None
-    out = torch.baddbmm(
-        conv.bias[None, :, None], weight.expand(n, -1, -1), x.flatten(2)
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(in_channels, out_channels, 1, (stride, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``[N, C, V, T]`` to ``[N, O, V, T']``."""
+        stride = self.stride[0]
+        if stride != 1:
+            x = x[..., ::stride]
+        n, _, v, t = x.shape
+        assert self.bias is not None
+        weight = self.weight.flatten(1).expand(n, -1, -1)
+        out = torch.baddbmm(self.bias[None, :, None], weight, x.flatten(2))
+        return out.view(n, -1, v, t)
+
+
+def make_down(in_channels: int, out_channels: int) -> nn.Module:
+    """Make the path around a graph convolution: the identity where that fits."""
+    if in_channels == out_channels:
+        return nn.Identity()
+    return nn.Sequential(
+        PointwiseConv(in_channels, out_channels), nn.BatchNorm2d(out_channels)
     )
-    return out.view(n, -1, v, t)
 
 
-class PointwiseNorm(nn.Sequential):
-    """A 1x1 convolution and batch normalization (``down`` of a graph convolution)."""
+class FrameConv(nn.Conv2d):
+    """A convolution over frames, whose parameter is stored for ``[N, C, T, V]``.
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Frames under the kernel.
+        stride: Stride in time.
+        dilation: Dilation in time.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 1,
+    ) -> None:
         super().__init__(
-            nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels)
+            in_channels,
+            out_channels,
+            (kernel_size, 1),
+            stride=(stride, 1),
+            padding=((kernel_size - 1) * dilation // 2, 0),
+            dilation=(dilation, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, V, T]`` to ``[N, O, V, T]``."""
-        return self[1](pointwise(x, self[0]))
+        """Map ``[N, C, V, T]`` to ``[N, O, V, T']``."""
+        return F.conv2d(
+            x,
+            self.weight.transpose(2, 3),
+            self.bias,
+            (1, self.stride[0]),
+            (0, int(self.padding[0])),
+            (1, self.dilation[0]),
+        )
 
 
 class TemporalConv(nn.Module):
@@ -69,40 +107,20 @@ class TemporalConv(nn.Module):
         dilation: int = 1,
     ) -> None:
         super().__init__()
-        padding = (kernel_size - 1) * dilation // 2
-        self.conv = nn.Conv2d(
-            in_channels,
-            out_channels,
-            (kernel_size, 1),
-            (stride, 1),
-            (padding, 0),
-            (dilation, 1),
+        self.conv: nn.Module = (
+            PointwiseConv(in_channels, out_channels, stride)
+            if kernel_size == 1
+            else FrameConv(in_channels, out_channels, kernel_size, stride, dilation)
         )
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, C, V, T]`` to ``[N, O, V, T']``."""
-        conv = self.conv
-        if conv.kernel_size == (1, 1):
-            return self.bn(pointwise(x, conv))
-        # The parameter is stored for the layout [N, C, T, V].
-        x = F.conv2d(
-            x,
-            conv.weight.transpose(2, 3),
-            conv.bias,
-            conv.stride[::-1],
-            conv.padding[::-1],
-            conv.dilation[::-1],
-        )
-        return self.bn(x)
+        return self.bn(self.conv(x))
 
 
 class TemporalMaxPool(nn.Module):
-    """Max-pooling over three frames with a stride in time.
-
-    Has no parameters; computed with two maxima of shifted views, as a pooling kernel
-    would also store indices.
-    """
+    """Max-pooling over three frames with a stride in time; has no parameters."""
 
     def __init__(self, stride: int = 1) -> None:
         super().__init__()
@@ -130,7 +148,7 @@ class MultiScaleTemporalConv(nn.Module):
         self.relu = relu
 
         def head() -> list[nn.Module]:
-            return [nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()]
+            return [PointwiseConv(channels, width), nn.BatchNorm2d(width), nn.ReLU()]
 
         self.branches = nn.ModuleList(
             nn.Sequential(*head(), TemporalConv(width, width, 5, stride, dilation))
@@ -140,21 +158,12 @@ class MultiScaleTemporalConv(nn.Module):
             nn.Sequential(*head(), TemporalMaxPool(stride), nn.BatchNorm2d(width))
         )
         self.branches.append(
-            nn.Sequential(
-                nn.Conv2d(channels, rest, 1, (stride, 1)), nn.BatchNorm2d(rest)
-            )
+            nn.Sequential(PointwiseConv(channels, rest, stride), nn.BatchNorm2d(rest))
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, C, V, T]`` to ``[N, C, V, T']``."""
-        outs = []
-        for branch in self.branches:
-            conv, *rest = branch
-            y = pointwise(x, conv)
-            for layer in rest:
-                y = layer(y)
-            outs.append(y)
-        out = torch.cat(outs, dim=1)
+        out = torch.cat([branch(x) for branch in self.branches], dim=1)
         return out.relu_() if self.relu else out
 
 
@@ -208,11 +217,7 @@ class RefinementGraphConv(nn.Module):
             RefinementConv(in_channels, out_channels, relation_channels)
             for _ in range(adjacency.shape[0])
         )
-        self.down: nn.Module = (
-            PointwiseNorm(in_channels, out_channels)
-            if in_channels != out_channels
-            else nn.Identity()
-        )
+        self.down = make_down(in_channels, out_channels)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -238,7 +243,7 @@ class RefinementGraphConv(nn.Module):
             ).view(n, subsets, -1, v)
             for name in ("conv1", "conv2")
         )
-        adjacency = self.A
+        adjacency: Tensor = self.A
         if self.authors:
             difference = source.unsqueeze(-1) - target.unsqueeze(-2)
         else:

@@ -79,8 +79,9 @@ def graph_product(
 ) -> Tensor:
     """Transform features and pass them along a channel-wise adjacency.
 
-    ``out[n, c, u, t] = sum_{s, v} G[n, s, c, u, v] (w3[s, c] x[n, :, v, t] + b3[s, c])``
-    with ``G[n, s, c] = w4[s, c] relation[n, s]``.
+    ``out[n, c, u, t] = sum_{s, v} G[n, s, c, u, v] h[n, s, c, v, t]`` with
+    ``h[n, s, c, v, t] = w3[s, c] x[n, :, v, t] + b3[s, c]`` and
+    ``G[n, s, c] = w4[s, c] relation[n, s]``.
 
     Args:
         x: Features ``[N, C, V, T]``.
@@ -92,13 +93,13 @@ def graph_product(
     Returns:
         Features ``[N, O, V, T]``.
     """
-    # Under autocast the operands may differ in type, which the batched form is mended
-    # for by autocast itself.
+    # Under autocast the operands may differ in type: autocast itself mends that for
+    # the batched form.
     if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-        operands = (x, relation, w3, b3, w4)
+        operands = [x, relation, w3, b3, w4]
         if not torch.is_grad_enabled():
             # Parameters ask for gradients here as well, and much would be kept.
-            operands = tuple(operand.detach() for operand in operands)
+            operands = [operand.detach() for operand in operands]
         return GraphProduct.apply(*operands)
     n, _, v, t = x.shape
     subsets, channels = w4.shape[:2]

@@ -55,8 +55,7 @@ class RecognizerGAP(RecognizerGCN):
             data_preprocessor=data_preprocessor,
         )
         self.text_branch = None
-        # On a command line, `model.text_branch=None` arrives as a string.
-        if text_branch is not None and text_branch != "None":
+        if text_branch is not None:
             self.text_branch = MODELS.build({**self._defaults(), **text_branch})
 
     def _defaults(self) -> dict[str, Any]:

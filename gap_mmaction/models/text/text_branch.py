@@ -98,7 +98,8 @@ class TextBranch(BaseModule):
             nothing = torch.empty(0, text_encoder.embed_dims)
             self.register_buffer("features", nothing, persistent=False)
         else:
-            self.encoder: TransformerTextEncoder = text_encoder
+            assert isinstance(text_encoder, TransformerTextEncoder)
+            self.encoder = text_encoder
 
     def init_weights(self) -> None:
         """Read the pretrained text weights; run a frozen encoder and let it go."""

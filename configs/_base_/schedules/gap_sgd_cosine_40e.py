@@ -1,0 +1,30 @@
+# A schedule for one CPU: 3 epochs of warm-up, then a cosine, 40 epochs in all.
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_begin=1, val_interval=2)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
+
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=4e-4),
+)
+
+param_scheduler = [
+    dict(
+        type="LinearLR",
+        start_factor=0.1,
+        by_epoch=True,
+        begin=0,
+        end=3,
+        convert_to_iter_based=True,
+    ),
+    dict(
+        type="CosineAnnealingLR",
+        by_epoch=True,
+        begin=3,
+        end=40,
+        eta_min=1e-4,
+        convert_to_iter_based=True,
+    ),
+]
+
+auto_scale_lr = dict(enable=False, base_batch_size=32)

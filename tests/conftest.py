@@ -1,0 +1,30 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+import gap_mmaction  # noqa: F401
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def setup() -> None:
+    """Registry names without a prefix are mmaction2's; one thread, for speed."""
+    init_default_scope("mmaction")
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of the golden files, which is no part of the repository."""
+    folder = Path(os.environ.get("GAP_SHARED", REPOSITORY.parent / "shared"))
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"there are no golden files in {folder} (set GAP_SHARED)")
+    return folder

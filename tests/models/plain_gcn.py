@@ -1,0 +1,229 @@
+"""CTR-GCN and its baseline, stated plainly: what the fast ones are compared with.
+
+Written after the formulas of shared/golden/README.md, one subset and one operation
+at a time, in the usual layout ``[N, C, T, V]``. Names in the state dicts are those of
+``gap_mmaction``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class TemporalConv(nn.Module):
+    """A convolution over time, then batch normalization."""
+
+    def __init__(
+        self, source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            source,
+            target,
+            (kernel, 1),
+            stride=(stride, 1),
+            padding=(dilation * (kernel // 2), 0),
+            dilation=(dilation, 1),
+        )
+        self.bn = nn.BatchNorm2d(target)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.bn(self.conv(x))
+
+
+class MultiScaleTemporalConv(nn.Module):
+    """Four branches, concatenated."""
+
+    def __init__(self, channels: int, stride: int, relu: bool) -> None:
+        super().__init__()
+        width = channels // 4
+        last = channels - 3 * width
+
+        def reduce() -> list[nn.Module]:
+            return [nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()]
+
+        pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
+        self.branches = nn.ModuleList(
+            [
+                nn.Sequential(*reduce(), TemporalConv(width, width, 5, stride, 1)),
+                nn.Sequential(*reduce(), TemporalConv(width, width, 5, stride, 2)),
+                nn.Sequential(*reduce(), pool, nn.BatchNorm2d(width)),
+                nn.Sequential(
+                    nn.Conv2d(channels, last, 1, (stride, 1)), nn.BatchNorm2d(last)
+                ),
+            ]
+        )
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = torch.cat([branch(x) for branch in self.branches], dim=1)
+        return torch.relu(out) if self.relu else out
+
+
+class Refinement(nn.Module):
+    """The four convolutions of one subset."""
+
+    def __init__(self, source: int, target: int, relations: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(source, relations, 1)
+        self.conv2 = nn.Conv2d(source, relations, 1)
+        self.conv3 = nn.Conv2d(source, target, 1)
+        self.conv4 = nn.Conv2d(relations, target, 1)
+
+    def forward(self, x: Tensor, adjacency: Tensor, alpha: Tensor, sum_: str) -> Tensor:
+        p = self.conv1(x).mean(2)
+        q = self.conv2(x).mean(2)
+        difference = torch.tanh(p[:, :, :, None] - q[:, :, None, :])
+        graph = alpha * self.conv4(difference) + adjacency
+        return torch.einsum(sum_, graph, self.conv3(x))
+
+
+class RefinementGCN(nn.Module):
+    """The graph convolution of CTR-GCN."""
+
+    def __init__(self, source: int, target: int, joints: int, authors: bool) -> None:
+        super().__init__()
+        if authors:
+            relations = 8 if source in (3, 9) else source // 8
+        else:
+            relations = 8 if source <= 16 else source // 8
+        self.A = nn.Parameter(torch.zeros(3, joints, joints))
+        self.alpha = nn.Parameter(torch.zeros(1))
+        self.convs = nn.ModuleList(
+            Refinement(source, target, relations) for _ in range(3)
+        )
+        self.down = _down(source, target)
+        self.bn = nn.BatchNorm2d(target)
+        # The authors sum over the last index of the graph, mmaction2 over the first.
+        self.sum_ = "ncuv,nctv->nctu" if authors else "ncuv,nctu->nctv"
+
+    def forward(self, x: Tensor) -> Tensor:
+        subsets = [
+            conv(x, self.A[s], self.alpha, self.sum_)
+            for s, conv in enumerate(self.convs)
+        ]
+        return torch.relu(self.bn(sum(subsets)) + self.down(x))
+
+
+class SharedGCN(nn.Module):
+    """The graph convolution of the baseline."""
+
+    def __init__(self, source: int, target: int, joints: int) -> None:
+        super().__init__()
+        self.A = nn.Parameter(torch.zeros(3, joints, joints))
+        self.conv_d = nn.ModuleList(nn.Conv2d(source, target, 1) for _ in range(3))
+        self.down = _down(source, target)
+        self.bn = nn.BatchNorm2d(target)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor | float = 0.0
+        for s, conv in enumerate(self.conv_d):
+            norm = (self.A[s] ** 2).sum(0, keepdim=True).sqrt() + 1e-4
+            out = out + conv(torch.einsum("nctu,uv->nctv", x, self.A[s] / norm))
+        return torch.relu(self.bn(out) + self.down(x))
+
+
+class Block(nn.Module):
+    """Graph convolution, temporal convolution, residual path."""
+
+    def __init__(
+        self, gcn: nn.Module, tcn: nn.Module, residual: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.gcn1, self.tcn1, self.residual = gcn, tcn, residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.tcn1(self.gcn1(x))
+        if self.residual is not None:
+            out = out + self.residual(x)
+        return torch.relu(out)
+
+
+class PlainGCN(nn.Module):
+    """The whole backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
+
+    Args:
+        kind: ``'mmaction2'`` or ``'authors'`` for CTR-GCN, or ``'baseline'``.
+        joints: Number of joints V.
+        persons: Number of persons M.
+        width: Width of the first block.
+        stages: Number of blocks.
+        inflate: Blocks, counted from 1, that double the width.
+        down: Blocks, counted from 1, that halve the number of frames.
+        single: Whether CTR-GCN has the single-scale temporal convolution.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        joints: int,
+        persons: int,
+        width: int,
+        stages: int = 10,
+        inflate: Sequence[int] = (5, 8),
+        down: Sequence[int] = (5, 8),
+        single: bool = False,
+    ) -> None:
+        super().__init__()
+        if kind == "mmaction2":
+            self.register_buffer("A", torch.zeros(3, joints, joints))
+        self.data_bn = nn.BatchNorm1d(persons * joints * 3)
+        self.net = nn.ModuleList()
+        source = 3
+        for stage in range(1, stages + 1):
+            width = 2 * width if stage in inflate else width
+            stride = 2 if stage in down else 1
+            gcn: nn.Module
+            tcn: nn.Module = TemporalConv(width, width, 5, stride)
+            if kind == "baseline":
+                gcn = SharedGCN(source, width, joints)
+            else:
+                gcn = RefinementGCN(source, width, joints, kind == "authors")
+                if not single:
+                    tcn = MultiScaleTemporalConv(width, stride, kind == "mmaction2")
+            residual: nn.Module | None = None
+            if stage > 1:
+                same = source == width and stride == 1
+                residual = (
+                    nn.Identity() if same else TemporalConv(source, width, 1, stride)
+                )
+            self.net.append(Block(gcn, tcn, residual))
+            source = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, m, t, v, c = x.shape
+        # Channel (m V + v) C + c of the normalization.
+        x = self.data_bn(x.permute(0, 1, 3, 4, 2).reshape(n, m * v * c, t))
+        x = x.view(n, m, v, c, t).permute(0, 1, 3, 4, 2).reshape(n * m, c, t, v)
+        for block in self.net:
+            x = block(x)
+        return x.view(n, m, *x.shape[1:])
+
+
+def perturb(model: nn.Module, seed: int = 0) -> None:
+    """Give every parameter and statistic a value at which it matters.
+
+    A fresh CTR-GCN starts as its residual paths: the factors of the graph branches
+    are zero.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if not value.is_floating_point():
+                continue
+            noise = torch.randn(value.shape, generator=generator).to(value)
+            if name.endswith("running_var") or name.endswith("bn.weight"):
+                value.copy_(1 + 0.3 * noise.tanh())
+            elif name.endswith("alpha"):
+                value.copy_(0.5 + 0.3 * noise.tanh())
+            else:
+                value.add_(0.1 * noise)
+
+
+def _down(source: int, target: int) -> nn.Module:
+    if source == target:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(source, target, 1), nn.BatchNorm2d(target))

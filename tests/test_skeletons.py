@@ -1,0 +1,321 @@
+"""The table of joint layouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from mmaction.models.utils import Graph
+from mmengine.config import ConfigDict
+
+from gap_mmaction.skeletons import STREAMS, Skeleton, get_skeleton, layouts
+
+NAMES = ("nturgb+d", "nw-ucla", "coco")
+TWO = ("upper", "lower")
+FOUR = ("head", "hand-arm", "hip", "leg-foot")
+SIX = ("head", "arm", "hand", "hip", "leg", "foot")
+
+
+def _bases(skeleton: Skeleton, part: str, stream: str = "joint") -> set[str]:
+    """Joint names of a part without left and right."""
+    names = [skeleton.joint_names[joint] for joint in skeleton.part(part, stream)]
+    return {name.replace("left ", "").replace("right ", "") for name in names}
+
+
+def _span(first: int, last: int) -> list[int]:
+    return list(range(first, last + 1))
+
+
+def test_names() -> None:
+    assert tuple(layouts()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestBuiltIn:
+    """Each layout's table is sound."""
+
+    def test_counts(self, name: str) -> None:
+        skeleton = get_skeleton(name)
+        joints = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17}[name]
+        assert skeleton.name == name
+        assert skeleton.num_joints == joints == len(set(skeleton.joint_names))
+        assert len(skeleton.edges) == len(set(skeleton.edges)) == joints - 1
+        assert len(skeleton.bones) == len(set(skeleton.bones)) == joints
+
+    def test_joints_in_range(self, name: str) -> None:
+        skeleton = get_skeleton(name)
+        every = set(range(skeleton.num_joints))
+        edges = (*skeleton.edges, *skeleton.bones, *skeleton.author_edges)
+        assert {joint for edge in edges for joint in edge} == every
+        for parts in (skeleton.parts, skeleton.bone_parts):
+            for part, joints in parts.items():
+                assert joints and set(joints) <= every, part
+                assert len(set(joints)) == len(joints), part
+
+    @pytest.mark.parametrize("table", ["edges", "bones", "author_edges"])
+    def test_tree(self, name: str, table: str) -> None:
+        skeleton = get_skeleton(name)
+        edges = getattr(skeleton, table)
+        if not edges:
+            pytest.skip("the same as mmaction2's")
+        pairs = [(child, parent) for child, parent in edges if child != parent]
+        loops = [child for child, parent in edges if child == parent]
+        assert loops == ([skeleton.centre] if table == "bones" else [])
+        assert len(pairs) == skeleton.num_joints - 1
+        reached = {skeleton.centre}
+        for _ in pairs:
+            for child, parent in pairs:
+                if reached & {child, parent}:
+                    reached |= {child, parent}
+        assert reached == set(range(skeleton.num_joints))
+
+    def test_edges_are_mmaction2s(self, name: str) -> None:
+        skeleton = get_skeleton(name)
+        layout: Any = name
+        if name == "nw-ucla":  # which mmaction2 does not know
+            layout = dict(
+                num_node=20, inward=list(skeleton.edges), center=skeleton.centre
+            )
+        graph = Graph(layout, mode="spatial")
+        assert set(skeleton.edges) == set(graph.inward)
+        assert skeleton.centre == graph.center
+        assert skeleton.adjacency().dtype == np.float32
+        np.testing.assert_array_equal(skeleton.adjacency(), graph.A.astype(np.float32))
+
+    @pytest.mark.parametrize("stream", STREAMS)
+    def test_partitions(self, name: str, stream: str) -> None:
+        skeleton = get_skeleton(name)
+        every = set(range(skeleton.num_joints))
+        assert set(skeleton.part("global", stream)) == every
+        groups = {
+            part: set(skeleton.part(part, stream)) for part in (*TWO, *FOUR, *SIX)
+        }
+        assert groups["upper"] | groups["lower"] == every
+        assert not groups["upper"] & groups["lower"]
+        covered = set().union(*(groups[part] for part in FOUR))
+        # Four parts: on bone streams of NTU the public code names joint 2 (neck, of
+        # the spine between the shoulders) for the head and no hand tip 21.
+        assert every - covered <= {21}
+        assert (stream.startswith("bone") and name == "nturgb+d") == bool(
+            every - covered
+        )
+        covered_by_six = set().union(*(groups[part] for part in SIX))
+        assert len(every - covered_by_six) <= 2
+        assert groups["head"] <= groups["upper"]
+        assert groups["leg-foot"] <= groups["lower"]
+        assert groups["leg"] | groups["foot"] <= groups["leg-foot"]
+
+    @pytest.mark.parametrize("stream", STREAMS)
+    def test_parts_hold_what_they_say(self, name: str, stream: str) -> None:
+        skeleton = get_skeleton(name)
+        expected = {
+            "arm": {"shoulder", "elbow", "wrist"},
+            "leg": {"hip", "knee", "ankle"},
+        }
+        if name == "coco":  # which has neither hands nor feet
+            expected["arm"] = {"shoulder", "elbow"}
+            expected["leg"] = {"hip", "knee"}
+        for part, names in expected.items():
+            assert _bases(skeleton, part, stream) == names
+        hand = _bases(skeleton, "hand", stream)
+        assert "wrist" in hand and not hand & {"elbow", "shoulder", "knee", "ankle"}
+        foot = _bases(skeleton, "foot", stream)
+        assert "ankle" in foot and foot <= {"ankle", "foot"}
+        assert "hip" in _bases(skeleton, "hip", stream)
+        assert {"head", "nose"} & _bases(skeleton, "head", stream)
+        # Left and right are treated alike.
+        for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
+            names_ = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
+            left = {n.replace("left", "") for n in names_ if "left" in n}
+            right = {n.replace("right", "") for n in names_ if "right" in n}
+            assert left == right
+
+
+@pytest.mark.parametrize("motion", ["", "-motion"])
+@pytest.mark.parametrize(
+    ("name", "kind", "head", "hand", "hip"),
+    [
+        ("nturgb+d", "joint", [2, 3, 20], [*_span(4, 11), *_span(21, 24)],
+         [0, 1, 2, 12, 16]),
+        ("nturgb+d", "bone", [2, 3], [*_span(4, 11), 20, 22, 23, 24], [0, 1, 12, 16]),
+        ("nw-ucla", "joint", [2, 3], _span(4, 11), [0, 1, 12, 16]),
+        ("nw-ucla", "bone", [2, 3], _span(4, 11), [0, 1, 12, 16]),
+    ],
+)  # fmt: skip
+def test_parts_of_the_public_code(
+    name: str, kind: str, motion: str, head: list[int], hand: list[int], hip: list[int]
+) -> None:
+    skeleton = get_skeleton(name)
+    for part, joints in zip(FOUR, (head, hand, hip, _span(12, 19))):
+        assert list(skeleton.part(part, kind + motion)) == joints
+
+
+class TestTables:
+    """Edges and bones against the lists of CTR-GCN's authors."""
+
+    BODY = (
+        "6-5 7-6 8-7 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19 1-2"
+    )
+
+    @staticmethod
+    def _read(text: str) -> set[tuple[int, int]]:
+        pairs = (pair.split("-") for pair in text.split())
+        return {(int(child) - 1, int(parent) - 1) for child, parent in pairs}
+
+    def test_ntu(self) -> None:
+        skeleton = get_skeleton("nturgb+d")
+        trunk = self._read(f"{self.BODY} 2-21 3-21 4-3 5-21 9-21 23-8 25-12")
+        authors = trunk | self._read("22-23 24-25")
+        assert set(skeleton.edges) == trunk | self._read("22-8 24-12")
+        assert set(skeleton.author_edges) == authors
+        assert set(skeleton.bones) == authors | {(20, 20)}
+        ours, theirs = skeleton.adjacency(), skeleton.adjacency(authors=True)
+        different = np.argwhere((ours > 0) != (theirs > 0))
+        tips_and_parents = {7, 11, 21, 22, 23, 24}
+        assert set(different[:, 1:].ravel()) <= tips_and_parents
+
+    def test_nwucla(self) -> None:
+        skeleton = get_skeleton("nw-ucla")
+        authors = self._read(f"{self.BODY} 2-3 4-3 5-3 9-3")
+        assert set(skeleton.edges) == authors
+        assert set(skeleton.bones) == authors | {(2, 2)}
+        np.testing.assert_array_equal(
+            skeleton.adjacency(), skeleton.adjacency(authors=True)
+        )
+
+
+class TestErrorsOfLookups:
+    """Unknown names."""
+
+    def test_layout(self) -> None:
+        with pytest.raises(ValueError, match=r"'ntu' is unknown; use one of .*'coco'"):
+            get_skeleton("ntu")
+
+    def test_part(self) -> None:
+        with pytest.raises(ValueError) as error:
+            get_skeleton("coco").part("tail")
+        for word in ("'coco'", "'tail'", "'leg-foot'", "'global'", "joints"):
+            assert word in str(error.value)
+
+    def test_stream(self) -> None:
+        with pytest.raises(ValueError, match=r"'bones' is unknown, use .*'bone'"):
+            get_skeleton("coco").part("head", "bones")
+
+    @pytest.mark.parametrize("layout", [None, 25, ["joints"]])
+    def test_type(self, layout: Any) -> None:
+        with pytest.raises(TypeError, match="a name or a dict, got"):
+            get_skeleton(layout)
+
+
+GOOD: dict[str, Any] = dict(
+    name="mine",
+    joints=["root", "mid", "tip"],
+    inward=[("mid", "root"), ("tip", "mid")],
+    center="root",
+    parts=dict(end=["mid", "tip"]),
+)
+
+
+class TestDict:
+    """A layout in a config."""
+
+    def test_names(self) -> None:
+        skeleton = get_skeleton(GOOD)
+        assert skeleton.name == "mine"
+        assert skeleton.joint_names == ("root", "mid", "tip")
+        assert skeleton.edges == ((1, 0), (2, 1))
+        assert skeleton.bones == ((1, 0), (2, 1), (0, 0))
+        assert skeleton.centre == 0
+        assert skeleton.part("end") == (1, 2)
+        assert skeleton.part("global") == (0, 1, 2)
+
+    def test_numbers(self) -> None:
+        layout = dict(
+            num_node=3, inward=[[1, 0], [2, 1]], center=0, parts=dict(end=range(1, 3))
+        )
+        skeleton = get_skeleton(layout)
+        assert skeleton.name == "custom"
+        assert skeleton.joint_names == ("joint 0", "joint 1", "joint 2")
+        assert skeleton.edges == get_skeleton(GOOD).edges
+        assert skeleton.part("end") == (1, 2)
+
+    def test_serves_mmaction2s_graph(self) -> None:
+        layout = dict(num_node=3, inward=[(1, 0), (2, 1)], center=0)
+        adjacency = get_skeleton(layout).adjacency()
+        np.testing.assert_array_equal(adjacency, Graph(layout).A)
+
+    def test_out_of_a_config(self) -> None:
+        assert get_skeleton(ConfigDict(GOOD)) == get_skeleton(GOOD)
+
+    def test_skeleton_itself(self) -> None:
+        skeleton = get_skeleton("coco")
+        assert get_skeleton(skeleton) is skeleton  # type: ignore[arg-type]
+
+    def test_bones_of_ones_own(self) -> None:
+        bones = [("root", "root"), ("mid", "root"), ("tip", "root")]
+        skeleton = get_skeleton({**GOOD, "bones": bones})
+        assert skeleton.edges == ((1, 0), (2, 1))
+        assert skeleton.bones == ((0, 0), (1, 0), (2, 0))
+
+    def test_bone_parts(self) -> None:
+        skeleton = get_skeleton({**GOOD, "bone_parts": dict(end=["tip"])})
+        assert [skeleton.part("end", stream) for stream in STREAMS] == [
+            (1, 2),
+            (2,),
+            (1, 2),
+            (2,),
+        ]
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (dict(centre=0), ["centre", "use", "'center'"]),
+            (dict(center=None), ["center", "None"]),
+            (dict(center="top"), ["center", "'top'", "'mid'"]),
+            (dict(center=3), ["center", "3", "0 to 2"]),
+            (dict(joints="abc"), ["joints", "list", "'abc'"]),
+            (dict(joints=["root", "mid", "mid"]), ["joints", "twice", "'mid'"]),
+            (dict(num_node=4), ["num_node is 4", "3 names in joints"]),
+            (dict(inward=5), ["inward", "list", "5"]),
+            (dict(inward=[(1, 0, 2)]), ["inward", "(1, 0, 2)", "no pair"]),
+            (dict(inward=[(1, 0), (3, 1)]), ["inward", "3 is no joint", "0 to 2"]),
+            (dict(inward=[(1, 0), (-1, 1)]), ["inward", "-1 is no joint"]),
+            (dict(inward=[(1, 0.5), (2, 1)]), ["inward", "0.5 is no joint"]),
+            (dict(inward=[("mid", "hip")]), ["inward", "'hip'"]),
+            (dict(inward=[(1, 2), (2, 1)]), ["bones", "no path", "center 0", "tree"]),
+            (dict(inward=[(1, 0), (2, 1), (2, 0)]), ["bones", "one (joint, parent)"]),
+            (dict(inward=[(1, 0)]), ["bones", "3 joints", "2 pairs"]),
+            (dict(bones=[(1, 0), (2, 1)]), ["bones", "3 joints", "2 pairs"]),
+            (dict(bones=[(1, 0), (2, 1), (0, 1)]), ["center 0", "its own parent"]),
+            (dict(parts=["end"]), ["parts", "['end']", "dict"]),
+            (dict(parts=dict(end="tip")), ["parts['end']", "list", "'tip'"]),
+            (dict(parts=dict(end=[])), ["parts['end']", "empty"]),
+            (dict(parts=dict(end=[1, "mid"])), ["parts['end']", "twice"]),
+            (dict(parts=dict(end=[3])), ["parts['end']", "3 is no joint", "0 to 2"]),
+            (dict(parts=dict(end=[True])), ["parts['end']", "True is no joint"]),
+            (dict(parts=dict(end=["toe"])), ["parts['end']", "'toe'", "'tip'"]),
+            (dict(parts={"global": [1]}), ["parts", "'global'", "another name"]),
+            (dict(bone_parts=dict(end=[])), ["bone_parts['end']", "empty"]),
+        ],
+    )
+    def test_bad(self, change: dict[str, Any], words: list[str]) -> None:
+        with pytest.raises(ValueError) as error:
+            get_skeleton({**GOOD, **change})
+        for word in ("layout 'mine'", *words):
+            assert word in str(error.value)
+
+    @pytest.mark.parametrize("key", ["center", "inward"])
+    def test_missing(self, key: str) -> None:
+        layout = {name: value for name, value in GOOD.items() if name != key}
+        with pytest.raises(ValueError, match=f"layout 'mine': the key '{key}'"):
+            get_skeleton(layout)
+
+    @pytest.mark.parametrize("number", ["3", 3.0, None])
+    def test_number_of_joints(self, number: Any) -> None:
+        layout = dict(num_node=number, inward=[(1, 0), (2, 1)], center=0)
+        with pytest.raises(ValueError, match=f"num_node is {number!r}, give a whole"):
+            get_skeleton(layout)
+        del layout["num_node"]
+        with pytest.raises(ValueError, match="give `joints`"):
+            get_skeleton(layout)

@@ -1,0 +1,162 @@
+"""The tools from end to end, on a few sequences of the embedded set."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import mmaction
+import pytest
+import torch
+from mmengine.config import Config
+
+from gap_mmaction.datasets.synthetic import write_synthetic
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = "configs/gap/ctrgcn_synthetic.py"
+MMACTION_TOOLS = Path(mmaction.__file__).parent / ".mim" / "tools"
+
+
+def call(*command: str, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def accuracies(log: str) -> list[str]:
+    return re.findall(r"acc/top1: ([\d.]+)", log)
+
+
+def losses(log: str) -> list[str]:
+    return re.findall(r"Epoch\(train\) .* loss: ([\d.]+)", log)
+
+
+class Project:
+    """A small annotation file and the options that point the config at it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        data = folder / "synthetic.pkl"
+        write_synthetic(data, num_performers=3, num_train_performers=2, repetitions=1)
+        self.options = ["train_cfg.max_epochs=2", "default_hooks.logger.interval=1"]
+        for loader in ("train", "val", "test"):
+            prefix = f"{loader}_dataloader"
+            self.options += [f"{prefix}.dataset.ann_file={data}"]
+            self.options += [f"{prefix}.batch_size=4"]
+
+    def train(self, name: str, *args: str, options: tuple[str, ...] = ()) -> str:
+        return call(
+            *(sys.executable, "tools/train.py", CONFIG, "--seed", "3"),
+            *("--work-dir", str(self.folder / name), *args),
+            *("--cfg-options", *self.options, *options),
+        )
+
+    def test(
+        self,
+        checkpoint: Path,
+        *args: str,
+        tool: str = "tools/test.py",
+        env: dict[str, str] | None = None,
+    ) -> str:
+        return call(
+            *(sys.executable, tool, CONFIG, str(checkpoint)),
+            *("--work-dir", str(self.folder / "test"), *args),
+            *("--cfg-options", *self.options),
+            env=env,
+        )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("tools"))
+
+
+@pytest.fixture(scope="module")
+def trained(project: Project) -> str:
+    """Log of a training run with checkpoints in ``gap``."""
+    return project.train("gap")
+
+
+@pytest.fixture()
+def checkpoint(project: Project, trained: str) -> Path:
+    return project.folder / "gap" / "epoch_2.pth"
+
+
+def test_log_has_every_term(trained: str) -> None:
+    for term in ("loss_cls", "loss_con", "con_global", "con_head", "con_foot"):
+        assert re.search(rf" {term}: \d+\.\d+", trained), term
+
+
+def test_accuracy_is_that_of_training_without_text_libraries(
+    project: Project, trained: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    # A module of that name that raises stands for one that is not installed.
+    for module in ("transformers", "open_clip"):
+        (tmp_path / f"{module}.py").write_text("raise ImportError('blocked')")
+    blocked = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    log = project.test(checkpoint, env=blocked)
+    assert accuracies(log)[-1] == accuracies(trained)[-1]
+
+
+def test_accuracy_with_the_test_tool_of_mmaction2(
+    project: Project, trained: str, checkpoint: Path
+) -> None:
+    log = project.test(checkpoint, tool=str(MMACTION_TOOLS / "test.py"))
+    assert accuracies(log)[-1] == accuracies(trained)[-1]
+
+
+def test_without_the_text_branch(project: Project) -> None:
+    log = project.train("plain", options=("model.text_branch=None",))
+    assert "loss_con" not in log
+    path = project.folder / "plain" / "epoch_2.pth"
+    state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+    assert not [key for key in state if key.startswith("text_branch.")]
+
+
+def test_same_seed_same_run(project: Project, trained: str) -> None:
+    again = project.train("again")
+    assert losses(again) == losses(trained)
+
+
+def test_resumed_run_goes_on_as_if_nothing_had_happened(
+    project: Project, trained: str
+) -> None:
+    first = project.train("resumed", options=("train_cfg.max_epochs=1",))
+    second = project.train("resumed", "--resume")
+    assert "resumed epoch: 1" in second
+    # The schedule ends with the same epoch in both, so that the numbers agree; the
+    # draw of frames depends on numpy's state, which is not part of a checkpoint.
+    assert len(losses(first)) + len(losses(second)) == len(losses(trained))
+
+
+@pytest.mark.slow
+def test_two_processes_on_the_cpu(project: Project) -> None:
+    folder = project.folder / "distributed"
+    log = call(
+        *("bash", "tools/dist_train.sh", CONFIG, "2", "--work-dir", str(folder)),
+        *("--seed", "3", "--cfg-options", *project.options),
+        env={"PORT": "29611"},
+    )
+    log_test = call(
+        *("bash", "tools/dist_test.sh", CONFIG, str(folder / "epoch_2.pth"), "2"),
+        *("--work-dir", str(folder), "--cfg-options", *project.options),
+        env={"PORT": "29612"},
+    )
+    assert accuracies(log_test)[-1] == accuracies(log)[-1]
+
+
+def test_config_in_the_work_dir_is_whole(project: Project, trained: str) -> None:
+    config = Config.fromfile(project.folder / "gap" / "ctrgcn_synthetic.py")
+    assert config.model.text_branch.prompts.preset == "synonym+parts4"
+    assert json.dumps(config.train_cfg.to_dict())
