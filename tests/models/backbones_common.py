@@ -14,14 +14,18 @@ from tests.models.golden import assert_output, load_golden
 from tests.models.plain_gcn import PlainGCN, perturb
 
 # A layout small enough for float64: a trunk of three joints and two arms.
-SMALL_LAYOUT = dict(
+SMALL_LAYOUT: dict[str, Any] = dict(
     joints=["hip", "chest", "head", "left", "right"],
     inward=[("hip", "chest"), ("head", "chest"), ("left", "chest"), ("right", "chest")],
     center="chest",
     parts=dict(arms=["left", "right"]),
 )
-SMALL = dict(num_stages=4, inflate_stages=[2, 4], down_stages=[3, 4], num_person=2)
-SMALL_PLAIN = dict(stages=4, inflate=[2, 4], down=[3, 4], joints=5, persons=2)
+SMALL: dict[str, Any] = dict(
+    num_stages=4, inflate_stages=[2, 4], down_stages=[3, 4], num_person=2
+)
+SMALL_PLAIN: dict[str, Any] = dict(
+    stages=4, inflate=[2, 4], down=[3, 4], joints=5, persons=2
+)
 
 
 def check_authors_golden(
@@ -56,12 +60,14 @@ def check_training(model: nn.Module, plain: PlainGCN) -> None:
     # An odd number of frames, for the edges of strided convolutions.
     x = torch.randn(3, 2, 11, 5, 3, dtype=torch.float64)
     results = []
+    network: nn.Module
     for network in (model, plain):
         source = x.clone().requires_grad_()
         out = network(source)
         weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
         (weight * out).sum().backward()
         torch.testing.assert_close(source.detach(), x, rtol=0, atol=0)
+        assert source.grad is not None
         results.append((out.detach(), source.grad, _gradients(network)))
     (out, grad_x, grads), (plain_out, plain_grad_x, plain_grads) = results
     assert_close(out, plain_out)
