@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -53,38 +51,9 @@ class CTRBaseline(StackedGCN):
     CTR-baseline. Load the authors' weights with
     :func:`~gap_mmaction.models.backbones.ctrgcn.convert_authors_state_dict`.
 
-    Args:
-        graph_cfg: ``dict(layout=...)``; only the number of joints is used.
-        in_channels: Coordinates per joint.
-        base_channels: Width of the first block.
-        num_stages: Number of blocks.
-        inflate_stages: Blocks, counted from 1, that double the width.
-        down_stages: Blocks, counted from 1, that halve the number of frames.
-        num_person: Persons M per sample.
-        init_cfg: mmengine's initialization config.
+    The arguments are those of :class:`StackedGCN`; of the layout only the number of
+    joints is used.
     """
-
-    def __init__(
-        self,
-        graph_cfg: dict,
-        in_channels: int = 3,
-        base_channels: int = 64,
-        num_stages: int = 10,
-        inflate_stages: Sequence[int] = (5, 8),
-        down_stages: Sequence[int] = (5, 8),
-        num_person: int = 2,
-        init_cfg: dict | list[dict] | None = None,
-    ) -> None:
-        super().__init__(
-            graph_cfg,
-            in_channels,
-            base_channels,
-            num_stages,
-            inflate_stages,
-            down_stages,
-            num_person,
-            init_cfg,
-        )
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:
         gcn = SharedGraphConv(in_channels, out_channels, self.skeleton.num_joints)

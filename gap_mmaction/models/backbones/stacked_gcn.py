@@ -63,13 +63,13 @@ class StackedGCN(BaseModule):
     def __init__(
         self,
         graph_cfg: dict,
-        in_channels: int,
-        base_channels: int,
-        num_stages: int,
-        inflate_stages: Sequence[int],
-        down_stages: Sequence[int],
-        num_person: int,
-        init_cfg: dict | list[dict] | None,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        num_stages: int = 10,
+        inflate_stages: Sequence[int] = (5, 8),
+        down_stages: Sequence[int] = (5, 8),
+        num_person: int = 2,
+        init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.skeleton = skeleton_of_graph(graph_cfg)

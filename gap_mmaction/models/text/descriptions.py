@@ -53,7 +53,11 @@ def load_descriptions(path: str | Path) -> list[ActionDescription]:
         DescriptionError: If it breaks the schema; the message names file, line, class
             and field.
     """
-    path = Path(path)
+    return _load(Path(path), ())
+
+
+def _load(path: Path, dependents: tuple[Path, ...]) -> list[ActionDescription]:
+    """Read a file that others, ``dependents``, name as their base."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -61,15 +65,18 @@ def load_descriptions(path: str | Path) -> list[ActionDescription]:
             f"there is no description file {str(path)!r}; write one after "
             "docs/descriptions.md, or set model.text_branch.prompts.descriptions"
         ) from None
-    return _Reader(path, text).read()
+    except UnicodeDecodeError as error:
+        raise DescriptionError(f"{path} is no UTF-8 text: {error}") from error
+    return _Reader(path, text, dependents).read()
 
 
 class _Reader:
     """Walks a file's YAML nodes, which know their lines."""
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, dependents: tuple[Path, ...]) -> None:
         self.path = path
         self.text = text
+        self.chain = (*dependents, path.resolve())
 
     def read(self) -> list[ActionDescription]:
         try:
@@ -81,9 +88,9 @@ class _Reader:
                 f"{self.path}: expected a mapping with the keys {sorted(_TOP_KEYS)}"
             )
         top = dict(self._pairs(root))
-        for key, node in top.items():
-            if key not in _TOP_KEYS:
-                self._fail(node, f"unknown key {key!r}, use {sorted(_TOP_KEYS)}")
+        for node, _ in root.value:
+            if node.value not in _TOP_KEYS:
+                self._fail(node, f"unknown key {node.value!r}, use {sorted(_TOP_KEYS)}")
         if "schema" not in top or self._string(top["schema"], "schema") != SCHEMA:
             self._fail(top.get("schema", root), f"`schema` must be {SCHEMA!r}")
         if ("base" in top) == ("classes" in top):
@@ -96,7 +103,12 @@ class _Reader:
 
     def _read_base(self, top: dict[str, yaml.Node]) -> list[ActionDescription]:
         name = self._string(top["base"], "base")
-        base = load_descriptions(self.path.parent / name)
+        path = self.path.parent / name
+        if not path.is_file():
+            self._fail(top["base"], f"there is no file {str(path)!r}, the `base`")
+        if path.resolve() in self.chain:
+            self._fail(top["base"], f"{name!r} is based on this file itself")
+        base = _load(path, self.chain)
         if "first" not in top:
             return base
         value = self._string(top["first"], "first")

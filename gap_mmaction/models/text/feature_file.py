@@ -92,10 +92,13 @@ def open_features(path: str | Path) -> FeatureFile:
             f"{path}: format is {metadata.get('format')!r}, expected {FORMAT!r} with a "
             f"matrix `features`; {remedy}"
         )
-    texts = tuple(json.loads(metadata["texts"]))
-    if hash_texts(texts) != metadata["sha256"] or len(texts) != shape[0]:
+    try:
+        texts = tuple(map(str, json.loads(metadata.get("texts", "[]"))))
+    except ValueError:
+        texts = ()
+    if hash_texts(texts) != metadata.get("sha256") or len(texts) != shape[0]:
         raise ValueError(
-            f"{path}: sha256 {metadata['sha256']} in its header does not fit its "
+            f"{path}: sha256 {metadata.get('sha256')} in its header does not fit its "
             f"{len(texts)} texts and {shape[0]} rows; the file is damaged, {remedy}"
         )
     return FeatureFile(path, shape[1], texts, metadata.get("encoder", "unknown"))

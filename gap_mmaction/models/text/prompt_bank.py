@@ -89,6 +89,8 @@ class PromptBank(nn.Module):
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        # The step as Python knows it, so that no device has to be waited for.
+        self._known_step: int | None = 0
 
     def sample(self, labels: Tensor) -> Tensor:
         """Draw a text for every sample and slot.
@@ -113,9 +115,15 @@ class PromptBank(nn.Module):
         return torch.Generator().manual_seed(mixed % 2**63)
 
     def _next_step(self) -> int:
-        step = int(self.step)
+        step = int(self.step) if self._known_step is None else self._known_step
+        self._known_step = step + 1
         self.step += 1
         return step
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """Load, and forget the step that was known before."""
+        self._known_step = None
+        super()._load_from_state_dict(*args, **kwargs)
 
 
 def _read_slots(

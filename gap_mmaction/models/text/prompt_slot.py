@@ -43,10 +43,9 @@ class PromptSlot:
                 f"prompt slot {dict(config)!r} must have just the keys {sorted(_KEYS)}"
             )
         text = config["text"]
-        items = (text,) if isinstance(text, str) else tuple(text)
-        if not items:
-            raise ValueError(f"prompt slot {config['name']!r}: `text` is empty")
-        return cls(str(config["name"]), str(config["joints"]), items)
+        items = [text] if isinstance(text, str) else text
+        _check_items(items, f"prompt slot {config['name']!r}")
+        return cls(str(config["name"]), str(config["joints"]), tuple(items))
 
     def variants(self, action: ActionDescription) -> list[str]:
         """List every text that the slot can give for a class, without repetition.
@@ -66,7 +65,7 @@ class PromptSlot:
             return [text for one in item for text in self._item_variants(one, action)]
         if "{" not in item:
             return list(self._field(item, action))
-        names = [name for _, name, _, _ in string.Formatter().parse(item) if name]
+        names = _names_in(item)
         values = [self._field(name, action) for name in names]
         return [
             item.format(**dict(zip(names, combination)))
@@ -82,3 +81,27 @@ class PromptSlot:
                 "(model.text_branch.prompts)"
             )
         return action.fields[name]
+
+
+def _check_items(items: Any, where: str) -> None:
+    if not isinstance(items, (list, tuple)) or not items:
+        raise ValueError(
+            f"{where}: `text` is {items!r}; give the name of a field, a template or a "
+            "list of them, which is not empty"
+        )
+    for item in items:
+        if not isinstance(item, str):
+            _check_items(item, where)
+        elif "{" in item:
+            try:
+                item.format(**dict.fromkeys(_names_in(item), ""))
+            except (LookupError, ValueError, AttributeError) as error:
+                raise ValueError(
+                    f"{where}: the template {item!r} cannot be filled in ({error!r}); "
+                    "write the name of a field in braces, as in '{label}'"
+                ) from error
+
+
+def _names_in(template: str) -> list[str]:
+    """List the fields of a template."""
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
