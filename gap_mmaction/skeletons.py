@@ -7,171 +7,30 @@ uses one of the layouts below by name or gives a ``dict`` in the config, see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-import numpy as np
-import numpy.typing as npt
-
-Edge = tuple[int, int]
-Layout = Union[str, Mapping[str, Any]]
-
-STREAMS = ("joint", "bone", "joint-motion", "bone-motion")
-"""The four input streams of the paper (section 4.4), see ``to_stream``."""
-
-GLOBAL_PART = "global"
-"""The part that is every joint of a layout; each layout has it."""
-
-_LAYOUT_KEYS = frozenset(
-    ("name", "joints", "num_node", "inward", "bones", "center", "parts", "bone_parts")
+from gap_mmaction.utils.layout_reader import LayoutReader
+from gap_mmaction.utils.skeleton import (
+    GLOBAL_PART,
+    STREAMS,
+    Edge,
+    Skeleton,
+    check_stream,
 )
 
+__all__ = [
+    "GLOBAL_PART",
+    "STREAMS",
+    "Edge",
+    "Layout",
+    "Skeleton",
+    "check_stream",
+    "get_skeleton",
+    "layouts",
+]
 
-@dataclass(frozen=True)
-class Skeleton:
-    """What the plugin knows of a joint layout.
-
-    Attributes:
-        name: The layout's name in configs.
-        joint_names: One name per joint; its length is the number of joints V.
-        edges: ``(child, parent)`` pairs of the graph, as mmaction2's ``Graph`` has
-            them in ``inward``.
-        bones: ``(joint, parent)`` pairs, one per joint; the centre is its own parent,
-            so that its bone is zero.
-        centre: The joint at the root of ``bones``.
-        parts: Joint groups by name for joint streams.
-        bone_parts: Joint groups that differ on bone streams, where a joint's number
-            stands for the bone that ends in it.
-        author_edges: ``(child, parent)`` pairs of the authors' graph where it
-            differs from mmaction2's; empty where it does not.
-    """
-
-    name: str
-    joint_names: tuple[str, ...]
-    edges: tuple[Edge, ...]
-    bones: tuple[Edge, ...]
-    centre: int
-    parts: Mapping[str, tuple[int, ...]]
-    bone_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    author_edges: tuple[Edge, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Check the table.
-
-        Raises:
-            ValueError: If a joint is out of range, ``bones`` are no tree over all the
-                joints, a part is empty or a joint stands in a part twice.
-        """
-        where = f"skeleton layout {self.name!r}"
-        for key in ("edges", "bones", "author_edges"):
-            for edge in getattr(self, key):
-                self._check_joints(edge, f"{where}, {key} {tuple(edge)}")
-        self._check_joints((self.centre,), f"{where}, center")
-        self._check_bones(where)
-        for key in ("parts", "bone_parts"):
-            for part, joints in getattr(self, key).items():
-                spot = f"{where}, {key}[{part!r}]"
-                if not joints:
-                    raise ValueError(f"{spot} is empty: name at least one joint")
-                if len(set(joints)) != len(joints):
-                    raise ValueError(f"{spot} names a joint twice: {list(joints)}")
-                self._check_joints(joints, spot)
-
-    @property
-    def num_joints(self) -> int:
-        """The number of joints V."""
-        return len(self.joint_names)
-
-    def part(self, name: str, stream: str = "joint") -> tuple[int, ...]:
-        """Give the joints of a part.
-
-        Args:
-            name: The part's name, or ``'global'`` for every joint.
-            stream: One of :data:`STREAMS`; bone streams may group the joints in
-                another way.
-
-        Returns:
-            The joints' indices.
-
-        Raises:
-            ValueError: If the layout has no such part, or there is no such stream.
-        """
-        check_stream(stream)
-        if name == GLOBAL_PART:
-            return tuple(range(self.num_joints))
-        if stream.startswith("bone") and name in self.bone_parts:
-            return self.bone_parts[name]
-        if name not in self.parts:
-            raise ValueError(
-                f"skeleton layout {self.name!r} has no part {name!r}; it has "
-                f"{[GLOBAL_PART, *self.parts]}. Name one of these in the slot's "
-                "`joints`, or add the part to the layout's `parts`"
-            )
-        return self.parts[name]
-
-    def adjacency(self, authors: bool = False) -> npt.NDArray[np.float32]:
-        """Build the three-subset adjacency matrix of ST-GCN's spatial strategy.
-
-        Args:
-            authors: Whether to take the edges of CTR-GCN's authors instead of
-                mmaction2's. They differ on ``nturgb+d`` only (the hand tips).
-
-        Returns:
-            ``[3, V, V]``: identity, column-normalised inward and column-normalised
-            outward edges. An inward edge ``(i, j)`` stands at ``[j, i]``, as in
-            mmaction2's ``Graph`` with ``mode='spatial'``.
-        """
-        edges = self.author_edges if authors and self.author_edges else self.edges
-        inward = np.zeros((self.num_joints, self.num_joints))
-        for child, parent in edges:
-            inward[parent, child] = 1
-        subsets = (
-            np.eye(self.num_joints),
-            _normalize_columns(inward),
-            _normalize_columns(inward.T),
-        )
-        return np.stack(subsets).astype(np.float32)
-
-    def _check_joints(self, joints: Iterable[int], where: str) -> None:
-        for joint in joints:
-            if not 0 <= joint < self.num_joints:
-                raise ValueError(
-                    f"{where}: joint {joint} is out of range, there are "
-                    f"{self.num_joints} joints, counted from 0 to "
-                    f"{self.num_joints - 1}"
-                )
-
-    def _check_bones(self, where: str) -> None:
-        parents = dict(self.bones)
-        if len(parents) != len(self.bones) or len(parents) != self.num_joints:
-            raise ValueError(
-                f"{where}, bones: {self.num_joints} joints need one (joint, parent) "
-                f"pair each, got {len(self.bones)} pairs for {len(parents)} joints"
-            )
-        for start in parents:
-            joint, steps = start, 0
-            while joint != self.centre and steps <= self.num_joints:
-                joint, steps = parents[joint], steps + 1
-            if joint != self.centre:
-                raise ValueError(
-                    f"{where}, bones: no path leads from joint {start} to the center "
-                    f"{self.centre}; the bones must form a tree rooted there"
-                )
-        if parents[self.centre] != self.centre:
-            raise ValueError(
-                f"{where}, bones: the center {self.centre} must be its own parent"
-            )
-
-
-def check_stream(stream: str) -> None:
-    """Check a stream's name.
-
-    Raises:
-        ValueError: If it is none of :data:`STREAMS`.
-    """
-    if stream not in STREAMS:
-        raise ValueError(f"stream {stream!r} is unknown, use one of {list(STREAMS)}")
+Layout = Union[str, Mapping[str, Any], Skeleton]
 
 
 def get_skeleton(layout: Layout) -> Skeleton:
@@ -215,7 +74,7 @@ def get_skeleton(layout: Layout) -> Skeleton:
             )
         return _LAYOUTS[layout]
     if isinstance(layout, Mapping):
-        return _skeleton_from_dict(layout)
+        return LayoutReader(layout).read()
     raise TypeError(
         f"a skeleton layout is a name or a dict, got {type(layout).__name__}: "
         f"{layout!r}"
@@ -227,113 +86,13 @@ def layouts() -> list[str]:
     return list(_LAYOUTS)
 
 
-def _normalize_columns(
-    adjacency: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    degree = adjacency.sum(axis=0)
-    scale = np.divide(1.0, degree, out=np.zeros_like(degree), where=degree > 0)
-    return adjacency * scale
-
-
-def _skeleton_from_dict(layout: Mapping[str, Any]) -> Skeleton:
-    name = str(layout.get("name", "custom"))
-    where = f"skeleton layout {name!r}"
-    unknown = sorted(set(layout) - _LAYOUT_KEYS)
-    if unknown:
-        raise ValueError(f"{where}: unknown keys {unknown}, use {sorted(_LAYOUT_KEYS)}")
-    for key in ("inward", "center"):
-        if key not in layout:
-            raise ValueError(f"{where}: the key {key!r} is missing")
-    if "joints" in layout:
-        joint_names = tuple(
-            str(joint) for joint in _list(layout["joints"], f"{where}, joints")
-        )
-        if len(set(joint_names)) != len(joint_names):
-            raise ValueError(f"{where}, joints: a name stands twice: {joint_names}")
-    elif "num_node" in layout:
-        if not _is_number(layout["num_node"]):
-            raise ValueError(
-                f"{where}: num_node is {layout['num_node']!r}, give a whole number"
-            )
-        joint_names = tuple(f"joint {index}" for index in range(layout["num_node"]))
-    else:
-        raise ValueError(f"{where}: give `joints` (names) or `num_node` (a number)")
-    if layout.get("num_node", len(joint_names)) != len(joint_names):
-        raise ValueError(
-            f"{where}: num_node is {layout['num_node']}, but there are "
-            f"{len(joint_names)} names in joints"
-        )
-
-    def joint_of(value: Any, key: str) -> int:
-        if isinstance(value, str):
-            if value not in joint_names:
-                raise ValueError(
-                    f"{where}, {key}: no joint is named {value!r}, there are "
-                    f"{list(joint_names)}"
-                )
-            return joint_names.index(value)
-        if not _is_number(value) or not 0 <= value < len(joint_names):
-            raise ValueError(
-                f"{where}, {key}: {value!r} is no joint; give a name, or a number "
-                f"from 0 to {len(joint_names) - 1}"
-            )
-        return int(value)
-
-    def pairs(key: str) -> tuple[Edge, ...]:
-        result = []
-        for pair in _list(layout[key], f"{where}, {key}"):
-            if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-                raise ValueError(
-                    f"{where}, {key}: {pair!r} is no pair (joint, parent) of joints"
-                )
-            result.append((joint_of(pair[0], key), joint_of(pair[1], key)))
-        return tuple(result)
-
-    def groups(key: str) -> dict[str, tuple[int, ...]]:
-        parts = layout.get(key, {})
-        if not isinstance(parts, Mapping):
-            raise ValueError(
-                f"{where}, {key}: {parts!r} is no dict of {{part: [joint, ...]}}"
-            )
-        if GLOBAL_PART in parts:
-            raise ValueError(
-                f"{where}, {key}: {GLOBAL_PART!r} always is every joint, take another "
-                "name for the part"
-            )
-        return {
-            part: tuple(
-                joint_of(joint, f"{key}[{part!r}]")
-                for joint in _list(joints, f"{where}, {key}[{part!r}]")
-            )
-            for part, joints in parts.items()
-        }
-
-    centre = joint_of(layout["center"], "center")
-    edges = pairs("inward")
-    bones = pairs("bones") if "bones" in layout else (*edges, (centre, centre))
-    return Skeleton(
-        name=name,
-        joint_names=joint_names,
-        edges=edges,
-        bones=bones,
-        centre=centre,
-        parts=groups("parts"),
-        bone_parts=groups("bone_parts"),
-    )
-
-
-def _list(value: Any, where: str) -> Sequence[Any]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise ValueError(f"{where}: expected a list, got {value!r}")
-    return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
 def _span(first: int, last: int) -> tuple[int, ...]:
     return tuple(range(first, last + 1))
+
+
+def _sorted(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    """Put edges in the order of their children, as the published lists are."""
+    return tuple(sorted(edges))
 
 
 def _from_one(*pairs: Edge) -> tuple[Edge, ...]:
@@ -361,15 +120,11 @@ _LIMB_PARTS: dict[str, tuple[int, ...]] = {
 }
 
 
-def _sequence_sorted(edges: Sequence[Edge]) -> tuple[Edge, ...]:
-    return tuple(sorted(edges))
-
-
 # Trunk 0-3, arms 4-11, legs 12-19 as in Kinect v1; then the spine between the
 # shoulders, to which the second Kinect hangs neck and arms, and the hand tips.
 _NTU_TRUNK = _from_one((1, 2), (2, 21), (3, 21), (4, 3), (5, 21), (9, 21))
 _NTU_BODY = (*_NTU_TRUNK, *_LIMB_EDGES)
-_NTU_AUTHOR_EDGES = _sequence_sorted(
+_NTU_AUTHOR_EDGES = _sorted(
     (*_NTU_BODY, *_from_one((22, 23), (23, 8), (24, 25), (25, 12)))
 )
 _NTU = Skeleton(
@@ -380,9 +135,7 @@ _NTU = Skeleton(
         "spine",
         *("tip of left hand", "left thumb", "tip of right hand", "right thumb"),
     ),
-    edges=_sequence_sorted(
-        (*_NTU_BODY, *_from_one((22, 8), (23, 8), (24, 12), (25, 12)))
-    ),
+    edges=_sorted((*_NTU_BODY, *_from_one((22, 8), (23, 8), (24, 12), (25, 12)))),
     author_edges=_NTU_AUTHOR_EDGES,
     bones=(*_NTU_AUTHOR_EDGES, (20, 20)),
     centre=20,
@@ -402,7 +155,7 @@ _NTU = Skeleton(
     },
 )
 
-_UCLA_EDGES = _sequence_sorted(
+_UCLA_EDGES = _sorted(
     (*_from_one((1, 2), (2, 3), (4, 3), (5, 3), (9, 3)), *_LIMB_EDGES)
 )
 _NW_UCLA = Skeleton(

@@ -94,7 +94,7 @@ def open_features(path: str | Path) -> FeatureFile:
         )
     try:
         texts = tuple(map(str, json.loads(metadata.get("texts", "[]"))))
-    except ValueError:
+    except (TypeError, ValueError):
         texts = ()
     if hash_texts(texts) != metadata.get("sha256") or len(texts) != shape[0]:
         raise ValueError(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 from mmaction.registry import MODELS
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.func import functional_call
 
@@ -125,9 +123,9 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
     def _read_file(self, path: str) -> Mapping[str, Tensor]:
         try:
             state = self._open_clip.factory.load_state_dict(path)
-        except (OSError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        except Exception as error:  # there is no end of what torch.load raises
             raise ValueError(
-                f"{path} holds no state dict that can be read ({error}); give "
+                f"{path} holds no state dict that can be read ({error!r}); give "
                 "`pretrained` a file of weights as open_clip or torch.save writes it, "
                 "or a tag of open_clip"
             ) from error
