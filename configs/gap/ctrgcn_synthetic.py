@@ -24,14 +24,14 @@ model = dict(
     ),
 )
 
-# 15 epochs instead of 40.
-train_cfg = dict(max_epochs=15)
+# 20 epochs instead of 40.
+train_cfg = dict(max_epochs=20)
 param_scheduler = [
     dict(
         type="CosineAnnealingLR",
         by_epoch=True,
         begin=0,
-        end=15,
+        end=20,
         eta_min=1e-4,
         convert_to_iter_based=True,
     )
