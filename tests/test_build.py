@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("gap_mmaction", "configs", "tools", "requirements", "data/descriptions")
-SOURCES += ("data/text_features",)
+SOURCES = (
+    *("gap_mmaction", "configs", "tools", "requirements"),
+    *("data/descriptions", "data/text_features"),
+)
 FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md")
 
 

@@ -1,31 +1,35 @@
 # The embedded skeleton set, gap_mmaction/datasets/synthetic.py: 12 performers train,
 # 8 others test. tools/demo.py writes the annotation file.
-_base_ = './gap_ntu120_xsub.py'
+_base_ = "./gap_ntu120_xsub.py"
 
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(
-        ann_file='data/synthetic.pkl',
+        ann_file="data/synthetic.pkl",
         pipeline=[
-            dict(type='PreNormalize3D'),
-            dict(type='UniformSampleFrames', clip_len=32),
-            dict(type='PoseDecode'),
-            dict(type='FormatGCNInput', num_person=1),
-            dict(type='PackActionInputs')
-        ]))
+            dict(type="PreNormalize3D"),
+            dict(type="UniformSampleFrames", clip_len=32),
+            dict(type="PoseDecode"),
+            dict(type="FormatGCNInput", num_person=1),
+            dict(type="PackActionInputs"),
+        ],
+    ),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=0,
     persistent_workers=False,
     dataset=dict(
-        ann_file='data/synthetic.pkl',
+        ann_file="data/synthetic.pkl",
         pipeline=[
-            dict(type='PreNormalize3D'),
-            dict(type='UniformSampleFrames', clip_len=32, test_mode=True),
-            dict(type='PoseDecode'),
-            dict(type='FormatGCNInput', num_person=1),
-            dict(type='PackActionInputs')
-        ]))
+            dict(type="PreNormalize3D"),
+            dict(type="UniformSampleFrames", clip_len=32, test_mode=True),
+            dict(type="PoseDecode"),
+            dict(type="FormatGCNInput", num_person=1),
+            dict(type="PackActionInputs"),
+        ],
+    ),
+)
 test_dataloader = val_dataloader

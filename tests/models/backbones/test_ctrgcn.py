@@ -85,13 +85,15 @@ class TestTraining:
         check_training(model, PlainGCN("mmaction2", width=18, **SMALL_PLAIN))
 
     def test_cpu_autocast(self) -> None:
+        torch.manual_seed(0)
         model = _small().eval()
         x = torch.randn(2, 2, 8, 5, 3)
         with torch.no_grad():
             expected = model(x)
             with torch.autocast("cpu", torch.bfloat16):
                 actual = model(x)
-        torch.testing.assert_close(actual.float(), expected, rtol=0.1, atol=0.1)
+        assert actual.dtype == torch.bfloat16
+        assert (actual - expected).norm() < 0.02 * expected.norm()
 
 
 class TestInitialization:

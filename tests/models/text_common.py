@@ -1,0 +1,128 @@
+"""Small descriptions and text models for the tests of the text side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from gap_mmaction.models.text.text_encoder import Tokens, TransformerTextEncoder
+
+LABELS = ("sit down", "stand up", "throw")
+FIELDS = ("head", "hand", "arm", "hip", "leg", "foot")
+
+
+def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
+    """Write a description file of three classes with three synonyms each."""
+    # JSON is YAML.
+    classes = [
+        dict(
+            label=label,
+            synonyms=[f"{label} {word}" for word in ("now", "again", "once more")],
+            **{field: f"the {field} does {label}" for field in FIELDS},
+        )
+        for label in labels
+    ]
+    path = folder / "descriptions.yaml"
+    content = dict(schema="gap-descriptions/1", dataset="mine", classes=classes)
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+@MODELS.register_module()
+class EmbeddingTextEncoder(TransformerTextEncoder):
+    """The mean of a learned vector per letter: the least that can be tuned."""
+
+    def __init__(self, embed_dims: int = 8, frozen: bool = False) -> None:
+        super().__init__(embed_dims, frozen)
+        self.table = nn.Embedding(128, embed_dims)
+        self.initialized = False
+        self.batches: list[Tokens] = []
+
+    def init_weights(self) -> None:
+        generator = torch.Generator().manual_seed(3)
+        with torch.no_grad():
+            self.table.weight.normal_(generator=generator)
+        self.initialized = True
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        length = 2 + max(map(len, texts))  # longer than needed
+        ids = torch.zeros(len(texts), length, dtype=torch.long)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = torch.tensor([ord(letter) for letter in text])
+        return {"ids": ids, "mask": (ids > 0).long()}
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        self.batches.append(tokens)
+        mask = tokens["mask"].unsqueeze(-1)
+        return (self.table(tokens["ids"]) * mask).sum(1) / mask.sum(1)
+
+
+TINY_CLIP: dict[str, Any] = dict(
+    embed_dim=12,
+    vision_cfg=dict(image_size=32, patch_size=16, layers=1, width=16, head_width=8),
+    text_cfg=dict(context_length=77, vocab_size=49408, width=16, heads=2, layers=2),
+)
+
+
+def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) -> str:
+    """Save a random transformers model with a tokenizer of whole words.
+
+    Args:
+        folder: Where to.
+        kind: ``'bert'``, or ``'clip'`` for a model with both sides.
+        dtype: The type of the weights in the file.
+    """
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    text = " ".join([*LABELS, *FIELDS, "now again once more the does a of , \" '"])
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(text.split())]
+    tokenizer = Tokenizer(
+        models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=24,
+    ).save_pretrained(folder)
+    size: dict[str, Any] = dict(
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+    )
+    text_size = dict(size, vocab_size=len(words), max_position_embeddings=24)
+    torch.manual_seed(0)
+    model: Any
+    if kind == "bert":
+        config = transformers.BertConfig(
+            **text_size, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+        )
+        model = transformers.BertModel(config)
+    else:
+        ids = dict(bos_token_id=2, eos_token_id=3, pad_token_id=0)
+        model = transformers.CLIPModel(
+            transformers.CLIPConfig(
+                text_config={**text_size, **ids},
+                vision_config=dict(size, image_size=8, patch_size=4),
+                projection_dim=10,
+            )
+        )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    model.to(dtype).save_pretrained(folder)
+    return str(folder)
