@@ -14,9 +14,12 @@ import gap_mmaction  # noqa: F401
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def setup() -> None:
-    """Registry names without a prefix are mmaction2's; one thread, for speed."""
+    """Registry names without a prefix are mmaction2's; one thread, for speed.
+
+    For each test anew, as a Runner in a test before sets a scope of its own.
+    """
     init_default_scope("mmaction")
     torch.set_num_threads(1)
 

@@ -1,5 +1,5 @@
 # A schedule for one CPU: 3 epochs of warm-up, then a cosine, 40 epochs in all.
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_begin=1, val_interval=2)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_begin=1, val_interval=5)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 

@@ -136,9 +136,19 @@ class RecognizerGAP(RecognizerGCN):
                     f"the checkpoint does not fit the model: its graph {key} has other "
                     f"edges. {remedy}"
                 )
+        if _TOPOLOGY_KEY in own and prefix + _TOPOLOGY_KEY in state_dict:
+            theirs_is_stock = prefix + _GRAPH_KEY in state_dict
+            if theirs_is_stock != (_GRAPH_KEY in own):
+                variant = "mmaction2" if theirs_is_stock else "authors"
+                raise ValueError(
+                    "the checkpoint does not fit the model: its parameters are those "
+                    "of another form of the backbone, which would compute something "
+                    f"else with them. Set backbone.variant={variant!r}"
+                )
 
 
 _GRAPH_KEY = "backbone.A"
+_TOPOLOGY_KEY = "backbone.net.0.gcn1.alpha"  # CTR-GCN in either form
 
 _TELLING_KEYS = {
     _GRAPH_KEY: (

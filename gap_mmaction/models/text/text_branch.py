@@ -95,8 +95,10 @@ class TextBranch(BaseModule):
         if text_encoder.frozen:
             # In a list, as it must be no part of the model's parameters.
             self._frozen_encoder.append(text_encoder)
-            nothing = torch.empty(0, text_encoder.embed_dims)
-            self.register_buffer("features", nothing, persistent=False)
+            # Of its final size from the start, for copies of the model that are made
+            # before the features are known, as that of MMEngine's EMAHook.
+            size = (len(self.prompts.texts), text_encoder.embed_dims)
+            self.register_buffer("features", torch.zeros(size), persistent=False)
         else:
             assert isinstance(text_encoder, TransformerTextEncoder)
             self.encoder = text_encoder
@@ -108,8 +110,7 @@ class TextBranch(BaseModule):
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()
             encoder.to(self.features.device)
-            features = encoder.encode(self.prompts.texts)
-            self.features = features.to(self.features.device)
+            self.features.copy_(encoder.encode(self.prompts.texts))
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Compute the loss.
@@ -157,7 +158,7 @@ class TextBranch(BaseModule):
                 {name: value.to(ids.device) for name, value in tokens.items()}
             )
             return features[inverse]
-        if not len(self.features):
+        if self._frozen_encoder:
             raise RuntimeError(
                 "the text features were not computed yet: call init_weights() on the "
                 "model before its loss, as MMEngine's Runner does when it trains"

@@ -303,6 +303,16 @@ class TestOtherCheckpoints:
         ]
         self._check(_build(_config()), other, words)
 
+    @pytest.mark.parametrize("variant", ["mmaction2", "authors"])
+    def test_variant(self, variant: str) -> None:
+        config = _config()
+        config["backbone"]["variant"] = variant
+        other_variant = {"mmaction2": "authors", "authors": "mmaction2"}[variant]
+        other = copy.deepcopy(config)
+        other["backbone"]["variant"] = other_variant
+        words = [f"backbone.variant={other_variant!r}", "another form"]
+        self._check(_build(config), _build(other), words)
+
     def test_remedy_for_the_backbone_alone(self, tmp_path: Path) -> None:
         other = _build(_config(num_classes=7))
         path = str(tmp_path / "epoch_1.pth")
