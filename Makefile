@@ -1,5 +1,5 @@
 # make demo   the main job on the embedded data: train and test with and without GAP
-# make test   the test suite          (PYTEST_ARGS="-m 'not slow'" picks tests)
+# make test   the test suite in two processes  (PYTEST_ARGS="-m 'not slow'" picks tests)
 # make lint   ruff and mypy
 # make clean  removes the environment
 #
@@ -27,7 +27,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py $(DEMO_ARGS)
 
 test: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-tests
 	$(BIN)/ruff check .
