@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from mmaction.registry import MODELS, TRANSFORMS
+from mmcv.transforms import Compose
 from mmengine.config import Config
 
 from gap_mmaction.models.recognizers import RecognizerGAP
-from gap_mmaction.skeletons import STREAMS
+from gap_mmaction.skeletons import STREAMS, get_skeleton
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted((ROOT / "configs" / "gap").glob("*.py"))
@@ -94,3 +97,25 @@ def test_bases_share_no_keys() -> None:
 def test_base_names_are_unique() -> None:
     names = [path.name for path in (*LEAVES, *BASES)]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_only_training_draws_at_random(path: Path) -> None:
+    config = load(path)
+    joints = get_skeleton(config.model.data_preprocessor.layout).num_joints
+    keypoint = np.random.default_rng(0).normal(size=(1, 150, joints, 3))
+    for pipeline, random in zip(pipelines(config), (True, False, False)):
+        transforms = Compose([TRANSFORMS.build(transform) for transform in pipeline])
+        outputs = []
+        for seed in (1, 2):
+            np.random.seed(seed)
+            sample = {
+                "frame_dir": "sample",
+                "label": 0,
+                "total_frames": 150,
+                "start_index": 0,
+                "modality": "Pose",
+                "keypoint": keypoint.astype(np.float32),
+            }
+            outputs.append(transforms(sample)["inputs"])
+        assert torch.equal(*outputs) is not random

@@ -38,7 +38,7 @@ val_dataloader = dict(
         pipeline=[
             dict(type="CenterSkeleton", joint=1),
             dict(type="MinMaxNormalize3D"),
-            dict(type="SampleSortedFrames", clip_len=52),
+            dict(type="SampleSortedFrames", clip_len=52, test_mode=True),
             dict(type="FormatGCNInput", num_person=1),
             dict(type="PackActionInputs"),
         ],
