@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mmaction
@@ -129,15 +130,30 @@ def test_same_seed_same_run(project: Project, trained: str) -> None:
     assert losses(again) == losses(trained)
 
 
-def test_resumed_run_goes_on_as_if_nothing_had_happened(
-    project: Project, trained: str
-) -> None:
-    first = project.train("resumed", options=("train_cfg.max_epochs=1",))
-    second = project.train("resumed", "--resume")
-    assert "resumed epoch: 1" in second
-    # The schedule ends with the same epoch in both, so that the numbers agree; the
-    # draw of frames depends on numpy's state, which is not part of a checkpoint.
-    assert len(losses(first)) + len(losses(second)) == len(losses(trained))
+def test_resume_after_a_kill(project: Project) -> None:
+    folder = project.folder / "killed"
+    options = [*project.options, "train_cfg.max_epochs=4"]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "tools/train.py", CONFIG, "--work-dir", str(folder)),
+            *("--cfg-options", *options),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    # This one is written after the checkpoint that it names.
+    while not (folder / "last_checkpoint").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not (folder / "epoch_4.pth").exists()
+    log = project.train("killed", "--resume", options=("train_cfg.max_epochs=4",))
+    (resumed,) = re.findall(r"resumed epoch: (\d)", log)
+    assert int(resumed) >= 1
+    epochs = {int(epoch) for epoch in re.findall(r"Epoch\(train\) +\[(\d)\]", log)}
+    assert epochs == set(range(int(resumed) + 1, 5))
+    assert (folder / "epoch_4.pth").exists()
 
 
 @pytest.mark.slow
