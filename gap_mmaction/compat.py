@@ -409,6 +409,24 @@ def cpu_model_wrapper_cfg(
     return {**wrapper, "device_ids": None}
 
 
+def open_clip_text_tower(embed_dims: int, text_config: Any, quick_gelu: bool) -> Any:
+    """Builds the text tower of a CLIP model without its image tower.
+
+    No mend, but the one private function of another package that is called:
+    open_clip 2 and 3 build both towers or none in their public ones.
+
+    Args:
+        embed_dims: Width of the features.
+        text_config: open_clip's ``CLIPTextCfg``.
+        quick_gelu: Whether to take OpenAI's approximation of the GELU.
+
+    Returns:
+        The tower, a torch module.
+    """
+    model: Any = importlib.import_module("open_clip.model")
+    return model._build_text_tower(embed_dims, text_config, quick_gelu)
+
+
 def _first_slurm_host() -> str:
     """Returns the first host of the job, which is where rank 0 runs."""
     command = ["scontrol", "show", "hostname", os.environ["SLURM_NODELIST"]]

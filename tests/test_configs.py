@@ -57,7 +57,9 @@ def test_layout_is_the_same_everywhere(path: Path) -> None:
     assert config.model.backbone.graph_cfg.layout == layout
     for loader in ("train", "val", "test"):
         dataset = config[f"{loader}_dataloader"].dataset
-        assert dataset.get("dataset", dataset).layout == layout
+        dataset = dataset.get("dataset", dataset)
+        assert dataset.layout == layout
+        assert dataset.num_classes == config.model.cls_head.num_classes
 
 
 @pytest.mark.parametrize("stream", STREAMS[1:])

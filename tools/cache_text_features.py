@@ -62,7 +62,7 @@ def main() -> None:
     # A folder's place on this machine says nothing on another one.
     name = str(described.get("model", ""))
     if Path(name).exists():
-        described["model"] = Path(name).resolve().name
+        described["model"] = "/".join(Path(name).resolve().parts[-2:])
     save_features(args.out, prompts.texts, features, str(described))
     print(
         f"{args.out}: {len(prompts.texts)} texts of {len(prompts.labels)} classes, "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os.path as osp
+from collections import Counter
 from typing import Any, Callable
 
 import numpy as np
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
+from mmengine.logging import print_log
 
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.utils.restricted_pickle import load_annotations
@@ -118,6 +121,7 @@ class SkeletonDataset(PoseDataset):
     def _select(self, content: Any) -> list[dict[str, Any]]:
         """Take the annotations of the split out of the content of the file."""
         where = f"ann_file '{self.ann_file}'"
+        names: set[str] = set()
         if isinstance(content, list) and self.split is None:
             annotations = content
         elif not isinstance(content, dict) or "annotations" not in content:
@@ -145,13 +149,28 @@ class SkeletonDataset(PoseDataset):
                 f"{where}: no sequence in split {self.split!r}; make the file anew "
                 "from the full data set"
             )
+        self._warn_of_names(annotations, names)
         for index, item in enumerate(annotations):
-            if not isinstance(item, dict) or _name_of(item) is None:
+            if not _has_name(item):
                 raise ValueError(
                     f"{where}: annotation {index} has no key 'frame_dir'; each must be "
                     "a dict with frame_dir, label, total_frames and keypoint"
                 )
         return annotations
+
+    def _warn_of_names(self, annotations: list[Any], names: set[str]) -> None:
+        """Tell of sequences that are there twice, or named by the split only."""
+        counts = Counter(_name_of(item) for item in annotations if _has_name(item))
+        twice = sorted(name for name, count in counts.items() if name and count > 1)
+        absent = sorted(names - set(counts))
+        for found, what in ((twice, "stand there twice"), (absent, "are not there")):
+            if found:
+                print_log(
+                    f"ann_file '{self.ann_file}', split {self.split!r}: {len(found)} "
+                    f"sequences {what}, the first is '{found[0]}'",
+                    "current",
+                    logging.WARNING,
+                )
 
     def _where(self, item: dict[str, Any]) -> str:
         return f"ann_file '{self.ann_file}', frame_dir '{_name_of(item)}'"
@@ -170,9 +189,9 @@ class SkeletonDataset(PoseDataset):
         limit = self.num_classes
         if (labels < 0).any() or (limit is not None and (labels >= limit).any()):
             raise ValueError(
-                f"{where}: label={item['label']!r} is not in "
-                f"0..{'' if limit is None else limit - 1}; labels are 0-based, correct "
-                "the annotation or 'num_classes'"
+                f"{where}: label={item['label']!r} is not "
+                f"{'0 or more' if limit is None else f'in 0..{limit - 1}'}; labels are "
+                "0-based, correct the annotation or 'num_classes'"
             )
 
     def _check_shape(self, item: dict[str, Any]) -> None:
@@ -229,6 +248,10 @@ class SkeletonDataset(PoseDataset):
                 f"{self._where(item)}: a sequence with no person, every coordinate is "
                 "zero; remove it from the annotations and the split"
             )
+
+
+def _has_name(item: Any) -> bool:
+    return isinstance(item, dict) and _name_of(item) is not None
 
 
 def _name_of(item: dict[str, Any]) -> str | None:

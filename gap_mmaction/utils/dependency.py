@@ -31,7 +31,8 @@ def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
     """Make the exception for pretrained weights that cannot be had."""
     return RuntimeError(
         f"{encoder}: the weights of {model!r} cannot be had ({error}). Without a "
-        "network give the path of a copy on disk; or run tools/cache_text_features.py "
+        "network give the path of a copy on disk (for OpenAI's CLIP weights together "
+        "with quick_gelu=True); or run tools/cache_text_features.py "
         "with this config on a machine that has them, copy the feature file here and "
         "train with model.text_branch.features=FILE"
     )

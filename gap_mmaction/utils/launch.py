@@ -14,6 +14,8 @@ from mmengine.runner import Runner
 from torch import distributed
 
 from gap_mmaction import compat
+from gap_mmaction.models.recognizers import RecognizerGAP
+from gap_mmaction.utils.skeleton_runner import SkeletonRunner
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -87,7 +89,7 @@ def drop_text_branch(cfg: Config) -> bool:
     if model.get("text_branch") is None:
         return False
     kind = MODELS.get(model.type) if isinstance(model.type, str) else model.type
-    if "RecognizerGAP" not in [base.__name__ for base in getattr(kind, "__mro__", ())]:
+    if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):
         return False
     model.text_branch = None
     return True
@@ -129,4 +131,4 @@ def build_runner(cfg: Config) -> Runner:
     """
     if "runner_type" in cfg:
         return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    return SkeletonRunner.from_cfg(cfg)

@@ -175,3 +175,22 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
     path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(pickle.UnpicklingError, match=r"os\.system"):
         SkeletonDataset(str(path), [], split="train")
+
+
+def test_warns_of_names(
+    build: Callable[..., SkeletonDataset],
+    content: Annotations,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(
+        "gap_mmaction.datasets.skeleton_dataset.print_log",
+        lambda message, *_: told.append(message),
+    )
+    build(content)
+    assert not told
+    content["split"]["train"].append("s9")
+    content["annotations"].append(content["annotations"][2])
+    build(content)
+    assert "1 sequences stand there twice, the first is 's2'" in told[0]
+    assert "1 sequences are not there, the first is 's9'" in told[1]

@@ -13,7 +13,7 @@ def test_leaves_text_branch_and_optimizer_out(tmp_path: Path) -> None:
     state = {
         "backbone.A": torch.ones(2),
         "cls_head.fc.bias": torch.zeros(3),
-        "text_branch.prompts.step": torch.tensor(7),
+        "text_branch.head.weight": torch.ones(3),
     }
     torch.save(
         {"state_dict": state, "meta": {"epoch": 1}, "optimizer": {}, "message_hub": {}},

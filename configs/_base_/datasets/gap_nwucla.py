@@ -11,6 +11,7 @@ train_dataloader = dict(
             type="SkeletonDataset",
             ann_file="data/nwucla.pkl",
             layout="nw-ucla",
+            num_classes=10,
             split="xview_train",
             pipeline=[
                 dict(type="CenterSkeleton", joint=1),
@@ -33,6 +34,7 @@ val_dataloader = dict(
         type="SkeletonDataset",
         ann_file="data/nwucla.pkl",
         layout="nw-ucla",
+        num_classes=10,
         split="xview_val",
         test_mode=True,
         pipeline=[

@@ -1,5 +1,7 @@
 # The embedded skeleton set, gap_mmaction/datasets/synthetic.py: 12 performers train,
-# 8 others test. tools/demo.py writes the annotation file.
+# 8 others test. tools/demo.py makes it in its work dir; to have it here:
+#   python -c "from gap_mmaction.datasets.synthetic import write_synthetic;
+#              write_synthetic('data/synthetic.pkl')"
 _base_ = "./gap_ntu120_xsub.py"
 
 train_dataloader = dict(
@@ -8,6 +10,7 @@ train_dataloader = dict(
     persistent_workers=False,
     dataset=dict(
         ann_file="data/synthetic.pkl",
+        num_classes=10,
         pipeline=[
             dict(type="PreNormalize3D"),
             dict(type="UniformSampleFrames", clip_len=32),
@@ -23,6 +26,7 @@ val_dataloader = dict(
     persistent_workers=False,
     dataset=dict(
         ann_file="data/synthetic.pkl",
+        num_classes=10,
         pipeline=[
             dict(type="PreNormalize3D"),
             dict(type="UniformSampleFrames", clip_len=32, test_mode=True),

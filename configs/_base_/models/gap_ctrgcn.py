@@ -1,5 +1,6 @@
 # CTR-GCN with the text branch of GAP: CLIP's ViT-B/32 text tower, tuned, and the
-# paper's form of the loss. A leaf adds the layout, the classes and the descriptions.
+# paper's form of the loss. As it stands it is for NTU RGB+D 120; leaves for other data
+# say what differs.
 model = dict(
     type="RecognizerGAP",
     data_preprocessor=dict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -19,9 +20,9 @@ class CTRGCN(StackedGCN):
 
     CTR-GCN (Chen et al., ICCV 2021). By default it computes what mmaction2's
     ``projects/ctrgcn`` does and loads its state dict strictly. The authors' code
-    differs in three points: it sums over the other index of the refined topology, has
-    no ReLU on the concatenated temporal branches, and has fewer relation channels in
-    narrow blocks.
+    differs in four points: it sums over the other index of the refined topology, has
+    no ReLU on the concatenated temporal branches, has fewer relation channels in narrow
+    blocks, and on ``nturgb+d`` its hand tips hang on the thumbs.
 
     Args:
         graph_cfg: ``dict(layout=..., mode='spatial')``; the layout is a name or a
@@ -83,11 +84,21 @@ class CTRGCN(StackedGCN):
             num_person,
             init_cfg,
         )
-        # In mmaction2's state dict, though nothing reads it there either.
-        self.register_buffer("A", self._adjacency(), persistent=variant == "mmaction2")
+        # mmaction2 has `A` in its state dict, though nothing computes with it. Here it
+        # tells checkpoints of another layout or form apart.
+        self._graph = "A" if variant == "mmaction2" else "graph"
+        self.register_buffer(self._graph, self._adjacency())
 
     def _adjacency(self) -> Tensor:
         return adjacency_of(self.skeleton, authors=self.variant == "authors")
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Load; weights of the authors' code come without their graph."""
+        if self.variant == "authors":
+            state_dict.setdefault(prefix + self._graph, self._adjacency())
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:
         if self.variant == "authors":

@@ -10,6 +10,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from ..data_preprocessors import SkeletonDataPreprocessor
+from .checkpoint_fit import check_fit
 
 TEXT_PREFIX = "text_branch."
 
@@ -34,8 +35,9 @@ class RecognizerGAP(RecognizerGCN):
         test_cfg: As in ``BaseRecognizer``.
 
     Raises:
-        ValueError: If the parts do not fit together, or a state dict of another layout
-            or number of classes is loaded.
+        ValueError: If the parts do not fit together.
+        CheckpointError: If a state dict of another layout, number of classes or
+            backbone is loaded.
     """
 
     def __init__(
@@ -99,12 +101,10 @@ class RecognizerGAP(RecognizerGCN):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Load; leave a text branch aside where there is none; refuse other models.
-
-        MMEngine only logs tensors of another shape and goes on with random weights,
-        which is no basis for a test.
-        """
-        self._check_fit(state_dict, prefix)
+        """Load; refuse other models; leave a text branch aside where there is none."""
+        start = len(prefix)
+        theirs = {k[start:]: v for k, v in state_dict.items() if k.startswith(prefix)}
+        check_fit(self.state_dict(), theirs)
         if self.text_branch is None:
             text = prefix + TEXT_PREFIX
             for key in [key for key in state_dict if key.startswith(text)]:
@@ -118,51 +118,3 @@ class RecognizerGAP(RecognizerGCN):
             unexpected_keys,
             error_msgs,
         )
-
-    def _check_fit(self, state_dict: dict[str, Tensor], prefix: str) -> None:
-        own = self.state_dict()
-        for key, remedy in _TELLING_KEYS.items():
-            theirs = state_dict.get(prefix + key)
-            if key not in own or theirs is None:
-                continue
-            if theirs.shape != own[key].shape:
-                raise ValueError(
-                    f"the checkpoint does not fit the model: {key} is "
-                    f"{list(theirs.shape)} there and {list(own[key].shape)} here. "
-                    f"{remedy}"
-                )
-            if key == _GRAPH_KEY and not torch.equal(theirs.cpu(), own[key].cpu()):
-                raise ValueError(
-                    f"the checkpoint does not fit the model: its graph {key} has other "
-                    f"edges. {remedy}"
-                )
-        if _TOPOLOGY_KEY in own and prefix + _TOPOLOGY_KEY in state_dict:
-            theirs_is_stock = prefix + _GRAPH_KEY in state_dict
-            if theirs_is_stock != (_GRAPH_KEY in own):
-                variant = "mmaction2" if theirs_is_stock else "authors"
-                raise ValueError(
-                    "the checkpoint does not fit the model: its parameters are those "
-                    "of another form of the backbone, which would compute something "
-                    f"else with them. Set backbone.variant={variant!r}"
-                )
-
-
-_GRAPH_KEY = "backbone.A"
-_TOPOLOGY_KEY = "backbone.net.0.gcn1.alpha"  # CTR-GCN in either form
-
-_TELLING_KEYS = {
-    _GRAPH_KEY: (
-        "It was trained on another joint layout: set backbone.graph_cfg.layout and "
-        "data_preprocessor.layout to that one"
-    ),
-    "backbone.data_bn.weight": (
-        "It was trained on another joint layout, number of persons or number of "
-        "coordinates: set graph_cfg.layout, num_person and in_channels accordingly"
-    ),
-    "cls_head.fc.weight": (
-        "It was trained on another number of classes or has another width: set "
-        "cls_head.num_classes and in_channels accordingly, or, to fine-tune its "
-        "backbone only, load it by backbone.init_cfg=dict(type='Pretrained', "
-        "checkpoint=FILE, prefix='backbone.') instead of load_from"
-    ),
-}

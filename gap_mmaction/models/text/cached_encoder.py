@@ -55,7 +55,7 @@ class CachedTextEncoder(TextEncoder):
                 f"{hash_texts(self.file.texts)[:12]}, of those needed "
                 f"{hash_texts(texts)[:12]}). Make it again with "
                 "tools/cache_text_features.py and this config, on any machine that has "
-                "the text model"
+                "the text model, and set model.text_branch.features to it"
             )
         return self.file.read()[[rows[text] for text in texts]]
 

@@ -71,7 +71,9 @@ def open_features(path: str | Path) -> FeatureFile:
         FileNotFoundError: If it is not there.
         ValueError: If it is no feature file, or its hash does not fit its texts.
     """
-    remedy = "make one with tools/cache_text_features.py"
+    remedy = (
+        "make one with tools/cache_text_features.py and set model.text_branch.features"
+    )
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no feature file {str(path)!r}; {remedy}")

@@ -52,7 +52,8 @@ class HFTextEncoder(TransformerTextEncoder):
         self._transformers = import_optional("transformers")
         try:
             config = self._transformers.AutoConfig.from_pretrained(model)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # A path of a folder that is not there is no name on the hub either.
             raise offline_error("HFTextEncoder", model, error) from error
         config = getattr(config, "text_config", None) or config
         super().__init__(config.hidden_size, frozen)

@@ -10,6 +10,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 from torch.func import functional_call
 
+from gap_mmaction import compat
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
 from .text_encoder import Tokens, TransformerTextEncoder
@@ -29,6 +30,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         frozen: Whether the encoder stays as it is.
         gradient_checkpointing: Whether a tuned encoder computes its activations again
             in the backward pass, to save memory.
+        quick_gelu: Whether the weights were trained with OpenAI's approximation of the
+            GELU. A tag says so by itself; a file of OpenAI's weights needs ``True``.
 
     Raises:
         ValueError: If open_clip knows no such model or weights, or the model has no
@@ -41,6 +44,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         pretrained: str | None = "openai",
         frozen: bool = False,
         gradient_checkpointing: bool = False,
+        quick_gelu: bool | None = None,
     ) -> None:
         open_clip = import_optional("open_clip", "open_clip_torch")
         config = open_clip.get_model_config(model)
@@ -68,8 +72,6 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         self._open_clip = open_clip
         self.model_name = model
         self.pretrained = pretrained
-        # OpenAI trained its models with another activation than open_clip's default;
-        # the tag says so, a file of these weights takes the model ViT-B-32-quickgelu.
         tag: dict[str, Any] = {}
         if pretrained is not None and not Path(pretrained).is_file():
             tag = open_clip.get_pretrained_cfg(model, pretrained)
@@ -79,8 +81,9 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
                     f"of {model!r}; the tags are "
                     f"{open_clip.list_pretrained_tags_by_model(model)}"
                 )
-        quick_gelu = config.get("quick_gelu", False) or tag.get("quick_gelu", False)
-        self.tower = open_clip.model._build_text_tower(
+        if quick_gelu is None:
+            quick_gelu = bool(config.get("quick_gelu") or tag.get("quick_gelu"))
+        self.tower = compat.open_clip_text_tower(
             config["embed_dim"], text_config, quick_gelu
         )
         if gradient_checkpointing:

@@ -16,6 +16,8 @@ from .descriptions import load_descriptions
 from .presets import PRESETS
 from .prompt_slot import PromptSlot
 
+_SEEDS = 2**63
+
 
 @MODELS.register_module()
 class PromptBank(nn.Module):
@@ -23,8 +25,8 @@ class PromptBank(nn.Module):
 
     Where a slot has several texts for a class (synonyms, templates, several
     descriptions), one is drawn anew for every sample at every step (GAP, section 4.2).
-    The draw depends on the seed, the rank and the number of the step alone. That
-    number is kept in the checkpoint, so that a resumed run draws as an uninterrupted
+    The draw depends on the seed, the rank and the number of the step alone. Seed and
+    number are kept in the checkpoint, so that a resumed run draws as an uninterrupted
     one would.
 
     Args:
@@ -51,7 +53,6 @@ class PromptBank(nn.Module):
         'walk around, ...'
     """
 
-    step: Tensor
     table: Tensor
     counts: Tensor
 
@@ -73,7 +74,6 @@ class PromptBank(nn.Module):
                 f"num_classes={num_classes} (model.cls_head). Describe each class "
                 "once, in the order of the labels, or correct num_classes"
             )
-        self.seed = torch.initial_seed() if seed is None else seed
         self.labels = tuple(action.label for action in actions)
         variants = [
             [slot.variants(action) for action in actions] for slot in self.slots
@@ -88,9 +88,8 @@ class PromptBank(nn.Module):
                 table[k, c, : len(texts)] = torch.tensor([index[t] for t in texts])
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("counts", counts, persistent=False)
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
-        # The step as Python knows it, so that no device has to be waited for.
-        self._known_step: int | None = 0
+        self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
+        self.step = 0
 
     def sample(self, labels: Tensor) -> Tensor:
         """Draw a text for every sample and slot.
@@ -109,21 +108,21 @@ class PromptBank(nn.Module):
         slots = torch.arange(len(self.slots), device=labels.device)[:, None]
         return self.table[slots, labels, choice].t()
 
+    def get_extra_state(self) -> Tensor:
+        """Give seed and step for a checkpoint.
+
+        They are no buffer, as MMEngine averages buffers over the ranks.
+        """
+        return torch.tensor([self.seed, self.step])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go on from the seed and step of a checkpoint."""
+        self.seed, self.step = state.tolist()
+
     def _generator(self) -> torch.Generator:
-        step = self._next_step()
-        mixed = (self.seed * 1_000_003 + get_rank()) * 1_000_003 + step
-        return torch.Generator().manual_seed(mixed % 2**63)
-
-    def _next_step(self) -> int:
-        step = int(self.step) if self._known_step is None else self._known_step
-        self._known_step = step + 1
+        mixed = (self.seed * 1_000_003 + get_rank()) * 1_000_003 + self.step
         self.step += 1
-        return step
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Load, and forget the step that was known before."""
-        self._known_step = None
-        super()._load_from_state_dict(*args, **kwargs)
+        return torch.Generator().manual_seed(mixed % _SEEDS)
 
 
 def _read_slots(

@@ -91,6 +91,7 @@ class TextBranch(BaseModule):
             }
         )
         self._tokens: Tokens | None = None
+        self.encoder: TransformerTextEncoder | None = None
         self._frozen_encoder: list[TextEncoder] = []
         if text_encoder.frozen:
             # In a list, as it must be no part of the model's parameters.
@@ -99,9 +100,14 @@ class TextBranch(BaseModule):
             # before the features are known, as that of MMEngine's EMAHook.
             size = (len(self.prompts.texts), text_encoder.embed_dims)
             self.register_buffer("features", torch.zeros(size), persistent=False)
-        else:
-            assert isinstance(text_encoder, TransformerTextEncoder)
+        elif isinstance(text_encoder, TransformerTextEncoder):
             self.encoder = text_encoder
+        else:
+            raise TypeError(
+                f"TextBranch: {type(text_encoder).__name__} is not frozen and no "
+                "TransformerTextEncoder, whose tokenize() and forward() tuning needs; "
+                "derive it from that class or set model.text_branch.encoder.frozen=True"
+            )
 
     def init_weights(self) -> None:
         """Read the pretrained text weights; run a frozen encoder and let it go."""
@@ -149,7 +155,7 @@ class TextBranch(BaseModule):
         Raises:
             RuntimeError: If the features of a frozen encoder were not computed yet.
         """
-        if hasattr(self, "encoder"):
+        if self.encoder is not None:
             distinct, inverse = torch.unique(ids, return_inverse=True)
             if self._tokens is None:
                 self._tokens = self.encoder.tokenize(self.prompts.texts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 Tokens = dict[str, Tensor]
 
 
-class TextEncoder(nn.Module):
+class TextEncoder(nn.Module, ABC):
     """Base of the encoders.
 
     A frozen encoder computes the features of all texts once, by :meth:`encode`, and is

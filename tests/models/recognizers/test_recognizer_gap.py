@@ -164,7 +164,7 @@ class TestTextBranch:
         wrapper = OptimWrapper(optimizer)
         values = [model.train_step(_data(), wrapper)["loss"] for _ in range(15)]
         assert values[-1] < 0.8 * values[0]
-        assert model.text_branch.prompts.step.item() == 15
+        assert model.text_branch.prompts.step == 15
 
     def test_testing_does_not_use_it(
         self, file: str, monkeypatch: pytest.MonkeyPatch
@@ -279,6 +279,36 @@ class TestOtherCheckpoints:
         other = _build(_config(layout=chain))
         words = ["backbone.A", "other edges", "graph_cfg.layout", "data_preprocessor"]
         self._check(_build(_config()), other, words)
+
+    def test_layout_with_as_many_joints_in_the_authors_form(self) -> None:
+        chain = dict(num_node=20, inward=[(i, i - 1) for i in range(1, 20)], center=0)
+        configs = [_config(), _config(layout=chain)]
+        for config in configs:
+            config["backbone"]["variant"] = "authors"
+        model, other = map(_build, configs)
+        self._check(model, other, ["backbone.graph", "other edges", "graph_cfg.layout"])
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            (dict(temporal="single"), ["backbone", "only", "temporal"]),
+            (dict(num_stages=3), ["net.2", "in the checkpoint only", "num_stages"]),
+            (dict(type="CTRBaseline"), ["backbone", "only", "type"]),
+            (dict(base_channels=16), ["base_channels", "16", "8"]),
+        ],
+    )
+    def test_backbone(self, change: dict[str, Any], words: list[str]) -> None:
+        config = _config()
+        config["backbone"].update(change)
+        if "base_channels" in change:
+            config["cls_head"]["in_channels"] = 16
+            words = ["cls_head.fc.weight", "[3, 16]", "[3, 8]"]
+        self._check(_build(_config()), _build(config), words)
+
+    def test_backbone_alone_is_welcome(self) -> None:
+        other = _build(_config())
+        state = {k: v for k, v in other.state_dict().items() if "cls_head" not in k}
+        _build(_config()).load_state_dict(state, strict=False)
 
     def test_layout_without_a_graph_in_the_state(self) -> None:
         config = _config(layout="coco")

@@ -57,7 +57,7 @@ def _batch(batch: int = 7) -> tuple[Tensor, Tensor]:
 
 def _start_again(branch: TextBranch) -> None:
     """Let the next draw be the first one once more."""
-    branch.prompts.load_state_dict({"step": torch.tensor(0)})
+    branch.prompts.step = 0
 
 
 def _encoder_config(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
@@ -185,7 +185,7 @@ class TestFrozen:
 
     def test_nothing_of_the_text_in_the_state(self, file: str) -> None:
         branch = _build(file, FROZEN)
-        expected = {"prompts.step"} | {
+        expected = {"prompts._extra_state"} | {
             f"head.projections.{k}.{kind}"
             for k in range(5)
             for kind in ("weight", "bias")
@@ -194,7 +194,7 @@ class TestFrozen:
         branch.init_weights()
         assert set(branch.state_dict()) == expected
         names = {name for name, _ in branch.named_parameters()}
-        assert names == expected - {"prompts.step"}
+        assert names == expected - {"prompts._extra_state"}
 
     def test_like_tuned(self, file: str) -> None:
         losses = []

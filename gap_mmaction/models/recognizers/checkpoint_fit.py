@@ -1,0 +1,116 @@
+"""Telling whether a checkpoint is one of the model it is loaded into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+_LAYOUT = (
+    "It was trained on another joint layout: set backbone.graph_cfg.layout and "
+    "data_preprocessor.layout to that one"
+)
+
+# What to do about the tensors that most often differ.
+_REMEDIES = {
+    "backbone.A": _LAYOUT,
+    "backbone.graph": _LAYOUT,
+    "backbone.data_bn.weight": (
+        "It was trained on another joint layout, number of persons or number of "
+        "coordinates: set graph_cfg.layout, num_person and in_channels accordingly"
+    ),
+    "cls_head.fc.weight": (
+        "It was trained on another number of classes or has another width: set "
+        "cls_head.num_classes and in_channels accordingly, or, to fine-tune its "
+        "backbone only, load it by backbone.init_cfg=dict(type='Pretrained', "
+        "checkpoint=FILE, prefix='backbone.') instead of load_from"
+    ),
+}
+
+# CTR-GCN's graph, which is in a state dict for the sake of this comparison alone: its
+# name differs with the form of the backbone. Weights of the authors' code come without.
+_GRAPHS = {"backbone.A": "mmaction2", "backbone.graph": "authors"}
+
+_PARTS = ("backbone.", "cls_head.")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint of another model than the one it is loaded into."""
+
+
+def check_fit(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    """Refuse a state dict of another model.
+
+    MMEngine only logs tensors that are missing, left over or of another shape, and
+    goes on with random weights, which is no basis for a test.
+
+    Args:
+        own: The model's state dict.
+        theirs: The state dict to be loaded. It may lack the backbone or the head as a
+            whole.
+
+    Raises:
+        CheckpointError: If it is of another layout, number of persons or classes,
+            width, depth or form of the backbone.
+    """
+    for key, remedy in _REMEDIES.items():
+        if key in own and key in theirs and own[key].shape != theirs[key].shape:
+            raise CheckpointError(
+                f"the checkpoint does not fit the model: {key} is "
+                f"{list(theirs[key].shape)} there and {list(own[key].shape)} here. "
+                f"{remedy}"
+            )
+    _check_graph(own, theirs)
+    for part in _PARTS:
+        _check_part(part, own, theirs)
+
+
+def _check_graph(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    for key, form in _GRAPHS.items():
+        if key not in theirs:
+            continue
+        if key in own and not torch.equal(own[key].cpu(), theirs[key].cpu()):
+            raise CheckpointError(
+                f"the checkpoint does not fit the model: its graph {key} has other "
+                f"edges. {_REMEDIES[key]}"
+            )
+        if key not in own and any(graph in own for graph in _GRAPHS):
+            raise CheckpointError(
+                "the checkpoint does not fit the model: its parameters are those of "
+                "another form of the backbone, which would compute something else "
+                f"with them. Set backbone.variant={form!r}"
+            )
+
+
+def _check_part(
+    part: str, own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
+) -> None:
+    here, there = _weights(own, part), _weights(theirs, part)
+    if not here or not there:
+        return
+    for keys, where in ((here - there, "here"), (there - here, "in the checkpoint")):
+        if keys:
+            raise CheckpointError(
+                f"the checkpoint does not fit the model: {len(keys)} tensors of its "
+                f"{part[:-1]} are {where} only, the first is {min(keys)!r}. Set "
+                f"model.{part[:-1]} to that of the checkpoint (type, num_stages, "
+                "temporal, ...), as the config beside it in its work dir has it"
+            )
+    for key in here:
+        if own[key].shape != theirs[key].shape:
+            raise CheckpointError(
+                f"the checkpoint does not fit the model: {key} is "
+                f"{list(theirs[key].shape)} there and {list(own[key].shape)} here. Set "
+                f"model.{part[:-1]} to that of the checkpoint (base_channels, ...)"
+            )
+
+
+def _weights(state_dict: Mapping[str, Tensor], part: str) -> set[str]:
+    return {
+        key
+        for key in state_dict
+        if key.startswith(part)
+        and key not in _GRAPHS
+        and not key.endswith("num_batches_tracked")
+    }
