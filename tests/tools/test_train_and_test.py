@@ -117,6 +117,34 @@ def test_accuracy_with_the_test_tool_of_mmaction2(
     assert accuracies(log)[-1] == accuracies(trained)[-1]
 
 
+def test_train_tool_of_mmaction2(project: Project) -> None:
+    log = call(
+        *(sys.executable, str(MMACTION_TOOLS / "train.py"), CONFIG),
+        *("--work-dir", str(project.folder / "mmaction2"), "--cfg-options"),
+        *(*project.options, "train_cfg.max_epochs=1"),
+    )
+    assert re.search(r" loss_con: \d", log)
+    assert (project.folder / "mmaction2" / "epoch_1.pth").exists()
+
+
+def test_checkpoint_of_another_model_is_named(
+    project: Project, checkpoint: Path
+) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "tools/test.py", CONFIG, str(checkpoint)),
+            *("--work-dir", str(project.folder / "test"), "--cfg-options"),
+            *(*project.options, "model.backbone.temporal=single"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"{checkpoint}: the checkpoint does not fit the model" in done.stderr
+
+
 def test_without_the_text_branch(project: Project) -> None:
     log = project.train("plain", options=("model.text_branch=None",))
     assert "loss_con" not in log
@@ -136,7 +164,7 @@ def test_resume_after_a_kill(project: Project) -> None:
     process = subprocess.Popen(
         [
             *(sys.executable, "tools/train.py", CONFIG, "--work-dir", str(folder)),
-            *("--cfg-options", *options),
+            *("--seed", "3", "--cfg-options", *options),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
