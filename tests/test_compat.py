@@ -266,7 +266,8 @@ def _make_runner(work_dir: Path, **kwargs: Any) -> Runner:
         "optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.1}},
         "default_scope": "mmengine",
         "log_level": "ERROR",
-        "experiment_name": work_dir.name,
+        # MMEngine keeps a message hub per name for the length of the process.
+        "experiment_name": str(work_dir).replace("/", "_"),
     }
     return Runner(**{**settings, **kwargs})
 

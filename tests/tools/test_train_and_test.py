@@ -26,7 +26,12 @@ def call(*command: str, env: dict[str, str] | None = None) -> str:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+        # The scripts take $PYTHON, where there may be no `python` that has torch.
+        env={
+            **os.environ,
+            **{"PYTHONPATH": str(ROOT), "PYTHON": sys.executable},
+            **(env or {}),
+        },
         capture_output=True,
         text=True,
         check=False,
