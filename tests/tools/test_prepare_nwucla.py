@@ -228,6 +228,7 @@ def test_out_of_another_kind(
     assert "must end in .pkl" in capsys.readouterr().err
 
 
+@pytest.mark.real_data
 def test_the_real_archive(shared: Path, tmp_path: Path) -> None:
     out = tmp_path / "nwucla.pkl"
     assert TOOL.main([str(shared / "data/nw-ucla/all_sqe.zip"), str(out)]) == 0

@@ -55,12 +55,8 @@ def check_fit(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
             width, depth or form of the backbone.
     """
     for key, remedy in _REMEDIES.items():
-        if key in own and key in theirs and own[key].shape != theirs[key].shape:
-            raise CheckpointError(
-                f"the checkpoint does not fit the model: {key} is "
-                f"{list(theirs[key].shape)} there and {list(own[key].shape)} here. "
-                f"{remedy}"
-            )
+        if key in own and key in theirs:
+            _check_shape(key, own, theirs, remedy)
     _check_graph(own, theirs)
     for part in _PARTS:
         _check_part(part, own, theirs)
@@ -97,13 +93,19 @@ def _check_part(
                 f"model.{part[:-1]} to that of the checkpoint (type, num_stages, "
                 "temporal, ...), as the config beside it in its work dir has it"
             )
-    for key in here:
-        if own[key].shape != theirs[key].shape:
-            raise CheckpointError(
-                f"the checkpoint does not fit the model: {key} is "
-                f"{list(theirs[key].shape)} there and {list(own[key].shape)} here. Set "
-                f"model.{part[:-1]} to that of the checkpoint (base_channels, ...)"
-            )
+    remedy = f"Set model.{part[:-1]} to that of the checkpoint (base_channels, ...)"
+    for key in sorted(here):
+        _check_shape(key, own, theirs, remedy)
+
+
+def _check_shape(
+    key: str, own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], remedy: str
+) -> None:
+    if own[key].shape != theirs[key].shape:
+        raise CheckpointError(
+            f"the checkpoint does not fit the model: {key} is "
+            f"{list(theirs[key].shape)} there and {list(own[key].shape)} here. {remedy}"
+        )
 
 
 def _weights(state_dict: Mapping[str, Tensor], part: str) -> set[str]:
