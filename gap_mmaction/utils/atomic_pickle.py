@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 from os import PathLike
-from pathlib import Path
 from typing import Any
+
+from .atomic_file import atomic_file
 
 
 def write_annotations(content: Any, path: str | PathLike[str]) -> None:
@@ -17,17 +16,5 @@ def write_annotations(content: Any, path: str | PathLike[str]) -> None:
         content: What to write.
         path: Where; folders are made, a file already there is replaced.
     """
-    out = Path(path)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=out.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            pickle.dump(content, stream, protocol=4)
-        # mkstemp makes the file private; give it the rights any new file would have.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, out)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_file(path) as stream:
+        pickle.dump(content, stream, protocol=4)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import yaml
 
 SCHEMA = "gap-descriptions/1"
-_TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first"))
+_TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first", "include"))
 
 
 class DescriptionError(ValueError):
@@ -40,7 +40,8 @@ def load_descriptions(path: str | Path) -> list[ActionDescription]:
     ``classes``, a list with one mapping per class in the order of the class indices.
     Each has a ``label`` and any other fields, a field being a string or a list of
     strings. Instead of ``classes`` a file may name another one as its ``base``, and
-    how many of that file's classes it takes (``first``).
+    how many of that file's classes it takes (``first``). It may ``include`` another
+    one, or a list of them, whose fields are added to the classes of the same label.
 
     Args:
         path: The file.
@@ -96,28 +97,61 @@ class _Reader:
         if ("base" in top) == ("classes" in top):
             self._fail(root, "give either `classes` or `base`")
         if "base" in top:
-            return self._read_base(top)
-        if "first" in top:
+            classes = self._read_base(top)
+        elif "first" in top:
             self._fail(top["first"], "`first` goes with `base`")
-        return self._read_classes(top["classes"])
+        else:
+            classes = self._read_classes(top["classes"])
+        if "include" in top:
+            node = top["include"]
+            many = isinstance(node, yaml.SequenceNode)
+            for one in node.value if many else [node]:
+                classes = self._include(one, classes)
+        return classes
 
     def _read_base(self, top: dict[str, yaml.Node]) -> list[ActionDescription]:
-        name = self._string(top["base"], "base")
-        path = self.path.parent / name
-        if not path.is_file():
-            self._fail(top["base"], f"there is no file {str(path)!r}, the `base`")
-        if path.resolve() in self.chain:
-            self._fail(top["base"], f"{name!r} is based on this file itself")
-        base = _load(path, self.chain)
+        base = self._read_other(top["base"], "base")
         if "first" not in top:
             return base
         value = self._string(top["first"], "first")
         if not value.isdigit() or not 1 <= int(value) <= len(base):
+            name = self._string(top["base"], "base")
             self._fail(
                 top["first"],
                 f"`first` is {value!r}, {name} has {len(base)} classes",
             )
         return base[: int(value)]
+
+    def _read_other(self, node: yaml.Node, key: str) -> list[ActionDescription]:
+        name = self._string(node, key)
+        path = self.path.parent / name
+        if not path.is_file():
+            self._fail(node, f"there is no file {str(path)!r}, the `{key}`")
+        if path.resolve() in self.chain:
+            self._fail(node, f"{name!r} is based on this file itself")
+        return _load(path, self.chain)
+
+    def _include(
+        self, node: yaml.Node, classes: list[ActionDescription]
+    ) -> list[ActionDescription]:
+        """Add the fields of another file to the classes of the same labels."""
+        added = {action.label: action for action in self._read_other(node, "include")}
+        whole = []
+        for action in classes:
+            more = added.pop(action.label, action)
+            twice = sorted(set(more.fields) & set(action.fields) - {"label"})
+            if twice and more is not action:
+                self._fail(
+                    node,
+                    f"{more.where}: class {action.label!r} has the field {twice[0]!r} "
+                    f"at {action.where} already",
+                )
+            whole.append(replace(action, fields={**action.fields, **more.fields}))
+        for action in added.values():
+            self._fail(
+                node, f"{action.where}: there is no class {action.label!r} to add to"
+            )
+        return whole
 
     def _read_classes(self, node: yaml.Node) -> list[ActionDescription]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:

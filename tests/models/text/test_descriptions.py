@@ -176,3 +176,57 @@ class TestErrorsOfBase:
         _write(tmp_path, self.HEAD.replace("large", "mine"), "large.yaml")
         with pytest.raises(DescriptionError, match=r"large\.yaml, line 2: 'mine\.yaml"):
             load_descriptions(path)
+
+
+class TestInclude:
+    """Fields of another file."""
+
+    HEAD = GOOD.replace("dataset: mine\n", "dataset: mine\ninclude: more.yaml\n")
+    MORE = """\
+schema: gap-descriptions/1
+classes:
+  - label: 5
+    manual: legs straighten
+"""
+
+    def test_added(self, tmp_path: Path) -> None:
+        _write(tmp_path, self.MORE, "more.yaml")
+        first, second = load_descriptions(_write(tmp_path, self.HEAD))
+        assert set(first.fields) == {"label", "synonyms", "head"}
+        assert second.fields == {
+            "label": ("5",),
+            "synonyms": ("stand up",),
+            "manual": ("legs straighten",),
+        }
+
+    def test_several_and_through_a_base(self, tmp_path: Path) -> None:
+        _write(tmp_path, self.MORE, "more.yaml")
+        _write(tmp_path, self.MORE.replace("manual", "hake"), "hake.yaml")
+        head = self.HEAD.replace("more.yaml", "[more.yaml, hake.yaml]")
+        _write(tmp_path, head)
+        small = "schema: gap-descriptions/1\nbase: mine.yaml\n"
+        second = load_descriptions(_write(tmp_path, small, "small.yaml"))[1]
+        assert set(second.fields) == {"label", "synonyms", "manual", "hake"}
+
+    @pytest.mark.parametrize(
+        "old, new, message",
+        [
+            ("label: 5", "label: run", r"more\.yaml, line 3: there is no class 'run'"),
+            (
+                "manual",
+                "synonyms",
+                r"more\.yaml, line 3: class '5' .*'synonyms' at .*12",
+            ),
+            ("schema", "shema", r"more\.yaml, line 1: unknown key 'shema'"),
+            ("classes:", "include: mine.yaml\nclasses:", r"more\.yaml, line 2: 'mine"),
+        ],
+    )
+    def test_errors(self, tmp_path: Path, old: str, new: str, message: str) -> None:
+        _write(tmp_path, self.MORE.replace(old, new), "more.yaml")
+        with pytest.raises(DescriptionError, match=message):
+            load_descriptions(_write(tmp_path, self.HEAD))
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        path = _write(tmp_path, self.HEAD)
+        with pytest.raises(DescriptionError, match=r"line 3: .*more\.yaml', the `incl"):
+            load_descriptions(path)
