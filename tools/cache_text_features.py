@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,7 +13,10 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
+from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.presets import PRESETS
+from gap_mmaction.models.text.prompt_slot import MissingFieldError
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,6 +36,15 @@ def parse_args() -> argparse.Namespace:
         help="its arguments, e.g. model=bert-base-uncased pooling=mean",
     )
     parser.add_argument(
+        "--presets",
+        nargs="+",
+        help="the texts of these presets instead of the config's own; `all` for every "
+        "preset that the description file has the fields for",
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="write float16, half the size"
+    )
+    parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu"
     )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
@@ -38,6 +52,32 @@ def parse_args() -> argparse.Namespace:
     if args.encoder_options and not args.encoder:
         parser.error("--encoder-options goes with --encoder")
     return args
+
+
+def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
+    """List the distinct texts of a config's prompts, or of several presets.
+
+    Args:
+        prompts: Config of the prompt bank.
+        presets: Names of presets, or ``all``; ``None`` for the config's own prompts.
+
+    Raises:
+        ValueError: If a preset is unknown or asks for a field that is not there.
+    """
+    if presets is None:
+        return list(MODELS.build({"type": "PromptBank", **prompts}).texts)
+    every = "all" in presets
+    texts: dict[str, None] = {}
+    for preset in PRESETS if every else presets:
+        try:
+            bank = PromptBank(prompts["descriptions"], preset=preset)
+        except MissingFieldError as error:
+            if not every:
+                raise
+            print(f"left out: preset {preset}, {error}", file=sys.stderr)
+        else:
+            texts.update(dict.fromkeys(bank.texts))
+    return list(texts)
 
 
 def main() -> None:
@@ -50,24 +90,23 @@ def main() -> None:
     branch = config.model.get("text_branch")
     if not branch:
         raise SystemExit(f"{args.config}: model.text_branch is not set, nothing to do")
-    prompts = MODELS.build({"type": "PromptBank", **branch.prompts})
+    texts = collect_texts(branch.prompts, args.presets)
     encoder_config = dict(branch.encoder)
     if args.encoder:
         encoder_config = {"type": args.encoder, **args.encoder_options}
     encoder_config["frozen"] = True
     encoder = MODELS.build(encoder_config).to(args.device)
     encoder.init_weights()
-    features = encoder.encode(prompts.texts).cpu()
+    features = encoder.encode(texts).cpu()
+    if args.half:
+        features = features.half()
     described = {key: value for key, value in encoder_config.items() if key != "frozen"}
     # A folder's place on this machine says nothing on another one.
     name = str(described.get("model", ""))
     if Path(name).exists():
         described["model"] = "/".join(Path(name).resolve().parts[-2:])
-    save_features(args.out, prompts.texts, features, str(described))
-    print(
-        f"{args.out}: {len(prompts.texts)} texts of {len(prompts.labels)} classes, "
-        f"{features.shape[1]} dimensions"
-    )
+    save_features(args.out, texts, features, str(described))
+    print(f"{args.out}: {len(texts)} texts, {features.shape[1]} dimensions")
 
 
 if __name__ == "__main__":

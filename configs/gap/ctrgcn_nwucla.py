@@ -10,11 +10,7 @@ model = dict(
     data_preprocessor=dict(layout="nw-ucla"),
     backbone=dict(graph_cfg=dict(layout="nw-ucla"), num_person=1),
     cls_head=dict(num_classes=10),
-    text_branch=dict(
-        prompts=dict(
-            descriptions="data/descriptions/nwucla.yaml", preset="synonym+parts4"
-        )
-    ),
+    text_branch=dict(prompts=dict(descriptions="data/descriptions/nwucla.yaml")),
 )
 
 optim_wrapper = dict(optimizer=dict(lr=0.2, weight_decay=4e-4))

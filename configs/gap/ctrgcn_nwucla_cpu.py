@@ -14,9 +14,7 @@ model = dict(
     backbone=dict(graph_cfg=dict(layout="nw-ucla"), num_person=1, variant="authors"),
     cls_head=dict(num_classes=10),
     text_branch=dict(
-        prompts=dict(
-            descriptions="data/descriptions/nwucla.yaml", preset="synonym+parts4"
-        ),
+        prompts=dict(descriptions="data/descriptions/nwucla.yaml"),
         features="data/text_features/nwucla_minilm.safetensors",
     ),
 )

@@ -17,9 +17,7 @@ model = dict(
     ),
     cls_head=dict(num_classes=10, in_channels=64),
     text_branch=dict(
-        prompts=dict(
-            descriptions="data/descriptions/synthetic.yaml", preset="synonym+parts4"
-        ),
+        prompts=dict(descriptions="data/descriptions/synthetic.yaml"),
         features="data/text_features/synthetic_minilm.safetensors",
     ),
 )

@@ -2,7 +2,7 @@
 
 from .backbones import CTRGCN, CTRBaseline, convert_authors_state_dict
 from .data_preprocessors import SkeletonDataPreprocessor
-from .heads import PartPoolingHead
+from .heads import PartClassifier, PartPoolingHead
 from .losses import MultiPartContrastiveLoss
 from .recognizers import RecognizerGAP
 from .text import (
@@ -10,6 +10,7 @@ from .text import (
     HFTextEncoder,
     OpenCLIPTextEncoder,
     PromptBank,
+    PromptLearner,
     TextBranch,
 )
 
@@ -20,8 +21,10 @@ __all__ = [
     "HFTextEncoder",
     "MultiPartContrastiveLoss",
     "OpenCLIPTextEncoder",
+    "PartClassifier",
     "PartPoolingHead",
     "PromptBank",
+    "PromptLearner",
     "RecognizerGAP",
     "SkeletonDataPreprocessor",
     "TextBranch",

@@ -44,6 +44,14 @@ class EmbeddingTextEncoder(TransformerTextEncoder):
         self.initialized = False
         self.batches: list[Tokens] = []
 
+    @property
+    def token_embedding(self) -> nn.Embedding:
+        return self.table
+
+    @property
+    def context_length(self) -> int:
+        return 30
+
     def init_weights(self) -> None:
         generator = torch.Generator().manual_seed(3)
         with torch.no_grad():

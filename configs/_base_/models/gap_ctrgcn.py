@@ -10,7 +10,9 @@ model = dict(
     cls_head=dict(type="GCNHead", num_classes=120, in_channels=256),
     text_branch=dict(
         type="TextBranch",
-        prompts=dict(descriptions="data/descriptions/ntu120.yaml", preset="label-name"),
+        prompts=dict(
+            descriptions="data/descriptions/ntu120.yaml", preset="synonym+parts4"
+        ),
         encoder=dict(
             type="OpenCLIPTextEncoder",
             model="ViT-B-32",

@@ -1,5 +1,6 @@
 """Heads."""
 
+from .part_classifier import PartClassifier
 from .part_pooling_head import PartPoolingHead
 
-__all__ = ["PartPoolingHead"]
+__all__ = ["PartClassifier", "PartPoolingHead"]

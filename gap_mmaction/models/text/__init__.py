@@ -4,6 +4,7 @@ from .cached_encoder import CachedTextEncoder
 from .hf_encoder import HFTextEncoder
 from .open_clip_encoder import OpenCLIPTextEncoder
 from .prompt_bank import PromptBank
+from .prompt_learner import PromptLearner
 from .text_branch import TextBranch
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "HFTextEncoder",
     "OpenCLIPTextEncoder",
     "PromptBank",
+    "PromptLearner",
     "TextBranch",
 ]

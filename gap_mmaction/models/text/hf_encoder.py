@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmaction.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
@@ -69,6 +69,17 @@ class HFTextEncoder(TransformerTextEncoder):
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable()
         self._tokenizer: Any = None
+
+    @property
+    def token_embedding(self) -> nn.Embedding:
+        """The model's word embeddings."""
+        return self.model.get_input_embeddings()
+
+    @property
+    def context_length(self) -> int:
+        """``max_length``, or what the model has positions for."""
+        positions = self.model.config.max_position_embeddings
+        return positions if self.max_length is None else self.max_length
 
     def init_weights(self) -> None:
         """Read the pretrained weights.

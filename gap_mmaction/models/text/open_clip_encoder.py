@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mmaction.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from gap_mmaction import compat
@@ -46,7 +47,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         gradient_checkpointing: bool = False,
         quick_gelu: bool | None = None,
     ) -> None:
-        open_clip = import_optional("open_clip", "open_clip_torch")
+        open_clip = _open_clip()
         config = open_clip.get_model_config(model)
         if config is None:
             raise ValueError(
@@ -69,7 +70,6 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             and not text_config.embed_cls
             and text_config.pool_type == "argmax"
         )
-        self._open_clip = open_clip
         self.model_name = model
         self.pretrained = pretrained
         tag: dict[str, Any] = {}
@@ -90,6 +90,16 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             self.tower.set_grad_checkpointing(True)
         self._tokenizer: Any = None
 
+    @property
+    def token_embedding(self) -> nn.Embedding:
+        """The tower's token embeddings."""
+        return self.tower.token_embedding
+
+    @property
+    def context_length(self) -> int:
+        """The tower's, 77 for CLIP."""
+        return self.tower.context_length
+
     def init_weights(self) -> None:
         """Read the pretrained weights of the text tower.
 
@@ -101,9 +111,10 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             return
         path = self.pretrained
         if not Path(path).is_file():
-            tag = self._open_clip.get_pretrained_cfg(self.model_name, path)
+            open_clip = _open_clip()
+            tag = open_clip.get_pretrained_cfg(self.model_name, path)
             try:
-                path = self._open_clip.download_pretrained(tag)
+                path = open_clip.download_pretrained(tag)
             except (OSError, RuntimeError) as error:
                 what = f"{self.model_name} ({path})"
                 raise offline_error("OpenCLIPTextEncoder", what, error) from error
@@ -125,7 +136,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
 
     def _read_file(self, path: str) -> Mapping[str, Tensor]:
         try:
-            state = self._open_clip.factory.load_state_dict(path)
+            state = _open_clip().factory.load_state_dict(path)
         except Exception as error:  # there is no end of what torch.load raises
             raise ValueError(
                 f"{path} holds no state dict that can be read ({error!r}); give "
@@ -137,7 +148,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
         if self._tokenizer is None:
-            self._tokenizer = self._open_clip.get_tokenizer(self.model_name)
+            self._tokenizer = _open_clip().get_tokenizer(self.model_name)
         ids = self._tokenizer(list(texts))
         mask = ids.new_ones(ids.shape)
         if not self.can_cut:
@@ -159,3 +170,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         length = ids.shape[1]
         mask = self.tower.attn_mask[:length, :length]
         return functional_call(self.tower, {"attn_mask": mask}, (ids,))
+
+
+def _open_clip() -> ModuleType:
+    """Import open_clip; no encoder keeps it, as a module cannot be copied."""
+    return import_optional("open_clip", "open_clip_torch")

@@ -1,39 +1,74 @@
-"""Named prompt settings: which texts each slot of the prompt bank takes."""
+"""Named prompt settings: which texts each slot of the prompt bank takes.
+
+The names and what they stand for are described in ``docs/descriptions.md``.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 SlotConfig = dict[str, Any]
+Slots = tuple[SlotConfig, ...]
 
-_SYNONYM: SlotConfig = dict(name="global", joints="global", text=["synonyms"])
+# GAP, Fig. 4.
+_PREFIX = ['"{label}", a video of action', '"{label}", this is an action']
+_CLOZE = ['This is "{label}", a video of action']
+_SUFFIX = ['Human action of "{label}"', 'Playing a kind of action, "{label}"']
+_LABEL_NAME = [*_PREFIX, *_CLOZE, *_SUFFIX]
 
-_FOUR_PARTS: tuple[SlotConfig, ...] = (
-    dict(name="head", joints="head", text=["label", "head"]),
-    dict(name="hand", joints="hand-arm", text=["label", "hand", "arm"]),
-    dict(name="hip", joints="hip", text=["label", "hip"]),
-    dict(name="foot", joints="leg-foot", text=["label", "leg", "foot"]),
+_UPPER = "{head}, {hand}, {arm}"
+_LOWER = "{hip}, {leg}, {foot}"
+
+
+def _whole(*items: Any) -> SlotConfig:
+    return dict(name="global", joints="global", text=list(items))
+
+
+def _part(name: str, joints: str, *fields: str) -> SlotConfig:
+    return dict(name=name, joints=joints, text=["label", *fields])
+
+
+_TWO_PARTS: Slots = (
+    _part("upper", "upper", "head", "hand", "arm"),
+    _part("lower", "lower", "hip", "leg", "foot"),
+)
+_FOUR_PARTS: Slots = (
+    _part("head", "head", "head"),
+    _part("hand", "hand-arm", "hand", "arm"),
+    _part("hip", "hip", "hip"),
+    _part("foot", "leg-foot", "leg", "foot"),
+)
+_SIX_PARTS: Slots = tuple(
+    _part(name, name, name) for name in ("head", "hand", "arm", "hip", "leg", "foot")
 )
 
-# The label-name prompts of the paper's Fig. 4; one is drawn per sample and step.
-_LABEL_NAME: SlotConfig = dict(
-    name="global",
-    joints="global",
-    text=[
-        [
-            '"{label}", a video of action',
-            '"{label}", this is an action',
-            'This is "{label}", a video of action',
-            'Human action of "{label}"',
-            'Playing a kind of action, "{label}"',
-        ]
-    ],
-)
+_SYNONYM = _whole("synonyms")
+# All six sentences are too long for CLIP: one half of the body, drawn anew every time.
+_BODY_PARTS = _whole("label", [_UPPER, _LOWER])
+_MIXED = _whole([*_LABEL_NAME, "synonyms", "paragraph", "manual"])
 
-PRESETS: dict[str, tuple[SlotConfig, ...]] = {
+PRESETS: dict[str, Slots] = {
     # The default: a synonym for the whole body, a description for each of four parts.
     "synonym+parts4": (_SYNONYM, *_FOUR_PARTS),
+    "synonym+parts2": (_SYNONYM, *_TWO_PARTS),
+    "synonym+parts6": (_SYNONYM, *_SIX_PARTS),
+    # The part descriptions alone.
+    "parts": (_BODY_PARTS,),
+    "parts2": (_BODY_PARTS, *_TWO_PARTS),
+    "parts4": (_BODY_PARTS, *_FOUR_PARTS),
+    "parts6": (_BODY_PARTS, *_SIX_PARTS),
+    # One text for the whole body.
+    "label": (_whole("label"),),
+    "label-name": (_whole(_LABEL_NAME),),
+    "label-name-prefix": (_whole(_PREFIX),),
+    "label-name-cloze": (_whole(_CLOZE),),
+    "label-name-suffix": (_whole(_SUFFIX),),
     "synonym": (_SYNONYM,),
-    "label-name": (_LABEL_NAME,),
+    "paragraph": (_whole("paragraph"),),
+    "manual": (_whole("manual"),),
+    "hake": (_whole("hake"),),
+    # Any of them, drawn at random.
+    "mixed": (_MIXED,),
+    "mixed+parts4": (_MIXED, *_FOUR_PARTS),
 }
 """Slots by preset name; ``synonym+parts4`` is the public implementation's setting."""

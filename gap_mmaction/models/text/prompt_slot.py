@@ -15,6 +15,10 @@ TextItem = Union[str, Sequence[str]]
 _KEYS = frozenset(("name", "joints", "text"))
 
 
+class MissingFieldError(ValueError):
+    """A class of a description file lacks a field that a slot needs."""
+
+
 @dataclass(frozen=True)
 class PromptSlot:
     """A part of the body and where its text comes from.
@@ -54,7 +58,7 @@ class PromptSlot:
             action: The class's description.
 
         Raises:
-            ValueError: If the class lacks a field that the slot needs.
+            MissingFieldError: If the class lacks a field that the slot needs.
         """
         choices = [self._item_variants(item, action) for item in self.text]
         texts = (", ".join(parts) for parts in itertools.product(*choices))
@@ -74,7 +78,7 @@ class PromptSlot:
 
     def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:
         if name not in action.fields:
-            raise ValueError(
+            raise MissingFieldError(
                 f"{action.where}: class {action.label!r} has no field {name!r}, which "
                 f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}. Add "
                 "the field to the class, or take another preset or other slots "

@@ -43,6 +43,16 @@ class TransformerTextEncoder(TextEncoder):
 
     batch_size = 256
 
+    @property
+    @abstractmethod
+    def token_embedding(self) -> nn.Embedding:
+        """The module that turns token numbers into vectors."""
+
+    @property
+    @abstractmethod
+    def context_length(self) -> int:
+        """The most tokens that a text can have, start and end included."""
+
     @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Turn texts into tokens, each ``[len(texts), L]``, ``mask`` among them.

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.description_writer import Fields, write_descriptions
 from gap_mmaction.models.text.descriptions import load_descriptions
 
-CLASSES = [
+CLASSES: list[Fields] = [
     {"label": "sit down", "synonyms": ["take a seat", "be seated: now"]},
     {"label": "null", "head": "yes", "hand": "später - # 坐下 " + 40 * "long " + "end"},
     {"label": "12", "head": "'quoted' \"twice\""},

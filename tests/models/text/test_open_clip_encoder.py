@@ -252,3 +252,11 @@ class TestErrors:
         monkeypatch.setitem(sys.modules, "open_clip", None)
         with pytest.raises(ImportError, match="pip install open_clip_torch"):
             OpenCLIPTextEncoder("tiny")
+
+
+def test_copy(no_image_tower: None) -> None:
+    """As MMEngine's EMAHook makes one."""
+    encoder = OpenCLIPTextEncoder("tiny", pretrained=None)
+    encoder.tokenize(TEXTS)
+    copied = copy.deepcopy(encoder)
+    assert torch.equal(copied.encode(TEXTS), encoder.encode(TEXTS))

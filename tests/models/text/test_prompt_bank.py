@@ -10,11 +10,9 @@ from torch import Tensor
 
 from gap_mmaction.models.text import prompt_bank
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.models.text.presets import PRESETS
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests.models.text_common import FIELDS, LABELS, write_descriptions
 
-DESCRIPTIONS = Path(__file__).parents[3] / "data" / "descriptions"
 SYNONYMS = [dict(name="all", joints="global", text="synonyms")]
 
 
@@ -181,60 +179,3 @@ class TestErrors:
     def test_file(self) -> None:
         with pytest.raises(FileNotFoundError, match=r"prompts\.descriptions"):
             PromptBank("data/descriptions/moon.yaml")
-
-
-class TestShipped:
-    """The description files of the repository."""
-
-    @pytest.mark.parametrize("preset", PRESETS)
-    def test_nwucla(self, preset: str) -> None:
-        bank = PromptBank(
-            "data/descriptions/nwucla.yaml", preset=preset, num_classes=10
-        )
-        assert bank.labels == (
-            "pick up with one hand",
-            "pick up with two hands",
-            "drop trash",
-            "walk around",
-            "sit down",
-            "stand up",
-            "donning",
-            "doffing",
-            "throw",
-            "carry",
-        )
-
-    @pytest.mark.parametrize("file", ["nwucla.yaml", "synthetic.yaml"])
-    def test_fields(self, file: str) -> None:
-        actions = load_descriptions(DESCRIPTIONS / file)
-        synonyms = [text for action in actions for text in action.fields["synonyms"]]
-        assert len(set(synonyms)) == 10 * len(actions)
-        for action in actions:
-            assert set(action.fields) == {"label", "synonyms", "paragraph", *FIELDS}
-            for field, texts in action.fields.items():
-                assert len(set(texts)) == (10 if field == "synonyms" else 1)
-
-    @pytest.mark.parametrize(
-        "file", sorted(path.name for path in DESCRIPTIONS.glob("*.yaml"))
-    )
-    def test_every_file(self, file: str) -> None:
-        open_clip = pytest.importorskip("open_clip")
-        actions = load_descriptions(DESCRIPTIONS / file)
-        presets = ["label-name"]
-        if "synonyms" in actions[0].fields:
-            presets = list(PRESETS)
-        texts: list[str] = []
-        for preset in presets:
-            bank = PromptBank(str(DESCRIPTIONS / file), preset=preset)
-            texts += bank.texts
-            for k, slot in enumerate(bank.slots):
-                # The loss pushes classes apart, and equal texts cannot be.
-                ids = [
-                    bank.table[k, c, : bank.counts[k, c]] for c in range(len(actions))
-                ]
-                every = torch.cat(ids)
-                assert len(every.unique()) == len(every), slot.name
-        for action in actions:
-            texts += action.fields.get("paragraph", ())
-        ids = open_clip.SimpleTokenizer(context_length=200)(texts)
-        assert (ids > 0).sum(1).max() <= 77

@@ -1,0 +1,73 @@
+"""PartClassifier: classification of the pooled parts in place of the text branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from gap_mmaction.skeletons import Layout
+
+from .part_pooling_head import PartPoolingHead
+
+FOUR_PARTS = ("head", "hand-arm", "hip", "leg-foot")
+
+
+@MODELS.register_module()
+class PartClassifier(BaseModule):
+    """A linear classifier on every pooled part: GAP without its texts.
+
+    The baseline "Part CLS" of GAP, Table 1e. Given as a recognizer's ``text_branch``,
+    it is left out at test time as the text branch is.
+
+    Args:
+        num_classes: Number of classes.
+        in_channels: Channels C of the feature map.
+        layout: Layout of the skeletons.
+        stream: Stream of the skeletons.
+        parts: Joint groups of the layout, one classifier each.
+        loss_weight: Weight of the mean over the parts.
+
+    Raises:
+        ValueError: If there is no part, or a part, the layout or the stream is
+            unknown.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        layout: Layout,
+        stream: str = "joint",
+        parts: Sequence[str] = FOUR_PARTS,
+        loss_weight: float = 0.8,
+    ) -> None:
+        super().__init__()
+        if not parts:
+            raise ValueError(
+                "PartClassifier: `parts` (model.text_branch.parts) is empty; name "
+                f"joint groups of the layout, as in {list(FOUR_PARTS)}"
+            )
+        self.head = PartPoolingHead(in_channels, num_classes, parts, layout, stream)
+        self.loss_weight = loss_weight
+
+    def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Compute the loss.
+
+        Args:
+            x: Feature map ``[B, M, C, T, V]``.
+            labels: Class indices ``[B]``.
+
+        Returns:
+            ``loss_part``, weighted, and ``part_<group>``, unweighted and without
+            gradient, for the log.
+        """
+        scores = self.head(x).transpose(0, 1)
+        losses = [F.cross_entropy(score, labels) for score in scores]
+        logs = {
+            f"part_{part}": loss.detach() for part, loss in zip(self.head.parts, losses)
+        }
+        return {"loss_part": self.loss_weight * sum(losses) / len(losses), **logs}

@@ -1,0 +1,155 @@
+"""HAKE part states: read them, and find the ones that are nearest to a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn.functional import normalize
+
+PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
+NO_INTERACTION = "no_interaction"
+# Similarities closer than this are taken for equal: a feature's last digits depend on
+# the machine and on the texts that were encoded with it.
+DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class PartState:
+    """What a part of the body does.
+
+    Attributes:
+        part: One of ``PARTS``.
+        name: The state as the file has it, for example ``'stand on'``.
+    """
+
+    part: str
+    name: str
+
+    @property
+    def words(self) -> str:
+        """The state without brackets and underscores."""
+        plain = self.name.translate(str.maketrans("()_", "   "))
+        return " ".join(plain.split())
+
+
+def read_part_states(path: str | Path) -> list[PartState]:
+    """Read a file with one ``part: state`` a line, as HAKE's 93 (TPAMI 2023).
+
+    Args:
+        path: The file; empty lines are passed over.
+
+    Returns:
+        The states in the file's order, without ``no_interaction``, which is what a
+        part has when it has no state.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If a line is no state of one of the six parts or stands twice; the
+            message names file and line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no file of part states {str(path)!r}; give one with lines like "
+            "'foot: stand on', see docs/descriptions.md"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
+    lines: dict[PartState, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        part, colon, name = line.partition(":")
+        state = PartState(part.strip(), " ".join(name.split()))
+        where = f"{path}, line {number}: {line.strip()!r}"
+        if not colon or not state.words:
+            raise ValueError(f"{where} is no 'part: state', like 'foot: stand on'")
+        if state.part not in PARTS:
+            raise ValueError(f"{where}: the part {state.part!r} is none of {PARTS}")
+        if state in lines:
+            raise ValueError(f"{where} stands in line {lines[state]} too, remove one")
+        lines[state] = number
+    states = [state for state in lines if state.name != NO_INTERACTION]
+    if not states:
+        raise ValueError(f"{path} has no part states, give lines like 'foot: stand on'")
+    return states
+
+
+def nearest_states(
+    label_features: Tensor,
+    state_features: Tensor,
+    states: Sequence[PartState],
+    k: int,
+    threshold: float,
+    at_least: int = 1,
+) -> list[list[tuple[PartState, float]]]:
+    """Find the states that are nearest to each label (GAP, section 3.5).
+
+    Of every part the ``k`` states with the largest cosine similarity are kept, as far
+    as it reaches the threshold. A part that keeps none does not interact. A label that
+    so keeps fewer than ``at_least`` states has the next ones too, though they are
+    below the threshold: what it keeps of each part stays within ``k``.
+
+    Args:
+        label_features: ``[N, D]``.
+        state_features: ``[S, D]``.
+        states: What the S states are.
+        k: States per part at the most.
+        threshold: The least similarity, in [-1, 1].
+        at_least: States of a label at the least, as far as there are so many.
+
+    Returns:
+        For each of the N labels the kept states with their similarities, the most
+        similar first; of equal ones the one that comes first in ``states``.
+
+    Raises:
+        ValueError: If ``k`` or ``at_least`` is below 1, the threshold is no cosine, or
+            states and features differ in number.
+    """
+    for name, value in (("k", k), ("at_least", at_least)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    if not -1 <= threshold <= 1:
+        raise ValueError(f"threshold must be a cosine, in [-1, 1], got {threshold}")
+    if len(states) != len(state_features):
+        raise ValueError(f"{len(states)} states have {len(state_features)} features")
+    cosines = normalize(label_features, dim=1) @ normalize(state_features, dim=1).T
+    nearest = []
+    for row in cosines.tolist():
+        similarity = [round(value, DECIMALS) for value in row]
+        # Sorting is stable.
+        order = sorted(range(len(states)), key=similarity.__getitem__, reverse=True)
+        left = dict.fromkeys(PARTS, k)
+        kept: list[tuple[PartState, float]] = []
+        for index in order:
+            part = states[index].part
+            near = similarity[index] >= threshold or len(kept) < at_least
+            if left[part] and near:
+                left[part] -= 1
+                kept.append((states[index], similarity[index]))
+        nearest.append(kept)
+    return nearest
+
+
+def part_state_fields(states: Sequence[PartState]) -> dict[str, str]:
+    """Make the fields of a description file.
+
+    Args:
+        states: A class's states, the most similar first.
+
+    Returns:
+        ``hake``, all of them, each with its part in front, as in GAP's Fig. 4: "foot
+        stand on, hand put on"; and ``hake_head``, ``hake_hand``, ``hake_arm``,
+        ``hake_hip``, ``hake_leg`` and ``hake_foot``, those of one part, or "head no
+        interaction" and so on where there are none.
+    """
+    fields = {"hake": ", ".join(f"{state.part} {state.words}" for state in states)}
+    for part in PARTS:
+        own = [f"{part} {state.words}" for state in states if state.part == part]
+        fields[f"hake_{part}"] = ", ".join(own) or f"{part} no interaction"
+    return fields

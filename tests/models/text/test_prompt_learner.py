@@ -1,0 +1,134 @@
+"""Learned context before the labels."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+
+from gap_mmaction.models import PromptLearner, TextBranch
+from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.text_encoder import select_tokens
+from tests.models.text_common import (
+    LABELS,
+    TINY_CLIP,
+    save_tiny_hf,
+    write_descriptions,
+)
+
+KINDS = ("open_clip", "bert", "clip")
+
+
+@pytest.fixture(params=KINDS)
+def encoder(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """The config of a small encoder of each kind."""
+    if request.param == "open_clip":
+        open_clip = pytest.importorskip("open_clip")
+        monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
+        return dict(type="OpenCLIPTextEncoder", model="tiny", pretrained=None)
+    pytest.importorskip("transformers")
+    model = save_tiny_hf(tmp_path / request.param, request.param)
+    pooling = "mean" if request.param == "bert" else "eos"
+    return dict(type="HFTextEncoder", model=model, pooling=pooling)
+
+
+def _with_words(learner: PromptLearner, words: list[str]) -> None:
+    """Set the context to the embeddings of words of one token each."""
+    ids = learner.encoder.tokenize([" ".join(words)])["ids"][0, 1 : 1 + len(words)]
+    with torch.no_grad():
+        learner.context.copy_(learner.token_embedding.weight[ids])
+
+
+def test_like_the_words_it_stands_for(encoder: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    learner = PromptLearner(encoder, num_context=3).eval()
+    learner.init_weights()
+    _with_words(learner, ["the", "hip", "does"])
+    expected = learner.encoder.encode([f"the hip does {label}" for label in LABELS])
+    torch.testing.assert_close(learner.encode(LABELS), expected, rtol=1e-4, atol=1e-5)
+    # And in any choice of rows, cut to the longest of them.
+    tokens = select_tokens(learner.tokenize(LABELS), torch.tensor([2, 0]))
+    torch.testing.assert_close(learner(tokens), expected[[2, 0]], rtol=1e-4, atol=1e-5)
+
+
+def test_vectors_of_each_text(encoder: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    learner = PromptLearner(encoder, num_context=2, num_texts=3).eval()
+    learner.init_weights()
+    shared = copy.deepcopy(learner)
+    for row in range(3):
+        shared.context = torch.nn.Parameter(learner.context[row].detach())
+        torch.testing.assert_close(
+            learner.encode(LABELS)[row], shared.encode(LABELS)[row]
+        )
+    learner(learner.tokenize(LABELS))[1].sum().backward()
+    assert learner.context.grad is not None
+    assert learner.context.grad.abs().sum((1, 2)).gt(0).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_is_trained(encoder: dict[str, Any], frozen: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    branch: TextBranch = MODELS.build(
+        dict(
+            type="TextBranch",
+            prompts=dict(
+                descriptions=write_descriptions(tmp_path), preset="label", seed=0
+            ),
+            encoder=dict(
+                type="PromptLearner",
+                num_context=4,
+                encoder=dict(encoder, frozen=frozen),
+            ),
+            in_channels=6,
+            layout="nw-ucla",
+            num_classes=3,
+        )
+    )
+    branch.init_weights()
+    branch.train()
+    losses = branch(torch.randn(4, 1, 6, 4, 20), torch.tensor([0, 1, 2, 2]))
+    losses["loss_con"].backward()
+    learner = branch.encoder
+    assert isinstance(learner, PromptLearner)
+    assert learner.encoder.training is not frozen
+    assert learner.context.grad is not None and learner.context.grad.abs().sum() > 0
+    trained = [p for p in learner.encoder.parameters() if p.requires_grad]
+    assert bool(trained) is not frozen
+    # Nothing is without a gradient, which DDP would take for an error.
+    assert all(p.grad is not None for p in branch.parameters() if p.requires_grad)
+    assert "encoder.context" in branch.state_dict()
+
+
+def test_errors(tmp_path: Path) -> None:
+    small = dict(type="EmbeddingTextEncoder")  # has room for 30 tokens
+    with pytest.raises(ValueError, match=r"num_context is 28; .* room for 1 to 27"):
+        PromptLearner(small, num_context=28)
+    with pytest.raises(ValueError, match="num_texts is 0"):
+        PromptLearner(small, num_context=2, num_texts=0)
+    learner = PromptLearner(small, num_context=20, num_texts=3)
+    with pytest.raises(ValueError, match="num_texts is 3, but the prompts have 2"):
+        learner.tokenize(["a", "b"])
+    with pytest.raises(ValueError, match=r"'a long label' has 12 tokens.*room for 10"):
+        learner.tokenize(["a", "a long label", "c"])
+    features = tmp_path / "f.safetensors"
+    save_features(features, ["a"], torch.zeros(1, 4), "by hand")
+    with pytest.raises(TypeError, match="CachedTextEncoder has no tokens"):
+        PromptLearner(dict(type="CachedTextEncoder", features=str(features)))
+
+
+def test_weights_are_not_read_before_training(encoder: dict[str, Any]) -> None:
+    if encoder["type"] != "HFTextEncoder":
+        pytest.skip("the small CLIP has no file")
+    torch.manual_seed(0)
+    learner = PromptLearner(dict(encoder, frozen=True), num_context=2)
+    before = learner.token_embedding.weight.clone()
+    learner.init_weights()
+    assert not torch.equal(before, learner.token_embedding.weight)
+    assert not any(p.requires_grad for p in learner.encoder.parameters())
