@@ -32,7 +32,7 @@ from gap_mmaction.utils.dependency import import_optional
 from gap_mmaction.utils.paths import find_shipped_file
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 CLIP_TOKENS = 77
 

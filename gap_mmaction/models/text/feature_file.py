@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
+
+from gap_mmaction.utils.atomic_file import atomic_file
 
 FORMAT = "gap-text-features/1"
 
@@ -60,8 +62,9 @@ def save_features(
         "texts": json.dumps(list(texts)),
         "sha256": hash_texts(texts),
     }
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save_file({"features": features.contiguous()}, str(path), metadata)
+    content = save({"features": features.contiguous()}, metadata)
+    with atomic_file(path) as stream:
+        stream.write(content)
 
 
 def open_features(path: str | Path) -> FeatureFile:

@@ -1,0 +1,1 @@
+"""Descriptions written by a language model: questions, answers and what keeps them."""

@@ -1,0 +1,49 @@
+"""Read the labels that descriptions are generated for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gap_mmaction.models.text.descriptions import load_descriptions
+
+
+def read_labels(path: Path) -> list[str]:
+    """Read labels.
+
+    Args:
+        path: A description file (``.yaml`` or ``.yml``), or a text file with one label
+            a line, in the order of the class indices; empty lines and lines that
+            start with ``#`` are passed over.
+
+    Returns:
+        The labels in order.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is no such file, holds no label, or one twice.
+    """
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return [action.label for action in load_descriptions(path)]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no file of labels {str(path)!r}: give a text file with one "
+            "label a line, or a description file (.yaml)"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text: {error}") from error
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        label = " ".join(line.split())
+        if not label or label.startswith("#"):
+            continue
+        if label in seen:
+            raise ValueError(
+                f"{path}, line {number}: the label {label!r} stands at line "
+                f"{seen[label]} already; every class needs a label of its own"
+            )
+        seen[label] = number
+    if not seen:
+        raise ValueError(f"{path} holds no label; write one a line")
+    return list(seen)

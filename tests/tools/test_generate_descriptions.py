@@ -1,0 +1,464 @@
+"""The generator, against a server that misbehaves, and killed in the middle."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gap_mmaction.generation.chat_backend import KEY_VARIABLE
+from gap_mmaction.generation.journal import read_journal
+from gap_mmaction.generation.prompts import PARTS
+from gap_mmaction.generation.question import make_questions
+from gap_mmaction.models.text.descriptions import load_descriptions
+from tests.generation import chat_server as does
+from tests.generation.chat_server import ChatServer
+from tests.generation.common import (
+    REFUSAL,
+    good_answer,
+    kind_and_label,
+    save_tiny_language_model,
+)
+from tools.generate_descriptions import main
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "sk-a-key-that-nobody-may-see"
+LABELS = ("sit down", "stand up", "throw")
+FIELDS = {"label", "synonyms", "paragraph", *PARTS}
+PATIENCE = 600.0  # seconds, for a machine that is busy with other things
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(LABELS))
+    return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "mine.yaml"
+
+
+def journal_of(out: Path) -> Path:
+    return out.with_name("mine.yaml.journal.jsonl")
+
+
+def run(labels: Path, out: Path, *options: str, url: str = "") -> int:
+    address = ("--base-url", url) if url else ()
+    return main(
+        [
+            *("--labels", str(labels), "--out", str(out), "--model", "m"),
+            *("--retry-delay", "0.01", *address, *options),
+        ]
+    )
+
+
+def check(out: Path, labels: tuple[str, ...] = LABELS) -> None:
+    actions = load_descriptions(out)
+    assert [action.label for action in actions] == list(labels)
+    for action in actions:
+        assert set(action.fields) == FIELDS
+        assert len(action.fields["synonyms"]) == 10
+        assert all(action.label in text for text in action.fields["synonyms"])
+        assert action.fields["hip"] == (f"hip moves as in {action.label}",)
+
+
+def test_every_failure(
+    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each question meets another failure at first, and is put again."""
+    prompts = [question.prompt for question in make_questions(LABELS, "m")]
+    failures = dict(
+        zip(
+            prompts,
+            (
+                [does.SLOW],
+                ["status:429,1"],
+                ["status:500"],
+                [does.BROKEN_JSON],
+                [does.RESET],
+                [does.NOT_JSON],
+                [does.ERROR],
+                ["status:503", does.RESET, "status:429"],
+            ),
+        )
+    )
+
+    def script(prompt: str, attempt: int) -> str:
+        return [*failures.get(prompt, []), *100 * [does.GOOD]][attempt - 1]
+
+    with ChatServer(script) as server:
+        options = ("--timeout", "0.6", "--max-retries", "50", "--concurrency", "3")
+        assert run(labels, out, *options, url=server.url) == 0
+        for prompt in prompts:
+            assert server.asked[prompt] > len(failures.get(prompt, []))
+        first, second = server.times[prompts[1]][:2]
+        assert second - first >= 1.0
+    check(out)
+    printed = capsys.readouterr().out
+    for part in (
+        "Request timed out",
+        "status 429",
+        "status 500",
+        "status 503",
+        "no chat completion",
+        "no credit today",
+        "Connection error",
+    ):
+        assert part in printed
+
+
+def test_request(labels: Path, out: Path) -> None:
+    with ChatServer() as server:
+        options = ("--temperature", "0.3", "--max-tokens", "99", "--system", "be brief")
+        assert run(labels, out, *options, url=server.url) == 0
+    assert server.bodies[0] == {
+        "model": "m",
+        "temperature": 0.3,
+        "max_tokens": 99,
+        "messages": [
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": 'Describe a person "sit down" in details.'},
+        ],
+    }
+    records = [r for rs in read_journal(journal_of(out)).values() for r in rs]
+    assert {(r.tokens_in, r.tokens_out) for r in records} == {(11, 22)}
+    assert {record.served_model for record in records} == {"m-0613"}
+    header = out.read_text().split("schema:")[0]
+    assert "Model: m (answered as m-0613)" in header
+    assert "MACHINE-GENERATED" in header
+
+
+def test_same_journal_same_file(labels: Path, out: Path) -> None:
+    with ChatServer() as server:
+        assert run(labels, out, "--concurrency", "4", url=server.url) == 0
+        first = out.read_bytes()
+        out.unlink()
+        assert run(labels, out, url=server.url) == 0
+        assert out.read_bytes() == first
+        # Other order in the journal.
+        header, *lines = journal_of(out).read_bytes().splitlines(keepends=True)
+        journal_of(out).write_bytes(b"".join([header, *sorted(lines)]))
+        assert run(labels, out, url=server.url) == 0
+        assert out.read_bytes() == first
+        assert set(server.asked.values()) == {1}
+    # And without a server, or a key.
+    os.environ.pop(KEY_VARIABLE)
+    assert run(labels, out) == 0
+    assert out.read_bytes() == first
+
+
+def test_what_is_asked_anew(labels: Path, out: Path) -> None:
+    with ChatServer() as server:
+        assert run(labels, out, url=server.url) == 0
+        assert server.num_asked == 9
+        assert run(labels, out, "--model", "other", url=server.url) == 0
+        assert server.num_asked == 18
+        assert run(labels, out, "--system", "be brief", url=server.url) == 0
+        assert server.num_asked == 27
+        assert run(labels, out, "--n", "2", url=server.url) == 0
+        assert server.num_asked == 36
+        labels.write_text("wave\n" + labels.read_text())
+        assert run(labels, out, "--n", "2", url=server.url) == 0
+        assert server.num_asked == 42
+        assert run(out, out.with_name("b.yaml"), url=server.url) == 0
+    assert server.num_asked == 42 + 12
+    check(out.with_name("b.yaml"), ("wave", *LABELS))
+
+
+def test_samples(labels: Path, out: Path) -> None:
+    def script(prompt: str, attempt: int) -> str:
+        answer = good_answer(prompt)
+        return does.SAY + answer.replace("moves", f"moves {attempt} times").replace(
+            "way 9", f"manner {attempt}"
+        )
+
+    with ChatServer(script) as server:
+        assert run(labels, out, "--n", "3", url=server.url) == 0
+    (action, *_) = load_descriptions(out)
+    assert len(action.fields["synonyms"]) == 9 + 3
+    assert len(action.fields["paragraph"]) == 1
+    assert action.fields["head"] == tuple(
+        f"head moves {i} times as in sit down" for i in (1, 2, 3)
+    )
+
+
+def test_unparsed(labels: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def script(prompt: str, attempt: int) -> str:
+        bad = kind_and_label(prompt) == ("synonyms", "throw") and attempt < 3
+        return does.SAY + REFUSAL if bad else does.GOOD
+
+    with ChatServer(script) as server:
+        assert run(labels, out, url=server.url) == 1
+        printed = capsys.readouterr()
+        assert "[8/9] throw: synonyms: could not be parsed" in printed.out
+        message = "could not be parsed: throw: synonyms: the model refused to answer: "
+        assert f"{message}{REFUSAL!r}" in printed.err.replace("\n", " ")
+        assert "1 answers could not be parsed, 1 classes are incomplete" in printed.err
+        actions = load_descriptions(out)
+        assert [set(action.fields) for action in actions] == [
+            *(FIELDS, FIELDS, FIELDS - {"synonyms"})
+        ]
+        assert "#   throw: synonyms\n" in out.read_text()
+
+        assert run(labels, out, url=server.url) == 1
+        assert server.num_asked == 9
+        assert run(labels, out, "--retry-unparsed", url=server.url) == 1
+        assert server.num_asked == 10
+        assert run(labels, out, "--retry-unparsed", url=server.url) == 0
+        assert server.num_asked == 11
+        check(out)
+        assert "INCOMPLETE" not in out.read_text()
+        assert run(labels, out, "--retry-unparsed", url=server.url) == 0
+        assert server.num_asked == 11
+    # All three answers are kept.
+    assert journal_of(out).read_text().count('"throw", "kind": "synonyms"') == 3
+
+
+@pytest.mark.parametrize(
+    ("action", "options", "requests", "message"),
+    [
+        ("status:401", (), 1, f"status 401.*check the key in {KEY_VARIABLE}"),
+        ("status:404", (), 1, "status 404.*check --model and --base-url"),
+        ("status:400", (), 1, "status 400.*refuses"),
+        ("status:500", ("--max-retries", "2"), 3, "after 3 attempts.*status 500"),
+        ("status:429,7200", (), 1, "status 429.*wait for 7200 seconds"),
+        (does.RESET, ("--max-retries", "0"), 1, "after 1 attempts.*Connection error"),
+    ],
+)
+def test_gives_up_and_goes_on_later(
+    labels: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    action: str,
+    options: tuple[str, ...],
+    requests: int,
+    message: str,
+) -> None:
+    ready = False
+
+    def script(prompt: str, attempt: int) -> str:
+        _, label = kind_and_label(prompt)
+        return action if label == "stand up" and not ready else does.GOOD
+
+    with ChatServer(script) as server:
+        assert run(labels, out, *options, url=server.url) == 1
+        error = capsys.readouterr().err
+        assert re.search(message, error)
+        assert "the same command goes on from there" in error
+        assert server.num_asked == 3 + requests
+        assert not out.exists()
+        ready = True
+        assert run(labels, out, *options, url=server.url) == 0
+        assert server.num_asked == 9 + requests
+    check(out)
+
+
+def test_key_stays_secret(
+    labels: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The server says the key in an answer, and in its refusals."""
+    caplog.set_level(logging.DEBUG)
+
+    def script(prompt: str, attempt: int) -> str:
+        kind, label = kind_and_label(prompt)
+        if label == "sit down":
+            return does.ECHO if kind == "paragraph" else does.GOOD
+        return "status:500" if attempt == 1 else "status:401"
+
+    with ChatServer(script) as server:
+        assert run(labels, out, url=server.url) == 1
+        labels.write_text("sit down")
+        assert run(labels, out, url=server.url) == 0
+    printed = capsys.readouterr()
+    assert "key [hidden] is refused; again in" in printed.out
+    assert "key [hidden] is refused; check" in printed.err
+    assert "who sent [hidden] does it" in " ".join(out.read_text().split())
+    texts = [printed.out, printed.err, caplog.text]
+    texts += [path.read_text() for path in out.parent.iterdir()]
+    assert len(texts) == 5
+    for text in texts:
+        assert KEY not in text
+
+
+def test_dry_run(
+    labels: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(KEY_VARIABLE)
+    monkeypatch.setitem(sys.modules, "openai", None)
+    assert run(labels, out, "--dry-run", "--n", "2") == 0
+    printed = capsys.readouterr().out
+    assert printed.count('synonyms: Suggest 10 synonyms for "throw"') == 1
+    assert "throw: parts (sample 2): Describing following body parts" in printed
+    assert "3 labels, 18 questions: 0 in " in printed
+    assert "18 to ask" in printed
+    assert "cost:" not in printed
+    assert not out.parent.exists()
+    options = ("--price-in", "1000000", "--price-out", "0")
+    assert run(labels, out, "--dry-run", *options) == 0
+    printed = capsys.readouterr().out
+    tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
+    assert f"estimated cost: {tokens}.0000" in printed
+
+
+def test_dry_run_knows_the_journal(
+    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ChatServer() as server:
+        assert run(labels, out, url=server.url) == 0
+    before = journal_of(out).read_bytes()
+    labels.write_text(labels.read_text() + "\nwave")
+    capsys.readouterr()
+    assert run(labels, out, "--dry-run") == 0
+    printed = capsys.readouterr().out
+    assert "4 labels, 12 questions: 9 in " in printed
+    assert "3 to ask" in printed
+    assert "throw" not in printed
+    assert journal_of(out).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--out", "mine.txt"), "--out must end in .yaml"),
+        (("--labels", "mine.yaml", "--out", "mine.yaml"), "three different files"),
+        (("--journal", "labels.txt"), "three different files"),
+        (("--price-in", "1"), "go together"),
+        (("--n", "2", "--temperature", "0"), "all would be the same"),
+        (("--n", "0"), "must be 1 or more"),
+        (("--max-retries", "-1"), "no whole number"),
+        (("--timeout", "0"), "above 0"),
+        (("--temperature", "warm"), "no number"),
+        (("--backend", "transformers", "--concurrency", "2"), "one question at a time"),
+        (("--backend", "transformers", "--base-url", "http://a"), "--backend openai"),
+    ],
+)
+def test_usage(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(Path("labels.txt"), Path("mine.yaml"), *options)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_user_errors(
+    labels: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert run(labels.with_name("absent.txt"), out) == 1
+    assert "there is no file of labels" in capsys.readouterr().err
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert run(labels, out) == 1
+    assert f"error: there is no key: set {KEY_VARIABLE}" in capsys.readouterr().err
+    assert run(labels, out, "--journal", str(Path(__file__))) == 1
+    assert "this is no journal" in capsys.readouterr().err
+
+
+def test_interrupt(
+    labels: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.generate_descriptions.generate", interrupt)
+    assert run(labels, out) == 130
+    assert "the same command goes on from there" in capsys.readouterr().err
+
+
+def test_local_model(
+    labels: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_tiny_language_model(tmp_path / "models" / "tiny", template=True)
+    options = ("--backend", "transformers", "--model", model, "--max-tokens", "5")
+    assert run(labels, out, *options) == 1
+    first = out.read_bytes()
+    assert "9 answers could not be parsed, 3 classes are incomplete" in (
+        capsys.readouterr().err
+    )
+    assert [set(action.fields) for action in load_descriptions(out)] == 3 * [{"label"}]
+    assert "Model: models/tiny\n" in out.read_text()
+    # Drawn again, the same: nothing depends on what came before.
+    journal_of(out).unlink()
+    assert run(labels, out, *options) == 1
+    assert out.read_bytes() == first
+
+
+def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
+    """Show 3 of issue 3: no answer is asked for twice, and none is lost."""
+    names = tuple(f"action {i}" for i in range(10))
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(names))
+    prompts = {question.prompt for question in make_questions(names, "m")}
+
+    with ChatServer(delay=0.05) as server:
+        command = [sys.executable, "-W", "ignore"]
+        command += [str(ROOT / "tools" / "generate_descriptions.py")]
+        command += ["--labels", str(labels), "--out", str(out), "--model", "m"]
+        command += ["--base-url", server.url, "--concurrency", "2"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with open(tmp_path / "log", "w") as log:
+            first = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+            deadline = time.monotonic() + PATIENCE
+            while server.num_answered < 12 and time.monotonic() < deadline:
+                assert first.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.005)
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        assert first.returncode == -signal.SIGKILL
+        assert not out.exists()
+        kept = {
+            record.prompt: record.answer
+            for records in read_journal(journal_of(out)).values()
+            for record in records
+        }
+        # All that were answered, but for those that the kill found on their way.
+        assert server.num_answered - 2 <= len(kept) < len(prompts)
+        assert len(kept) >= 10
+        time.sleep(0.2)  # for requests that the server has still to answer to nobody
+
+        second = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        assert second.returncode == 0, second.stderr
+        asked: Counter[str] = server.asked
+
+    journal = read_journal(journal_of(out))
+    answers = [record for records in journal.values() for record in records]
+    # None was lost: what was kept stands as it was, and the rest is there, once.
+    assert Counter(record.prompt for record in answers) == Counter(prompts)
+    assert [(r.prompt, r.answer) for r in answers][: len(kept)] == list(kept.items())
+    # None was asked for twice.
+    assert {prompt for prompt, count in asked.items() if count > 1}.isdisjoint(kept)
+    assert set(asked) == prompts
+    assert sum(asked.values()) <= len(prompts) + 2
+    check(out, names)
