@@ -102,7 +102,7 @@ def train(config: Config, iterations: int, seed: int) -> list[dict[str, float]]:
     history = []
     for _ in range(iterations):
         losses = model.train_step(next(batches), optimizer)
-        history.append({name: float(value) for name, value in losses.items()})
+        history.append({name: float(value.detach()) for name, value in losses.items()})
     return history
 
 
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     init_default_scope("mmaction")
     # Every model would log the initialization of each of its parameters.
-    MMLogger.get_instance("try_prompts", log_level="WARNING")
+    MMLogger.get_instance("try_prompts").setLevel("WARNING")
     print(f"Means of the first and the last {args.mean_of} of {args.iterations}\n")
     print("| preset | encoder | loss_cls | loss_con | seconds | |")
     print("|---|---|---|---|---|---|")
