@@ -134,14 +134,14 @@ def print_class(index: int, action: ActionDescription) -> None:
 
 def draw_matrix(similarity: Tensor, labels: Sequence[str], path: Path) -> None:
     """Draw the similarity of the classes, readable at full size."""
-    size = max(5.0, 0.14 * len(labels))
-    figure, axes = plt.subplots(figsize=(size + 2.5, size + 1.5))
+    side = max(5.0, 0.14 * len(labels))
+    figure, axes = plt.subplots(figsize=(side + 2.5, side + 1.5))
     off = similarity[~torch.eye(len(labels), dtype=torch.bool)]
     image = axes.imshow(similarity, vmin=float(off.min()), vmax=float(off.max()))
     names = [f"{label} {i}" for i, label in enumerate(labels)]
-    font = dict(fontsize=5 if len(labels) > 40 else 8)
-    axes.set_xticks(range(len(labels)), names, rotation=90, **font)
-    axes.set_yticks(range(len(labels)), names, **font)
+    size = 5 if len(labels) > 40 else 8
+    axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(labels)), names, fontsize=size)
     axes.set_title("cosine between the texts of two classes")
     figure.colorbar(image, shrink=0.5, pad=0.01)
     figure.savefig(path, dpi=150, bbox_inches="tight")

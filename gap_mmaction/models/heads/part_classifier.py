@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
@@ -70,4 +71,5 @@ class PartClassifier(BaseModule):
         logs = {
             f"part_{part}": loss.detach() for part, loss in zip(self.head.parts, losses)
         }
-        return {"loss_part": self.loss_weight * sum(losses) / len(losses), **logs}
+        mean = torch.stack(losses).mean()
+        return {"loss_part": self.loss_weight * mean, **logs}

@@ -39,7 +39,7 @@ def nearest_pairs(similarity: Tensor, count: int) -> list[tuple[int, int, float]
     Returns:
         Two class indices, the smaller first, and their similarity; most similar first.
     """
-    rows, columns = torch.triu_indices(*similarity.shape, offset=1)
+    rows, columns = torch.triu_indices(len(similarity), len(similarity), 1)
     values, order = similarity[rows, columns].sort(descending=True, stable=True)
     return [
         (int(rows[i]), int(columns[i]), float(value))

@@ -58,7 +58,7 @@ class PromptLearner(TransformerTextEncoder):
         self.encoder = text_encoder
         self.num_context = num_context
         width = text_encoder.token_embedding.weight.shape[1]
-        shape = (num_context, width)
+        shape: tuple[int, ...] = (num_context, width)
         if num_texts is not None:
             shape = (num_texts, *shape)
         # CoOp's start.
@@ -128,7 +128,7 @@ class PromptLearner(TransformerTextEncoder):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Compute the features ``[N, D]`` of tokens with the context in its place."""
-        context = self.context
+        context: Tensor = self.context
         if context.ndim == 3:
             context = context[tokens["text"][:, 0]]
 

@@ -25,7 +25,7 @@ def test_like_a_loop(tmp_path: Path) -> None:
                 for c in (a, b):
                     ids = bank.table[k, c, : bank.counts[k, c]]
                     means.append(F.normalize(features[ids], dim=1).mean(0))
-                expected = F.cosine_similarity(*means, dim=0)
+                expected = F.cosine_similarity(means[0], means[1], dim=0)
                 torch.testing.assert_close(similarity[k, a, b], expected)
 
 
