@@ -2,8 +2,8 @@
 # text features of MiniLM that ship with the project. In so few steps the network does
 # not come to fit its training set, so what counts is how fast it gets there: the
 # authors' form of CTR-GCN, their initialization of the classifier, sqrt(2 / classes),
-# and the paper's learning rate for twice this batch. Smoothed labels, and the average of
-# the weights and of the normalizations' statistics over the last steps, test better.
+# and the paper's learning rate for twice this batch. Smoothed labels and the average
+# of the weights and of the normalizations' statistics over the last steps test better.
 # How this was chosen: docs/results/nwucla.md
 _base_ = [
     "../_base_/models/gap_ctrgcn.py",
