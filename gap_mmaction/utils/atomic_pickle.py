@@ -17,4 +17,4 @@ def write_annotations(content: Any, path: str | PathLike[str]) -> None:
         path: Where; folders are made, a file already there is replaced.
     """
     with atomic_file(path) as stream:
-        pickle.dump(content, stream, protocol=4)
+        pickle.dump(content, stream, protocol=5)

@@ -106,23 +106,35 @@ def _allowed_globals() -> dict[tuple[str, str], Callable[..., Any]]:
     return table
 
 
-_ALLOWED = _allowed_globals()
-
-
 class RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that builds containers, numbers, strings and numpy arrays only."""
+    """An unpickler that builds containers, numbers, strings and numpy arrays only.
+
+    Attributes:
+        allowed: What the names in a file may be, and the stand-in of each.
+        kind: What such files are called in messages.
+        remedy: A sentence for messages, how to come by a file that is read.
+    """
+
+    allowed = _allowed_globals()
+    kind = "annotations"
+    remedy = (
+        "Annotations hold dicts, lists, strings, numbers and plain numpy arrays; "
+        "make the file anew from its source data with tools/data/, or, if you wrote "
+        "it yourself, convert other objects (tensors, data frames, paths) to numpy "
+        "arrays and strings before saving"
+    )
 
     def find_class(self, module: str, name: str) -> Any:
         """Resolve a name of the file.
 
         Raises:
-            pickle.UnpicklingError: If it is not among the few that annotations need.
+            pickle.UnpicklingError: If it is not among the few that are needed.
         """
         try:
-            return _ALLOWED[(module, name)]
+            return self.allowed[(module, name)]
         except KeyError:
             raise pickle.UnpicklingError(
-                f"the name '{module}.{name}', which annotations do not need and which "
+                f"the name '{module}.{name}', which {self.kind} do not need and which "
                 "could run code"
             ) from None
 
@@ -145,18 +157,29 @@ def _plain(value: Any, seen: dict[int, Any]) -> Any:
     return value
 
 
-def _load(stream: BinaryIO, name: str) -> Any:
-    remedy = (
-        "Annotations hold dicts, lists, strings, numbers and plain numpy arrays; "
-        "make the file anew from its source data with tools/data/, or, if you wrote "
-        "it yourself, convert other objects (tensors, data frames, paths) to numpy "
-        "arrays and strings before saving"
-    )
+def load_restricted(
+    stream: BinaryIO,
+    name: str,
+    unpickler: type[RestrictedUnpickler] = RestrictedUnpickler,
+) -> Any:
+    """Read a pickle with an unpickler that refuses most names.
+
+    Args:
+        stream: The file, open for reading bytes.
+        name: What error messages call it.
+        unpickler: Which names are let through.
+
+    Returns:
+        The object in the file, arrays as plain ``numpy.ndarray``.
+
+    Raises:
+        pickle.UnpicklingError: If the file asks for anything else, or is broken.
+    """
     try:
-        return _plain(RestrictedUnpickler(stream).load(), {})
+        return _plain(unpickler(stream).load(), {})
     except pickle.UnpicklingError as error:
         raise pickle.UnpicklingError(
-            f"{name}: refused or unreadable: {error}. {remedy}."
+            f"{name}: refused or unreadable: {error}. {unpickler.remedy}."
         ) from error
     except (
         ArithmeticError,
@@ -171,7 +194,7 @@ def _load(stream: BinaryIO, name: str) -> Any:
         # What pickle raises for a truncated file or for one of another kind.
         raise pickle.UnpicklingError(
             f"{name}: not a pickle, or a truncated one ({type(error).__name__}: "
-            f"{error}). {remedy}."
+            f"{error}). {unpickler.remedy}."
         ) from error
 
 
@@ -192,7 +215,7 @@ def load_annotations(path: str | PathLike[str]) -> Any:
     """
     try:
         with open(path, "rb") as stream:
-            return _load(stream, fspath(path))
+            return load_restricted(stream, fspath(path))
     except FileNotFoundError:
         raise FileNotFoundError(
             f"annotation file '{fspath(path)}' not found: give its path as 'ann_file', "
@@ -213,4 +236,4 @@ def loads_annotations(data: bytes, name: str = "<bytes>") -> Any:
     Raises:
         pickle.UnpicklingError: As :func:`load_annotations`.
     """
-    return _load(io.BytesIO(data), name)
+    return load_restricted(io.BytesIO(data), name)

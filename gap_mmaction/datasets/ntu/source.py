@@ -1,0 +1,177 @@
+"""The ``.skeleton`` files of folders and zip archives."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path, PurePosixPath
+
+from gap_mmaction.datasets.ntu.sample_name import SampleName
+
+_SUFFIX = ".skeleton"
+_MOST_SHOWN = 10
+_OPEN_ARCHIVES = 4
+
+
+@dataclass(frozen=True)
+class SkeletonFile:
+    """One file of the data set.
+
+    Attributes:
+        name: The sample's name.
+        source: The folder or the archive.
+        member: The path in it.
+        stamp: Changes when the content does: size and time, or size and checksum.
+    """
+
+    name: str
+    source: str
+    member: str
+    stamp: str
+
+    def __str__(self) -> str:
+        if os.path.isdir(self.source):
+            return os.path.join(self.source, self.member)
+        return f"{self.source}: {self.member}"
+
+    def read(self) -> bytes:
+        """Read the content, out of an archive without unpacking it.
+
+        Returns:
+            The text of the file.
+
+        Raises:
+            ValueError: If the archive is broken there.
+            OSError: If it cannot be read.
+        """
+        if os.path.isdir(self.source):
+            with open(os.path.join(self.source, self.member), "rb") as stream:
+                return stream.read()
+        try:
+            return _open_archive(self.source, os.getpid()).read(self.member)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            KeyError,
+            NotImplementedError,
+            RuntimeError,
+        ) as error:
+            raise ValueError(
+                f"{self}: cannot be read from the archive ({error}); download the "
+                "archive again"
+            ) from error
+
+
+def list_files(sources: Sequence[str | PathLike[str]]) -> list[SkeletonFile]:
+    """List the ``.skeleton`` files of the data set.
+
+    Args:
+        sources: Folders, read with their subfolders, and zip archives.
+
+    Returns:
+        The files, sorted by name; other files are passed over.
+
+    Raises:
+        FileNotFoundError: If a source is not there or has no such file.
+        ValueError: If it is a file but no zip archive, if a file is not named as a
+            sample is, or if a sample is there twice.
+    """
+    files: list[SkeletonFile] = []
+    unknown: list[str] = []
+    for source in sources:
+        path = Path(source)
+        found = _list_source(path)
+        if not found:
+            raise FileNotFoundError(
+                f"{path}: no {_SUFFIX} file in it; give the folder or the zip archive "
+                "of the skeletons of NTU RGB+D (nturgbd_skeletons_s001_to_s017.zip, "
+                "and _s018_to_s032.zip for NTU RGB+D 120)"
+            )
+        for member, stamp in found:
+            file = SkeletonFile(
+                PurePosixPath(member.replace(os.sep, "/")).stem,
+                str(path),
+                member,
+                stamp,
+            )
+            files.append(file)
+            try:
+                SampleName.parse(file.name, str(file))
+            except ValueError as error:
+                unknown.append(str(error))
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} unknown file names; remove these files or put their names "
+            f"right:\n{_shorten(unknown)}"
+        )
+    files.sort(key=_name_of)
+    twice = [
+        f"{first} and {second}"
+        for first, second in zip(files, files[1:])
+        if first.name == second.name
+    ]
+    if twice:
+        raise ValueError(
+            f"{len(twice)} samples are there twice; remove one of each:\n"
+            f"{_shorten(twice)}"
+        )
+    return files
+
+
+def _list_source(path: Path) -> list[tuple[str, str]]:
+    """List path and stamp of each file in one source."""
+    if path.is_dir():
+        found = []
+        for folder, _, names in os.walk(path):
+            for name in filter(_is_skeleton, names):
+                full = os.path.join(folder, name)
+                status = os.stat(full)
+                stamp = f"{status.st_size} {status.st_mtime_ns}"
+                found.append((os.path.relpath(full, path), stamp))
+        return found
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: neither a folder nor a zip archive; give the path of the NTU "
+            "RGB+D skeletons"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{path}: not a readable zip archive ({error}); download it again"
+        ) from error
+    return [
+        (info.filename, f"{info.file_size} {info.CRC:08x}")
+        for info in infos
+        if _is_skeleton(PurePosixPath(info.filename).name)
+    ]
+
+
+def _is_skeleton(name: str) -> bool:
+    # Archives made on a Mac carry a hidden '._' twin of every file.
+    return name.endswith(_SUFFIX) and not name.startswith("._")
+
+
+@lru_cache(maxsize=_OPEN_ARCHIVES)
+def _open_archive(path: str, process: int) -> zipfile.ZipFile:
+    """Open once per process: forked ones share, and move, a position in the file."""
+    return zipfile.ZipFile(path)
+
+
+def _name_of(file: SkeletonFile) -> str:
+    return file.name
+
+
+def _shorten(lines: Iterable[str]) -> str:
+    found = list(lines)
+    shown = [f"  {line}" for line in found[:_MOST_SHOWN]]
+    if len(found) > _MOST_SHOWN:
+        shown.append(f"  and {len(found) - _MOST_SHOWN} more")
+    return "\n".join(shown)

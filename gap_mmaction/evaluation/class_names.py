@@ -1,0 +1,38 @@
+"""Names of classes for tables and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.utils.paths import find_shipped_file
+
+
+def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
+    """Give the name of each class.
+
+    Args:
+        descriptions: A description file, or the name of one that ships, such as
+            ``ntu120``. None names the classes by their index.
+        num_classes: How many there must be.
+
+    Returns:
+        The labels in order.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        DescriptionError: If it breaks the schema.
+        ValueError: If it has another number of classes.
+    """
+    if descriptions is None:
+        return [str(index) for index in range(num_classes)]
+    path = Path(descriptions)
+    if not path.suffix:
+        path = Path(f"data/descriptions/{path}.yaml")
+    names = [action.label for action in load_descriptions(find_shipped_file(path))]
+    if len(names) != num_classes:
+        raise ValueError(
+            f"{descriptions}: describes {len(names)} classes, but the scores are of "
+            f"{num_classes}; give the description file of the data set tested on"
+        )
+    return names

@@ -1,0 +1,24 @@
+"""Names of classes from description files."""
+
+from __future__ import annotations
+
+import pytest
+
+from gap_mmaction.evaluation import load_class_names
+
+
+def test_names() -> None:
+    assert load_class_names(None, 3) == ["0", "1", "2"]
+    by_name = load_class_names("nwucla", 10)
+    assert by_name[5] == "stand up"
+    assert load_class_names("data/descriptions/nwucla.yaml", 10) == by_name
+
+
+def test_another_number_of_classes() -> None:
+    with pytest.raises(ValueError, match=r"nwucla: describes 10 classes.*60"):
+        load_class_names("nwucla", 60)
+
+
+def test_no_file() -> None:
+    with pytest.raises(FileNotFoundError, match="none"):
+        load_class_names("none.yaml", 3)

@@ -1,0 +1,167 @@
+#!/usr/bin/env python
+"""Draw loss and accuracy curves of several runs.
+
+Example:
+    python tools/analysis/plot_logs.py work_dirs/gap work_dirs/plain --out curves.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from gap_mmaction.evaluation.training_log import TrainingLog, read_training_log
+from gap_mmaction.utils.atomic_file import atomic_file
+
+DEFAULT_KEYS = ("loss", "loss_cls", "acc/top1")
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="the work_dir of a run, or a scalars.json of mmengine",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="PNG")
+    parser.add_argument(
+        "--keys",
+        nargs="+",
+        metavar="KEY",
+        help="what to draw, a panel each, such as loss_con or top1_acc (default: those "
+        f"of {' '.join(DEFAULT_KEYS)} that have been logged)",
+    )
+    parser.add_argument("--names", nargs="+", help="what the legend calls the runs")
+    args = parser.parse_args(argv)
+    if args.out.suffix != ".png":
+        parser.error(f"--out {args.out}: must end in .png")
+    if args.names is not None and len(args.names) != len(args.runs):
+        parser.error(f"{len(args.names)} --names for {len(args.runs)} runs")
+    return args
+
+
+def choose_keys(logs: Sequence[TrainingLog], keys: Sequence[str] | None) -> list[str]:
+    """Find what there is to draw.
+
+    Raises:
+        ValueError: If no run has logged a quantity asked for, or none of the usual.
+    """
+    known = {key for log in logs for key in log.curves}
+    chosen = list(keys) if keys else [key for key in DEFAULT_KEYS if key in known]
+    missing = [key for key in chosen if key not in known]
+    if missing or not chosen:
+        wanted = ", ".join(missing or DEFAULT_KEYS)
+        raise ValueError(f"no run has logged {wanted}; there are {sorted(known)}")
+    return chosen
+
+
+def default_names(runs: Sequence[str]) -> list[str]:
+    """Name runs by their last folder, or by the path where that is not enough."""
+    names = [Path(run).resolve().name for run in runs]
+    unique = len(set(names)) == len(names)
+    return names if unique else [str(Path(run)) for run in runs]
+
+
+def is_share(key: str) -> bool:
+    """Say whether a quantity is an accuracy, which is shown in percent."""
+    return key.startswith("acc/") or key.endswith("_acc")
+
+
+def draw(
+    path: Path, logs: Sequence[TrainingLog], names: Sequence[str], keys: Sequence[str]
+) -> None:
+    """Draw a panel for each quantity with a line for each run.
+
+    Args:
+        path: The picture.
+        logs: The runs, all by epoch or all by iteration.
+        names: What the legend calls them.
+        keys: The quantities.
+    """
+    figure = Figure(figsize=(5 * len(keys), 4.2), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(keys)))
+    lines = {}
+    for axes, key in zip(panels, keys):
+        for i, (log, name) in enumerate(zip(logs, names)):
+            if key not in log.curves:
+                continue
+            positions, values = log.curves[key]
+            # A metric of testing has a prefix, and few points.
+            marker = "o" if "/" in key else None
+            (lines[i],) = axes.plot(
+                positions,
+                values * (100 if is_share(key) else 1),
+                color=f"C{i % 10}",
+                linestyle=("-", "--", ":")[i // 10 % 3],
+                linewidth=1.3,
+                marker=marker,
+                markersize=3,
+                label=name,
+            )
+        axes.set_title(f"{key}, %" if is_share(key) else key, fontsize=10)
+        axes.set_xlabel("epoch" if logs[0].by_epoch else "iteration")
+        axes.grid(color="0.9")
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    figure.legend(
+        handles=[lines[i] for i in sorted(lines)],
+        loc="outside lower center",
+        ncols=min(4, len(lines)),
+        frameon=False,
+        fontsize=9,
+    )
+    with atomic_file(path) as stream:
+        figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Returns:
+        The exit status: 0, or 1 where a run cannot be read.
+    """
+    args = parse_args(argv)
+    names = args.names or default_names(args.runs)
+    try:
+        logs = [read_training_log(run) for run in args.runs]
+        if len({log.by_epoch for log in logs}) > 1:
+            by_iteration = [log.path for log in logs if not log.by_epoch]
+            raise ValueError(
+                f"{', '.join(by_iteration)}: logged by iteration, the other runs by "
+                "epoch; draw them in pictures of their own"
+            )
+        keys = choose_keys(logs, args.keys)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    unit = "epoch" if logs[0].by_epoch else "iteration"
+    for i, log in enumerate(logs):
+        if log.is_unfinished:
+            reached = f"{unit} {log.length} of {log.planned}"
+            print(f"note: {log.path} is unfinished, {reached}", file=sys.stderr)
+            names[i] = f"{names[i]} (unfinished, {reached})"
+    print("| run | " + " | ".join(f"last {key}" for key in keys) + f" | {unit} |")
+    print("|---|" + "--:|" * (len(keys) + 1))
+    for log, name in zip(logs, names):
+        cells = []
+        for key in keys:
+            last = log.curves[key][1][-1] if key in log.curves else None
+            scale, digits = (100, 2) if is_share(key) else (1, 4)
+            cells.append("" if last is None else f"{scale * last:.{digits}f}")
+        print(f"| {name} | {' | '.join(cells)} | {log.length} |")
+    draw(args.out, logs, names, keys)
+    print(f"\nwritten: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+#!/usr/bin/env python
+"""Fuse the scores of several models, such as the four streams, and score the ensemble.
+
+Examples:
+    python tools/fuse_scores.py j.pkl b.pkl jm.pkl bm.pkl --weights 0.8 0.8 0.2 0.2
+    python tools/fuse_scores.py j.pkl b.pkl --search --out fused.pkl
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gap_mmaction.evaluation.accuracy import accuracy
+from gap_mmaction.evaluation.fusion import (
+    TRANSFORMS,
+    are_probabilities,
+    fuse_scores,
+    transform_scores,
+)
+from gap_mmaction.evaluation.same_samples import check_same_samples
+from gap_mmaction.evaluation.score_file import ScoreFile, load_scores, write_scores
+from gap_mmaction.evaluation.weight_search import WeightSearch, search_weights
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE.pkl", help="what tools/test.py --dump wrote"
+    )
+    parser.add_argument(
+        "--weights",
+        type=float,
+        nargs="+",
+        metavar="W",
+        help="one for each file, in their order; the paper's are 0.8 for joint and "
+        "bone, 0.2 for joint motion and bone motion",
+    )
+    parser.add_argument(
+        "--search",
+        action="store_true",
+        help="find weights by cross-validation: each fold of the samples is fused "
+        "with weights chosen on the others",
+    )
+    parser.add_argument(
+        "--folds", type=int, default=5, help="folds of the search (default: 5)"
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=10,
+        help="weights tried are multiples of 1/STEPS that sum up to 1 (default: 10)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="deals the samples into folds (default: 0)"
+    )
+    parser.add_argument(
+        "--transform",
+        choices=TRANSFORMS,
+        default="none",
+        help="before fusing: nothing; softmax of raw scores; log of probabilities, "
+        "which decides as raw scores do (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FUSED.pkl",
+        help="write the fused scores in the form of the files; with --search those of "
+        "the search",
+    )
+    args = parser.parse_args(argv)
+    if args.weights is None and not args.search:
+        parser.error("give --weights, one for each file, or --search")
+    if args.out is not None and args.out.suffix not in (".pkl", ".pickle"):
+        parser.error(f"--out {args.out}: must end in .pkl or .pickle")
+    return args
+
+
+def format_weights(weights: Sequence[float] | np.ndarray) -> str:
+    """Write weights shortly."""
+    return " ".join(f"{weight:g}" for weight in weights)
+
+
+def print_row(name: str, weight: str, scores: np.ndarray, labels: np.ndarray) -> None:
+    """Print the accuracies of one model or ensemble, in percent."""
+    cells = " | ".join(f"{100 * value:.2f}" for value in accuracy(scores, labels))
+    print(f"| {name} | {weight} | {cells} |")
+
+
+def print_search(search: WeightSearch, seed: int) -> None:
+    """Print what has been chosen in each fold."""
+    print(
+        f"\nWeights by cross-validation, {len(search.fold_weights)} folds, seed "
+        f"{seed}, {search.num_candidates:,} weights tried:\n"
+    )
+    print("| fold | chosen on the others | samples | top-1 % of the fold |")
+    print("|---|---|---|---|")
+    for fold, weights in enumerate(search.fold_weights):
+        count = int((search.folds == fold).sum())
+        top1 = f"{100 * search.fold_accuracies[fold]:.2f}"
+        print(f"| {fold + 1} | {format_weights(weights)} | {count:,} | {top1} |")
+    print(
+        f"\nFor other data: --weights {format_weights(search.weights)} (chosen on all "
+        "samples, so their accuracy on these means nothing)"
+    )
+
+
+def warn(files: Sequence[ScoreFile], has_ids: bool, transform: str) -> None:
+    """Say what may be wrong with the files, without being certain to be."""
+    if len(files) > 1 and not has_ids:
+        print(
+            "note: not every file has the samples' names, so only number and labels "
+            "say that they are of the same samples in the same order",
+            file=sys.stderr,
+        )
+    if transform == "none" and all(are_probabilities(file.scores) for file in files):
+        print(
+            "note: the scores are probabilities; published ensembles add raw scores, "
+            "which --transform log decides like",
+            file=sys.stderr,
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Returns:
+        The exit status: 0, or 1 where the files or settings do not fit.
+    """
+    args = parse_args(argv)
+    try:
+        files = [load_scores(path) for path in args.files]
+        has_ids = check_same_samples(files)
+        scores = [
+            transform_scores(file.scores, args.transform, file.path) for file in files
+        ]
+        labels = files[0].labels
+        fused = search = None
+        if args.weights is not None:
+            fused = fuse_scores(scores, args.weights)
+        if args.search:
+            search = search_weights(scores, labels, args.folds, args.steps, args.seed)
+        result = fused if search is None else search.fused
+        if args.out is not None and result is not None:
+            ids = next((f.sample_ids for f in files if f.sample_ids is not None), None)
+            write_scores(args.out, result, labels, ids)
+    except (ValueError, OSError, pickle.UnpicklingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    warn(files, has_ids, args.transform)
+    print(f"{len(labels):,} samples, {scores[0].shape[1]} classes, in percent\n")
+    print("| | weight | top-1 | top-5 | mean class |")
+    print("|---|---|---|---|---|")
+    for i, (path, score) in enumerate(zip(args.files, scores)):
+        weight = "" if args.weights is None else f"{args.weights[i]:g}"
+        print_row(path, weight, score, labels)
+    if fused is not None:
+        print_row("fused", format_weights(args.weights), fused, labels)
+    if search is not None:
+        print_row("fused, weights held out", "by fold", search.fused, labels)
+        print_search(search, args.seed)
+    if args.out is not None:
+        print(f"\nwritten: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
