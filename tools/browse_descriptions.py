@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import matplotlib
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
@@ -29,7 +29,8 @@ from gap_mmaction.models.text.descriptions import (
 )
 from gap_mmaction.models.text.text_encoder import TextEncoder
 from gap_mmaction.utils.dependency import import_optional
-from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.encoder_arguments import add_encoder_arguments
+from gap_mmaction.utils.paths import find_description_file
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -69,16 +70,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--features",
         help="feature file of the texts (default: the one that ships with them)",
     )
-    parser.add_argument(
-        "--encoder", help="compute the features instead, e.g. HFTextEncoder"
-    )
-    parser.add_argument(
-        "--encoder-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        help="its arguments, e.g. model=bert-base-uncased pooling=mean",
-    )
+    add_encoder_arguments(parser, "compute the features instead, e.g. by HFTextEncoder")
     args = parser.parse_args(argv)
     if args.label is None and not args.pairs and args.matrix is None:
         parser.error("name a class, or ask for --pairs or --matrix")
@@ -126,8 +118,9 @@ def print_class(index: int, action: ActionDescription) -> None:
     """Print every text of a class with its number of CLIP tokens."""
     print(f"{index}  {action.label}    ({action.where})")
     width = max(map(len, action.fields))
+    lengths = iter(count_tokens(list(chain.from_iterable(action.fields.values()))))
     for field, texts in action.fields.items():
-        for i, (text, tokens) in enumerate(zip(texts, count_tokens(texts))):
+        for i, (text, tokens) in enumerate(zip(texts, lengths)):
             mark = "  longer than CLIP reads" if tokens > CLIP_TOKENS else ""
             print(f"  {'' if i else field:<{width}} {tokens:>3}  {text}{mark}")
 
@@ -137,7 +130,9 @@ def draw_matrix(similarity: Tensor, labels: Sequence[str], path: Path) -> None:
     side = max(5.0, 0.14 * len(labels))
     figure, axes = plt.subplots(figsize=(side + 2.5, side + 1.5))
     off = similarity[~torch.eye(len(labels), dtype=torch.bool)]
-    image = axes.imshow(similarity, vmin=float(off.min()), vmax=float(off.max()))
+    image = axes.imshow(
+        similarity.numpy(), vmin=float(off.min()), vmax=float(off.max())
+    )
     names = [f"{label} {i}" for i, label in enumerate(labels)]
     size = 5 if len(labels) > 40 else 8
     axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=size)
@@ -156,10 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     init_default_scope("mmaction")
-    path = Path(args.descriptions)
-    if not path.suffix:
-        path = Path(f"data/descriptions/{path}.yaml")
-    path = find_shipped_file(path)
+    path = find_description_file(args.descriptions)
     try:
         actions = load_descriptions(path)
         index = None if args.label is None else find_class(actions, args.label)

@@ -17,6 +17,7 @@ from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.feature_file import save_features
 from gap_mmaction.models.text.presets import PRESETS
 from gap_mmaction.models.text.prompt_slot import MissingFieldError
+from gap_mmaction.utils.encoder_arguments import add_encoder_arguments, without_place
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,16 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config whose prompts are encoded")
     parser.add_argument("out", type=Path, help="feature file to write (.safetensors)")
-    parser.add_argument(
-        "--encoder",
-        help="encoder to use instead of the config's, e.g. HFTextEncoder",
-    )
-    parser.add_argument(
-        "--encoder-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        help="its arguments, e.g. model=bert-base-uncased pooling=mean",
+    add_encoder_arguments(
+        parser, "encoder to use instead of the config's, e.g. HFTextEncoder"
     )
     parser.add_argument(
         "--presets",
@@ -101,11 +94,7 @@ def main() -> None:
     if args.half:
         features = features.half()
     described = {key: value for key, value in encoder_config.items() if key != "frozen"}
-    # A folder's place on this machine says nothing on another one.
-    name = str(described.get("model", ""))
-    if Path(name).exists():
-        described["model"] = "/".join(Path(name).resolve().parts[-2:])
-    save_features(args.out, texts, features, str(described))
+    save_features(args.out, texts, features, str(without_place(described)))
     print(f"{args.out}: {len(texts)} texts, {features.shape[1]} dimensions")
 
 

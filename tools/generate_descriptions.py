@@ -22,11 +22,12 @@ from gap_mmaction.generation.estimate import Estimate
 from gap_mmaction.generation.header import make_header
 from gap_mmaction.generation.journal import Journal, read_journal
 from gap_mmaction.generation.labels import read_labels
-from gap_mmaction.generation.local_backend import LocalBackend, name_of
+from gap_mmaction.generation.local_backend import LocalBackend
 from gap_mmaction.generation.question import Question, make_questions
 from gap_mmaction.generation.record import Record
 from gap_mmaction.generation.review import review
 from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.utils.paths import name_of_model
 
 MOST_REMARKS = 20
 LONGEST_ANSWER = 300  # letters of an answer that could not be parsed, on the screen
@@ -288,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, or 1 where answers are missing or could not be parsed.
     """
     args = parse_args(argv)
-    name = name_of(args.model) if args.backend == "transformers" else args.model
+    name = name_of_model(args.model) if args.backend == "transformers" else args.model
     try:
         labels = read_labels(args.labels)
         questions = make_questions(labels, name, args.n, args.system)

@@ -9,24 +9,22 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
 from mmaction.registry import MODELS
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.generation.labels import read_labels
 from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import DescriptionError
+from gap_mmaction.models.text.descriptions import PARTS
 from gap_mmaction.models.text.part_states import (
-    PARTS,
     nearest_states,
     part_state_fields,
     read_part_states,
 )
+from gap_mmaction.utils.encoder_arguments import add_encoder_arguments, without_place
 
 # Looked up on the labels of NW-UCLA and NTU-120, see docs/descriptions.md.
 DEFAULT_K = 2
@@ -48,16 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--states", type=Path, required=True, help="file with lines 'part: state'"
     )
-    parser.add_argument(
-        "--encoder", required=True, help="text encoder, e.g. HFTextEncoder"
-    )
-    parser.add_argument(
-        "--encoder-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        help="its arguments, e.g. model=bert-base-uncased pooling=mean",
-    )
+    add_encoder_arguments(parser, "text encoder, e.g. HFTextEncoder", required=True)
     parser.add_argument(
         "--k",
         type=int,
@@ -119,41 +108,17 @@ def read_classes(path: Path) -> tuple[list[str], str]:
         ValueError: If it has no names or one twice, or breaks the schema.
     """
     dataset = path.stem
-    content: Any = None
+    labels = read_labels(path)
     if path.suffix.lower() in (".yaml", ".yml"):
-        try:
-            # BaseLoader: a label `yes` is a text.
-            content = yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)
-            dataset = str(content["dataset"])
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
-            pass  # read_labels says what is wrong, or nothing is
-    try:
-        return read_labels(path), dataset
-    except DescriptionError:
-        # It may include the very file that is to be written, which is not there yet or
-        # has the labels of yesterday.
-        labels = _own_labels(content)
-        if labels is None:
-            raise
-        return labels, dataset
-
-
-def _own_labels(content: Any) -> list[str] | None:
-    """Take the labels of a file that includes others, from its own classes alone."""
-    if not (isinstance(content, dict) and "include" in content):
-        return None
-    try:
-        labels = [" ".join(str(item["label"]).split()) for item in content["classes"]]
-    except (KeyError, TypeError):
-        return None
-    unique = len(set(labels)) == len(labels)
-    return labels if labels and all(labels) and unique else None
+        # BaseLoader: a data set named `yes` is a text.
+        content = yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)
+        dataset = str(content.get("dataset", dataset))
+    return labels, dataset
 
 
 def make_header(args: argparse.Namespace, encoder: str, dataset: str, size: int) -> str:
     """Say how the file was made, without the places of this machine."""
-    options = dict(args.encoder_options)
-    options.update(_short_model(options))
+    options = without_place(args.encoder_options)
     command = [
         *("python", "tools/hake_descriptions.py", args.labels.name, args.out.name),
         *("--states", args.states.name, "--encoder", args.encoder),
@@ -188,14 +153,6 @@ def make_header(args: argparse.Namespace, encoder: str, dataset: str, size: int)
     )
     filled.insert(1, "Made by\n  " + " \\\n  ".join(lines))
     return "\n".join(filled)
-
-
-def _short_model(options: dict[str, Any]) -> dict[str, str]:
-    # A folder's place on this machine says nothing on another one.
-    name = str(options.get("model", ""))
-    if name and Path(name).exists():
-        return {"model": "/".join(Path(name).resolve().parts[-2:])}
-    return {}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -259,7 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
     dataset = args.dataset or dataset
-    described = str({**config, **_short_model(config)})
+    described = str(without_place(config))
     header = make_header(args, described, dataset, len(states))
     write_descriptions(args.out, dataset, classes, header)
     counts = Counter(len(kept) for kept in nearest)

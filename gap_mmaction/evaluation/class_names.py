@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.paths import find_description_file
 
 
 def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
@@ -26,10 +24,8 @@ def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
     """
     if descriptions is None:
         return [str(index) for index in range(num_classes)]
-    path = Path(descriptions)
-    if not path.suffix:
-        path = Path(f"data/descriptions/{path}.yaml")
-    names = [action.label for action in load_descriptions(find_shipped_file(path))]
+    path = find_description_file(descriptions)
+    names = [action.label for action in load_descriptions(path)]
     if len(names) != num_classes:
         raise ValueError(
             f"{descriptions}: describes {len(names)} classes, but the scores are of "

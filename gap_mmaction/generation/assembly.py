@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gap_mmaction.models.text.descriptions import PARTS
+
 from .errors import AnswerError
 from .parsing import Fields, parse_answer
-from .prompts import PARTS
 from .question import Question
 from .record import Record
 

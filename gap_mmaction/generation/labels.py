@@ -23,7 +23,8 @@ def read_labels(path: Path) -> list[str]:
         ValueError: If it is no such file, holds no label, or one twice.
     """
     if path.suffix.lower() in (".yaml", ".yml"):
-        return [action.label for action in load_descriptions(path)]
+        # What it includes adds fields, no labels, and may be yet to be written.
+        return [action.label for action in load_descriptions(path, include=False)]
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:

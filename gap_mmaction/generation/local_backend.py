@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -99,9 +98,3 @@ class LocalBackend:
         ends = ends if isinstance(ends, list) else [ends]
         full = len(tokens) >= self._options["max_new_tokens"]
         return full and tokens[-1] not in ends
-
-
-def name_of(model: str) -> str:
-    """Name a model in files, without a folder's place on this machine."""
-    path = Path(model)
-    return "/".join(path.resolve().parts[-2:]) if path.exists() else model

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gap_mmaction.models.text.descriptions import PARTS
+
 from .answer_text import Line, find_json, read_lines, tidy
-from .prompts import PARTS
 
 _PART_OF = {**{p: p for p in PARTS}, **{f"{p}s": p for p in PARTS}, "feet": "foot"}
 _LABELLED = re.compile(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
-"""Fields that the answer to the last prompt fills."""
+from gap_mmaction.models.text.descriptions import PARTS
 
 NUM_SYNONYMS = 10
 """How many synonyms the second prompt asks for."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gap_mmaction.models.text.descriptions import PARTS
+
 from .parsing import Fields
-from .prompts import PARTS
 
 # docs/descriptions.md: 50 words are safe for CLIP's 77 tokens, and a text of the
 # default setting joins the label with two part sentences.

@@ -25,3 +25,31 @@ def find_shipped_file(path: str | Path) -> Path:
         if (root / path).exists():
             return root / path
     return path
+
+
+def find_description_file(name: str | Path) -> Path:
+    """Find a description file by its path, or by its name if it ships.
+
+    Args:
+        name: A path, or a name without a suffix such as ``ntu120``.
+
+    Returns:
+        Where it is, see :func:`find_shipped_file`.
+    """
+    path = Path(name)
+    if not path.suffix:
+        path = Path(f"data/descriptions/{path}.yaml")
+    return find_shipped_file(path)
+
+
+def name_of_model(model: str) -> str:
+    """Name a model in files, without a folder's place on this machine.
+
+    Args:
+        model: A folder, or a name on the hub.
+
+    Returns:
+        The folder's own and its parent's name, or the name as it is.
+    """
+    path = Path(model)
+    return "/".join(path.resolve().parts[-2:]) if path.exists() else model

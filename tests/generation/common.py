@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gap_mmaction.generation.backend import Reply
-from gap_mmaction.generation.prompts import NUM_SYNONYMS, PARTS, PROMPTS
+from gap_mmaction.generation.prompts import NUM_SYNONYMS, PROMPTS
 from gap_mmaction.generation.question import Question
 from gap_mmaction.generation.record import Record
+from gap_mmaction.models.text.descriptions import PARTS
 
 SYNONYMS = (
     "boot, lace up, slip on, step into, strap on, tie, tuck in, zip up, don, fasten"

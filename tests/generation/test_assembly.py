@@ -9,11 +9,10 @@ import pytest
 from gap_mmaction.generation.assembly import assemble, best_answer
 from gap_mmaction.generation.errors import AnswerError
 from gap_mmaction.generation.header import make_header
-from gap_mmaction.generation.prompts import PARTS
 from gap_mmaction.generation.question import make_questions
 from gap_mmaction.generation.review import review
 from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
 from tests.generation.common import (
     ANSWERS,
     REFUSAL,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gap_mmaction.generation.errors import GenerationError
-from gap_mmaction.generation.local_backend import LocalBackend, name_of
+from gap_mmaction.generation.local_backend import LocalBackend
 from gap_mmaction.generation.question import make_questions
 from tests.generation.common import save_tiny_language_model
 
@@ -70,10 +70,3 @@ def test_chat_template(model: str, tmp_path: Path) -> None:
 def test_no_model(tmp_path: Path) -> None:
     with pytest.raises(GenerationError, match="no language model can be read there"):
         LocalBackend(str(tmp_path))
-
-
-def test_name(tmp_path: Path) -> None:
-    folder = tmp_path / "models" / "tiny"
-    folder.mkdir(parents=True)
-    assert name_of(str(folder)) == "models/tiny"
-    assert name_of("org/name") == "org/name"

@@ -8,7 +8,7 @@ import pytest
 
 from gap_mmaction.generation.errors import AnswerError
 from gap_mmaction.generation.parsing import parse_answer
-from gap_mmaction.generation.prompts import PARTS
+from gap_mmaction.models.text.descriptions import PARTS
 from tests.generation.common import PARAGRAPH, PART_ANSWER, REFUSAL, SYNONYMS
 
 WORDS = SYNONYMS.split(", ")

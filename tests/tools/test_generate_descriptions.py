@@ -16,9 +16,8 @@ import pytest
 
 from gap_mmaction.generation.chat_backend import KEY_VARIABLE
 from gap_mmaction.generation.journal import read_journal
-from gap_mmaction.generation.prompts import PARTS
 from gap_mmaction.generation.question import make_questions
-from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
 from tests.generation import chat_server as does
 from tests.generation.chat_server import ChatServer
 from tests.generation.common import (

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Union
 
 from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.descriptions import PARTS
 
 KINDS = ("labels", "synonyms", "paragraphs", "parts")
 # Those that tell a label best come first: the others' labels must agree with them.
 ORDER = ("labels", "synonyms", "parts", "paragraphs")
-PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
 PART_WORD = re.compile(
     r"(?:(?:the|both|left|right)\s+)*(head|hand|arm|hip|leg|foot|feet)s?\b",
     re.IGNORECASE,

@@ -10,6 +10,10 @@ from typing import NoReturn
 import yaml
 
 SCHEMA = "gap-descriptions/1"
+
+PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
+"""Fields with a sentence on one part of the body, in the paper's order (Fig. 5)."""
+
 _TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first", "include"))
 
 
@@ -33,7 +37,9 @@ class ActionDescription:
     where: str
 
 
-def load_descriptions(path: str | Path) -> list[ActionDescription]:
+def load_descriptions(
+    path: str | Path, *, include: bool = True
+) -> list[ActionDescription]:
     """Read a description file.
 
     The file is YAML with the keys ``schema`` (``gap-descriptions/1``), ``dataset`` and
@@ -45,6 +51,7 @@ def load_descriptions(path: str | Path) -> list[ActionDescription]:
 
     Args:
         path: The file.
+        include: Whether to read the files that it includes, for their fields.
 
     Returns:
         The classes in order.
@@ -54,10 +61,12 @@ def load_descriptions(path: str | Path) -> list[ActionDescription]:
         DescriptionError: If it breaks the schema; the message names file, line, class
             and field.
     """
-    return _load(Path(path), ())
+    return _load(Path(path), (), include)
 
 
-def _load(path: Path, dependents: tuple[Path, ...]) -> list[ActionDescription]:
+def _load(
+    path: Path, dependents: tuple[Path, ...], include: bool
+) -> list[ActionDescription]:
     """Read a file that others, ``dependents``, name as their base."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -68,15 +77,18 @@ def _load(path: Path, dependents: tuple[Path, ...]) -> list[ActionDescription]:
         ) from None
     except UnicodeDecodeError as error:
         raise DescriptionError(f"{path} is no UTF-8 text: {error}") from error
-    return _Reader(path, text, dependents).read()
+    return _Reader(path, text, dependents, include).read()
 
 
 class _Reader:
     """Walks a file's YAML nodes, which know their lines."""
 
-    def __init__(self, path: Path, text: str, dependents: tuple[Path, ...]) -> None:
+    def __init__(
+        self, path: Path, text: str, dependents: tuple[Path, ...], include: bool
+    ) -> None:
         self.path = path
         self.text = text
+        self.include = include
         self.chain = (*dependents, path.resolve())
 
     def read(self) -> list[ActionDescription]:
@@ -102,7 +114,7 @@ class _Reader:
             self._fail(top["first"], "`first` goes with `base`")
         else:
             classes = self._read_classes(top["classes"])
-        if "include" in top:
+        if self.include and "include" in top:
             node = top["include"]
             many = isinstance(node, yaml.SequenceNode)
             for one in node.value if many else [node]:
@@ -129,7 +141,7 @@ class _Reader:
             self._fail(node, f"there is no file {str(path)!r}, the `{key}`")
         if path.resolve() in self.chain:
             self._fail(node, f"{name!r} is based on this file itself")
-        return _load(path, self.chain)
+        return _load(path, self.chain, self.include)
 
     def _include(
         self, node: yaml.Node, classes: list[ActionDescription]

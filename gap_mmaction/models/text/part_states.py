@@ -9,7 +9,8 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn.functional import normalize
 
-PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
+from .descriptions import PARTS
+
 NO_INTERACTION = "no_interaction"
 # Similarities closer than this are taken for equal: a feature's last digits depend on
 # the machine and on the texts that were encoded with it.

@@ -199,6 +199,13 @@ classes:
             "manual": ("legs straighten",),
         }
 
+    def test_left_out(self, tmp_path: Path) -> None:
+        _write(tmp_path, self.HEAD)  # what it includes is not there
+        small = "schema: gap-descriptions/1\nbase: mine.yaml\n"
+        path = _write(tmp_path, small, "small.yaml")
+        second = load_descriptions(path, include=False)[1]
+        assert set(second.fields) == {"label", "synonyms"}
+
     def test_several_and_through_a_base(self, tmp_path: Path) -> None:
         _write(tmp_path, self.MORE, "more.yaml")
         _write(tmp_path, self.MORE.replace("manual", "hake"), "hake.yaml")
