@@ -1,0 +1,164 @@
+"""The fast transforms against the stock ones they stand for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from mmaction.datasets.transforms import PreNormalize3D, UniformSampleFrames
+
+from gap_mmaction.datasets.transforms import (
+    FastPreNormalize3D,
+    FastUniformSampleFrames,
+)
+
+
+def _keypoint(seed: int, persons: int = 2, frames: int = 40, joints: int = 25) -> Any:
+    rng = np.random.default_rng(seed)
+    walk = rng.normal(size=(persons, frames, 1, 3)).cumsum(1) * 0.1
+    body = rng.normal(size=(persons, 1, joints, 3))
+    noise = rng.normal(size=(persons, frames, joints, 3)) * 0.02
+    return (walk + body + noise).astype(np.float32)
+
+
+def _both(keypoint: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    results = []
+    for transform in (PreNormalize3D(**options), FastPreNormalize3D(**options)):
+        sample = dict(keypoint=keypoint.copy(), total_frames=keypoint.shape[1])
+        results.append(transform(sample))
+    return results[0], results[1]
+
+
+def _assert_same(keypoint: Any, **options: Any) -> None:
+    stock, fast = _both(keypoint, **options)
+    assert stock.keys() == fast.keys()
+    assert stock["total_frames"] == fast["total_frames"]
+    np.testing.assert_array_equal(stock["keypoint"], fast["keypoint"])
+    assert stock["keypoint"].dtype == fast["keypoint"].dtype
+    if "body_center" in stock:
+        np.testing.assert_array_equal(stock["body_center"], fast["body_center"])
+
+
+class TestPreNormalize3D:
+    """The same to the last bit."""
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_plain(self, seed: int) -> None:
+        _assert_same(_keypoint(seed))
+        _assert_same(_keypoint(seed, persons=1))
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float64])
+    def test_other_types(self, dtype: type) -> None:
+        _assert_same(_keypoint(3).astype(dtype))
+
+    def test_absent_persons(self) -> None:
+        keypoint = _keypoint(0)
+        keypoint[1, 10:] = 0
+        _assert_same(keypoint)
+        keypoint[0, :25] = 0  # the second is present longer: it comes first
+        keypoint[1, 10:35] = 1e-9
+        _assert_same(keypoint)
+        _assert_same(keypoint[::-1])
+        keypoint[1] = 0
+        _assert_same(keypoint)
+        _assert_same(keypoint[::-1])
+        _assert_same(keypoint[:1])
+
+    def test_absent_joints(self) -> None:
+        keypoint = _keypoint(1)
+        keypoint[:, ::3, 4:9] = 0
+        keypoint[:, 1::3, 2, 1] = 0
+        _assert_same(keypoint)
+
+    def test_at_the_tolerance(self) -> None:
+        keypoint = _keypoint(2, persons=1, frames=6)
+        limit = np.float32(1e-8)
+        for frame, value in enumerate(
+            (limit, np.nextafter(limit, np.float32(0)), np.nextafter(limit, limit * 2))
+        ):
+            keypoint[0, frame + 1] = value
+        stock, _ = _both(keypoint)
+        assert 3 <= stock["total_frames"] < 6
+        _assert_same(keypoint)
+
+    def test_zeros_stay(self) -> None:
+        sample = dict(keypoint=np.zeros((2, 5, 25, 3), np.float32), total_frames=5)
+        assert FastPreNormalize3D()(dict(sample)) == sample
+
+    @pytest.mark.parametrize("joints", [17, 20])
+    def test_other_layouts(self, joints: int) -> None:
+        _assert_same(_keypoint(0, joints=joints), zaxis=[0, 2], xaxis=[5, 9])
+
+    @pytest.mark.parametrize("spine", [True, False])
+    @pytest.mark.parametrize("shoulder", [True, False])
+    def test_parts_of_it(self, spine: bool, shoulder: bool) -> None:
+        options = dict(align_spine=spine, align_shoulder=shoulder)
+        _assert_same(_keypoint(5), **options)
+
+    def test_upright_already(self) -> None:
+        keypoint = _keypoint(6)
+        keypoint[0, 0, 0] = 0, 0, 0
+        keypoint[0, 0, 1] = 0, 0, 0.5
+        keypoint[0, 0, 8] = 0.25, 0, 1
+        keypoint[0, 0, 4] = -0.25, 0, 1
+        _assert_same(keypoint)
+
+    def test_input_is_not_changed(self) -> None:
+        keypoint = _keypoint(7)
+        before = keypoint.copy()
+        FastPreNormalize3D()(dict(keypoint=keypoint, total_frames=40))
+        np.testing.assert_array_equal(keypoint, before)
+
+    def test_without_centering(self) -> None:
+        # The stock transform fails here: it reports a centre that it has not taken.
+        keypoint = _keypoint(8)
+        sample = dict(keypoint=keypoint, total_frames=40)
+        fast = FastPreNormalize3D(align_center=False, align_shoulder=False)
+        moved = fast(sample)["keypoint"]
+        spine = moved[0, 0, 1] - moved[0, 0, 0]
+        np.testing.assert_allclose(spine[:2], 0, atol=1e-6)
+        length = np.linalg.norm(keypoint, axis=-1)
+        np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), length, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        "keypoint, total_frames, message",
+        [
+            (np.ones((3, 4, 25, 3)), 4, "a01.*3 persons.*keep two"),
+            (np.ones((1, 4, 25, 3)), 5, "a01.*4 frames, 'total_frames' is 5"),
+            (np.full((1, 4, 25, 3), 1e-9), 4, "nobody in 'a01'.*metres"),
+        ],
+    )
+    def test_errors(self, keypoint: Any, total_frames: int, message: str) -> None:
+        sample = dict(keypoint=keypoint, total_frames=total_frames, frame_dir="a01")
+        with pytest.raises(ValueError, match=message):
+            FastPreNormalize3D()(sample)
+
+
+class TestUniformSampleFrames:
+    """The same draws."""
+
+    @pytest.mark.parametrize("num_frames", [1, 7, 16, 20, 31, 32, 300])
+    @pytest.mark.parametrize("test_mode", [False, True])
+    @pytest.mark.parametrize("num_clips", [1, 3])
+    def test_same(self, num_frames: int, test_mode: bool, num_clips: int) -> None:
+        keypoint = _keypoint(num_frames, frames=num_frames)
+        keypoint[1, num_frames // 2 :] = 0
+        options = dict(clip_len=16, num_clips=num_clips, test_mode=test_mode)
+        results = []
+        for kind in (UniformSampleFrames, FastUniformSampleFrames):
+            np.random.seed(5)
+            sample = dict(keypoint=keypoint, total_frames=num_frames)
+            results.append((kind(**options)(sample), np.random.random()))
+        (stock, after), (fast, after_fast) = results
+        assert after == after_fast
+        assert stock.keys() == fast.keys()
+        inds = fast.pop("frame_inds"), stock.pop("frame_inds")
+        assert inds[0].dtype == inds[1].dtype
+        np.testing.assert_array_equal(*inds)
+        assert fast == stock
+
+    def test_wrong_number(self) -> None:
+        sample = dict(keypoint=_keypoint(0), total_frames=39, frame_dir="a01")
+        with pytest.raises(ValueError, match=r"a01.*is 39.*40 frames"):
+            FastUniformSampleFrames(clip_len=8)(sample)
