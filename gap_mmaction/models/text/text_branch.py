@@ -14,12 +14,7 @@ from ..losses import MultiPartContrastiveLoss
 from .cached_encoder import CachedTextEncoder
 from .gather import gather_from_ranks
 from .prompt_bank import PromptBank
-from .text_encoder import (
-    TextEncoder,
-    Tokens,
-    TransformerTextEncoder,
-    select_tokens,
-)
+from .text_encoder import TextEncoder, Tokens, TransformerTextEncoder
 
 
 @MODELS.register_module()
@@ -31,7 +26,7 @@ class TextBranch(BaseModule):
     loss compares both over the batches of all ranks.
 
     A frozen encoder is run once, over every text of the prompt bank, and let go. A
-    tuned one sees each distinct text of a batch once, cut to the longest of them.
+    tuned one sees each distinct text of a batch once, with texts of like length.
 
     Args:
         prompts: Config of the :class:`PromptBank`.
@@ -159,11 +154,7 @@ class TextBranch(BaseModule):
             distinct, inverse = torch.unique(ids, return_inverse=True)
             if self._tokens is None:
                 self._tokens = self.encoder.tokenize(self.prompts.texts)
-            tokens = select_tokens(self._tokens, distinct.cpu())
-            features = self.encoder(
-                {name: value.to(ids.device) for name, value in tokens.items()}
-            )
-            return features[inverse]
+            return self.encoder.encode_tokens(self._tokens, distinct)[inverse]
         if self._frozen_encoder:
             raise RuntimeError(
                 "the text features were not computed yet: call init_weights() on the "

@@ -42,6 +42,7 @@ class TransformerTextEncoder(TextEncoder):
     """Base of the encoders that run a transformer."""
 
     batch_size = 256
+    bucket_size = 8
 
     @property
     @abstractmethod
@@ -77,16 +78,39 @@ class TransformerTextEncoder(TextEncoder):
         training = self.training
         self.eval()
         tokens = self.tokenize(texts)
+        rows = torch.arange(len(texts)).split(self.batch_size)
+        features = [self.encode_tokens(tokens, batch) for batch in rows]
+        self.train(training)
+        return torch.cat(features).float()
+
+    def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
+        """Compute the features of some texts, each with little padding.
+
+        Texts of like length, within ``bucket_size`` tokens, go through the transformer
+        together. The features are those of one pass over all of them, since they do
+        not depend on padding.
+
+        Args:
+            tokens: Of all texts, as :meth:`tokenize` gives them.
+            rows: Indices ``[U]`` of those wanted.
+
+        Returns:
+            ``[U, D]``, with gradients, on the encoder's device.
+        """
         device = next(self.parameters()).device
+        rows = rows.cpu()
+        buckets = (tokens["mask"][rows].sum(1) + self.bucket_size - 1).div(
+            self.bucket_size, rounding_mode="floor"
+        )
+        order = buckets.argsort(stable=True)
+        sizes = buckets.unique(return_counts=True)[1].tolist()
         features = []
-        for start in range(0, len(texts), self.batch_size):
-            rows = torch.arange(start, min(start + self.batch_size, len(texts)))
-            batch = select_tokens(tokens, rows)
+        for part in rows[order].split(sizes):
+            batch = select_tokens(tokens, part)
             features.append(
                 self({name: value.to(device) for name, value in batch.items()})
             )
-        self.train(training)
-        return torch.cat(features).float()
+        return torch.cat(features)[order.argsort().to(device)]
 
 
 def select_tokens(tokens: Tokens, rows: Tensor) -> Tokens:
