@@ -61,6 +61,8 @@ def apply() -> tuple[str, ...]:
         repair_failed_import,
         allow_checkpoint_globals,
         check_downloaded_checkpoints,
+        # Last: it imports mmaction.models, which needs the others.
+        extend_graph_layouts,
     )
     return tuple(mend.__name__ for mend in mends if mend())
 
@@ -315,6 +317,71 @@ def check_downloaded_checkpoints() -> bool:
         return False
     checkpoint.load_url = functools.partial(load_url, weights_only=True)
     return True
+
+
+def extend_graph_layouts() -> bool:
+    """Lets mmaction2's ``Graph`` build the layouts of ``gap_mmaction.skeletons``.
+
+    mmaction2's backbones (STGCN, AAGCN, ...) know the layouts ``openpose``,
+    ``nturgb+d`` and ``coco`` by name, and dicts of joint numbers. With the mend they
+    take whatever :func:`gap_mmaction.skeletons.get_skeleton` takes as well:
+    ``nw-ucla``, and dicts that name their joints. What ``Graph`` takes by itself is
+    passed on to it as it is. Upstream: open-mmlab/mmaction2 1.2.0, no release knows
+    NW-UCLA.
+
+    Returns:
+        Whether the mend was needed.
+    """
+    graph: Any = importlib.import_module("mmaction.models.utils.graph").Graph
+    try:
+        graph(layout="nw-ucla")
+    except (AssertionError, ValueError):  # the second with `python -O`
+        build = graph.__init__
+    else:
+        return False
+
+    @functools.wraps(build)
+    def init(self: Any, layout: Any = "coco", *args: Any, **kwargs: Any) -> None:
+        build(self, _graph_layout(layout), *args, **kwargs)
+        self.layout = layout
+
+    graph.__init__ = init
+    return True
+
+
+def _graph_layout(layout: Any) -> Any:
+    """Gives a layout in the form in which mmaction2's ``Graph`` takes it."""
+    if isinstance(layout, str) and layout in _GRAPH_LAYOUTS:
+        return layout
+    if isinstance(layout, dict) and _is_graph_dict(layout):
+        return layout
+    # Not at the top: gap_mmaction is only being imported when the mends run.
+    skeletons: Any = importlib.import_module("gap_mmaction.skeletons")
+    skeleton = skeletons.get_skeleton(layout)
+    return {
+        "num_node": skeleton.num_joints,
+        "inward": list(skeleton.edges),
+        "center": skeleton.centre,
+    }
+
+
+_GRAPH_LAYOUTS = ("openpose", "nturgb+d", "coco")
+"""The layouts that mmaction2's ``Graph`` has itself."""
+
+
+def _is_graph_dict(layout: dict[str, Any]) -> bool:
+    """Whether mmaction2's ``Graph`` can read a dict: it takes numbers, no names."""
+    if not {"num_node", "inward", "center"} <= set(layout):
+        return False
+    inward = layout["inward"]
+    return (
+        isinstance(layout["center"], int)
+        and isinstance(inward, list)
+        and all(
+            isinstance(edge, (list, tuple)) and all(isinstance(j, int) for j in edge)
+            for edge in inward
+        )
+    )
 
 
 def lacks_accelerator() -> bool:

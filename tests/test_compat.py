@@ -20,11 +20,13 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from mmaction.models.utils import Graph
+from mmengine.config import ConfigDict
 from mmengine.dist import utils as dist_utils
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -32,6 +34,7 @@ from mmengine.runner import Runner, checkpoint
 from torch import distributed
 
 from gap_mmaction import compat
+from gap_mmaction.skeletons import get_skeleton
 
 
 def _package(name: str) -> Path:
@@ -399,6 +402,84 @@ class TestDownloads:
         with pytest.raises(pickle.UnpicklingError, match="mkdir"):
             checkpoint.load_from_http("http://localhost/file.pth", "cpu")
         assert not (tmp_path / "trace").exists()
+
+
+class TestGraphLayouts:
+    """mmaction2's Graph, which knows three layouts."""
+
+    NAMED: ClassVar[dict[str, Any]] = {
+        "joints": ("root", "neck", "left", "right"),
+        "inward": (("neck", "root"), ("left", 1), ("right", "neck")),
+        "center": "root",
+        "parts": {"arm": ["left"]},
+    }
+    NUMBERED: ClassVar[dict[str, Any]] = {
+        "num_node": 4,
+        "inward": [(1, 0), (2, 1), (3, 1)],
+        "center": 0,
+    }
+
+    @staticmethod
+    def _stock(*args: Any) -> Any:
+        """Builds a Graph without the mend."""
+        graph = Graph.__new__(Graph)
+        inspect.unwrap(Graph.__init__)(graph, *args)
+        return graph
+
+    def test_is_still_needed(self) -> None:
+        for layout in ("nw-ucla", self.NAMED):
+            with pytest.raises((AssertionError, ValueError)):
+                self._stock(layout)
+
+    @pytest.mark.parametrize("mode", ["spatial", "stgcn_spatial", "binary_adj"])
+    @pytest.mark.parametrize("max_hop", [1, 3])
+    def test_own_layouts_stay(self, mode: str, max_hop: int) -> None:
+        # This graph is no tree, which a layout of gap_mmaction must be.
+        ring = {"num_node": 3, "inward": [[0, 1], [1, 2], [2, 0]], "center": 1}
+        for layout in ("openpose", "nturgb+d", "coco", self.NUMBERED, ring):
+            stock = self._stock(layout, mode, max_hop)
+            graph = Graph(layout=layout, mode=mode, max_hop=max_hop)
+            assert graph.layout is layout
+            assert graph.A.dtype == stock.A.dtype
+            assert graph.A.tobytes() == stock.A.tobytes()
+            for name in ("num_node", "inward", "outward", "neighbor", "center"):
+                assert getattr(graph, name) == getattr(stock, name)
+        assert Graph(self.NUMBERED).inward is self.NUMBERED["inward"]
+        assert Graph().A.tobytes() == self._stock().A.tobytes()
+
+    def test_layouts_of_gap(self) -> None:
+        for layout in ("nw-ucla", self.NAMED):
+            graph = Graph(layout)
+            assert graph.layout is layout
+            np.testing.assert_allclose(graph.A, get_skeleton(layout).adjacency())
+        for mode in ("spatial", "stgcn_spatial"):
+            expected = self._stock(self.NUMBERED, mode).A
+            assert Graph(self.NAMED, mode).A.tolist() == expected.tolist()
+        neck = Graph("nw-ucla", "stgcn_spatial").A
+        assert neck.shape == (3, 20, 20)
+        # The shoulder centre is the centre: from it, all others are further away.
+        assert neck[1, 3, 2] > 0 and neck[2, 3, 2] == 0
+
+    def test_config_of_a_user(self) -> None:
+        layout = ConfigDict(self.NAMED)
+        assert Graph(**ConfigDict(layout=layout)).num_node == 4
+
+    def test_bad_layouts(self) -> None:
+        with pytest.raises(ValueError, match=r"'smpl' is unknown.*nw-ucla"):
+            Graph("smpl")
+        with pytest.raises(ValueError, match="no joint is named 'neck'"):
+            Graph({**self.NUMBERED, "center": "neck"})
+        with pytest.raises(ValueError, match="'inward' is missing"):
+            Graph({"num_node": 2, "center": 0})
+
+    def test_needed_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert not compat.extend_graph_layouts()
+        monkeypatch.setattr(Graph, "__init__", inspect.unwrap(Graph.__init__))
+        assert compat.extend_graph_layouts()
+        assert not compat.extend_graph_layouts()
+        # A Graph that knows the layout is left alone.
+        monkeypatch.setattr(Graph, "__init__", lambda self, layout: None)
+        assert not compat.extend_graph_layouts()
 
 
 class TestCPUDistributed:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib.util
 import multiprocessing
 import os
 import time
+import weakref
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -95,7 +97,11 @@ def test_annotation_file(
     assert splits["xview_val"] == [name for name in names if "C001" in name]
     printed = capsys.readouterr()
     assert "18/18" in printed.out
-    assert "xview_val: no sample of 57 classes, labels 2, 3, 4" in printed.err
+    assert (
+        f"{out}, xview_val: no sample of 57 of 60 classes, A003, A004, A005, "
+        in printed.err
+    )
+    assert "A012, ...; give all archives by --raw" in printed.err
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "ntu60.pkl",
         "ntu60.report.csv",
@@ -190,6 +196,13 @@ def test_bad_skip_lists(
     skip.write_text("nothing\n")
     assert convert(source, tmp_path / "o.pkl", "--skip-list", skip) == 1
     assert "no line is the name of a sample" in capsys.readouterr().err
+    assert convert(source, tmp_path / "o.pkl", "--skip-list", source) == 1
+    assert f"skip list '{source}' is a folder" in capsys.readouterr().err
+    skip.write_text("\n".join([BROKEN, *(f"sample {i}" for i in range(40))]))
+    assert convert(source, tmp_path / "o.pkl", "--skip-list", skip) == 0
+    error = capsys.readouterr().err
+    assert error.count("not the name of a sample") == 20
+    assert f"{skip}: 20 more lines" in error
 
 
 def test_broken_file_then_mended(
@@ -248,6 +261,33 @@ def test_own_files_in_the_folder_of_parts_stay(tmp_path: Path) -> None:
     (store.folder / "mine.txt").write_text("")
     store.remove()
     assert [path.name for path in store.folder.iterdir()] == ["mine.txt"]
+
+
+def test_memory_does_not_grow_with_the_data(
+    tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 18 samples, with those of rule 9 doubled, two parts are in memory at most."""
+    source = write_folder(tmp_path / "raw", files)
+    loaded: list[weakref.ref] = []
+    counts: list[int] = []
+    real_load = ChunkStore.load
+
+    def load(self: ChunkStore, index: int, key: str) -> Any:
+        counts.append(sum(array() is not None for array in loaded))
+        samples = real_load(self, index, key)
+        loaded.extend(weakref.ref(item["annotation"]["keypoint"]) for item in samples)
+        return samples
+
+    monkeypatch.setattr(ChunkStore, "load", load)
+    options = ("--chunk-size", 2, "--dataset", "ntu120")
+    assert convert(source, tmp_path / "o.pkl", *options) == 0
+    assert len(loaded) >= 18
+    assert max(counts) <= 4
+    monkeypatch.undo()
+    content = load_annotations(tmp_path / "o.pkl")
+    assert [item["frame_dir"] for item in content["annotations"]] == sorted(files)
+    for item in content["annotations"]:
+        assert item["keypoint"].shape == (2, item["total_frames"], 25, 3)
 
 
 def children_of(process: int) -> list[int]:
@@ -362,12 +402,95 @@ def test_sources_of_another_kind(
     for source, message in (
         ("none", "neither a folder nor a zip archive"),
         ("empty", "no .skeleton file in it"),
-        ("text.zip", "not a readable zip archive"),
+        ("text.zip", "give a folder or a zip archive of .skeleton files, and"),
     ):
         assert convert(tmp_path / source, tmp_path / "o.pkl") == 1
         error = capsys.readouterr().err
         assert message in error
         assert source in error
+
+
+def test_set_without_one_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = make_recording(np.random.default_rng(0), 3)
+    files = {
+        f"S001C{camera:03d}P{performer:03d}R001A{action:03d}": data
+        for camera in (1, 2)
+        for performer in (2, 3)
+        for action in range(1, 61)
+        if (performer, action) != (3, 13)
+    }
+    source = write_folder(tmp_path / "raw", files)
+    out = tmp_path / "o.pkl"
+    assert convert(source, out) == 0
+    warnings = capsys.readouterr().err.splitlines()
+    assert [line for line in warnings if line.startswith("warning")] == [
+        f"warning: {out}, xsub_val: no sample of 1 of 60 classes, A013; give all "
+        "archives by --raw, and see the report for samples that were dropped"
+    ]
+
+
+def test_source_named_twice(
+    tmp_path: Path, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_folder(tmp_path / "raw", files)
+    again = tmp_path / "more" / ".." / "raw"
+    (tmp_path / "more").mkdir()
+    assert run("--raw", source, again, "--out", tmp_path / "o.pkl") == 1
+    error = capsys.readouterr().err
+    assert f"{again}: named twice by --raw; name each source once" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs links")
+def test_broken_link(
+    tmp_path: Path, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_folder(tmp_path / "raw", files)
+    link = source / f"{EMPTY}.skeleton"
+    link.symlink_to(tmp_path / "gone")
+    assert convert(source, tmp_path / "o.pkl") == 1
+    error = capsys.readouterr().err
+    assert f"{link}: a link to a file that is not there; remove it or" in error
+
+
+def test_places_that_are_taken(
+    tmp_path: Path, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are found before the work, not after it."""
+    source = write_folder(tmp_path / "raw", files)
+    out = tmp_path / "o.pkl"
+    out.mkdir()
+    with pytest.raises(SystemExit):
+        convert(source, out)
+    assert f"--out is a folder: '{out}'; give the path of a file" in (
+        capsys.readouterr().err
+    )
+    out.rmdir()
+    parts = Path(f"{out}.parts")
+    parts.write_text("mine")
+    with pytest.raises(SystemExit):
+        convert(source, out)
+    assert f"'{parts}' is no folder" in capsys.readouterr().err
+    assert parts.read_text() == "mine"
+
+
+def test_full_disk(
+    tmp_path: Path,
+    files: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def save(self: ChunkStore, index: int, key: str, content: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    source = write_folder(tmp_path / "raw", files)
+    out = tmp_path / "o.pkl"
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkStore, "save", save)
+        assert convert(source, out) == 1
+    error = capsys.readouterr().err
+    assert f"error: {out}: [Errno {errno.ENOSPC}] No space left on device" in error
 
 
 def test_broken_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -382,6 +505,7 @@ def test_broken_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert convert(source, tmp_path / "o.pkl") == 1
     error = capsys.readouterr().err
     assert f"{source}: {BROKEN}.skeleton: cannot be read from the archive" in error
+    assert "download the archive again, or unpack it and give the folder" in error
 
 
 def test_nothing_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

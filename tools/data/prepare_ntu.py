@@ -11,7 +11,7 @@ import argparse
 import os
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from mmengine.utils import ProgressBar
 from gap_mmaction.datasets.ntu.annotations import (
     RULE_9,
     find_absent_classes,
-    make_annotations,
+    finish_annotation,
+    lacks_second_actor,
 )
 from gap_mmaction.datasets.ntu.chunk import Chunk, make_chunks
 from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
@@ -29,7 +30,12 @@ from gap_mmaction.datasets.ntu.sample import PROTOCOLS
 from gap_mmaction.datasets.ntu.sample_name import SampleName
 from gap_mmaction.datasets.ntu.skip_list import read_skip_list
 from gap_mmaction.datasets.ntu.source import SkeletonFile, list_files
-from gap_mmaction.datasets.ntu.splits import NUM_CLASSES, find_dataset
+from gap_mmaction.datasets.ntu.splits import (
+    NUM_CLASSES,
+    find_dataset,
+    make_splits,
+)
+from gap_mmaction.datasets.ntu.streamed_list import StreamedList
 from gap_mmaction.datasets.ntu.workers import convert_chunks
 
 MOST_ERRORS = 20
@@ -97,11 +103,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.out.suffix != ".pkl":
         # PoseDataset reads no other suffix; better said now than in training.
         parser.error(f"--out must end in .pkl, got '{args.out}'")
+    if args.out.is_dir():
+        parser.error(f"--out is a folder: '{args.out}'; give the path of a file")
+    parts = _folder_of_parts(args.out)
+    if parts.exists() and not parts.is_dir():
+        parser.error(
+            f"'{parts}' is no folder, but the place for intermediate results; remove "
+            "it or give another --out"
+        )
     for name in ("workers", "chunk_size"):
         if getattr(args, name) < 1:
             option = name.replace("_", "-")
             parser.error(f"--{option} must be 1 or more, got {getattr(args, name)}")
     return args
+
+
+def _folder_of_parts(out: Path) -> Path:
+    return Path(f"{out}.parts")
 
 
 def _count_cores() -> int:
@@ -165,23 +183,19 @@ def convert(chunks: list[Chunk], store: ChunkStore, num_workers: int) -> list[st
     return errors
 
 
-def collect(
-    chunks: list[Chunk], store: ChunkStore, report: Report
-) -> list[dict[str, Any]]:
-    """Gather the results of all chunks.
+def load_samples(chunks: list[Chunk], store: ChunkStore) -> Iterator[dict[str, Any]]:
+    """Go through the results of all chunks, one of which is in memory at a time.
 
     Args:
         chunks: All chunks.
         store: Where the results are.
-        report: Takes the notes on the samples.
 
-    Returns:
-        The annotations, sorted by name.
+    Yields:
+        ``name``, ``annotation`` and ``notes`` of each sample, sorted by name.
 
     Raises:
         ValueError: If a result cannot be read.
     """
-    annotations = []
     for chunk in chunks:
         try:
             samples = store.load(chunk.index, chunk.key)
@@ -189,12 +203,34 @@ def collect(
             raise ValueError(
                 f"{error} Remove the folder '{store.folder}' and run this again."
             ) from error
-        for sample in samples:
-            for kind, reason in sample["notes"]:
-                report.add(sample["name"], kind, reason)
-            if sample["annotation"] is not None:
-                annotations.append(sample["annotation"])
-    return annotations
+        yield from samples
+
+
+def collect(
+    samples: Iterator[dict[str, Any]], dataset: str, protocol: str, report: Report
+) -> list[str]:
+    """Take down what there is to say of the samples.
+
+    Args:
+        samples: The samples.
+        dataset: ``"ntu60"`` or ``"ntu120"``.
+        protocol: ``"reference"`` or ``"clean"``.
+        report: Takes the notes.
+
+    Returns:
+        The names of those that have an annotation.
+    """
+    names = []
+    for sample in samples:
+        for kind, reason in sample["notes"]:
+            report.add(sample["name"], kind, reason)
+        annotation = sample["annotation"]
+        if annotation is None:
+            continue
+        names.append(sample["name"])
+        if protocol == "clean" and lacks_second_actor(annotation, dataset):
+            report.add(sample["name"], "changed", RULE_9)
+    return names
 
 
 def run(args: argparse.Namespace) -> None:
@@ -213,13 +249,15 @@ def run(args: argparse.Namespace) -> None:
     skipped: set[str] = set()
     if args.skip_list is not None:
         skipped, others = read_skip_list(args.skip_list)
-        for other in others:
+        for other in others[:MOST_ERRORS]:
             _warn(f"{args.skip_list}, {other}: not the name of a sample, passed over")
+        if len(others) > MOST_ERRORS:
+            _warn(f"{args.skip_list}: {len(others) - MOST_ERRORS} more lines like that")
         for file in files:
             if file.name in skipped:
                 report.add(file.name, "dropped", "on the skip list")
     chunks = make_chunks(files, skipped, args.protocol, args.chunk_size)
-    store = ChunkStore(f"{args.out}.parts")
+    store = ChunkStore(_folder_of_parts(args.out))
     errors = convert(chunks, store, args.workers)
     if errors:
         shown = sorted(errors)[:MOST_ERRORS]
@@ -229,25 +267,27 @@ def run(args: argparse.Namespace) -> None:
             f"{len(errors)} of {len(files):,} files are broken; nothing is written to "
             f"{args.out}, but the others need not be read again:\n" + "\n".join(shown)
         )
-    annotations = collect(chunks, store, report)
-    if not annotations:
+    names = collect(load_samples(chunks, store), dataset, args.protocol, report)
+    if not names:
         raise ValueError(
             f"no sample is left of {len(files):,} files:\n{report.summarise()}"
         )
-    content, singles = make_annotations(annotations, dataset, args.protocol)
-    if args.protocol == "clean":
-        for name in singles:
-            report.add(name, "changed", RULE_9)
-    store.publish(content, args.out)
+    splits = make_splits(names, dataset)
+    annotations = (
+        finish_annotation(sample["annotation"], dataset, args.protocol)
+        for sample in load_samples(chunks, store)
+        if sample["annotation"] is not None
+    )
+    store.publish({"split": splits, "annotations": StreamedList(annotations)}, args.out)
     report_path = args.out.with_suffix(".report.csv")
     report.write(report_path)
     store.remove()
-    print(f"{dataset}, protocol {args.protocol}: {len(annotations):,} samples")
-    for split, names in content["split"].items():
-        print(f"  {len(names):>7,}  {split}")
+    print(f"{dataset}, protocol {args.protocol}: {len(names):,} samples")
+    for split, members in splits.items():
+        print(f"  {len(members):>7,}  {split}")
     print(report.summarise())
-    for warning in find_absent_classes(content["split"], dataset):
-        _warn(warning)
+    for warning in find_absent_classes(splits, dataset):
+        _warn(f"{args.out}, {warning}")
     print(f"written: {args.out} and {report_path}")
 
 
@@ -268,7 +308,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(args)
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"\nerror: {error}", file=sys.stderr)
+        # A full disk comes without the name of a file.
+        is_bare = isinstance(error, OSError) and error.errno and not error.filename
+        where = f"{args.out}: " if is_bare else ""
+        print(f"\nerror: {where}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

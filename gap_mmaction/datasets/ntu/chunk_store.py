@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from gap_mmaction.datasets.ntu.streamed_list import write_streamed
 from gap_mmaction.utils.atomic_pickle import write_annotations
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
@@ -81,11 +82,11 @@ class ChunkStore:
         What a run killed meanwhile leaves behind is in the folder and goes with it.
 
         Args:
-            content: Containers, numbers, strings and arrays.
+            content: Containers, numbers, strings, arrays and ``StreamedList``.
             path: Where to, on the same file system as the folder.
         """
         whole = self.folder / _WHOLE
-        write_annotations(content, whole)
+        write_streamed(content, whole)
         os.replace(whole, path)
 
     def remove(self) -> None:

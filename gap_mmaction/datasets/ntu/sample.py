@@ -25,7 +25,7 @@ from gap_mmaction.datasets.ntu.translation import translate
 from gap_mmaction.datasets.ntu.unusable_sample import UnusableSampleError
 
 PROTOCOLS = ("reference", "clean")
-"""``clean`` mends rules 2 and 6 here, and rule 9 in ``make_annotations``."""
+"""``clean`` mends rules 2 and 6 here, and rule 9 in ``finish_annotation``."""
 
 _FARTHEST = 20.0  # metres; the camera sees about 8
 _RULE_2 = "rule 2: frames of a body that leaves and comes back stay where they are"

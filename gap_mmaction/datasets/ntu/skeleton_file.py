@@ -24,6 +24,7 @@ _NUM_JOINTS = 25
 _BODY_FIELDS = 10
 _JOINT_FIELDS = 12
 _AXES = 3
+_MOST_DIGITS = 18
 _SPACE, _NEWLINE = 32, 10
 
 
@@ -81,13 +82,11 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
 def _read_count(lines: list[bytes], position: int, what: str, where: str) -> int:
     if position >= len(lines):
         _raise_truncated(lines, what, where)
-    try:
-        count = int(lines[position])
-    except ValueError:
-        count = -1
-    if count < 0:
+    text = lines[position].strip()
+    # int() alone would take '1_0' as well.
+    if not text.isdigit() or len(text) > _MOST_DIGITS:
         _raise_malformed(lines, position, what, where)
-    return count
+    return int(text)
 
 
 def _check_body(lines: list[bytes], position: int, where: str) -> None:
@@ -211,6 +210,8 @@ def _quote(line: bytes) -> str:
 
 
 def _raise_truncated(lines: list[bytes], what: str, where: str) -> NoReturn:
+    if not lines:
+        raise ValueError(f"{where}, line 1: the file is empty; {_REMEDY}")
     raise ValueError(
         f"{where}, line {len(lines)}: the file is cut short, it ends here and {what} "
         f"should follow; {_REMEDY}"

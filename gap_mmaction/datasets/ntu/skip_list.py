@@ -22,9 +22,15 @@ def read_skip_list(path: str | PathLike[str]) -> tuple[set[str], list[str]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
         ValueError: If no line is the name of a sample.
     """
     source = Path(path)
+    if source.is_dir():
+        raise IsADirectoryError(
+            f"skip list '{source}' is a folder; give the path of a text file with the "
+            "name of a sample in each line"
+        )
     if not source.is_file():
         raise FileNotFoundError(
             f"skip list '{source}' not found; give the path of a text file with the "

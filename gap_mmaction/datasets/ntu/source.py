@@ -64,7 +64,7 @@ class SkeletonFile:
         ) as error:
             raise ValueError(
                 f"{self}: cannot be read from the archive ({error}); download the "
-                "archive again"
+                "archive again, or unpack it and give the folder"
             ) from error
 
 
@@ -79,13 +79,17 @@ def list_files(sources: Sequence[str | PathLike[str]]) -> list[SkeletonFile]:
 
     Raises:
         FileNotFoundError: If a source is not there or has no such file.
-        ValueError: If it is a file but no zip archive, if a file is not named as a
-            sample is, or if a sample is there twice.
+        ValueError: If a source is named twice, or is a file but no zip archive, if a
+            file is not named as a sample is, or if a sample is there twice.
     """
     files: list[SkeletonFile] = []
     unknown: list[str] = []
+    seen: set[str] = set()
     for source in sources:
         path = Path(source)
+        if os.path.realpath(path) in seen:
+            raise ValueError(f"{path}: named twice by --raw; name each source once")
+        seen.add(os.path.realpath(path))
         found = _list_source(path)
         if not found:
             raise FileNotFoundError(
@@ -131,7 +135,7 @@ def _list_source(path: Path) -> list[tuple[str, str]]:
         for folder, _, names in os.walk(path):
             for name in filter(_is_skeleton, names):
                 full = os.path.join(folder, name)
-                status = os.stat(full)
+                status = _stat(full)
                 stamp = f"{status.st_size} {status.st_mtime_ns}"
                 found.append((os.path.relpath(full, path), stamp))
         return found
@@ -145,13 +149,23 @@ def _list_source(path: Path) -> list[tuple[str, str]]:
             infos = archive.infolist()
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{path}: not a readable zip archive ({error}); download it again"
+            f"{path}: not a readable zip archive ({error}); give a folder or a zip "
+            f"archive of {_SUFFIX} files, and download an archive again if it is broken"
         ) from error
     return [
         (info.filename, f"{info.file_size} {info.CRC:08x}")
         for info in infos
         if _is_skeleton(PurePosixPath(info.filename).name)
     ]
+
+
+def _stat(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: a link to a file that is not there; remove it or restore the file"
+        ) from None
 
 
 def _is_skeleton(name: str) -> bool:

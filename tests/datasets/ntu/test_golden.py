@@ -14,7 +14,10 @@ from gap_mmaction.datasets.ntu import (
     make_splits,
     parse_skeleton,
 )
-from gap_mmaction.datasets.ntu.annotations import make_annotations
+from gap_mmaction.datasets.ntu.annotations import (
+    finish_annotation,
+    lacks_second_actor,
+)
 from gap_mmaction.datasets.ntu.sample import select_actors
 
 
@@ -80,10 +83,16 @@ def test_padding_of_ntu120(folder: Path, expected: dict[str, Any]) -> None:
         annotation = convert_skeleton(data, name).annotation
         assert annotation is not None
         for protocol, persons in (("reference", 2), ("clean", 1)):
-            content, singles = make_annotations([annotation], "ntu120", protocol)
-            keypoint = content["annotations"][0]["keypoint"]
+            assert lacks_second_actor(annotation, "ntu120")
+            assert not lacks_second_actor(annotation, "ntu60")
+            single = finish_annotation(annotation, "ntu60", protocol)
+            assert len(single["keypoint"]) == 1
+            finished = {**finish_annotation(annotation, "ntu120", protocol)}
+            keypoint = finished.pop("keypoint")
+            assert finished == {
+                key: annotation[key] for key in ("frame_dir", "label", "total_frames")
+            }
             assert len(keypoint) == persons
-            assert singles == [name]
             if protocol == "reference":
                 np.testing.assert_array_equal(flatten(keypoint), translated)
         found += 1

@@ -105,6 +105,12 @@ def test_ids_beyond_float64() -> None:
     assert len(parse(format_skeleton(frames).decode().split("\n"))) == 2
 
 
+@pytest.mark.parametrize("data", [b"", b"\n \r\n"])
+def test_empty_file(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^a/b, line 1: the file is empty.*--skip-li"):
+        parse_skeleton(data, "a/b")
+
+
 def test_extra_lines(lines: list[str]) -> None:
     data = "\n".join([*lines, "1", "", "2"]).encode()
     assert parse_skeleton(data, "a").num_extra_lines == 2
@@ -140,6 +146,7 @@ def test_every_truncation_is_found(lines: list[str]) -> None:
         (1, "", "'' where the number of frames"),
         (1, "-3", "'-3' where the number of frames"),
         (1, "3.0", "'3.0' where the number of frames"),
+        (1, "0_3", "'0_3' where the number of frames"),
         (1, "4", "cut short, it ends here and the number of bodies of frame 4 of 4"),
         (2, "1.5", "'1.5' where the number of bodies of frame 1 of 3 should be"),
         (2, "2", "'0' where the 10 fields of a body should be"),

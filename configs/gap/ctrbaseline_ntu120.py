@@ -1,0 +1,4 @@
+# NTU RGB+D 120, X-Sub, joint stream, with the baseline of CTR-GCN.
+_base_ = ["ctrgcn_ntu120.py"]
+
+model = dict(backbone=dict(type="CTRBaseline"))

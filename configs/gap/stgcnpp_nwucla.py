@@ -1,0 +1,8 @@
+# NW-UCLA, joint stream, with mmaction2's ST-GCN++.
+_base_ = ["ctrgcn_nwucla.py"]
+
+model = dict(
+    backbone=dict(
+        type="STGCN", gcn_adaptive="init", gcn_with_res=True, tcn_type="mstcn"
+    )
+)

@@ -1,0 +1,73 @@
+"""Writing a list without having it."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gap_mmaction.datasets.ntu.streamed_list import StreamedList, write_streamed
+from gap_mmaction.utils.restricted_pickle import load_annotations
+
+
+def make_item(number: int) -> dict[str, Any]:
+    keypoint = np.full((1, 4, 25, 3), number, np.float32)
+    return {"frame_dir": f"S{number}", "label": number, "keypoint": keypoint}
+
+
+def test_reads_as_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "o.pkl"
+    for count in (0, 1, 2, 2500):  # pickle appends 1,000 at a time
+        items = StreamedList(make_item(i) for i in range(count))
+        write_streamed({"split": {"train": ["a"]}, "annotations": items}, path)
+        for load in (load_annotations, lambda name: pickle.loads(name.read_bytes())):
+            content = load(path)
+            assert list(content) == ["split", "annotations"]
+            assert content["split"] == {"train": ["a"]}
+            assert type(content["annotations"]) is list
+            assert len(content["annotations"]) == count
+            for i, item in enumerate(content["annotations"]):
+                expected = make_item(i)
+                keypoint = expected.pop("keypoint")
+                assert item.pop("keypoint").tobytes() == keypoint.tobytes()
+                assert item == expected
+
+
+def most_alive(write: Callable[[StreamedList], None]) -> int:
+    """Count the arrays in memory while 50 are being written."""
+    made: list[weakref.ref] = []
+    counts = []
+
+    def make_items() -> Iterator[dict[str, Any]]:
+        for i in range(50):
+            item = make_item(i)
+            made.append(weakref.ref(item["keypoint"]))
+            counts.append(sum(array() is not None for array in made))
+            yield item
+            del item
+
+    write(StreamedList(make_items()))
+    assert len(counts) == 50
+    return max(counts)
+
+
+def test_items_do_not_stay(tmp_path: Path) -> None:
+    assert most_alive(lambda items: write_streamed(items, tmp_path / "o.pkl")) <= 2
+    # By itself, pickle keeps them in its memo.
+    assert most_alive(lambda items: pickle.dump(items, io.BytesIO(), 5)) == 50
+
+
+def test_same_bytes_whoever_shares_objects(tmp_path: Path) -> None:
+    one = make_item(1)
+    shared = [one, one, {**one}]
+    apart = [make_item(1) for _ in range(3)]
+    files = []
+    for i, items in enumerate((shared, apart)):
+        write_streamed(StreamedList(items), tmp_path / f"{i}.pkl")
+        files.append((tmp_path / f"{i}.pkl").read_bytes())
+    assert files[0] == files[1]
