@@ -27,6 +27,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -64,7 +65,17 @@ def apply() -> tuple[str, ...]:
         # Last: it imports mmaction.models, which needs the others.
         extend_graph_layouts,
     )
+    quiet_mmcv_lite()
     return tuple(mend.__name__ for mend in mends if mend())
+
+
+def quiet_mmcv_lite() -> None:
+    """Leaves out mmcv-lite's warning that it lacks an operator of full mmcv.
+
+    It comes with every import of mmaction2's models, and nothing here needs it.
+    """
+    message = "Fail to import ``MultiScaleDeformableAttention``"
+    warnings.filterwarnings("ignore", message=message, category=UserWarning)
 
 
 def require_mmcv() -> None:

@@ -9,14 +9,14 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-import matplotlib
-import torch
-from mmaction.registry import MODELS
+import numpy as np
+from matplotlib.figure import Figure
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
@@ -27,15 +27,20 @@ from gap_mmaction.models.text.descriptions import (
     ActionDescription,
     load_descriptions,
 )
-from gap_mmaction.models.text.text_encoder import TextEncoder
+from gap_mmaction.models.text.feature_file import open_features
+from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.utils.argument_types import natural
 from gap_mmaction.utils.dependency import import_optional
-from gap_mmaction.utils.encoder_arguments import add_encoder_arguments
-from gap_mmaction.utils.paths import find_description_file
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from gap_mmaction.utils.encoder_arguments import (
+    add_encoder_arguments,
+    check_encoder_arguments,
+)
+from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.utils.paths import find_description_file, find_shipped_file
 
 CLIP_TOKENS = 77
+MAX_CLASSES_WITH_NUMBERS = 20
+NEAR_LABELS = 5
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -58,22 +63,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--slot", help="compare the texts of this slot alone, not the mean over slots"
     )
     parser.add_argument(
-        "--nearest", type=int, default=5, help="how many nearest classes to print"
+        "--nearest", type=natural, default=5, help="how many nearest classes to print"
     )
     parser.add_argument(
-        "--pairs", type=int, default=0, help="print the most similar pairs of classes"
+        "--pairs", type=natural, default=0, help="print so many most similar pairs"
     )
     parser.add_argument(
-        "--matrix", type=Path, help="draw the similarity of all classes to this file"
+        "--matrix", type=Path, metavar="PNG", help="draw the similarity of all classes"
     )
     parser.add_argument(
         "--features",
-        help="feature file of the texts (default: the one that ships with them)",
+        help="feature file of the texts (default: one of those that ship, if it has "
+        "all of them)",
     )
     add_encoder_arguments(parser, "compute the features instead, e.g. by HFTextEncoder")
     args = parser.parse_args(argv)
     if args.label is None and not args.pairs and args.matrix is None:
         parser.error("name a class, or ask for --pairs or --matrix")
+    if args.matrix is not None and args.matrix.suffix != ".png":
+        parser.error(f"--matrix {args.matrix}: must end in .png")
+    check_encoder_arguments(parser, args)
+    if args.encoder and args.features:
+        parser.error("--encoder computes features, --features reads them: give one")
     return args
 
 
@@ -88,23 +99,48 @@ def find_class(actions: Sequence[ActionDescription], wanted: str) -> int:
         return labels.index(wanted)
     if wanted.isdigit() and int(wanted) < len(labels):
         return int(wanted)
-    found = [i for i, label in enumerate(labels) if wanted.lower() in label.lower()]
-    if len(found) != 1:
-        names = [labels[i] for i in found] or labels
-        raise ValueError(f"{len(found)} classes fit {wanted!r}; name one of {names}")
-    return found[0]
+    folded = [label.casefold() for label in labels]
+    if folded.count(wanted.casefold()) == 1:
+        return folded.index(wanted.casefold())
+    found = [i for i, label in enumerate(folded) if wanted.casefold() in label]
+    if len(found) == 1:
+        return found[0]
+    names = [labels[i] for i in found]
+    if not names:
+        near = difflib.get_close_matches(wanted.casefold(), folded, NEAR_LABELS, 0.5)
+        names = [labels[folded.index(label)] for label in near]
+    raise ValueError(
+        f"{len(found)} classes fit {wanted!r}; give a label"
+        + (f", such as {names}," if names else "")
+        + f" or an index from 0 to {len(labels) - 1}"
+    )
 
 
-def build_encoder(args: argparse.Namespace, path: Path) -> TextEncoder:
-    """Build the encoder that the command line asks for."""
+def find_features(texts: Sequence[str]) -> str:
+    """Find a feature file that ships and has all of some texts.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    folder = find_shipped_file("data/text_features")
+    for path in sorted(folder.glob("*.safetensors")):
+        if set(texts) <= set(open_features(path).texts):
+            return str(path)
+    raise FileNotFoundError(
+        "no feature file that ships has these texts, so classes cannot be compared: "
+        "compute them with --encoder and --encoder-options, or give a file that "
+        "tools/cache_text_features.py has written with --features"
+    )
+
+
+def encode(args: argparse.Namespace, texts: Sequence[str]) -> Tensor:
+    """Give the features of texts as the command line asks for them."""
     if args.encoder:
-        config = {"type": args.encoder, **args.encoder_options, "frozen": True}
+        config = {"type": args.encoder, **args.encoder_options}
     else:
-        default = f"data/text_features/{path.stem}_minilm.safetensors"
-        config = dict(type="CachedTextEncoder", features=args.features or default)
-    encoder: TextEncoder = MODELS.build(config)
-    encoder.init_weights()
-    return encoder
+        features = args.features or find_features(texts)
+        config = {"type": "CachedTextEncoder", "features": features}
+    return build_frozen_encoder(config).encode(texts).cpu()
 
 
 def count_tokens(texts: Sequence[str]) -> list[int]:
@@ -125,22 +161,93 @@ def print_class(index: int, action: ActionDescription) -> None:
             print(f"  {'' if i else field:<{width}} {tokens:>3}  {text}{mark}")
 
 
-def draw_matrix(similarity: Tensor, labels: Sequence[str], path: Path) -> None:
-    """Draw the similarity of the classes, readable at full size."""
-    side = max(5.0, 0.14 * len(labels))
-    figure, axes = plt.subplots(figsize=(side + 2.5, side + 1.5))
-    off = similarity[~torch.eye(len(labels), dtype=torch.bool)]
-    image = axes.imshow(
-        similarity.numpy(), vmin=float(off.min()), vmax=float(off.max())
-    )
+def draw_matrix(
+    similarity: Tensor, labels: Sequence[str], title: str, path: Path
+) -> None:
+    """Draw the similarity of the classes, readable at full size.
+
+    A class is not compared with itself: the diagonal is left blank, and the colours
+    are for what is beside it.
+    """
+    many = len(labels) > MAX_CLASSES_WITH_NUMBERS
+    cell, font = (0.14, 5) if many else (0.6, 8)
+    side = max(3.0, cell * len(labels))
+    figure = Figure(figsize=(side + 2.5, side + 1.5), layout="constrained")
+    axes = figure.add_subplot()
+    shown = similarity.clone().fill_diagonal_(float("nan")).numpy()
+    image = axes.imshow(shown)
     names = [f"{label} {i}" for i, label in enumerate(labels)]
-    size = 5 if len(labels) > 40 else 8
-    axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(labels)), names, fontsize=size)
-    axes.set_title("cosine between the texts of two classes")
-    figure.colorbar(image, shrink=0.5, pad=0.01)
-    figure.savefig(path, dpi=150, bbox_inches="tight")
-    plt.close(figure)
+    axes.set_xticks(range(len(labels)), names, rotation=90, fontsize=font)
+    axes.set_yticks(range(len(labels)), names, fontsize=font)
+    axes.set_title(f"cosine between the texts of two classes\n{title}", fontsize=10)
+    if not many:
+        middle = (image.norm.vmin + image.norm.vmax) / 2  # type: ignore[operator]
+        for row, column in zip(*np.nonzero(~np.isnan(shown))):
+            value = shown[row, column]
+            axes.text(
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=font,
+                color="black" if value > middle else "white",
+            )
+    figure.colorbar(image, ax=axes, shrink=0.5, pad=0.01)
+    save_png(figure, path)
+
+
+def print_nearest(
+    index: int, similarity: Tensor, by_slot: Tensor, bank: PromptBank, count: int
+) -> None:
+    """Print the classes most similar to one, over all slots and in each."""
+    order = similarity[index].sort(descending=True, stable=True).indices.tolist()
+    order.remove(index)
+    for other in order[:count]:
+        parts = "  ".join(
+            f"{slot.name} {float(value):.2f}"
+            for slot, value in zip(bank.slots, by_slot[:, index, other])
+        )
+        value = float(similarity[index, other])
+        print(f"  {value:.3f}  {bank.labels[other]:<28} {parts}")
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Print and draw what the command line asks for.
+
+    Raises:
+        ValueError: If there is no such class, slot or preset, or a file does not fit.
+        TypeError: If the encoder has other arguments.
+        OSError: If a file is not there or cannot be written.
+        RuntimeError: If the encoder's weights cannot be had.
+        ImportError: If a library is missing.
+    """
+    path = find_description_file(args.descriptions)
+    actions = load_descriptions(path)
+    index = None if args.label is None else find_class(actions, args.label)
+    if index is not None:
+        print_class(index, actions[index])
+    bank = PromptBank(str(path), preset=args.preset)
+    names = [slot.name for slot in bank.slots]
+    if args.slot is not None and args.slot not in names:
+        raise ValueError(f"--slot {args.slot!r} is not in {args.preset}: {names}")
+    by_slot = class_similarity(bank, encode(args, bank.texts))
+    if args.slot is None:
+        similarity = by_slot.mean(0)
+    else:
+        similarity = by_slot[names.index(args.slot)]
+    texts = f"{args.slot or 'all slots'} of {args.preset}"
+    if index is not None:
+        print(f"\nnearest classes by {texts}")
+        print_nearest(index, similarity, by_slot, bank, args.nearest)
+    if args.pairs:
+        print(f"\nmost similar pairs by {texts}")
+        for one, other, value in nearest_pairs(similarity, args.pairs):
+            print(f"  {value:.3f}  {bank.labels[one]} / {bank.labels[other]}")
+    if args.matrix is not None:
+        title = f"{args.descriptions}: {texts}"
+        draw_matrix(similarity, bank.labels, title, args.matrix)
+        print(f"\nwritten: {args.matrix}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -151,43 +258,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     init_default_scope("mmaction")
-    path = find_description_file(args.descriptions)
     try:
-        actions = load_descriptions(path)
-        index = None if args.label is None else find_class(actions, args.label)
-        if index is not None:
-            print_class(index, actions[index])
-        bank = PromptBank(str(path), preset=args.preset)
-        names = [slot.name for slot in bank.slots]
-        if args.slot is not None and args.slot not in names:
-            raise ValueError(f"--slot {args.slot!r} is not in {args.preset}: {names}")
-        features = build_encoder(args, path).encode(bank.texts)
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        browse(args)
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    by_slot = class_similarity(bank, features.cpu())
-    if args.slot is None:
-        similarity = by_slot.mean(0)
-    else:
-        similarity = by_slot[names.index(args.slot)]
-    if index is not None:
-        print(f"\nnearest classes by {args.slot or 'all slots'} of {args.preset}")
-        order = similarity[index].sort(descending=True, stable=True).indices.tolist()
-        order.remove(index)
-        for other in order[: args.nearest]:
-            parts = "  ".join(
-                f"{name} {float(value):.2f}"
-                for name, value in zip(names, by_slot[:, index, other])
-            )
-            value = float(similarity[index, other])
-            print(f"  {value:.3f}  {bank.labels[other]:<28} {parts}")
-    if args.pairs:
-        print(f"\nmost similar pairs by {args.slot or 'all slots'} of {args.preset}")
-        for one, other, value in nearest_pairs(similarity, args.pairs):
-            print(f"  {value:.3f}  {bank.labels[one]} / {bank.labels[other]}")
-    if args.matrix is not None:
-        draw_matrix(similarity, bank.labels, args.matrix)
-        print(f"\nwritten: {args.matrix}")
     return 0
 
 

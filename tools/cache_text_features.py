@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -15,12 +16,17 @@ from mmengine.registry import init_default_scope
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.models.text.presets import PRESETS
 from gap_mmaction.models.text.prompt_slot import MissingFieldError
-from gap_mmaction.utils.encoder_arguments import add_encoder_arguments, without_place
+from gap_mmaction.utils.encoder_arguments import (
+    add_encoder_arguments,
+    check_encoder_arguments,
+    without_place,
+)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config whose prompts are encoded")
@@ -41,9 +47,8 @@ def parse_args() -> argparse.Namespace:
         "--device", default="cuda" if torch.cuda.is_available() else "cpu"
     )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction)
-    args = parser.parse_args()
-    if args.encoder_options and not args.encoder:
-        parser.error("--encoder-options goes with --encoder")
+    args = parser.parse_args(argv)
+    check_encoder_arguments(parser, args)
     return args
 
 
@@ -73,24 +78,33 @@ def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
     return list(texts)
 
 
-def main() -> None:
-    """Encode every text that the config's prompt bank can give."""
-    args = parse_args()
+def cache_features(args: argparse.Namespace) -> None:
+    """Encode every text that the config's prompt bank can give.
+
+    Raises:
+        ValueError: If the config has no texts, or they or the encoder are no good.
+        TypeError: If the encoder has other arguments.
+        OSError: If a file is not there or cannot be written.
+        RuntimeError: If the encoder's weights cannot be had.
+        ImportError: If its library is missing.
+    """
     config = Config.fromfile(args.config)
     if args.cfg_options:
         config.merge_from_dict(args.cfg_options)
     init_default_scope("mmaction")
-    branch = config.model.get("text_branch")
-    if not branch:
-        raise SystemExit(f"{args.config}: model.text_branch is not set, nothing to do")
-    texts = collect_texts(branch.prompts, args.presets)
-    encoder_config = dict(branch.encoder)
+    branch: Mapping[str, Any] = config.model.get("text_branch") or {}
+    if "prompts" not in branch:
+        raise ValueError(
+            f"{args.config}: model.text_branch has no prompts, so there are no texts "
+            "to encode; give a config with a TextBranch"
+        )
+    encoder_config = dict(branch.get("encoder") or {})
     if args.encoder:
         encoder_config = {"type": args.encoder, **args.encoder_options}
-    encoder_config["frozen"] = True
-    encoder = MODELS.build(encoder_config).to(args.device)
-    encoder.init_weights()
-    features = encoder.encode(texts).cpu()
+    if not encoder_config:
+        raise ValueError(f"{args.config} has no encoder; give one with --encoder")
+    texts = collect_texts(branch["prompts"], args.presets)
+    features = build_frozen_encoder(encoder_config, args.device).encode(texts).cpu()
     if args.half:
         features = features.half()
     described = {key: value for key, value in encoder_config.items() if key != "frozen"}
@@ -98,5 +112,23 @@ def main() -> None:
     print(f"{args.out}: {len(texts)} texts, {features.shape[1]} dimensions")
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Args:
+        argv: Arguments, those of the process by default.
+
+    Returns:
+        The exit status: 0, or 1 where something does not fit or cannot be had.
+    """
+    args = parse_args(argv)
+    try:
+        cache_features(args)
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,6 +27,12 @@ from gap_mmaction.generation.question import Question, make_questions
 from gap_mmaction.generation.record import Record
 from gap_mmaction.generation.review import review
 from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.utils.argument_types import (
+    count,
+    natural,
+    not_negative,
+    positive,
+)
 from gap_mmaction.utils.paths import name_of_model
 
 MOST_REMARKS = 20
@@ -77,34 +83,34 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--system", default="", help="what to tell the model before each prompt"
     )
     model.add_argument(
-        "--temperature", type=_not_negative, help="default: the model's own"
+        "--temperature", type=not_negative, help="default: the model's own"
     )
     model.add_argument(
         "--max-tokens",
-        type=_count,
+        type=count,
         help="tokens of an answer (default: the server's limit; 512 for a local model)",
     )
     model.add_argument(
-        "--n", type=_count, default=1, help="answers to each prompt (default: 1)"
+        "--n", type=count, default=1, help="answers to each prompt (default: 1)"
     )
     asking = parser.add_argument_group("asking")
     asking.add_argument(
-        "--timeout", type=_positive, default=120.0, help="seconds for one answer"
+        "--timeout", type=positive, default=120.0, help="seconds for one answer"
     )
     asking.add_argument(
         "--max-retries",
-        type=_natural,
+        type=natural,
         default=6,
         help="how often a question is put again after a temporary failure (default: 6)",
     )
     asking.add_argument(
         "--retry-delay",
-        type=_not_negative,
+        type=not_negative,
         default=1.0,
         help="seconds before the first time, doubled each time (default: 1)",
     )
     asking.add_argument(
-        "--concurrency", type=_count, default=1, help="questions at a time (default: 1)"
+        "--concurrency", type=count, default=1, help="questions at a time (default: 1)"
     )
     asking.add_argument(
         "--seed", type=int, default=0, help="of waits, and of a local model's answers"
@@ -121,7 +127,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     for name in ("in", "out"):
         dry.add_argument(
             f"--price-{name}",
-            type=_not_negative,
+            type=not_negative,
             metavar="PRICE",
             help=f"price of a million tokens {name}, for the estimate",
         )
@@ -131,8 +137,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    if args.out.suffix.lower() not in (".yaml", ".yml"):
-        parser.error(f"--out must end in .yaml, got '{args.out}'")
+    if args.out.suffix.lower() not in (".yaml", ".yml") or args.out.is_dir():
+        parser.error(f"--out must be a file and end in .yaml, got '{args.out}'")
     if args.journal is None:
         args.journal = args.out.with_name(f"{args.out.name}.journal.jsonl")
     files = [path.resolve() for path in (args.labels, args.out, args.journal)]
@@ -148,34 +154,6 @@ def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
         if args.concurrency > 1:
             parser.error("a local model answers one question at a time: --concurrency")
     args.dataset = args.dataset or args.out.stem
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not _natural(text):
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return int(text)
-
-
-def _not_negative(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
-    return value
-
-
-def _positive(text: str) -> float:
-    if not _not_negative(text):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return float(text)
 
 
 def to_ask(
@@ -307,11 +285,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 130
     except GenerationError as error:
-        print(
-            f"error: {error}\n{args.out} is not written. {args.journal} has all "
-            "answers so far, the same command goes on from there",
-            file=sys.stderr,
-        )
+        print(f"error: {error}\n{args.out} is not written.", file=sys.stderr)
+        if read_journal(args.journal):
+            print(
+                f"{args.journal} has all answers so far, the same command goes on from "
+                "there",
+                file=sys.stderr,
+            )
         return 1
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)

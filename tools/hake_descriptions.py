@@ -12,18 +12,19 @@ from pathlib import Path
 
 import torch
 import yaml
-from mmaction.registry import MODELS
 from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.generation.labels import read_labels
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import PARTS
+from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.models.text.part_states import (
     nearest_states,
     part_state_fields,
     read_part_states,
 )
+from gap_mmaction.utils.argument_types import cosine, count
 from gap_mmaction.utils.encoder_arguments import add_encoder_arguments, without_place
 
 # Looked up on the labels of NW-UCLA and NTU-120, see docs/descriptions.md.
@@ -49,19 +50,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_encoder_arguments(parser, "text encoder, e.g. HFTextEncoder", required=True)
     parser.add_argument(
         "--k",
-        type=int,
+        type=count,
         default=DEFAULT_K,
         help="states per part at the most (default: %(default)s)",
     )
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=cosine,
         default=DEFAULT_THRESHOLD,
         help="the least cosine similarity to the label (default: %(default)s)",
     )
     parser.add_argument(
         "--at-least",
-        type=int,
+        type=count,
         default=DEFAULT_AT_LEAST,
         help="states of a label, however low their similarity (default: %(default)s)",
     )
@@ -89,6 +90,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         for name in names:
             if name not in template:
                 parser.error(f"{option} {template!r} must contain {name}")
+    if args.out.is_dir():
+        parser.error(f"out, {args.out}, is a folder; give a file (.yaml)")
     if args.out.resolve() in (args.labels.resolve(), args.states.resolve()):
         parser.error(f"out, {args.out}, is read as well; give another file")
     return args
@@ -170,8 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         labels, dataset = read_classes(args.labels)
         states = read_part_states(args.states)
         config = {"type": args.encoder, **args.encoder_options}
-        encoder = MODELS.build({**config, "frozen": True}).to(args.device)
-        encoder.init_weights()
+        encoder = build_frozen_encoder(config, args.device)
         label_texts = [args.label_template.replace("{label}", name) for name in labels]
         state_texts = [
             args.state_template.replace("{part}", state.part).replace(
@@ -187,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.threshold,
             args.at_least,
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     classes = []
@@ -218,9 +220,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = args.dataset or dataset
     described = str(without_place(config))
     header = make_header(args, described, dataset, len(states))
-    write_descriptions(args.out, dataset, classes, header)
-    counts = Counter(len(kept) for kept in nearest)
-    table = ", ".join(f"{size}: {counts[size]}" for size in sorted(counts))
+    try:
+        write_descriptions(args.out, dataset, classes, header)
+    except OSError as error:
+        print(f"error: {args.out} cannot be written: {error}", file=sys.stderr)
+        return 1
+    sizes = Counter(len(kept) for kept in nearest)
+    table = ", ".join(f"{size}: {sizes[size]}" for size in sorted(sizes))
     print(f"{args.out}: {len(labels)} classes; states: classes = {table}")
     return 0
 

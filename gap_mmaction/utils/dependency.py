@@ -32,7 +32,7 @@ def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
     return RuntimeError(
         f"{encoder}: the weights of {model!r} cannot be had ({error}). Without a "
         "network give the path of a copy on disk (for OpenAI's CLIP weights together "
-        "with quick_gelu=True); or run tools/cache_text_features.py "
-        "with this config on a machine that has them, copy the feature file here and "
-        "train with model.text_branch.features=FILE"
+        "with quick_gelu=True). For training there is another way: let "
+        "tools/cache_text_features.py compute the features on a machine that has the "
+        "weights, copy the file here and set model.text_branch.features=FILE"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +29,12 @@ def add_encoder_arguments(
         default={},
         help="its arguments, e.g. model=bert-base-uncased pooling=mean",
     )
+
+
+def check_encoder_arguments(parser: ArgumentParser, args: Namespace) -> None:
+    """End with an error where there are options of no encoder."""
+    if args.encoder_options and not args.encoder:
+        parser.error("--encoder-options goes with --encoder")
 
 
 def without_place(options: Mapping[str, Any]) -> dict[str, Any]:

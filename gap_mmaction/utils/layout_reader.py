@@ -43,8 +43,11 @@ class LayoutReader:
         """
         centre = self._joint(self.layout["center"], "center")
         edges = self._pairs("inward")
-        own_bones = "bones" in self.layout
-        bones = self._pairs("bones") if own_bones else (*edges, (centre, centre))
+        if "bones" in self.layout:
+            bones = self._pairs("bones")
+        else:
+            self._check_parents(edges, centre)
+            bones = (*edges, (centre, centre))
         return Skeleton(
             name=self.name,
             joint_names=self.joint_names,
@@ -54,6 +57,18 @@ class LayoutReader:
             parts=self._groups("parts"),
             bone_parts=self._groups("bone_parts"),
         )
+
+    def _check_parents(self, edges: Sequence[Edge], centre: int) -> None:
+        """Check that the graph's edges can be the bones too."""
+        children = [child for child, _ in edges]
+        for joint, name in enumerate(self.joint_names):
+            parents = children.count(joint)
+            if parents != (0 if joint == centre else 1):
+                expected = "the center has none" if joint == centre else "not one"
+                self._fail(
+                    f"inward: {name!r} has {parents} parents, {expected}. Correct the "
+                    "edges (child, parent), or, if they are no tree, give `bones` too"
+                )
 
     def _read_joint_names(self) -> tuple[str, ...]:
         number = self.layout.get("num_node")

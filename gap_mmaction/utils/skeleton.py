@@ -131,12 +131,21 @@ class Skeleton:
                     f"{self.num_joints - 1}"
                 )
 
+    def _name(self, joint: int) -> str:
+        return f"joint {joint} ({self.joint_names[joint]!r})"
+
     def _check_bones(self, where: str) -> None:
         parents = dict(self.bones)
         if len(parents) != len(self.bones) or len(parents) != self.num_joints:
+            children = [joint for joint, _ in self.bones]
+            wrong = [
+                f"{self._name(joint)} has {children.count(joint)}"
+                for joint in range(self.num_joints)
+                if children.count(joint) != 1
+            ]
             raise ValueError(
-                f"{where}, bones: {self.num_joints} joints need one (joint, parent) "
-                f"pair each, got {len(self.bones)} pairs for {len(parents)} joints"
+                f"{where}, bones: every joint needs one (joint, parent) pair, the "
+                f"center with itself, but {', '.join(wrong)}"
             )
         for start in parents:
             joint, steps = start, 0
@@ -144,8 +153,9 @@ class Skeleton:
                 joint, steps = parents[joint], steps + 1
             if joint != self.centre:
                 raise ValueError(
-                    f"{where}, bones: no path leads from joint {start} to the center "
-                    f"{self.centre}; the bones must form a tree rooted there"
+                    f"{where}, bones: no path leads from {self._name(start)} to the "
+                    f"center {self._name(self.centre)}; the bones must form a tree "
+                    "rooted there"
                 )
         if parents[self.centre] != self.centre:
             raise ValueError(

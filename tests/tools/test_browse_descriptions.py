@@ -58,8 +58,10 @@ def test_file_that_ships(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["FILE", "fly"], "0 classes fit 'fly'; name one of ['sit down'"),
-        (["FILE", "s"], "2 classes fit 's'; name one of ['sit down', 'stand up']"),
+        (["FILE", "fly"], "0 classes fit 'fly'; give a label or an index from 0 to 2"),
+        (["FILE", "stad up"], "0 classes fit 'stad up'; give a label, such as ['stand"),
+        (["FILE", "3"], "0 classes fit '3'; give a label or an index from 0 to 2"),
+        (["FILE", "s"], "2 classes fit 's'; give a label, such as ['sit down', 'stand"),
         (["nothing", "fly"], "no description file 'data/descriptions/nothing.yaml'"),
         (["FILE", "throw", "--preset", "x"], "preset 'x' is unknown"),
         (["FILE", "throw", "--slot", "x"], "--slot 'x' is not in synonym+parts4"),
@@ -77,6 +79,45 @@ def test_errors(
     assert message in capsys.readouterr().err
 
 
-def test_nothing_asked_for(file: str) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--pairs", "-1"],
+        ["0", "--nearest", "-2"],
+        ["--matrix", "matrix.pgn"],
+        ["0", "--encoder-options", "model=x"],
+        ["0", "--encoder", "HFTextEncoder", "--features", "x.safetensors"],
+    ],
+)
+def test_usage(file: str, options: list[str]) -> None:
     with pytest.raises(SystemExit):
-        main([file])
+        main([file, *options])
+
+
+def test_letters_case(
+    file: str, features: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([file, "STAND up", "--features", features]) == 0
+    assert "1  stand up" in capsys.readouterr().out
+
+
+def test_features_of_the_base(capsys: pytest.CaptureFixture[str]) -> None:
+    # ntu60 is a part of ntu120 and has no feature file of its own.
+    assert main(["ntu60", "drop", "--nearest", "1"]) == 0
+    assert "nearest classes" in capsys.readouterr().out
+
+
+def test_own_descriptions_without_features(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([file, "throw"]) == 1
+    captured = capsys.readouterr()
+    assert "2  throw" in captured.out
+    assert "no feature file that ships has these texts" in captured.err
+    assert "--encoder" in captured.err and "--features" in captured.err
+
+
+def test_unknown_encoder(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([file, "throw", "--encoder", "HFEncoder"]) == 1
+    assert "no text encoder 'HFEncoder'" in capsys.readouterr().err

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from safetensors import safe_open
 from gap_mmaction.models.text.feature_file import open_features
 from gap_mmaction.models.text.hf_encoder import HFTextEncoder
 from gap_mmaction.models.text.prompt_bank import PromptBank
-from gap_mmaction.models.text.prompt_slot import MissingFieldError
 from tests.models.text_common import EmbeddingTextEncoder
 from tools.cache_text_features import collect_texts, main
 
@@ -33,21 +31,11 @@ def texts_of(config: str) -> tuple[str, ...]:
     return bank.texts
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["cache_text_features.py", *args])
-    main()
-
-
-def test_writes_every_text(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_writes_every_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "features.safetensors"
     config = ROOT / "configs" / "gap" / "ctrgcn_nwucla.py"
-    run(
-        monkeypatch,
-        *(str(config), str(out), "--device", "cpu"),
-        *("--encoder", "EmbeddingTextEncoder"),
-    )
+    options = ("--device", "cpu", "--encoder", "EmbeddingTextEncoder")
+    assert main([str(config), str(out), *options]) == 0
     file = open_features(out)
     assert file.texts == texts_of("ctrgcn_nwucla")
     assert "EmbeddingTextEncoder" in file.encoder
@@ -57,18 +45,16 @@ def test_writes_every_text(
     assert "140 texts, 8 dimensions" in capsys.readouterr().out
 
 
-def test_options_need_an_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_need_an_encoder() -> None:
     with pytest.raises(SystemExit):
-        run(monkeypatch, "config.py", "out", "--encoder-options", "model=x")
+        main(["config.py", "out", "--encoder-options", "model=x"])
 
 
-def test_presets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "features.safetensors"
     config = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
     encoder = ("--encoder", "EmbeddingTextEncoder", "--device", "cpu", "--half")
-    run(monkeypatch, config, str(out), *encoder, "--presets", "label", "paragraph")
+    assert main([config, str(out), *encoder, "--presets", "label", "paragraph"]) == 0
     prompts = Config.fromfile(config).model.text_branch.prompts
     expected: set[str] = set()
     for preset in ("label", "paragraph"):
@@ -77,13 +63,45 @@ def test_presets(
     with safe_open(out, framework="pt") as file:
         assert file.get_tensor("features").dtype == torch.float16
     # The set has no `manual` field.
-    run(monkeypatch, config, str(out), *encoder, "--presets", "all")
+    assert main([config, str(out), *encoder, "--presets", "all"]) == 0
     assert "left out: preset manual" in capsys.readouterr().err
     assert expected < set(open_features(out).texts)
-    with pytest.raises(MissingFieldError, match="no field 'manual'"):
-        run(monkeypatch, config, str(out), *encoder, "--presets", "manual")
-    with pytest.raises(ValueError, match="'x' is unknown"):
-        run(monkeypatch, config, str(out), *encoder, "--presets", "x")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--presets", "manual"], "no field 'manual'"),
+        (["--presets", "x"], "preset 'x' is unknown"),
+        (["--encoder", "EmbedingTextEncoder"], "did you mean 'EmbeddingTextEncoder'?"),
+        (["--encoder", "CTRGCN"], "no text encoder 'CTRGCN'"),
+        (
+            ["--encoder", "HFTextEncoder", "--encoder-options", "poolng=mean"],
+            "unknown key 'poolng' (did you mean 'pooling'?)",
+        ),
+        (["--encoder", "HFTextEncoder"], "HFTextEncoder needs ['model']"),
+        (
+            ["--encoder", "PromptLearner", "--encoder-options", "num_context=2"],
+            "a PromptLearner is trained",
+        ),
+        (["--cfg-options", "model.text_branch=None"], "model.text_branch has no promp"),
+        (
+            ["--encoder", "CachedTextEncoder", "--encoder-options", "features=x"],
+            "there is no feature file 'x'",
+        ),
+    ],
+)
+def test_errors(
+    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "features.safetensors"
+    config = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
+    if "--encoder" not in options:
+        options = [*options, "--encoder", "EmbeddingTextEncoder"]
+    assert main([config, str(out), "--device", "cpu", *options]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(("name", "config"), SHIPPED.items())

@@ -269,6 +269,16 @@ def test_gives_up_and_goes_on_later(
     check(out)
 
 
+def test_nothing_to_go_on_from(
+    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ChatServer(lambda prompt, attempt: "status:404") as server:
+        assert run(labels, out, url=server.url) == 1
+    error = capsys.readouterr().err
+    assert f"{out} is not written" in error
+    assert "goes on from there" not in error
+
+
 def test_key_stays_secret(
     labels: Path,
     out: Path,
@@ -341,7 +351,7 @@ def test_dry_run_knows_the_journal(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--out", "mine.txt"), "--out must end in .yaml"),
+        (("--out", "mine.txt"), "--out must be a file and end in .yaml"),
         (("--labels", "mine.yaml", "--out", "mine.yaml"), "three different files"),
         (("--journal", "labels.txt"), "three different files"),
         (("--price-in", "1"), "go together"),

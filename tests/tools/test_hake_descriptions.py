@@ -249,9 +249,9 @@ def test_missing_files(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--k", "0"), "k must be at least 1"),
-        (("--at-least", "0"), "at_least must be at least 1"),
-        (("--threshold", "2"), "threshold must be a cosine"),
+        (("--k", "0"), "--k: must be 1 or more"),
+        (("--at-least", "0"), "--at-least: must be 1 or more"),
+        (("--threshold", "2"), "'2' is no cosine"),
     ],
 )
 def test_bad_numbers(
@@ -261,8 +261,8 @@ def test_bad_numbers(
     options: tuple[str, ...],
     message: str,
 ) -> None:
-    file = write_descriptions(tmp_path)
-    assert run(file, tmp_path / "out.yaml", states, *options) == 1
+    with pytest.raises(SystemExit):
+        run(write_descriptions(tmp_path), tmp_path / "out.yaml", states, *options)
     assert message in capsys.readouterr().err
 
 
@@ -271,7 +271,7 @@ def test_bad_options(tmp_path: Path, states: Path) -> None:
     for options in (("--label-template", "x"), ("--state-template", "{part}")):
         with pytest.raises(SystemExit):
             run(file, tmp_path / "out.yaml", states, *options)
-    for out in (Path(file), states):
+    for out in (Path(file), states, tmp_path):
         with pytest.raises(SystemExit):
             run(file, out, states)
 

@@ -297,6 +297,8 @@ class TestLabels:
         error = tool.fail(labels="row;1;2;3;4;5;6")
         assert "labels.txt, line 1: 'row;1;2;3;4;5;6' has a ';'" in error
         assert "--parts" in error
+        error = tool.fail(labels="row,paddle,canoe\nwave,greet,hail")
+        assert "every line is separated by ','" in error
 
     def test_where_it_ends(self, tool: Importer) -> None:
         error = tool.fail(synonyms="reach, then grab; snatch")
@@ -312,6 +314,10 @@ class TestFiles:
     def test_empty(self, tool: Importer) -> None:
         assert "parts.txt is empty" in tool.fail(parts=" \n")
 
+    def test_tabs(self, tool: Importer) -> None:
+        error = tool.fail(labels="row\nwave", synonyms="row\tpaddle\nwave\tgreet")
+        assert "synonyms.txt, line 1: 'row paddle' is separated by tabs" in error
+
     def test_no_text(self, tool: Importer) -> None:
         path = tool.folder / "latin.txt"
         path.write_bytes(b"caf\xe9")
@@ -325,6 +331,8 @@ class TestFiles:
         for options in (
             ["--dataset", "x", "--out", str(tool.out)],
             ["--dataset", "x", "--out", str(path), "--labels", str(path)],
+            ["--dataset", "x", "--out", "out.txt", "--labels", str(path)],
+            ["--dataset", "x", "--out", str(path.parent), "--labels", str(path)],
         ):
             with pytest.raises(SystemExit):
                 main(options)

@@ -22,6 +22,7 @@ from gap_mmaction.evaluation.class_comparison import ClassComparison, compare_cl
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.figure_file import save_png
 
 BETTER, WORSE = "#7fb0dd", "#e6a57a"
 CSV_COLUMNS = (
@@ -149,8 +150,7 @@ def draw(
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("difference of accuracy in points, with 95 % interval")
     axes.set_title(title, fontsize=10)
-    with atomic_file(path) as stream:
-        figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+    save_png(figure, path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

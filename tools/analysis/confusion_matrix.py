@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.confusion import confusion_matrix, most_confused
 from gap_mmaction.evaluation.score_file import load_scores
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.figure_file import save_png
 
 MAX_CLASSES_WITH_NUMBERS = 20
 DARK = 0.4
@@ -88,8 +88,7 @@ def draw(path: Path, matrix: np.ndarray, names: list[str], title: str) -> None:
             )
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
     bar.set_label("share of the true class")
-    with atomic_file(path) as stream:
-        figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+    save_png(figure, path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

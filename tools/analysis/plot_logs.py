@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gap_mmaction.evaluation.training_log import TrainingLog, read_training_log
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.figure_file import save_png
 
 DEFAULT_KEYS = ("loss", "loss_cls", "acc/top1")
 
@@ -119,8 +119,7 @@ def draw(
         frameon=False,
         fontsize=9,
     )
-    with atomic_file(path) as stream:
-        figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+    save_png(figure, path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

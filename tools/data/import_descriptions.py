@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
+from gap_mmaction.generation.labels import check_one_a_line
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import PARTS
 
@@ -27,6 +28,7 @@ PART_WORD = re.compile(
     re.IGNORECASE,
 )
 SEPARATORS = ";,"
+TAB = re.compile(r"[^;,\s] *\t+ *[^;,\s]")
 
 Texts = dict[str, Union[str, list[str]]]
 
@@ -95,6 +97,12 @@ def read_lines(path: Path) -> list[Line]:
     ]
     if not lines:
         raise ImportFileError(f"{path} is empty; one class a line is expected")
+    for number, content in enumerate(text.split("\n"), start=1):
+        if TAB.search(content):
+            raise ImportFileError(
+                f"{path}, line {number}: {_start(' '.join(content.split()))!r} is "
+                "separated by tabs; separate by ';' or ','"
+            )
     return lines
 
 
@@ -353,6 +361,8 @@ def import_descriptions(paths: dict[str, Path], report: Report) -> list[Texts]:
         if kind not in paths:
             continue
         lines = read_lines(paths[kind])
+        if kind == "labels":
+            check_one_a_line([line.text for line in lines], str(paths[kind]))
         labels, found[kind] = FileReader(kind, known, report).read(lines)
         if known is None:
             known = list(zip(labels, lines))
@@ -393,6 +403,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     given = [getattr(args, kind) for kind in KINDS if getattr(args, kind)]
     if not given:
         parser.error("give at least one of " + ", ".join(f"--{k}" for k in KINDS))
+    if args.out.suffix.lower() not in (".yaml", ".yml") or args.out.is_dir():
+        parser.error(f"--out must be a file and end in .yaml, got '{args.out}'")
     if args.out.resolve() in [path.resolve() for path in given]:
         parser.error(f"--out {args.out} is read as well; give another file")
     return args
@@ -429,7 +441,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{sources}\n"
         "The rights to the texts are those of the authors of these files."
     )
-    write_descriptions(args.out, args.dataset, classes, header)
+    try:
+        write_descriptions(args.out, args.dataset, classes, header)
+    except OSError as error:
+        print(f"error: {args.out} cannot be written: {error}", file=sys.stderr)
+        return 1
     print(f"{args.out}: {len(classes)} classes, fields {', '.join(classes[0])}")
     return 0
 

@@ -9,6 +9,8 @@ from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from gap_mmaction.utils.config_keys import check_keys, registered
+
 from ..data_preprocessors import SkeletonDataPreprocessor
 from .checkpoint_fit import check_fit
 
@@ -56,9 +58,24 @@ class RecognizerGAP(RecognizerGCN):
             test_cfg=test_cfg,
             data_preprocessor=data_preprocessor,
         )
+        self._check_width()
         self.text_branch = None
         if text_branch is not None:
-            self.text_branch = MODELS.build({**self._defaults(), **text_branch})
+            config = {**self._defaults(), **text_branch}
+            branch = registered(config["type"])
+            if branch is not None:
+                check_keys(branch, config, "model.text_branch")
+            self.text_branch = MODELS.build(config)
+
+    def _check_width(self) -> None:
+        """Check the head's width against the backbone's, where that tells its own."""
+        width = getattr(self.backbone, "out_channels", None)
+        if self.with_cls_head and width not in (None, self.cls_head.in_channels):
+            raise ValueError(
+                f"model.cls_head.in_channels is {self.cls_head.in_channels}, but "
+                f"{type(self.backbone).__name__} of this base_channels gives {width} "
+                f"channels; set model.cls_head.in_channels={width}"
+            )
 
     def _defaults(self) -> dict[str, Any]:
         """Give the text branch's arguments that other parts of the model know."""

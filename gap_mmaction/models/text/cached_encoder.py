@@ -53,9 +53,10 @@ class CachedTextEncoder(TextEncoder):
                 f"{len(set(texts))} that are needed are not in it, the first is "
                 f"{missing[0]!r} (sha256 of the file's texts "
                 f"{hash_texts(self.file.texts)[:12]}, of those needed "
-                f"{hash_texts(texts)[:12]}). Make it again with "
-                "tools/cache_text_features.py and this config, on any machine that has "
-                "the text model, and set model.text_branch.features to it"
+                f"{hash_texts(texts)[:12]}). Make one with "
+                "tools/cache_text_features.py from these descriptions and this preset "
+                "(`--presets all` takes every one), on any machine that has the text "
+                "model, and give that (in a config, model.text_branch.features)"
             )
         return self.file.read()[[rows[text] for text in texts]]
 

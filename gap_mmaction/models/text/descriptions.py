@@ -73,7 +73,8 @@ def _load(
     except FileNotFoundError:
         raise FileNotFoundError(
             f"there is no description file {str(path)!r}; write one after "
-            "docs/descriptions.md, or set model.text_branch.prompts.descriptions"
+            "docs/descriptions.md, or correct the name (in a config, "
+            "model.text_branch.prompts.descriptions)"
         ) from None
     except UnicodeDecodeError as error:
         raise DescriptionError(f"{path} is no UTF-8 text: {error}") from error

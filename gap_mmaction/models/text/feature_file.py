@@ -75,7 +75,8 @@ def open_features(path: str | Path) -> FeatureFile:
         ValueError: If it is no feature file, or its hash does not fit its texts.
     """
     remedy = (
-        "make one with tools/cache_text_features.py and set model.text_branch.features"
+        "make one with tools/cache_text_features.py, or correct the name (in a config, "
+        "model.text_branch.features)"
     )
     path = Path(path)
     if not path.is_file():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.dist import get_rank
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.paths import find_shipped_file
@@ -78,6 +80,7 @@ class PromptBank(nn.Module):
         variants = [
             [slot.variants(action) for action in actions] for slot in self.slots
         ]
+        self._warn_of_shared_texts(variants)
         every = (text for slot in variants for texts in slot for text in texts)
         index = {text: i for i, text in enumerate(dict.fromkeys(every))}
         self.texts = tuple(index)
@@ -90,6 +93,21 @@ class PromptBank(nn.Module):
         self.register_buffer("counts", counts, persistent=False)
         self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
         self.step = 0
+
+    def _warn_of_shared_texts(self, variants: Sequence[Sequence[list[str]]]) -> None:
+        """Tell of texts that two classes have, which the loss cannot set apart."""
+        for slot, of_classes in zip(self.slots, variants):
+            first: dict[str, str] = {}
+            for label, texts in zip(self.labels, of_classes):
+                for text in texts:
+                    if first.setdefault(text, label) != label:
+                        print_log(
+                            f"{self.descriptions}, prompt slot {slot.name!r}: classes "
+                            f"{first[text]!r} and {label!r} share the text {text!r}, "
+                            "which cannot set them apart; reword one of them",
+                            logger="current",
+                            level=logging.WARNING,
+                        )
 
     def sample(self, labels: Tensor) -> Tensor:
         """Draw a text for every sample and slot.
@@ -130,8 +148,8 @@ def _read_slots(
 ) -> tuple[PromptSlot, ...]:
     if preset is not None and slots is not None:
         raise ValueError(
-            f"PromptBank: give `preset` ({preset!r}) or `slots`, not both; set the "
-            "other one to None"
+            f"PromptBank: give `preset` ({preset!r}) or `slots`, not both. Where the "
+            "config that you inherit sets the preset, write preset=None beside slots"
         )
     if slots is None:
         name = "synonym+parts4" if preset is None else preset

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
+from gap_mmaction.utils.config_keys import did_you_mean
+
 from .descriptions import ActionDescription
 
 TextItem = Union[str, Sequence[str]]
@@ -78,11 +80,19 @@ class PromptSlot:
 
     def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:
         if name not in action.fields:
+            remedy = (
+                "Add the field to the class, or take another preset or other slots (in "
+                "a config, model.text_branch.prompts)"
+            )
+            if " " in name:
+                remedy = (
+                    "Words of one's own need a field in braces beside them, such as "
+                    f"'{name} {{label}}'"
+                )
             raise MissingFieldError(
                 f"{action.where}: class {action.label!r} has no field {name!r}, which "
-                f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}. Add "
-                "the field to the class, or take another preset or other slots "
-                "(model.text_branch.prompts)"
+                f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}"
+                f"{did_you_mean(name, action.fields)}. {remedy}"
             )
         return action.fields[name]
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import torch
 from mmaction.registry import MODELS
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from gap_mmaction.skeletons import Layout
+from gap_mmaction.utils.config_keys import registered
 
 from ..heads import PartPoolingHead
 from ..losses import MultiPartContrastiveLoss
 from .cached_encoder import CachedTextEncoder
 from .gather import gather_from_ranks
 from .prompt_bank import PromptBank
+from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder, Tokens, TransformerTextEncoder
 
 
@@ -31,7 +34,7 @@ class TextBranch(BaseModule):
     Args:
         prompts: Config of the :class:`PromptBank`.
         encoder: Config of the text encoder; not used, not even built, if ``features``
-            are given.
+            are given, which the log says.
         features: A file with the features of all texts, see
             :class:`CachedTextEncoder`.
         head: Config of the :class:`PartPoolingHead`, what it takes from the other
@@ -67,6 +70,7 @@ class TextBranch(BaseModule):
         )
         slots = self.prompts.slots
         text_encoder = _build_encoder(encoder, features)
+        self._source = "" if features is None else f"text features of {features}"
         self.head: PartPoolingHead = MODELS.build(
             {
                 "type": "PartPoolingHead",
@@ -107,6 +111,11 @@ class TextBranch(BaseModule):
     def init_weights(self) -> None:
         """Read the pretrained text weights; run a frozen encoder and let it go."""
         super().init_weights()
+        if self._source:
+            print_log(f"{self._source}; no text encoder is built", logger="current")
+        if self.encoder is not None:
+            # Before the first batch, as texts may not suit the encoder.
+            self._tokens = self.encoder.tokenize(self.prompts.texts)
         if self._frozen_encoder:
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()
@@ -165,6 +174,11 @@ class TextBranch(BaseModule):
 
 def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
     if features is not None:
+        if encoder is not None and registered(encoder["type"]) is PromptLearner:
+            raise ValueError(
+                f"TextBranch: `features` ({features!r}) are fixed and leave a "
+                "PromptLearner nothing to learn; set model.text_branch.features=None"
+            )
         return CachedTextEncoder(features)
     if encoder is None:
         raise ValueError(

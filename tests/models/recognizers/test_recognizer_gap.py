@@ -133,6 +133,19 @@ class TestTextBranch:
         config["cls_head"]["num_classes"] = 4
         assert _build(config).text_branch.head.pooling.shape == (25, 5)
 
+    def test_keys_are_checked(self, file: str) -> None:
+        config = _config(file)
+        config["text_branch"]["feature"] = "x"
+        message = r"model\.text_branch: unknown key 'feature' \(did you mean 'features'"
+        with pytest.raises(TypeError, match=message):
+            _build(config)
+
+    def test_width_is_checked(self) -> None:
+        config = _config()
+        config["backbone"]["base_channels"] = 16
+        with pytest.raises(ValueError, match=r"set model\.cls_head\.in_channels=16"):
+            _build(config)
+
     def test_class_count_is_checked(self, file: str) -> None:
         with pytest.raises(ValueError, match=r"describes 3 classes, .*num_classes=4"):
             _build(_config(file, num_classes=4))

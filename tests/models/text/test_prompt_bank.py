@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -162,6 +163,30 @@ class TestErrors:
     def test_preset_and_slots(self, file: str) -> None:
         with pytest.raises(ValueError, match=r"`preset` \('synonym'\) or `slots`, not"):
             PromptBank(file, preset="synonym", slots=SYNONYMS)
+
+    def test_words_without_a_field(self, file: str) -> None:
+        slots = [dict(name="all", joints="global", text=["a person doing", "label"])]
+        with pytest.raises(ValueError, match=r"in braces .*'a person doing \{label\}'"):
+            PromptBank(file, slots=slots)
+
+    def test_nearly_a_field(self, file: str) -> None:
+        slots = [dict(name="all", joints="global", text="synonym")]
+        with pytest.raises(ValueError, match=r"did you mean 'synonyms'\?"):
+            PromptBank(file, slots=slots)
+
+    def test_shared_text(self, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        logged: list[str] = []
+
+        def log(message: str, **_: Any) -> None:
+            logged.append(message)
+
+        monkeypatch.setattr(prompt_bank, "print_log", log)
+        words = PromptBank(file, preset="synonym").texts
+        assert not logged
+        path = Path(file)
+        path.write_text(path.read_text().replace(words[-1], words[0]))
+        PromptBank(file, preset="synonym")
+        assert len(logged) == 1 and f"share the text {words[0]!r}" in logged[0]
 
     def test_no_slot(self, file: str) -> None:
         with pytest.raises(ValueError, match="at least one slot"):

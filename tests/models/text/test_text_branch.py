@@ -343,6 +343,17 @@ class TestErrors:
         with pytest.raises(ValueError, match="'kinect' is unknown"):
             _build(file, FROZEN, layout="kinect")
 
+    def test_features_and_a_learner(self, file: str) -> None:
+        encoder = dict(type="PromptLearner", encoder=TUNED)
+        with pytest.raises(ValueError, match=r"text_branch\.features=None"):
+            _build(file, encoder, features="some.safetensors")
+
+    def test_texts_are_checked_before_training(self, file: str) -> None:
+        encoder = dict(type="PromptLearner", encoder=TUNED, num_context=2, num_texts=4)
+        branch = _build(file, encoder, prompts=dict(preset="label"))
+        with pytest.raises(ValueError, match=r"num_texts is 4.* have 3 texts"):
+            branch.init_weights()
+
     def test_no_encoder(self, file: str) -> None:
         with pytest.raises(ValueError, match=r"set `encoder`, .* or `features`"):
             _build(file)

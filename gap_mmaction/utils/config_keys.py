@@ -1,0 +1,55 @@
+"""Check the keys of a config against what a class takes."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmaction.registry import MODELS
+
+
+def registered(kind: str | type) -> Any:
+    """Give the class that a config's ``type`` names; None if there is none."""
+    return MODELS.get(kind) if isinstance(kind, str) else kind
+
+
+def check_keys(
+    build: Callable[..., Any], config: Mapping[str, Any], where: str
+) -> None:
+    """Check that a config names arguments of a class, and all that it needs.
+
+    Args:
+        build: The class or function that the config is for; one with ``**kwargs``
+            takes any key.
+        config: Its arguments, with or without ``type``.
+        where: What the message calls the config, such as ``model.text_branch``.
+
+    Raises:
+        TypeError: If a key is unknown or one is missing.
+    """
+    parameters = dict(inspect.signature(build).parameters)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for key in config:
+        if key != "type" and key not in parameters:
+            raise TypeError(
+                f"{where}: unknown key {key!r}{did_you_mean(key, parameters)}; "
+                f"{build.__name__} takes {list(parameters)}"
+            )
+    missing = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is not parameter.VAR_POSITIONAL
+        and name not in config
+    ]
+    if missing:
+        raise TypeError(f"{where}: {build.__name__} needs {missing}, set it")
+
+
+def did_you_mean(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """Give `` (did you mean ...?)``, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
