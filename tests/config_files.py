@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from gap_mmaction.datasets.synthetic import make_synthetic
 from gap_mmaction.models.text import prompt_bank
+from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +25,7 @@ BASES = sorted((ROOT / "configs" / "_base_").rglob("*.py"))
 LOADERS = ("train", "val", "test")
 WIDTH = 8
 
-_descriptions = functools.cache(prompt_bank.load_descriptions)
+_descriptions = functools.cache(load_descriptions)
 
 
 @functools.cache
