@@ -139,6 +139,9 @@ _NTU = Skeleton(
     author_edges=_NTU_AUTHOR_EDGES,
     bones=(*_NTU_AUTHOR_EDGES, (20, 20)),
     centre=20,
+    # The public implementation roots the matrix it makes bones with in the middle of
+    # the spine.
+    hierarchy_root=1,
     parts={
         "upper": (*_span(1, 11), *_span(20, 24)),
         "head": (2, 3, 20),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import mmaction
 import numpy as np
 import pytest
 import torch
@@ -13,32 +14,31 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 
 from gap_mmaction.models.recognizers import RecognizerGAP
-from gap_mmaction.skeletons import STREAMS, get_skeleton
+from gap_mmaction.skeletons import get_skeleton
+from tests.config_files import (
+    BASES,
+    LEAVES,
+    LOADERS,
+    ROOT,
+    dataset_of,
+    load,
+    read_descriptions_once,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
-LEAVES = sorted((ROOT / "configs" / "gap").glob("*.py"))
-BASES = sorted((ROOT / "configs" / "_base_").rglob("*.py"))
-
-
-def load(path: Path) -> Config:
-    return Config.fromfile(path)
+MMACTION2_CONFIG = "stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d"
+PACK = ("PackActionInputs",)
 
 
 def pipelines(config: Config) -> list[list[dict[str, Any]]]:
-    found = []
-    for loader in ("train", "val", "test"):
-        dataset = config[f"{loader}_dataloader"].dataset
-        found.append(dataset.get("dataset", dataset).pipeline)
-    return found
+    return [dataset_of(config, loader).pipeline for loader in LOADERS]
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
 def test_leaf_builds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    read_descriptions_once(monkeypatch)
     config = load(path)
     branch = config.model.text_branch
-    prompts = MODELS.build({"type": "PromptBank", **branch.prompts})
-    assert len(prompts.labels) == config.model.cls_head.num_classes
     if "features" not in branch:
         # Building CLIP's tower for every leaf would take minutes; one test does.
         branch.features = "data/text_features/nwucla_minilm.safetensors"
@@ -50,6 +50,8 @@ def test_leaf_builds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for pipeline in pipelines(config):
         for transform in pipeline:
             TRANSFORMS.build(transform)
+    assert model.text_branch is not None
+    assert len(model.text_branch.prompts.labels) == config.model.cls_head.num_classes
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
@@ -57,33 +59,89 @@ def test_layout_is_the_same_everywhere(path: Path) -> None:
     config = load(path)
     layout = config.model.data_preprocessor.layout
     assert config.model.backbone.graph_cfg.layout == layout
-    for loader in ("train", "val", "test"):
-        dataset = config[f"{loader}_dataloader"].dataset
-        dataset = dataset.get("dataset", dataset)
+    for loader in LOADERS:
+        dataset = dataset_of(config, loader)
         assert dataset.layout == layout
         assert dataset.num_classes == config.model.cls_head.num_classes
 
 
-@pytest.mark.parametrize("stream", STREAMS[1:])
-def test_stream_leaf_differs_in_the_stream_alone(stream: str) -> None:
-    joint = load(ROOT / "configs" / "gap" / "ctrgcn_nwucla.py").to_dict()
-    other = load(ROOT / "configs" / "gap" / f"ctrgcn_nwucla_{stream}.py").to_dict()
-    assert other["model"]["data_preprocessor"]["stream"] == stream
-    other["model"]["data_preprocessor"]["stream"] = "joint"
-    assert other == joint
-
-
 def test_recipe_of_the_paper() -> None:
-    ntu = load(ROOT / "configs" / "gap" / "ctrgcn_ntu120.py")
-    assert ntu.train_dataloader.batch_size * 8 == ntu.auto_scale_lr.base_batch_size
-    ucla = load(ROOT / "configs" / "gap" / "ctrgcn_nwucla.py")
-    assert ucla.train_dataloader.batch_size == ucla.auto_scale_lr.base_batch_size == 64
-    assert ucla.train_dataloader.dataset.times == 5
-    for config, lr, decay in ((ntu, 0.1, 5e-4), (ucla, 0.2, 4e-4)):
+    for name, classes, frames in (
+        *(("ntu60", 60, 64), ("ntu60-xview", 60, 64)),
+        *(("ntu120", 120, 64), ("ntu120-xset", 120, 64), ("nwucla", 10, 52)),
+    ):
+        config = load(ROOT / "configs" / "gap" / f"ctrgcn_{name}.py")
+        ucla = name == "nwucla"
+        gpus = 1 if ucla else 8
+        total = config.train_dataloader.batch_size * gpus
+        assert total == config.auto_scale_lr.base_batch_size == (64 if ucla else 200)
+        assert config.train_dataloader.dataset.get("times", 1) == (5 if ucla else 1)
         optimizer = config.optim_wrapper.optimizer
-        assert (optimizer.lr, optimizer.weight_decay) == (lr, decay)
+        expected = (0.2, 4e-4) if ucla else (0.1, 5e-4)
+        assert (optimizer.lr, optimizer.weight_decay) == expected
         assert config.train_cfg.max_epochs == 110
+        assert config.param_scheduler[0].end == 5
         assert config.param_scheduler[1].milestones == [90, 100]
+        for pipeline in pipelines(config):
+            (clip,) = (step["clip_len"] for step in pipeline if "clip_len" in step)
+            assert clip == frames
+        assert config.model.cls_head.num_classes == classes
+        assert config.model.cls_head.init_cfg.std == round((2 / classes) ** 0.5, 3)
+        if not ucla:
+            train, val, test = pipelines(config)
+            assert train[1]["p_interval"] == (0.5, 1.0)
+            assert val[1]["p_interval"] == test[1]["p_interval"] == (0.95,)
+            assert train[2] == dict(type="RandomRotation3D", max_angle=0.3)
+
+
+def test_initialization_reaches_the_classifier() -> None:
+    config = load(ROOT / "configs" / "gap" / "ctrgcn_ntu60.py")
+    head = MODELS.build(config.model.cls_head)
+    torch.manual_seed(0)
+    head.init_weights()
+    assert head.fc.weight.std().item() == pytest.approx(0.183, rel=0.03)
+
+
+SPLITS = {"ntu60": ("xsub", "xview"), "ntu120": ("xsub", "xset")}
+
+
+@pytest.mark.parametrize("family", ["", "_mmaction2"])
+@pytest.mark.parametrize("data", list(SPLITS))
+def test_splits(data: str, family: str) -> None:
+    for split in SPLITS[data]:
+        suffix = "" if split == "xsub" else f"-{split}"
+        name = f"ctrgcn_{data}{suffix}{family}.py"
+        config = load(ROOT / "configs" / "gap" / name)
+        for loader, part in (("train", "train"), ("val", "val"), ("test", "val")):
+            dataset = dataset_of(config, loader)
+            assert dataset.split == f"{split}_{part}"
+            assert dataset.ann_file == f"data/skeleton/{data}_3d.pkl"
+            assert dataset.get("test_mode", False) is (part == "val")
+
+
+def test_recipe_of_mmaction2() -> None:
+    folder = Path(mmaction.__file__).parent / ".mim" / "configs" / "skeleton"
+    theirs = load(folder / "stgcnpp" / f"{MMACTION2_CONFIG}.py")
+    ours = load(ROOT / "configs" / "gap" / "ctrgcn_ntu60_mmaction2.py")
+    for pipeline, expected in zip(pipelines(ours), pipelines(theirs)):
+        # The stream is made by the model, and the dumps have the samples' names.
+        steps = [
+            [str(TRANSFORMS.build(step)) for step in steps if step["type"] not in other]
+            for steps, other in ((pipeline, PACK), (expected, (*PACK, "GenSkeFeat")))
+        ]
+        assert steps[0] == steps[1]
+    for loader in LOADERS:
+        mine, other = ours[f"{loader}_dataloader"], theirs[f"{loader}_dataloader"]
+        assert mine.batch_size == other.batch_size
+        assert mine.dataset.get("times") == other.dataset.get("times")
+        for key in ("ann_file", "split", "test_mode"):
+            pair = [dataset_of(config, loader).get(key) for config in (ours, theirs)]
+            assert pair[0] == pair[1]
+    for key in ("param_scheduler", "train_cfg", "auto_scale_lr"):
+        assert ours[key] == theirs[key], key
+    assert ours.optim_wrapper.optimizer == theirs.optim_wrapper.optimizer
+    # mmaction2's initialization of the classifier.
+    assert "init_cfg" not in ours.model.cls_head
 
 
 def test_bases_share_no_keys() -> None:

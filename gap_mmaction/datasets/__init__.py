@@ -4,14 +4,18 @@ from gap_mmaction.datasets.skeleton_dataset import SkeletonDataset
 from gap_mmaction.datasets.transforms import (
     CenterSkeleton,
     MinMaxNormalize3D,
+    RandomRotation3D,
     RandomViewRotation,
     SampleSortedFrames,
+    ValidCropResize,
 )
 
 __all__ = [
     "CenterSkeleton",
     "MinMaxNormalize3D",
+    "RandomRotation3D",
     "RandomViewRotation",
     "SampleSortedFrames",
     "SkeletonDataset",
+    "ValidCropResize",
 ]

@@ -34,6 +34,8 @@ class Skeleton:
             stands for the bone that ends in it.
         author_edges: ``(child, parent)`` pairs of the authors' graph where it
             differs from mmaction2's; empty where it does not.
+        hierarchy_root: The joint at the root of :attr:`hierarchy`, if it is not the
+            centre.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Skeleton:
     parts: Mapping[str, tuple[int, ...]]
     bone_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     author_edges: tuple[Edge, ...] = ()
+    hierarchy_root: int | None = None
 
     def __post_init__(self) -> None:
         """Check the table.
@@ -57,6 +60,8 @@ class Skeleton:
             for edge in getattr(self, key):
                 self._check_joints(edge, f"{where}, {key} {tuple(edge)}")
         self._check_joints((self.centre,), f"{where}, center")
+        if self.hierarchy_root is not None:
+            self._check_joints((self.hierarchy_root,), f"{where}, hierarchy_root")
         self._check_bones(where)
         for key in ("parts", "bone_parts"):
             for part, joints in getattr(self, key).items():
@@ -71,6 +76,20 @@ class Skeleton:
     def num_joints(self) -> int:
         """The number of joints V."""
         return len(self.joint_names)
+
+    @property
+    def hierarchy(self) -> tuple[Edge, ...]:
+        """The bones as ``(joint, parent)`` of a tree rooted in ``hierarchy_root``.
+
+        The same pairs as ``bones``, turned round on the way from one root to the
+        other; one for every joint but the root.
+        """
+        parents = dict(self.bones)
+        path = [self.centre if self.hierarchy_root is None else self.hierarchy_root]
+        while path[-1] != self.centre:
+            path.append(parents[path[-1]])
+        parents.update(zip(path[1:], path))
+        return tuple(pair for pair in sorted(parents.items()) if pair[0] != path[0])
 
     def part(self, name: str, stream: str = "joint") -> tuple[int, ...]:
         """Give the joints of a part.

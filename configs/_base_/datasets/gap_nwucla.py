@@ -42,7 +42,7 @@ val_dataloader = dict(
             dict(type="MinMaxNormalize3D"),
             dict(type="SampleSortedFrames", clip_len=52, test_mode=True),
             dict(type="FormatGCNInput", num_person=1),
-            dict(type="PackActionInputs"),
+            dict(type="PackActionInputs", meta_keys=("frame_dir",)),
         ],
     ),
 )

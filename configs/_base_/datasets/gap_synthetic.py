@@ -32,7 +32,7 @@ val_dataloader = dict(
             dict(type="UniformSampleFrames", clip_len=32, test_mode=True),
             dict(type="PoseDecode"),
             dict(type="FormatGCNInput", num_person=1),
-            dict(type="PackActionInputs"),
+            dict(type="PackActionInputs", meta_keys=("frame_dir",)),
         ],
     ),
 )

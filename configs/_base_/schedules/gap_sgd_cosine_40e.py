@@ -1,12 +1,9 @@
 # A schedule for one CPU: 3 epochs of warm-up, then a cosine, 40 epochs in all.
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_begin=1, val_interval=5)
-val_cfg = dict(type="ValLoop")
-test_cfg = dict(type="TestLoop")
+_base_ = "./gap_sgd_110e.py"
 
-optim_wrapper = dict(
-    type="OptimWrapper",
-    optimizer=dict(type="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=4e-4),
-)
+train_cfg = dict(max_epochs=40, val_interval=5)
+
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(weight_decay=4e-4))
 
 param_scheduler = [
     dict(
@@ -27,4 +24,4 @@ param_scheduler = [
     ),
 ]
 
-auto_scale_lr = dict(enable=False, base_batch_size=32)
+auto_scale_lr = dict(base_batch_size=32)

@@ -15,6 +15,10 @@ from gap_mmaction.skeletons import get_skeleton
 def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
     """Subtract one joint of the first person's first frame from everything.
 
+    The first person is the first one who is there in any frame, be it later than
+    another one: actor 1 of NTU RGB+D, whose first frame is the origin also where actor
+    2 comes earlier. What was centred already is left as it is.
+
     Args:
         keypoint: ``[M, T, V, C]``; persons at zero in all joints are not there.
         joint: 0-based index of the joint.
@@ -23,8 +27,8 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
         float64, same shape, in the same unit; absent persons stay at zero.
     """
     present = find_presence(keypoint)
-    # The first person of the first frame with anybody in it.
-    frame, person = np.unravel_index(np.argmax(present.T), present.T.shape)
+    person = int(present.any(axis=1).argmax())
+    frame = int(present[person].argmax())
     moved = keypoint.astype(np.float64)
     moved -= moved[person, frame, joint].copy()
     return np.where(present[..., None, None], moved, 0.0)
@@ -32,9 +36,10 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class CenterSkeleton(BaseTransform):
-    """Subtract one joint of person 0 in frame 0 from the whole sequence.
+    """Subtract one joint of person 0 in their first frame from the whole sequence.
 
-    As in the NW-UCLA feeder of CTR-GCN, which takes joint 1, the spine. Unlike stock
+    As in CTR-GCN's NW-UCLA feeder and its scripts for NTU RGB+D, which take joint 1,
+    the spine. Persons stay at zero in frames in which they are not there. Unlike stock
     ``PreNormalize3D`` it neither turns the body nor drops frames.
 
     Required and modified key: ``keypoint`` ``[M, T, V, C]``, becomes float64.

@@ -8,7 +8,11 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-_NUM_COORDINATES = 3
+from gap_mmaction.datasets.transforms.axis_rotations import (
+    NUM_COORDINATES,
+    about_x,
+    about_y,
+)
 
 
 def rotation_matrix(degrees_x: float, degrees_y: float) -> np.ndarray:
@@ -21,12 +25,8 @@ def rotation_matrix(degrees_x: float, degrees_y: float) -> np.ndarray:
     Returns:
         ``Ry Rx``, float64 ``[3, 3]``, to be used as ``row @ matrix``.
     """
-    (cos_x, cos_y), (sin_x, sin_y) = (
-        function(np.radians([degrees_x, degrees_y])) for function in (np.cos, np.sin)
-    )
-    about_x = np.array([[1, 0, 0], [0, cos_x, sin_x], [0, -sin_x, cos_x]])
-    about_y = np.array([[cos_y, 0, -sin_y], [0, 1, 0], [sin_y, 0, cos_y]])
-    return np.asarray(about_y @ about_x)
+    x, y = np.radians([degrees_x, degrees_y])
+    return np.asarray(about_y(y) @ about_x(x))
 
 
 def rotate(keypoint: np.ndarray, degrees_x: float, degrees_y: float) -> np.ndarray:
@@ -79,7 +79,7 @@ class RandomViewRotation(BaseTransform):
             The sample.
         """
         keypoint = results["keypoint"]
-        if keypoint.shape[-1] != _NUM_COORDINATES:
+        if keypoint.shape[-1] != NUM_COORDINATES:
             raise ValueError(
                 f"RandomViewRotation: 'keypoint' of '{results.get('frame_dir')}' has "
                 f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform "

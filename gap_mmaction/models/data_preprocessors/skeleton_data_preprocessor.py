@@ -10,7 +10,11 @@ from mmaction.registry import MODELS
 
 from gap_mmaction.skeletons import Layout, check_stream, get_skeleton
 
+from .hierarchy import hierarchy_matrix
 from .streams import to_stream
+
+BONE_FORMS = ("difference", "hierarchy")
+"""How bones are made of joints."""
 
 
 @MODELS.register_module()
@@ -21,19 +25,69 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     pipeline: one setting, ``model.data_preprocessor.stream``, reaches training,
     validation and test alike.
 
+    Bones have two forms. ``'difference'`` is that of the feeders of CTR-GCN and GAP and
+    of the paper's recipes: joint less parent, zero at the centre. ``'hierarchy'`` is
+    that of the model in GAP's public code, ``(I - A^k) x`` with k = 1, where the root
+    of the tree keeps its coordinates; on ``nturgb+d`` the root is the middle of the
+    spine (joint 1), so that joint 20 has its bone the other way round. On ``nw-ucla``
+    the public code has the edges in the opposite direction: a joint less the *sum* of
+    its children (``hierarchy_reverse=True``). It runs joint streams through the matrix
+    too, with k = 8 on NTU, which is the identity, and k = 6 on NW-UCLA, which is not:
+    joint 2 becomes ``x[2] - x[15] - x[19]``. All of it in configs:
+
+    * ``stream='bone', bone_form='hierarchy'`` (NTU);
+    * ``stream='bone', bone_form='hierarchy', hierarchy_reverse=True`` (NW-UCLA);
+    * ``stream='joint', bone_form='hierarchy', hierarchy_power=6,
+      hierarchy_reverse=True`` (NW-UCLA).
+
     Args:
         layout: The joint layout of the data, a name or a dict.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
+        bone_form: ``'difference'`` or ``'hierarchy'``.
+        hierarchy_power: k of the hierarchy's matrix. By default 1 on bone streams, and
+            no matrix on joint streams; if it is given, the matrix is applied to joint
+            streams too.
+        hierarchy_reverse: Whether the edges of the hierarchy point away from its root.
 
     Raises:
-        ValueError: If the layout or the stream is unknown.
+        ValueError: If the layout, the stream or the form is unknown, k is negative, or
+            an option of the hierarchy is given with another form.
     """
 
-    def __init__(self, layout: Layout, stream: str = "joint") -> None:
+    matrix: torch.Tensor | None
+
+    def __init__(
+        self,
+        layout: Layout,
+        stream: str = "joint",
+        bone_form: str = "difference",
+        hierarchy_power: int | None = None,
+        hierarchy_reverse: bool = False,
+    ) -> None:
         super().__init__()
         check_stream(stream)
         self.skeleton = get_skeleton(layout)
         self.stream = stream
+        if bone_form not in BONE_FORMS:
+            raise ValueError(
+                f"model.data_preprocessor.bone_form={bone_form!r} is unknown, use one "
+                f"of {list(BONE_FORMS)}"
+            )
+        matrix = None
+        if bone_form == "hierarchy":
+            if hierarchy_power is None and stream.startswith("bone"):
+                hierarchy_power = 1
+            if hierarchy_power is not None:
+                matrix = hierarchy_matrix(
+                    self.skeleton, hierarchy_power, hierarchy_reverse
+                )
+        elif hierarchy_power is not None or hierarchy_reverse:
+            raise ValueError(
+                "model.data_preprocessor: hierarchy_power and hierarchy_reverse need "
+                f"bone_form='hierarchy', it is {bone_form!r}"
+            )
+        # A buffer, to be where the data are; no part of checkpoints.
+        self.register_buffer("matrix", matrix, persistent=False)
 
     def preprocess(
         self, inputs: list[torch.Tensor], data_samples: Any, training: bool = False
@@ -51,4 +105,5 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
                 f"model.data_preprocessor has {self.skeleton.num_joints}: set the "
                 "layout of the data"
             )
-        return to_stream(batch, self.stream, self.skeleton.bones), data_samples
+        batch = to_stream(batch, self.stream, self.skeleton.bones, self.matrix)
+        return batch, data_samples

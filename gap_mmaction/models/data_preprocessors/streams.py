@@ -37,7 +37,9 @@ def to_motion(x: Tensor) -> Tensor:
     return motion
 
 
-def to_stream(joints: Tensor, stream: str, bones: Sequence[Edge]) -> Tensor:
+def to_stream(
+    joints: Tensor, stream: str, bones: Sequence[Edge], matrix: Tensor | None = None
+) -> Tensor:
     """Turn joint coordinates into one of the four streams.
 
     Bones before motion, both after the frames were chosen, as in the code of GAP and
@@ -47,6 +49,8 @@ def to_stream(joints: Tensor, stream: str, bones: Sequence[Edge]) -> Tensor:
         joints: ``[..., T, V, C]``.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
         bones: ``(joint, parent)``, one pair per joint.
+        matrix: ``[V, V]``, multiplied with the joints instead of taking the bones,
+            whatever the stream, see :func:`.hierarchy.hierarchy_matrix`.
 
     Returns:
         ``[..., T, V, C]``.
@@ -55,5 +59,8 @@ def to_stream(joints: Tensor, stream: str, bones: Sequence[Edge]) -> Tensor:
         ValueError: If the stream is unknown.
     """
     check_stream(stream)
-    x = to_bone(joints, bones) if stream.startswith("bone") else joints
+    if matrix is not None:
+        x = matrix.to(joints) @ joints
+    else:
+        x = to_bone(joints, bones) if stream.startswith("bone") else joints
     return to_motion(x) if stream.endswith("motion") else x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,33 @@ def test_absent_persons_stay_at_zero() -> None:
     assert (out[0, :2] == 0).all()
     assert (out[0, 2, 1] == 0).all()
     assert (out[0, 2, 0] != 0).all()
+
+
+def test_the_first_person_counts_also_where_another_one_comes_first() -> None:
+    keypoint = np.random.default_rng(0).normal(size=(2, 6, 25, 3))
+    keypoint[0, :2] = 0
+    out = CenterSkeleton().transform({"keypoint": keypoint})["keypoint"]
+    origin = keypoint[0, 2, 1]
+    np.testing.assert_allclose(out[1], keypoint[1] - origin, atol=1e-12)
+    assert (out[0, :2] == 0).all()
+    # Unless there is no first person at all.
+    keypoint[0] = 0
+    out = CenterSkeleton().transform({"keypoint": keypoint})["keypoint"]
+    assert (out[1, 0, 1] == 0).all()
+
+
+def test_ntu_is_the_references_and_prepared_data_stays(shared: Path) -> None:
+    with np.load(shared / "golden" / "ntu_raw" / "expected.npz") as golden:
+        for name in golden["names"]:
+            before, after = (
+                golden[f"{kind}/{name}"].reshape(-1, 2, 25, 3).swapaxes(0, 1)
+                for kind in ("denoised", "translated")
+            )
+            transform = CenterSkeleton(joint=1)
+            raw = transform.transform({"keypoint": before})["keypoint"]
+            np.testing.assert_allclose(raw, after, rtol=0, atol=1e-6)
+            prepared = transform.transform({"keypoint": after})["keypoint"]
+            np.testing.assert_array_equal(prepared, after)
 
 
 def test_joint_by_name() -> None:

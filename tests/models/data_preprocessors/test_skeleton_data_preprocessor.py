@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -35,6 +37,56 @@ def test_batch(stream: str, training: bool) -> None:
     torch.testing.assert_close(out["inputs"], expected)
     labels = [sample.gt_label.item() for sample in out["data_samples"]]
     assert labels == [0, 1, 2]
+
+
+def test_bones_of_the_public_implementation() -> None:
+    data = _data()
+    x = torch.stack(data["inputs"])
+
+    def streams(stream: str, **options: Any) -> torch.Tensor:
+        preprocessor = SkeletonDataPreprocessor("nw-ucla", stream, **options)
+        assert not preprocessor.state_dict()
+        return preprocessor(data)["inputs"]
+
+    bone = streams("bone", bone_form="hierarchy")
+    # As the default, but for the root.
+    default = streams("bone")
+    rest = [joint for joint in range(20) if joint != 2]
+    torch.testing.assert_close(bone[..., rest, :], default[..., rest, :])
+    torch.testing.assert_close(bone[..., 2, :], x[..., 2, :])
+    assert (default[..., 2, :] == 0).all()
+
+    reverse = streams("bone", bone_form="hierarchy", hierarchy_reverse=True)
+    children = x[..., [1, 3, 4, 8], :].sum(dim=-2)
+    torch.testing.assert_close(reverse[..., 2, :], x[..., 2, :] - children)
+
+    motion = streams("bone-motion", bone_form="hierarchy")
+    torch.testing.assert_close(
+        motion[..., :-1, :, :], bone[..., 1:, :, :] - bone[..., :-1, :, :]
+    )
+    assert (motion[..., -1, :, :] == 0).all()
+
+    torch.testing.assert_close(streams("joint", bone_form="hierarchy"), x)
+    joint = streams(
+        "joint", bone_form="hierarchy", hierarchy_power=6, hierarchy_reverse=True
+    )
+    expected = x.clone()
+    expected[..., 2, :] -= x[..., [15, 19], :].sum(dim=-2)
+    torch.testing.assert_close(joint, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bone_form": "matrix"}, "bone_form='matrix' is unknown"),
+        ({"hierarchy_power": 2}, "need bone_form='hierarchy'"),
+        ({"hierarchy_reverse": True}, "need bone_form='hierarchy'"),
+        ({"bone_form": "hierarchy", "hierarchy_power": -1}, "hierarchy_power=-1"),
+    ],
+)
+def test_bad_forms(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SkeletonDataPreprocessor("nw-ucla", "bone", **options)
 
 
 def test_layout_as_a_dict() -> None:

@@ -1,0 +1,8 @@
+# In the training process itself, once over.
+_base_ = "./gap_nwucla.py"
+
+train_dataloader = dict(
+    batch_size=32, num_workers=0, persistent_workers=False, dataset=dict(times=1)
+)
+val_dataloader = dict(num_workers=0, persistent_workers=False)
+test_dataloader = val_dataloader

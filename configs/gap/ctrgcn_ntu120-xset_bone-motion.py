@@ -1,0 +1,3 @@
+_base_ = "./ctrgcn_ntu120-xset.py"
+
+model = dict(data_preprocessor=dict(stream="bone-motion"))

@@ -1,0 +1,3 @@
+_base_ = "./ctrgcn_ntu120.py"
+
+model = dict(data_preprocessor=dict(stream="bone"))

@@ -1,0 +1,3 @@
+_base_ = "./ctrgcn_nwucla_cpu.py"
+
+model = dict(data_preprocessor=dict(stream="bone-motion"))

@@ -1,0 +1,169 @@
+"""Cut a span out of a sequence and bring it to a fixed number of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+_INTERVAL = 2
+
+
+def count_valid_frames(keypoint: np.ndarray) -> int:
+    """Count the frames whose coordinates do not sum up to zero.
+
+    Args:
+        keypoint: ``[M, T, V, C]``.
+
+    Returns:
+        Their number, wherever they stand.
+    """
+    return int(np.count_nonzero(keypoint.sum(axis=(0, 2, 3), dtype=np.float64)))
+
+
+def crop_center(num_frames: int, share: float) -> tuple[int, int]:
+    """Leave out the same number of frames at both ends.
+
+    Args:
+        num_frames: Frames T of the sequence.
+        share: Share of the frames to keep, in (0, 1].
+
+    Returns:
+        First frame and end of the span; ``int((1 - share) * T / 2)`` at either end.
+    """
+    margin = int((1 - share) * num_frames / 2)
+    return margin, num_frames - margin
+
+
+def crop_random(
+    num_frames: int, clip_len: int, low: float, high: float
+) -> tuple[int, int]:
+    """Draw how much of a sequence to keep, and where.
+
+    Args:
+        num_frames: Frames T of the sequence.
+        clip_len: What to keep at least, where there are so many frames.
+        low: Smallest share of the frames.
+        high: Largest share.
+
+    Returns:
+        First frame and end of the span.
+    """
+    share = np.random.rand(1)[0] * (high - low) + low
+    length = min(max(int(num_frames * share), clip_len), num_frames)
+    start = int(np.random.randint(0, num_frames - length + 1))
+    return start, start + length
+
+
+def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
+    """Interpolate linearly between frames, with half-pixel centres.
+
+    The same as ``torch.nn.functional.interpolate`` along time with
+    ``align_corners=False`` and without anti-aliasing.
+
+    Args:
+        values: ``[M, T, ...]``.
+        clip_len: Frames of the result.
+
+    Returns:
+        ``[M, clip_len, ...]``, float32.
+    """
+    last = values.shape[1] - 1
+    scale = values.shape[1] / clip_len
+    source = np.clip((np.arange(clip_len) + 0.5) * scale - 0.5, 0, last)
+    before = source.astype(np.int64)
+    after = np.minimum(before + 1, last)
+    weight = (source - before).reshape(-1, *[1] * (values.ndim - 2))
+    first = values[:, before].astype(np.float64)
+    return (first + weight * (values[:, after] - first)).astype(np.float32)
+
+
+@TRANSFORMS.register_module()
+class ValidCropResize(BaseTransform):
+    """Cut a span out of a sequence and interpolate it to ``clip_len`` frames.
+
+    As in the NTU feeder of CTR-GCN and GAP (GAP, section 4.2: "each sample is resized
+    to 64 frames"). With one share in ``p_interval`` the span is in the middle, with two
+    it is drawn: its share between them, then its place, from numpy's global generator.
+    A drawn span has no fewer than ``clip_len`` frames if the sequence has them.
+
+    The sequence is what its frames ``0..n-1`` are, n being the *number* of frames whose
+    coordinates do not sum up to zero. This is the feeder's rule: n is the length of a
+    sequence that is padded with zeros at the end, but where there are empty frames
+    within, these stay and as many real ones at the end are lost.
+
+    It comes after the transforms that move coordinates to the origin. No
+    ``UniformSampleFrames`` and ``PoseDecode`` are to follow.
+
+    Required keys: ``keypoint`` ``[M, T, V, C]``; optional ``keypoint_score``
+    ``[M, T, V]``, which is treated alike.
+    Modified keys: ``keypoint`` float32 ``[M, clip_len, V, C]``, ``keypoint_score``,
+    ``total_frames``.
+    Added keys: ``clip_len``, ``frame_interval`` and ``num_clips``.
+
+    Args:
+        clip_len: Number of frames. Defaults to 64.
+        p_interval: One share of the frames, for testing, or the smallest and the
+            largest, for training, in (0, 1]. Defaults to (0.95,).
+
+    Raises:
+        ValueError: If an argument is out of range, or a sequence has no such frame.
+    """
+
+    def __init__(
+        self, clip_len: int = 64, p_interval: Sequence[float] = (0.95,)
+    ) -> None:
+        if clip_len < 1:
+            raise ValueError(f"ValidCropResize: clip_len={clip_len}, must be >= 1")
+        shares = tuple(p_interval)
+        if (
+            not 1 <= len(shares) <= _INTERVAL
+            or not all(0 < share <= 1 for share in shares)
+            or shares[0] > shares[-1]
+        ):
+            raise ValueError(
+                f"ValidCropResize: p_interval={p_interval!r}; give one share of the "
+                "frames in (0, 1], such as (0.95,), or the smallest and the largest, "
+                "such as (0.5, 1.0)"
+            )
+        self.clip_len = clip_len
+        self.p_interval = shares
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Cut and resize ``results['keypoint']``.
+
+        Args:
+            results: The sample.
+
+        Returns:
+            The sample.
+        """
+        num_frames = count_valid_frames(results["keypoint"])
+        if num_frames == 0:
+            raise ValueError(
+                f"ValidCropResize: in every frame of '{results.get('frame_dir')}' the "
+                "coordinates sum up to zero: nobody is there; remove the sequence from "
+                "the annotations and the split"
+            )
+        if len(self.p_interval) == _INTERVAL:
+            start, end = crop_random(num_frames, self.clip_len, *self.p_interval)
+        else:
+            start, end = crop_center(num_frames, *self.p_interval)
+        for key in ("keypoint", "keypoint_score"):
+            if key in results:
+                results[key] = resize_frames(results[key][:, start:end], self.clip_len)
+        # No 'frame_inds': a PoseDecode further down would apply them a second time.
+        results["total_frames"] = self.clip_len
+        results["clip_len"] = self.clip_len
+        results["frame_interval"] = None
+        results["num_clips"] = 1
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(clip_len={self.clip_len}, "
+            f"p_interval={self.p_interval})"
+        )

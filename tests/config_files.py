@@ -1,0 +1,157 @@
+"""The configs, and annotations of their formats for tests that run them."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from gap_mmaction.datasets.synthetic import make_synthetic
+from gap_mmaction.models.text import prompt_bank
+from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.skeletons import STREAMS
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAVES = sorted((ROOT / "configs" / "gap").glob("*.py"))
+BASES = sorted((ROOT / "configs" / "_base_").rglob("*.py"))
+LOADERS = ("train", "val", "test")
+WIDTH = 8
+
+_descriptions = functools.cache(load_descriptions)
+
+
+@functools.cache
+def _read(path: Path) -> Config:
+    return Config.fromfile(path)
+
+
+def load(path: Path) -> Config:
+    """Read a config, each file once."""
+    return copy.deepcopy(_read(path))
+
+
+def read_descriptions_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let description files, which take seconds, be read once for all leaves."""
+    monkeypatch.setattr(prompt_bank, "load_descriptions", _descriptions)
+
+
+def stream_of(path: Path) -> str:
+    """Tell a leaf's stream from its name."""
+    ending = path.stem.rpartition("_")[2]
+    return ending if ending in STREAMS else "joint"
+
+
+def joint_leaf(path: Path) -> Path:
+    """Give the leaf of the joint stream that belongs to another stream's."""
+    return path.with_name(f"{path.stem.removesuffix(f'_{stream_of(path)}')}.py")
+
+
+def bases_of(path: Path) -> list[Path]:
+    """List the files that a config inherits."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_base_":
+            value = ast.literal_eval(node.value)
+            names = [value] if isinstance(value, str) else value
+            return [(path.parent / name).resolve() for name in names]
+    return []
+
+
+def inherited(path: Path) -> dict[str, Any]:
+    """Give what a config's bases say."""
+    merged: dict[str, Any] = {}
+    for base in bases_of(path):
+        merged.update(load(base).to_dict())
+    return merged
+
+
+def assignments(path: Path) -> list[ast.Assign]:
+    """List a config's own assignments."""
+    nodes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Assign)]
+    return [node for node in nodes if ast.unparse(node.targets[0]) != "_base_"]
+
+
+def own(path: Path) -> dict[str, Any]:
+    """Evaluate a config's own assignments alone, as MMEngine does."""
+    code = ast.Module(list(assignments(path)), type_ignores=[])
+    names: dict[str, Any] = {"_base_": Config(inherited(path))}
+    exec(compile(code, str(path), "exec"), names)
+    return {k: v for k, v in names.items() if not k.startswith("_")}
+
+
+def dataset_of(config: Config, loader: str) -> Config:
+    """Give the data set of a loader, without what repeats it."""
+    dataset = config[f"{loader}_dataloader"].dataset
+    return dataset.get("dataset", dataset)
+
+
+def splits_of(config: Config) -> dict[str, str]:
+    """Name the split of each loader."""
+    return {loader: dataset_of(config, loader).split for loader in LOADERS}
+
+
+def write_annotation(
+    path: Path, layout: str, num_classes: int, train: str, val: str, samples: int = 4
+) -> None:
+    """Write a small annotation file.
+
+    NTU RGB+D's is like mmaction2's ntu60_3d.pkl: float16, not centred, one or two
+    persons, of whom the second is missing in some frames. NW-UCLA's is like that of
+    tools/data/prepare_nwucla.py.
+    """
+    source = make_synthetic(num_performers=2, num_train_performers=1, repetitions=1)
+    annotations = []
+    for i, sample in enumerate(source["annotations"][: 2 * samples]):
+        keypoint = sample["keypoint"]
+        if layout == "nw-ucla":
+            keypoint = keypoint[:, :, :20]
+        else:
+            keypoint = keypoint.astype(np.float16)
+            if i % 2:
+                second = keypoint + np.float16(0.5)
+                second[:, :5] = 0
+                keypoint = np.concatenate([keypoint, second])
+        annotations.append(
+            {
+                "frame_dir": f"S001C001P001R001A{i:03d}",
+                "label": (37 * i) % num_classes,
+                "total_frames": keypoint.shape[1],
+                "keypoint": keypoint,
+            }
+        )
+    names = [annotation["frame_dir"] for annotation in annotations]
+    split = {train: names[:samples], val: names[samples:]}
+    path.write_bytes(pickle.dumps({"split": split, "annotations": annotations}))
+
+
+def make_small(config: Config, annotation: Path, batch_size: int = 2) -> None:
+    """Point a config at a small annotation file of its format, which is written here.
+
+    Small batches, in the process itself, and a training set that is not repeated.
+    """
+    dataset = dataset_of(config, "train")
+    splits = splits_of(config)
+    write_annotation(
+        annotation, dataset.layout, dataset.num_classes, splits["train"], splits["val"]
+    )
+    for loader in LOADERS:
+        settings = config[f"{loader}_dataloader"]
+        settings.update(batch_size=batch_size, num_workers=0, persistent_workers=False)
+        if "times" in settings.dataset:
+            settings.dataset.times = 1
+        dataset_of(config, loader).ann_file = str(annotation)
+
+
+def make_narrow(config: Config) -> None:
+    """Give a config a narrow backbone, and single precision where there is no GPU."""
+    config.model.backbone.base_channels = WIDTH
+    config.model.cls_head.in_channels = 4 * WIDTH
+    if not torch.cuda.is_available():
+        config.optim_wrapper.type = "OptimWrapper"

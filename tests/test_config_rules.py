@@ -1,0 +1,168 @@
+"""What a newcomer may rely on: leaves are short, nothing is copied, all are listed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.config_files import (
+    BASES,
+    LEAVES,
+    ROOT,
+    assignments,
+    bases_of,
+    inherited,
+    load,
+    own,
+    stream_of,
+)
+
+LINES = 8
+# As long as this, in characters, two settings may be the same.
+LITERAL = 100
+STEMS = sorted(path.stem for path in LEAVES)
+FOLDER = ROOT / "configs" / "gap"
+
+# The paper's Tables 2 to 4, top-1 %.
+PAPER = {
+    "nwucla": {"joint": 94.0, "joint-motion": 93.5, "bone": 95.3, "bone-motion": 91.2},
+    "ntu60": {"joint": 90.2, "joint-motion": 88.0, "bone": 91.2, "bone-motion": 87.8},
+    "ntu60-xview": {
+        **{"joint": 95.6, "joint-motion": 93.7},
+        **{"bone": 95.5, "bone-motion": 93.2},
+    },
+    "ntu120": {"joint": 85.5, "joint-motion": 82.3, "bone": 87.5, "bone-motion": 82.4},
+    "ntu120-xset": {
+        **{"joint": 87.0, "joint-motion": 83.9},
+        **{"bone": 88.7, "bone-motion": 84.4},
+    },
+}
+FIGURES = {
+    f"ctrgcn_{data}" + ("" if stream == "joint" else f"_{stream}"): figure
+    for data, streams in PAPER.items()
+    for stream, figure in streams.items()
+}
+
+
+def test_there_is_a_leaf_for_each_benchmark_and_stream() -> None:
+    assert len(FIGURES) == 20
+    assert set(FIGURES) <= set(STEMS)
+    for data in set(PAPER) - {"nwucla"}:
+        assert f"ctrgcn_{data}_mmaction2" in STEMS
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_leaf_is_short(path: Path) -> None:
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    assert len([line for line in lines if line and line[0] != "#"]) <= LINES
+
+
+def test_no_setting_stands_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in (*LEAVES, *BASES):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Call, ast.List, ast.Tuple, ast.Dict)):
+                # The lists of bases are what leaves are made of.
+                text = ast.unparse(node)
+                if len(text) > LITERAL and "_base_/" not in text:
+                    places.setdefault(text, []).append(path.name)
+    assert places
+    assert not {text: found for text, found in places.items() if len(found) > 1}
+
+
+def test_no_two_files_share_a_block_of_assignments() -> None:
+    blocks: dict[tuple[str, str], str] = {}
+    for path in (*LEAVES, *BASES):
+        texts = [
+            ast.unparse(node)
+            for node in assignments(path)
+            # Not `test_dataloader = val_dataloader` and its like.
+            if not isinstance(node.value, ast.Name)
+        ]
+        for block in zip(texts, texts[1:]):
+            assert block not in blocks, (path.name, blocks[block], block)
+            blocks[block] = path.name
+    assert blocks
+
+
+def test_no_two_leaves_say_the_same() -> None:
+    seen: dict[str, str] = {}
+    for path in LEAVES:
+        text = repr(load(path).to_dict())
+        assert text not in seen, (path.name, seen[text])
+        seen[text] = path.name
+
+
+def test_bases_are_all_used() -> None:
+    used = {base for path in (*LEAVES, *BASES) for base in bases_of(path)}
+    assert set(BASES) <= used
+
+
+def repeated(mine: Any, theirs: Any, where: str) -> Iterator[str]:
+    """List the settings that the parent has already."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        if not mine.get("_delete_"):
+            for key in mine.keys() & theirs.keys():
+                yield from repeated(mine[key], theirs[key], f"{where}.{key}")
+    elif mine == theirs:
+        yield f"{where} = {mine!r}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in (*LEAVES, *BASES) if bases_of(path)], ids=lambda p: p.stem
+)
+def test_says_only_what_differs(path: Path) -> None:
+    assert not list(repeated(own(path), inherited(path), path.stem))
+
+
+def test_repeated_settings_are_found() -> None:
+    theirs = {"a": {"b": 1, "c": [1, 2]}}
+    assert list(repeated({"a": {"b": 2, "d": 1}}, theirs, "x")) == []
+    assert list(repeated({"a": {"b": 2, "c": [1, 2]}}, theirs, "x")) == [
+        "x.a.c = [1, 2]"
+    ]
+
+
+def test_every_leaf_is_in_the_metafile() -> None:
+    index = yaml.safe_load((ROOT / "model-index.yml").read_text("utf-8"))
+    metafile = yaml.safe_load((FOLDER / "metafile.yml").read_text("utf-8"))
+    assert "configs/gap/metafile.yml" in index["Import"]
+    (collection,) = metafile["Collections"]
+    # `mim` resolves it from the root.
+    assert (ROOT / collection["README"]).is_file()
+    models = metafile["Models"]
+    assert sorted(model["Name"] for model in models) == STEMS
+    for model in models:
+        assert model["Config"] == f"configs/gap/{model['Name']}.py"
+        assert model["In Collection"] == collection["Name"]
+        figures = [
+            (name, figure)
+            for result in model.get("Results", ())
+            for name, figure in result["Metrics"].items()
+        ]
+        # Nothing of ours stands there as if it were measured.
+        expected = FIGURES.get(model["Name"])
+        assert figures == (
+            [] if expected is None else [("Top 1 Accuracy (paper)", expected)]
+        )
+
+
+def test_every_leaf_is_in_the_readme() -> None:
+    page = (FOLDER / "README.md").read_text("utf-8")
+    rows = {
+        match[1]: [cell.strip() for cell in match[0].strip("|\n").split("|")]
+        for match in re.finditer(r"^\| *\[`(\S+)`\]\(\1\.py\).*$", page, re.M)
+    }
+    assert sorted(rows) == STEMS
+    for path in LEAVES:
+        row = rows[path.stem]
+        # config, data set, stream, family, the paper's figure
+        assert row[2] == stream_of(path)
+        figure = FIGURES.get(path.stem)
+        assert row[4] == ("" if figure is None else f"{figure:.1f}")

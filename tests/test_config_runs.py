@@ -1,0 +1,76 @@
+"""Every leaf trains and tests: two iterations on an annotation of its own format.
+
+pytest tests/test_config_runs.py                        # all leaves
+pytest tests/test_config_runs.py -k 'ntu120_bone and not motion'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+
+from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.utils import launch
+from tests.config_files import (
+    LEAVES,
+    ROOT,
+    load,
+    make_narrow,
+    make_small,
+    read_descriptions_once,
+)
+
+FEATURES = 16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_two_iterations_and_a_test(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    read_descriptions_once(monkeypatch)
+    config = load(path)
+    make_small(config, tmp_path / "annotation.pkl")
+    make_narrow(config)
+    # Random features instead of CLIP's text tower, which has no weights here.
+    bank = MODELS.build({"type": "PromptBank", **config.model.text_branch.prompts})
+    features = torch.randn(
+        (len(bank.texts), FEATURES), generator=torch.Generator().manual_seed(0)
+    )
+    file = tmp_path / "features.safetensors"
+    save_features(file, bank.texts, features, "random")
+    config.model.text_branch.features = str(file)
+    config.train_cfg.max_epochs = 1
+    config.train_cfg.val_interval = 1
+    config.work_dir = str(tmp_path)
+    config.experiment_name = f"train_{path.stem}"
+    config.randomness = {"seed": 0}
+
+    runner = launch.build_runner(config)
+    runner.train()
+    assert runner.iter == 2
+    for loss in ("loss_cls", "loss_con"):
+        values = runner.message_hub.get_scalar(f"train/{loss}").data[0]
+        assert len(values) == 2 and np.isfinite(values).all()
+        assert (np.asarray(values) > 0).all()
+    accuracy = runner.message_hub.get_scalar("val/acc/top1").current()
+
+    launch.drop_text_branch(config)
+    config.load_from = str(tmp_path / "epoch_1.pth")
+    config.experiment_name = f"test_{path.stem}"
+    scores = tmp_path / "scores.pkl"
+    dump = {"type": "DumpResults", "out_file_path": str(scores)}
+    config.test_evaluator = [*config.test_evaluator, dump]
+    metrics = launch.build_runner(config).test()
+    if config.test_dataloader.dataset == config.val_dataloader.dataset:
+        assert metrics["acc/top1"] == accuracy
+    content = load_scores(scores)
+    assert content.sample_ids == [f"S001C001P001R001A{i:03d}" for i in range(4, 8)]
+    assert content.scores.shape == (4, config.model.cls_head.num_classes)
+    assert (content.predictions == content.labels).mean() == metrics["acc/top1"]
