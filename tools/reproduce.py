@@ -104,7 +104,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="settings for every run; those of model.text_branch only where there is one",
+        help="settings for every run; those of model.text_branch where there is one",
     )
     args = parser.parse_args(argv)
     for name in ("seeds", "epochs", "gpus"):
@@ -159,7 +159,11 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
     table = make_table(args, configs)
     if args.table == "lambda":
         use_folds(configs, table.benchmarks[0], work_dir, make=not args.dry_run)
-    how = "as the configs are" if args.epochs is None else f"{args.epochs} epochs"
+    base = configs.base(table.benchmarks[0], "joint")
+    epochs = base["train_cfg"]["max_epochs"]
+    how = f"{epochs} epochs"
+    if args.epochs not in (None, epochs):
+        how = f"{args.epochs} epochs in place of {epochs}"
     if args.cfg_options:
         how += f", --cfg-options {' '.join(args.cfg_options)}"
     launcher = Launcher(root / "tools", args.gpus, args.partition, args.job_name)

@@ -47,8 +47,8 @@ class SplitSizes:
             status = path.stat()
         except OSError:
             raise FileNotFoundError(
-                f"annotation file {path} is not there: name it with --ann-file, or make "
-                "it with tools/data/prepare_nwucla.py or prepare_ntu.py"
+                f"annotation file {path} is not there: name it with --ann-file, or "
+                "make it with tools/data/prepare_nwucla.py or prepare_ntu.py"
             ) from None
         state = [status.st_size, status.st_mtime_ns]
         entry = self._known.get(str(path))

@@ -26,8 +26,8 @@ def backbone_changes(name: str, backbone: Mapping[str, Any]) -> dict[str, Any]:
     """Say what to change for a backbone.
 
     Args:
-        name: One of :data:`BACKBONES`. ``ctrgcn-single`` is the ablations' CTR-GCN, with
-            one temporal scale (GAP, section 4.2).
+        name: One of :data:`BACKBONES`. ``ctrgcn-single`` is the ablations' CTR-GCN,
+            with one temporal scale (GAP, section 4.2).
         backbone: The config's own, a CTRGCN.
 
     Returns:

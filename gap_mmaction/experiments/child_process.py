@@ -22,13 +22,13 @@ def run_child(
     keep_open: Sequence[int] = (),
     beat: Callable[[], None] | None = None,
     interval: float = 30.0,
-    grace: float = 30.0,
+    grace: float = 60.0,
 ) -> int:
     """Run a command and wait for it.
 
-    It has a process group of its own, so that Ctrl-C in a terminal reaches us alone. Any
-    exception here, such as :class:`.interruption.Interrupted`, ends all of its
-    processes; and on Linux they are told to end if we are killed.
+    It has a process group of its own, so that Ctrl-C in a terminal reaches us alone.
+    Any exception here, such as :class:`.interruption.Interrupted`, ends all of its
+    processes; and on Linux it is told to end if we are killed.
 
     Args:
         command: The command.
@@ -37,7 +37,8 @@ def run_child(
         keep_open: File descriptors that it inherits.
         beat: Called every now and then while it runs.
         interval: Seconds between these calls.
-        grace: Seconds that it has to end before it is killed.
+        grace: Seconds that it has to end before it is killed; torchrun gives its own
+            processes 30.
 
     Returns:
         Its exit status, negative if a signal has ended it.

@@ -88,9 +88,9 @@ def make_folds(
         missing = set(range(len(classes))) - set(indices[fold_of != fold].tolist())
         if missing:
             raise ValueError(
-                f"class {classes[min(missing)]}: all its samples are in fold {fold}, so "
-                "no model without that fold could learn it; it needs samples of more "
-                f"{'performers' if by_performer else 'than one kind'}"
+                f"class {classes[min(missing)]}: all its samples are in fold {fold}, "
+                "so no model could learn it with that fold left out; it needs samples "
+                f"{'of a second performer' if by_performer else 'besides its only one'}"
             )
     return Folds(fold_of, by_performer)
 
@@ -170,8 +170,8 @@ def write_folds(
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(
-            f"annotation file {source}: {len(twice)} samples are there twice, the first "
-            f"is '{twice[0]}'; make the file anew"
+            f"annotation file {source}: {len(twice)} samples are there twice, the "
+            f"first is '{twice[0]}'; make the file anew"
         )
     labels = [int(item["label"]) for item in chosen]
     try:

@@ -11,7 +11,7 @@ from typing import Any
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
-class Interrupted(BaseException):  # noqa: N818 - no error, as KeyboardInterrupt
+class Interrupted(BaseException):
     """Somebody asks to stop.
 
     Args:

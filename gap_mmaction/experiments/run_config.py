@@ -145,7 +145,8 @@ def check_options(options: Sequence[str]) -> None:
             )
         if key.split(".")[0] in ("randomness", "work_dir", "resume", "load_from"):
             raise ValueError(
-                f"--cfg-options {key}=...: each run has its own; see --seeds, --work-dir"
+                f"--cfg-options {key}=...: each run has its own; see --seeds and "
+                "--work-dir"
             )
 
 
@@ -163,7 +164,8 @@ def dataset_of(
     Raises:
         ValueError: If there is none.
     """
-    found, keys, times = loader["dataset"], ("dataset",), 1
+    found, times = loader["dataset"], 1
+    keys: tuple[str, ...] = ("dataset",)
     while "ann_file" not in found:
         times *= int(found.get("times", 1))
         found = found.get("dataset")

@@ -103,8 +103,8 @@ class RunFolder:
     def checkpoint(self, epoch: int | None = None) -> tuple[Path, int] | None:
         """Find the newest checkpoint that is whole.
 
-        One that was being written when its process was killed is passed over; MMEngine's
-        ``last_checkpoint`` may name such a one.
+        One that was being written when its process was killed is passed over;
+        MMEngine's ``last_checkpoint`` may name such a one.
 
         Args:
             epoch: The one of this epoch only.

@@ -61,8 +61,8 @@ def _scale(
     kind = scaled.get("type")
     if kind not in _KNOWN:
         raise ValueError(
-            f"param_scheduler of type {kind!r}: --epochs can scale {', '.join(_KNOWN)}; "
-            "give a config with the length you want instead"
+            f"param_scheduler of type {kind!r}: --epochs can scale "
+            f"{', '.join(_KNOWN)}; give a config with the length you want instead"
         )
     in_epochs = scaled.pop("by_epoch", True)
     scaled.pop("convert_to_iter_based", None)

@@ -13,6 +13,10 @@ from .table import Cell, Table
 
 NOTHING = "-"
 _PAPER = "{}, *paper*"
+_CSV = (
+    *("table", "row", "column", "benchmark", "model", "mean", "std", "runs"),
+    *("runs_planned", "values", "paper"),
+)
 
 
 def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) -> str:
@@ -62,10 +66,7 @@ def to_csv(table: Table, results: Results, seeds: Sequence[int]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["table", "row", "column", "benchmark", "model", "mean", "std", "runs"]
-        + ["runs_planned", "values", "paper"]
-    )
+    writer.writerow(_CSV)
     for row in table.rows:
         for column, cell in zip(table.columns, row.cells):
             for measure in cell:
@@ -129,7 +130,9 @@ def _notes(table: Table, seeds: Sequence[int], how: str) -> list[str]:
     ]
     if table.name in ("2", "3", "4"):
         other = any(benchmark.name != benchmark.paper for benchmark in names)
-        where = "with the paper's recipe" if other else "of 5 runs"
+        where = "means of 5 runs, standard deviation about 0.1"
+        if other:
+            where += ", with another recipe than ours"
     else:
         there = BENCHMARKS[ABLATION_BENCHMARK].title
         here = table.benchmarks == [ABLATION_BENCHMARK]

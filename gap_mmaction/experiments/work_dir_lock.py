@@ -93,7 +93,7 @@ class WorkDirLock:
         stream.seek(0)
         owner = stream.read().decode("utf-8", "replace").strip() or "unknown"
         return (
-            f"{self.path.parent}: another tools/reproduce.py, or a training that it has "
-            f"left, is at work there (started by {owner}). Wait until it has ended, "
-            "end it, or give another --work-dir"
+            f"{self.path.parent}: another tools/reproduce.py, or a training that it "
+            f"has left, is at work there (started by {owner}). Wait until it has "
+            "ended, end it, or give another --work-dir"
         )
