@@ -198,6 +198,8 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     try:
         if args.dry_run:
             print(plan_text(make_experiment(args, root).plan()))
+            if WorkDirLock.is_taken(args.work_dir.absolute()):
+                print("One of them is under way: the work dir is in use.")
             return 0
         with interruptible(), WorkDirLock(args.work_dir.absolute()) as lock:
             experiment = make_experiment(args, root)

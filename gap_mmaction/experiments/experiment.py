@@ -188,6 +188,7 @@ class Experiment:
             raise
         record.state = "ended"
         record.write(folder.record_file)
+        folder.remove_other_checkpoints(checkpoint.name)
         return record
 
     def _train(

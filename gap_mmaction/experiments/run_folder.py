@@ -122,6 +122,16 @@ class RunFolder:
                 return path, number
         return None
 
+    def remove_other_checkpoints(self, last: str) -> None:
+        """Remove the checkpoints that only a run that is unfinished needs.
+
+        Args:
+            last: Name of the last epoch's, which stays, as the best one does.
+        """
+        for path in self.train_dir.glob("epoch_*.pth"):
+            if path.name != last and _CHECKPOINT.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
 
 def _is_whole(path: Path) -> bool:
     """Say whether a file of torch.save is complete: its directory is at its end."""

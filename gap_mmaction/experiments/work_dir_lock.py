@@ -43,6 +43,21 @@ class WorkDirLock:
         self.patience = patience
         self._stream: BinaryIO | None = None
 
+    @staticmethod
+    def is_taken(work_dir: Path) -> bool:
+        """Say whether somebody has a work dir, without touching anything."""
+        path = work_dir / "reproduce.lock"
+        if fcntl is None or not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+        return False
+
     @property
     def files(self) -> tuple[int, ...]:
         """File descriptors for child processes to inherit."""

@@ -72,7 +72,9 @@ def test_second_signal_does_not_disturb() -> None:
 
 
 def test_lock(tmp_path: Path) -> None:
+    assert not WorkDirLock.is_taken(tmp_path)
     with WorkDirLock(tmp_path) as lock:
+        assert WorkDirLock.is_taken(tmp_path)
         with pytest.raises(WorkDirLockedError, match=f'"pid": {os.getpid()}'):
             WorkDirLock(tmp_path, patience=0).__enter__()
         # A training that is left behind keeps it.
@@ -88,6 +90,7 @@ def test_lock(tmp_path: Path) -> None:
     child.kill()
     child.wait()
     child.stdout.close()
+    assert not WorkDirLock.is_taken(tmp_path)
     with WorkDirLock(tmp_path, patience=0):
         pass
 

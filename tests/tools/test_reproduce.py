@@ -137,6 +137,8 @@ def test_killed_and_resumed(
     assert len(epochs) == 5 * 4
     assert len([line for line in project.lines() if "test" in line]) == 5
     assert "| Upper, Lower | 50.0 | 85.3 |" in capsys.readouterr().out
+    (last,) = (project.work_dir / killed / "train").glob("epoch_*.pth")
+    assert last.name == "epoch_4.pth"
 
 
 def test_interrupted(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
