@@ -163,7 +163,7 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
     epochs = base["train_cfg"]["max_epochs"]
     how = f"{epochs} epochs"
     if args.epochs not in (None, epochs):
-        how = f"{args.epochs} epochs in place of {epochs}"
+        how = f"{args.epochs} of {epochs} epochs, with the schedule in proportion"
     if args.cfg_options:
         how += f", --cfg-options {' '.join(args.cfg_options)}"
     launcher = Launcher(root / "tools", args.gpus, args.partition, args.job_name)

@@ -207,7 +207,7 @@ class Experiment:
         newest = folder.checkpoint()
         resume = None if newest is None else newest[0]
         where = f"from epoch {newest[1]} on" if newest is not None else "training"
-        self.say(f"{head}: {where}, {epochs} epochs (log: {folder.train_log})")
+        self.say(f"{head}: {where}, to epoch {epochs} (log: {folder.train_log})")
         command = self.launcher.train(
             *(folder.config, folder.train_dir, record.seed, resume),
             item.config.options,

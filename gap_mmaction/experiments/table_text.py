@@ -47,9 +47,12 @@ def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) 
         for cell in row.cells:
             cells += [_ours(cell, results, seeds), _papers(cell)]
         lines.append(_line(cells))
-    lines += ["", *_notes(table, seeds, how)]
     problems = dict.fromkeys(results.problems.values())
-    lines += [f"An ensemble is missing: {problem}." for problem in problems]
+    for note in (
+        *_notes(table, seeds, how),
+        *(f"An ensemble is missing: {problem}." for problem in problems),
+    ):
+        lines += ["", note]
     return "\n".join(lines) + "\n"
 
 

@@ -33,7 +33,7 @@ def test_performers_stay_together_and_classes_are_shared_out() -> None:
         members = [name[8:12] == performer for name in names]
         assert len(set(folds.of[members])) == 1
     counts = np.zeros((5, 6))
-    np.add.at(counts, (folds.of, labels), 1)
+    np.add.at(counts, (folds.of, np.array(labels)), 1)
     # 30 samples of each class, and 10 performers with two of them, in 5 folds.
     assert (counts == 6).all()
 
@@ -54,7 +54,7 @@ def test_by_sample(performers: int | None) -> None:
     folds = make_folds(names, labels, 5)
     assert not folds.by_performer
     counts = np.zeros((5, 4))
-    np.add.at(counts, (folds.of, labels), 1)
+    np.add.at(counts, (folds.of, np.array(labels)), 1)
     assert (np.ptp(counts, axis=0) <= 1).all()
     assert np.ptp(counts.sum(axis=1)) <= 1
 

@@ -94,7 +94,7 @@ def test_ensemble(tmp_path: Path) -> None:
     alone = 100 * float((raw["joint-motion"].argmax(axis=1) == labels).mean())
     assert expected != alone
     results = Results(tmp_path)
-    assert results.statistic(measure, [0]).values == (pytest.approx(expected),)
+    assert results.statistic(measure, [0]).mean == pytest.approx(expected)
     assert results.statistic(measure, range(2)).planned == 2
 
     # Scores of other samples are no ensemble, and said to be none.

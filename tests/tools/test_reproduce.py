@@ -67,7 +67,7 @@ def test_table_is_run_once(
     out = capsys.readouterr().out
     # 50 % and 60 % right.
     assert "| Head, Hand, Hip, Leg | 55.0 ± 7.1 | 85.4 |" in out
-    assert "2 epochs in place of 20" in out
+    assert "2 of 20 epochs, with the schedule in proportion" in out
     assert "not to be compared" in out
     assert "10 of 10 runs have ended, 0 failed" in out
     written = (project.work_dir / "table_1a_nwucla.md").read_text("utf-8")
