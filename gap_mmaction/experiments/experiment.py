@@ -1,0 +1,286 @@
+"""All runs of a table: what is missing is run, in order."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from gap_mmaction.evaluation.accuracy import accuracy
+from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.utils.atomic_file import atomic_file
+
+from .child_process import run_child
+from .interruption import Interrupted
+from .launcher import Launcher
+from .plan import PlannedRun
+from .results import Results
+from .run_configs import RunConfigs
+from .run_folder import RunFolder, last_line
+from .run_record import RunRecord
+from .run_spec import RunSpec
+from .table import Table
+from .table_text import to_csv, to_markdown
+from .versions import collect_versions
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that has failed.
+
+    Attributes:
+        spec: The run.
+        log: Its log.
+        error: The error.
+    """
+
+    spec: RunSpec
+    log: Path
+    error: str
+
+
+class _RunFailedError(Exception):
+    def __init__(self, log: Path, error: str) -> None:
+        super().__init__(error)
+        self.log = log
+
+
+class Experiment:
+    """The runs of a table in a work dir.
+
+    Args:
+        table: The table.
+        seeds: The seeds.
+        work_dir: The work dir, an absolute path.
+        configs: Makes the configs.
+        launcher: Starts trainings and tests.
+        how: How the runs are made, for a line below the table.
+        say: Where to report to.
+        interval: Seconds between two notes of the time that a run has taken.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        seeds: Sequence[int],
+        work_dir: Path,
+        configs: RunConfigs,
+        launcher: Launcher,
+        how: str = "",
+        say: Callable[[str], None] = print,
+        interval: float = 30.0,
+    ) -> None:
+        self.table = table
+        self.seeds = tuple(seeds)
+        self.work_dir = work_dir
+        self.configs = configs
+        self.launcher = launcher
+        self.how = how
+        self.say = say
+        self.interval = interval
+        self.results = Results(work_dir)
+        self.specs = table.runs(seeds)
+
+    @property
+    def table_files(self) -> tuple[Path, Path]:
+        """Where the table is written, as Markdown and as CSV."""
+        name = "_".join(["table", self.table.name, *self.table.benchmarks])
+        return self.work_dir / f"{name}.md", self.work_dir / f"{name}.csv"
+
+    def plan(self) -> list[PlannedRun]:
+        """Look at what is there.
+
+        Returns:
+            Every run and what is left of it.
+
+        Raises:
+            FileNotFoundError: If a config or the annotation file is not there.
+            RunFolderError: If the folder of a run is another one's.
+            ValueError: If the settings do not fit.
+        """
+        planned = []
+        for spec in self.specs:
+            config = self.configs.make(spec)
+            folder = RunFolder(self.work_dir, spec)
+            record = folder.check(RunRecord.of(spec, config))
+            done = 0
+            if record is not None and not record.has_ended:
+                newest = folder.checkpoint()
+                done = newest[1] if newest is not None else 0
+            planned.append(PlannedRun(spec, config, record, done))
+        return planned
+
+    def run(self, keep_open: Sequence[int] = ()) -> list[Failure]:
+        """Run what is missing; a run that fails does not keep others from running.
+
+        Args:
+            keep_open: File descriptors for the processes to inherit, those of the lock.
+
+        Returns:
+            The runs that have failed.
+
+        Raises:
+            Interrupted: If a signal asks to stop; the run that it hits can be resumed.
+            RunFolderError: As :meth:`plan`, before anything is run.
+        """
+        planned = self.plan()
+        versions = collect_versions()
+        failures = []
+        self.write_table()
+        for number, item in enumerate(planned, start=1):
+            if item.record is not None and item.record.has_ended:
+                continue
+            head = f"[{number}/{len(planned)}] {item.spec}"
+            try:
+                record = self._run_one(item, versions, head, keep_open)
+            except _RunFailedError as error:
+                failures.append(Failure(item.spec, error.log, str(error)))
+                self.say(f"{head}: failed: {error} (log: {error.log})")
+                continue
+            result = record.result or {}
+            self.say(
+                f"{head}: {result.get('top1', 0):.1f} % after {record.minutes:.1f} min"
+            )
+            self.write_table()
+        return failures
+
+    def text(self) -> str:
+        """Give the table as Markdown."""
+        return to_markdown(self.table, self.results, self.seeds, self.how)
+
+    def write_table(self) -> None:
+        """Write the table, with dashes for what is missing."""
+        markdown, comma = self.table_files
+        for path, text in (
+            (markdown, self.text()),
+            (comma, to_csv(self.table, self.results, self.seeds)),
+        ):
+            with atomic_file(path) as stream:
+                stream.write(text.encode())
+
+    def _run_one(
+        self,
+        item: PlannedRun,
+        versions: dict[str, str],
+        head: str,
+        keep_open: Sequence[int],
+    ) -> RunRecord:
+        folder = RunFolder(self.work_dir, item.spec)
+        record = item.record or RunRecord.of(item.spec, item.config)
+        record.versions, record.error = versions, None
+        record.processes = item.config.processes
+        # First, so that there is never a folder of which nothing is known.
+        record.state = "running"
+        record.write(folder.record_file)
+        folder.write_config(item.config)
+        try:
+            checkpoint = self._train(item, folder, record, head, keep_open)
+            self._test(item, folder, record, checkpoint, keep_open)
+        except BaseException as error:
+            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
+            record.state = "interrupted" if stopped else "failed"
+            record.error = str(error)
+            record.write(folder.record_file)
+            raise
+        record.state = "ended"
+        record.write(folder.record_file)
+        folder.remove_other_checkpoints(checkpoint.name)
+        return record
+
+    def _train(
+        self,
+        item: PlannedRun,
+        folder: RunFolder,
+        record: RunRecord,
+        head: str,
+        keep_open: Sequence[int],
+    ) -> Path:
+        """Train, from the last checkpoint on; give the last epoch's checkpoint."""
+        epochs = item.config.max_epochs
+        last = folder.checkpoint(epochs)
+        if last is not None:
+            return last[0]
+        newest = folder.checkpoint()
+        resume = None if newest is None else newest[0]
+        where = f"from epoch {newest[1]} on" if newest is not None else "training"
+        self.say(f"{head}: {where}, to epoch {epochs} (log: {folder.train_log})")
+        command = self.launcher.train(
+            *(folder.config, folder.train_dir, record.seed, resume),
+            item.config.options,
+        )
+        self._call("train", command, folder.train_log, folder, record, keep_open)
+        last = folder.checkpoint(epochs)
+        if last is None:
+            raise _RunFailedError(
+                folder.train_log,
+                f"training has ended without epoch_{epochs}.pth in {folder.train_dir}",
+            )
+        return last[0]
+
+    def _test(
+        self,
+        item: PlannedRun,
+        folder: RunFolder,
+        record: RunRecord,
+        checkpoint: Path,
+        keep_open: Sequence[int],
+    ) -> None:
+        """Test, and take the accuracies from the scores."""
+        folder.new_scores.unlink(missing_ok=True)
+        command = self.launcher.test(
+            *(folder.config, checkpoint, folder.test_dir, folder.new_scores),
+            item.config.options,
+        )
+        self._call("test", command, folder.test_log, folder, record, keep_open)
+        try:
+            scores = load_scores(folder.new_scores)
+        except (OSError, ValueError, pickle.UnpicklingError) as error:
+            raise _RunFailedError(folder.test_log, str(error)) from error
+        os.replace(folder.new_scores, folder.scores)
+        values = accuracy(scores.scores, scores.labels)
+        record.result = {
+            "top1": 100 * values.top1,
+            "top5": 100 * values.top5,
+            "mean_class": 100 * values.mean_class,
+            "samples": len(scores.labels),
+            "checkpoint": checkpoint.name,
+        }
+
+    def _call(
+        self,
+        tool: str,
+        command: list[str],
+        log: Path,
+        folder: RunFolder,
+        record: RunRecord,
+        keep_open: Sequence[int],
+    ) -> None:
+        """Run a tool, and note the time that it takes."""
+        record.command = command
+        record.write(folder.record_file)
+        before, start = record.minutes, time.monotonic()
+
+        def beat() -> None:
+            record.minutes = before + (time.monotonic() - start) / 60
+            record.write(folder.record_file)
+
+        try:
+            status = run_child(
+                command,
+                log,
+                self.launcher.environment(tool),
+                keep_open,
+                beat,
+                self.interval,
+            )
+        finally:
+            beat()
+        if status < 0:
+            raise _RunFailedError(log, f"ended by signal {-status}")
+        if status:
+            error = last_line(log) or "no output"
+            raise _RunFailedError(log, f"exit status {status}: {error}")

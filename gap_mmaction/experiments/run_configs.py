@@ -1,0 +1,203 @@
+"""From a run to its config."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .annotations import SplitSizes
+from .benchmark import BENCHMARKS
+from .run_config import (
+    RunConfig,
+    check_options,
+    config_text,
+    dataset_of,
+    merge,
+    nest,
+    options_for,
+    parse_options,
+    read_config,
+    resolve,
+)
+from .run_spec import RunSpec
+from .schedule import scale_schedule
+from .variant import Variant
+
+_LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+class RunConfigs:
+    """Makes the configs of runs, all with the same settings.
+
+    Args:
+        folder: ``configs/gap``.
+        sizes: Counts the samples of splits.
+        ann_file: The annotation file; None for that of the configs.
+        epochs: Length of the training; None for that of the configs.
+        processes: Processes of a training. The batch over all of them is the one that
+            the config's learning rate is meant for.
+        options: Further settings, ``KEY=VALUE``.
+        may_lack_data: Whether the annotation file need not be there, as nothing is
+            trained.
+
+    Raises:
+        ValueError: If an option cannot be had.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sizes: SplitSizes,
+        ann_file: Path | None = None,
+        epochs: int | None = None,
+        processes: int = 1,
+        options: Sequence[str] = (),
+        may_lack_data: bool = False,
+    ) -> None:
+        check_options(options)
+        self.folder = folder
+        self.sizes = sizes
+        self.ann_file = ann_file
+        self.epochs = epochs
+        self.processes = processes
+        self.options = tuple(options)
+        self.may_lack_data = may_lack_data
+        self._bases: dict[Path, dict[str, Any]] = {}
+        self._made: dict[tuple[str, str, Variant, int | None], RunConfig] = {}
+        self._folds: dict[str, tuple[Path, int]] = {}
+
+    def base(self, benchmark: str, stream: str) -> dict[str, Any]:
+        """Read the config of a stream.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+        """
+        path = BENCHMARKS[benchmark].config_file(self.folder, stream)
+        if path not in self._bases:
+            self._bases[path] = read_config(path)
+        return self._bases[path]
+
+    def data_of(self, benchmark: str) -> tuple[Path, str]:
+        """Give the annotation file of a benchmark and its training split."""
+        dataset, _, _ = dataset_of(self.base(benchmark, "joint")["train_dataloader"])
+        path = self.ann_file or Path(dataset["ann_file"])
+        return path.absolute(), dataset["split"]
+
+    def use_folds(self, benchmark: str, path: Path, count: int) -> None:
+        """Name the annotation file for the runs of a cross-validation.
+
+        Args:
+            benchmark: Name of the benchmark.
+            path: The file, which need not be there yet.
+            count: Number of folds.
+        """
+        self._folds[benchmark] = (path, count)
+
+    def make(self, spec: RunSpec) -> RunConfig:
+        """Make the config of a run.
+
+        Args:
+            spec: The run. Runs that differ in their seeds have the same.
+
+        Returns:
+            The config.
+
+        Raises:
+            FileNotFoundError: If the config or the annotation file is not there.
+            ValueError: If the settings do not fit the config or the data.
+        """
+        key = (spec.benchmark, spec.stream, spec.variant, spec.fold)
+        if key not in self._made:
+            path = BENCHMARKS[spec.benchmark].config_file(self.folder, spec.stream)
+            try:
+                self._made[key] = self._make(spec, path)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
+        return self._made[key]
+
+    def _make(self, spec: RunSpec, path: Path) -> RunConfig:
+        base = self.base(spec.benchmark, spec.stream)
+        options = options_for(self.options, spec.variant.has_texts)
+        changes: dict[str, Any] = {"model": spec.variant.changes(base["model"])}
+        data, data_changes = self._data_changes(spec, base)
+        changes = merge(changes, data_changes)
+        changes = merge(changes, self._batch_changes(base))
+        checkpoint = (base.get("default_hooks") or {}).get("checkpoint") or {}
+        if checkpoint.get("max_keep_ckpts") == 1:
+            # MMEngine removes the last checkpoint before it writes the next: who is
+            # killed in between would have none.
+            keys = ("default_hooks", "checkpoint", "max_keep_ckpts")
+            changes = merge(changes, nest(keys, 2))
+        resolved = resolve(config_text(path, changes), options)
+        length = self._epoch_length(resolved, data, spec)
+        if self.epochs is not None:
+            changes = merge(changes, scale_schedule(base, self.epochs, length))
+        text = config_text(path, changes)
+        resolved = resolve(text, options)
+        epochs = (resolved.get("train_cfg") or {}).get("max_epochs")
+        if not isinstance(epochs, int):
+            raise ValueError(
+                "train_cfg.max_epochs is not set: runs are counted in epochs"
+            )
+        iterations = None if length is None else length * epochs
+        return RunConfig(
+            *(path, text, resolved, options, epochs, iterations, data, self.processes)
+        )
+
+    def _data_changes(
+        self, spec: RunSpec, base: Mapping[str, Any]
+    ) -> tuple[Path, dict[str, Any]]:
+        """Point the dataloaders at the annotation file, or at a fold."""
+        data, _ = self.data_of(spec.benchmark)
+        if spec.fold is not None:
+            data, _ = self._folds[spec.benchmark]
+        changes: dict[str, Any] = {}
+        for loader in _LOADERS:
+            _, keys, _ = dataset_of(base[loader])
+            values = {"ann_file": str(data)}
+            if spec.fold is not None:
+                part = "train" if loader == _LOADERS[0] else "val"
+                values["split"] = f"fold{spec.fold}_{part}"
+            changes[loader] = nest(keys, values)
+        return data, changes
+
+    def _batch_changes(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep the batch over all processes as the recipe has it."""
+        meant = (base.get("auto_scale_lr") or {}).get("base_batch_size")
+        given = "train_dataloader.batch_size" in parse_options(self.options)
+        own = base["train_dataloader"]["batch_size"]
+        if meant is None or given or own * self.processes == meant:
+            return {}
+        if meant % self.processes:
+            raise ValueError(
+                f"--gpus {self.processes}: the recipe's batch of {meant} cannot be "
+                "dealt evenly; take a number that divides it, or set the batch of a "
+                "process with --cfg-options train_dataloader.batch_size=... (and "
+                "optim_wrapper.optimizer.lr with it)"
+            )
+        return {"train_dataloader": {"batch_size": meant // self.processes}}
+
+    def _epoch_length(
+        self, resolved: Mapping[str, Any], data: Path, spec: RunSpec
+    ) -> int | None:
+        loader = resolved["train_dataloader"]
+        dataset, _, times = dataset_of(loader)
+        data, split, part = Path(dataset["ann_file"]), dataset.get("split"), 1.0
+        if spec.fold is not None and not data.is_file():
+            # The folds are made when training starts; they are nearly equal.
+            _, count = self._folds[spec.benchmark]
+            data, split = self.data_of(spec.benchmark)
+            part = 1 - 1 / count
+        try:
+            samples = math.ceil(self.sizes.get(data, split) * part) * times
+        except FileNotFoundError:
+            if self.may_lack_data:
+                return None
+            raise
+        per_process = math.ceil(samples / self.processes)
+        batch = int(loader["batch_size"])
+        if loader.get("drop_last"):
+            return max(1, per_process // batch)
+        return math.ceil(per_process / batch)

@@ -1,0 +1,193 @@
+"""What the tables run, on the configs that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import ConfigDict
+
+from gap_mmaction.experiments import (
+    ABLATIONS,
+    BENCHMARKS,
+    COMPARISONS,
+    RunConfigs,
+    RunSpec,
+    SplitSizes,
+    Variant,
+    ablation_table,
+    comparison_table,
+    paper_values,
+)
+from gap_mmaction.experiments.backbones import BACKBONES, backbone_changes
+from gap_mmaction.models.text.presets import PRESETS
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "gap"
+# A network of an eighth of the width.
+TINY = ("model.backbone.base_channels=8", "model.cls_head.in_channels=32")
+
+
+def run_configs(*options: str, **settings: Any) -> RunConfigs:
+    return RunConfigs(
+        *(CONFIGS, SplitSizes()), options=options, may_lack_data=True, **settings
+    )
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_number_of_the_paper_has_its_place(name: str) -> None:
+    model = run_configs().base("nwucla", "joint")["model"]
+    table = ablation_table(name, "nwucla", model)
+    values = [measure.paper for measure in table.measures]
+    assert values == list(paper_values.ABLATIONS[name].values())
+    variants = [measure.variant for measure in table.measures]
+    assert len(set(variants)) == len(variants)
+    assert all(v.text in PRESETS for v in variants if v.has_texts)
+    for row in table.rows:
+        assert len(row.words) == len(table.word_columns)
+        assert len(row.cells) == len(table.columns)
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_streams(name: str) -> None:
+    benchmarks = [names[0] for names in COMPARISONS[name][1]]
+    table = comparison_table(name, benchmarks)
+    assert table.benchmarks == benchmarks
+    # Four streams with GAP and without, and what the paper has of them.
+    assert len(table.runs(range(5))) == 8 * 5 * len(benchmarks)
+    assert sorted(m.paper for m in table.measures if m.paper is not None) == sorted(
+        value for b in benchmarks for value in paper_values.STREAMS[b].values()
+    )
+
+
+def test_one_column_of_two() -> None:
+    table = comparison_table("4", ["ntu120-xset"])
+    assert table.benchmarks == ["ntu120-xset"]
+    assert all(row.cells[0] == () and len(row.cells[1]) >= 1 for row in table.rows)
+    with pytest.raises(ValueError, match="one column of Table 2"):
+        comparison_table("2", ["nwucla", "nwucla-cpu"])
+
+
+def test_runs_are_shared() -> None:
+    model = run_configs().base("nwucla", "joint")["model"]
+    tables = {n: ablation_table(n, "nwucla", model).runs([0]) for n in ABLATIONS}
+    spec = tables["1a"][1]
+    assert spec.variant == Variant("ctrgcn-single", "synonym")
+    # The config's own encoder is Table 1c's first.
+    assert tables["1c"][0] == spec == tables["1b"][2]
+    assert tables["1f"][0] in tables["1b"]
+    assert tables["1e"][3] == tables["1f"][3] == tables["1b"][5]
+    assert comparison_table("2", ["nwucla"]).runs([0])[0] in tables["1d"]
+    # With features that were computed beforehand an encoder is another thing.
+    cached = run_configs().base("nwucla-cpu", "joint")["model"]
+    table = ablation_table("1c", "nwucla-cpu", cached)
+    assert table.measures[0].variant.encoder == "clip-b32"
+
+
+def test_names_of_configs() -> None:
+    names = {name: b.config for name, b in BENCHMARKS.items()}
+    assert names == {
+        "nwucla": "ctrgcn_nwucla",
+        "nwucla-cpu": "ctrgcn_nwucla_cpu",
+        "ntu60-xsub": "ctrgcn_ntu60",
+        "ntu60-xview": "ctrgcn_ntu60-xview",
+        "ntu120-xsub": "ctrgcn_ntu120",
+        "ntu120-xset": "ctrgcn_ntu120-xset",
+    }
+    path = BENCHMARKS["nwucla"].config_file(CONFIGS, "bone-motion")
+    assert path.name == "ctrgcn_nwucla_bone-motion.py"
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_backbones_of_table_1d(backbone: str) -> None:
+    config = run_configs(*TINY).make(
+        RunSpec("nwucla-cpu", "joint", Variant(backbone), 0)
+    )
+    model = MODELS.build(ConfigDict(config.resolved["model"]))
+    kind = {"stgcn": "STGCN", "ctr-baseline": "CTRBaseline"}.get(backbone, "CTRGCN")
+    assert type(model.backbone).__name__ == kind
+    if kind == "CTRGCN":
+        assert model.backbone.temporal == {"ctrgcn": "multi"}.get(backbone, "single")
+        assert model.backbone.variant == "authors"
+    features = model.backbone(torch.rand(2, 1, 8, 20, 3))
+    assert features.shape == (2, 1, 32, 2, 20)
+    model.text_branch.init_weights()
+    losses = model.text_branch(features, torch.tensor([0, 1]))
+    assert torch.isfinite(losses["loss_con"])
+
+
+def test_stock_backbone_on_a_layout_that_it_knows() -> None:
+    own = {"type": "CTRGCN", "graph_cfg": {"layout": "nturgb+d", "mode": "spatial"}}
+    changes = backbone_changes("stgcn", own)
+    assert changes["graph_cfg"] == {"layout": "nturgb+d", "mode": "stgcn_spatial"}
+    with pytest.raises(ValueError, match="'AAGCN'"):
+        backbone_changes("stgcn", {"type": "AAGCN"})
+    with pytest.raises(ValueError, match="'gcn' is none of"):
+        backbone_changes("gcn", own)
+
+
+def test_models_without_texts() -> None:
+    # What is about texts is left out where there are none.
+    configs = run_configs(*TINY, "model.text_branch.loss.temperature=0.2")
+
+    def make(text: str) -> Any:
+        return configs.make(
+            RunSpec("nwucla-cpu", "joint", Variant("ctrgcn-single", text), 0)
+        )
+
+    plain = make("plain")
+    assert plain.resolved["model"]["text_branch"] is None
+    assert plain.options == TINY
+    classifier = MODELS.build(ConfigDict(make("part-classifier").resolved["model"]))
+    assert type(classifier.text_branch).__name__ == "PartClassifier"
+    manual = make("manual").resolved["model"]["text_branch"]
+    assert manual["prompts"]["preset"] == "manual"
+    assert manual["loss"]["temperature"] == 0.2
+    assert manual["features"].endswith("nwucla_minilm.safetensors")
+
+
+def test_encoders() -> None:
+    configs = run_configs()
+    for encoder, kind in (
+        ("clip-l14", "OpenCLIPTextEncoder"),
+        ("bert", "HFTextEncoder"),
+        ("learned-fixed", "PromptLearner"),
+    ):
+        variant = Variant("ctrgcn-single", "label", encoder)
+        for benchmark in ("nwucla", "nwucla-cpu"):
+            config = configs.make(RunSpec(benchmark, "joint", variant, 0))
+            branch = config.resolved["model"]["text_branch"]
+            assert branch["encoder"]["type"] == kind
+            assert branch["features"] is None
+    assert branch["encoder"] == {
+        "type": "PromptLearner",
+        "encoder": {
+            "type": "OpenCLIPTextEncoder",
+            "model": "ViT-B-32",
+            "pretrained": "openai",
+            "frozen": True,
+        },
+    }
+
+
+def test_config_of_a_run() -> None:
+    spec = RunSpec("nwucla", "bone", Variant("ctrgcn"), 0)
+    data = Path("some") / "where.pkl"
+    config = run_configs(ann_file=data, processes=2).make(spec)
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        dataset = config.resolved[loader]["dataset"]
+        dataset = dataset.get("dataset", dataset)
+        assert dataset["ann_file"] == str(data.absolute())
+        # Nothing else of the data set has gone.
+        assert len(dataset["pipeline"]) >= 5
+    # Two processes share the batch of 64.
+    assert config.resolved["train_dataloader"]["batch_size"] == 32
+    assert config.total_batch == 64
+    assert config.resolved["default_hooks"]["checkpoint"]["max_keep_ckpts"] == 2
+    assert config.resolved["model"]["data_preprocessor"]["stream"] == "bone"
+    assert config.max_epochs == 110
+    option = "train_dataloader.batch_size=16"
+    config = run_configs(option, ann_file=data, processes=2).make(spec)
+    assert config.total_batch == 32
