@@ -8,8 +8,9 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=20, ignore_last=False),
     param_scheduler=dict(type="ParamSchedulerHook"),
+    # Two, as MMEngine removes the old one before it writes the new one.
     checkpoint=dict(
-        type="CheckpointHook", interval=1, save_best="auto", max_keep_ckpts=1
+        type="CheckpointHook", interval=1, save_best="auto", max_keep_ckpts=2
     ),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     sync_buffers=dict(type="SyncBuffersHook"),

@@ -12,8 +12,8 @@ train_dataloader = dict(
         ann_file="data/synthetic.pkl",
         num_classes=10,
         pipeline=[
-            dict(type="PreNormalize3D"),
-            dict(type="UniformSampleFrames", clip_len=32),
+            dict(type="FastPreNormalize3D"),
+            dict(type="FastUniformSampleFrames", clip_len=32),
             dict(type="PoseDecode"),
             dict(type="FormatGCNInput", num_person=1),
             dict(type="PackActionInputs"),
@@ -28,8 +28,8 @@ val_dataloader = dict(
         ann_file="data/synthetic.pkl",
         num_classes=10,
         pipeline=[
-            dict(type="PreNormalize3D"),
-            dict(type="UniformSampleFrames", clip_len=32, test_mode=True),
+            dict(type="FastPreNormalize3D"),
+            dict(type="FastUniformSampleFrames", clip_len=32, test_mode=True),
             dict(type="PoseDecode"),
             dict(type="FormatGCNInput", num_person=1),
             dict(type="PackActionInputs", meta_keys=("frame_dir",)),
