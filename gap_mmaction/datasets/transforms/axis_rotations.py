@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 NUM_COORDINATES = 3
@@ -24,3 +26,26 @@ def about_z(radians: float) -> np.ndarray:
     """Make the matrix ``[3, 3]`` of a rotation about the z axis."""
     cos, sin = np.cos(radians), np.sin(radians)
     return np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+
+
+def take_3d(results: dict[str, Any], transform: str) -> np.ndarray:
+    """Take the coordinates of a sample that is to be turned.
+
+    Args:
+        results: The sample.
+        transform: What the message calls the transform.
+
+    Returns:
+        ``results['keypoint']`` ``[M, T, V, 3]``.
+
+    Raises:
+        ValueError: If they are not 3D.
+    """
+    keypoint: np.ndarray = results["keypoint"]
+    if keypoint.shape[-1] != NUM_COORDINATES:
+        raise ValueError(
+            f"{transform}: 'keypoint' of '{results.get('frame_dir')}' has "
+            f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform out "
+            "for 2D data"
+        )
+    return keypoint

@@ -14,6 +14,7 @@ from gap_mmaction.datasets.transforms.axis_rotations import (
     about_x,
     about_y,
     about_z,
+    take_3d,
 )
 
 
@@ -79,13 +80,7 @@ class RandomRotation3D(BaseTransform):
         Returns:
             The sample.
         """
-        keypoint = results["keypoint"]
-        if keypoint.shape[-1] != NUM_COORDINATES:
-            raise ValueError(
-                f"RandomRotation3D: 'keypoint' of '{results.get('frame_dir')}' has "
-                f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform "
-                "out for 2D data"
-            )
+        keypoint = take_3d(results, type(self).__name__)
         theta = np.random.uniform(-self.max_angle, self.max_angle, size=NUM_COORDINATES)
         results["keypoint"] = rotate_3d(keypoint, theta)
         return results

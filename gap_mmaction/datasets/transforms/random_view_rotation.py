@@ -9,9 +9,9 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from gap_mmaction.datasets.transforms.axis_rotations import (
-    NUM_COORDINATES,
     about_x,
     about_y,
+    take_3d,
 )
 
 
@@ -78,13 +78,7 @@ class RandomViewRotation(BaseTransform):
         Returns:
             The sample.
         """
-        keypoint = results["keypoint"]
-        if keypoint.shape[-1] != NUM_COORDINATES:
-            raise ValueError(
-                f"RandomViewRotation: 'keypoint' of '{results.get('frame_dir')}' has "
-                f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform "
-                "out for 2D data"
-            )
+        keypoint = take_3d(results, type(self).__name__)
         angles = np.random.randint(-self.max_angle, self.max_angle + 1, size=2)
         results["keypoint"] = rotate(keypoint, *angles)
         return results
