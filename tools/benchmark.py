@@ -25,7 +25,7 @@ from gap_mmaction.benchmark.backbone import (
     load_class,
     measure_backbone,
 )
-from gap_mmaction.benchmark.report import environment, format_table, write_json
+from gap_mmaction.benchmark.report import COLUMNS, environment, format_row, write_json
 
 PLAIN = Path(__file__).resolve().parents[1] / "tests" / "models" / "plain_gcn.py"
 
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    rows = measure_backbone(
+    measured = measure_backbone(
         load_class(args.against),
         args.shapes,
         args.works,
@@ -92,7 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.small,
     )
     machine = environment(device)
-    print(format_table(rows))
+    print(COLUMNS)
+    rows = []
+    for row in measured:
+        print(format_row(row), flush=True)
+        rows.append(row)
     print("\n" + ", ".join(f"{key} {value}" for key, value in machine.items()))
     if args.out is not None:
         content = dict(command=sys.argv if argv is None else list(argv))

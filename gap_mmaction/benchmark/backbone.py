@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def measure_backbone(
     device: torch.device,
     amp: bool = False,
     small: bool = False,
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Compare forward passes for testing and training steps.
 
     Args:
@@ -89,12 +89,11 @@ def measure_backbone(
         amp: Whether under autocast to bfloat16.
         small: Whether with one clip of eight frames, to try the command out.
 
-    Returns:
+    Yields:
         For each shape and work a summary, see
         :meth:`gap_mmaction.benchmark.measure.Comparison.summary`, with ``work`` and
         ``difference``, the largest one of the outputs relative to the largest output.
     """
-    rows = []
     for key in shapes:
         shape = SHAPES[key]
         networks, x = _build(other, shape, device, small)
@@ -104,8 +103,7 @@ def measure_backbone(
             ours, theirs = (_Work(net, x, work == "step", amp) for net in networks)
             row = compare(ours, theirs, pairs, device).summary()
             difference = _difference(ours.forward(), theirs.forward())
-            rows.append(dict(work=f"{key} {work}", difference=difference, **row))
-    return rows
+            yield dict(work=f"{key} {work}", difference=difference, **row)
 
 
 class _Work:
@@ -130,7 +128,7 @@ def _build(
     other: type[nn.Module], shape: Shape, device: torch.device, small: bool
 ) -> tuple[list[nn.Module], Tensor]:
     torch.manual_seed(0)
-    kwargs = dict(
+    kwargs: dict[str, Any] = dict(
         graph_cfg=dict(layout=shape.layout, mode="spatial"), num_person=shape.persons
     )
     ours = CTRGCN(**kwargs)

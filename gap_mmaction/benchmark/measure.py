@@ -110,7 +110,7 @@ def peak_memory(work: Work, device: torch.device) -> float | None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
+        before = float(torch.cuda.memory_allocated(device))
         torch.cuda.reset_peak_memory_stats(device)
         work()
         torch.cuda.synchronize(device)

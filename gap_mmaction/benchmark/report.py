@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ import torch
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.version import __version__
 
-COLUMNS = "| work | ours ms | other ms | ratio | quartiles | ours MB | other MB |"
+COLUMNS = (
+    "| work | ours ms | other ms | ratio | quartiles | ours MB | other MB | memory |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|"
+)
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -31,16 +34,14 @@ def environment(device: torch.device) -> dict[str, Any]:
     )
 
 
-def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows, each a ``work`` and a summary, as a Markdown table."""
-    lines = [COLUMNS, "|---|" + "---:|" * 6]
-    for row in rows:
-        lines.append(
-            f"| {row['work']} | {row['ours_ms']:.0f} | {row['other_ms']:.0f} "
-            f"| {row['ratio']:.2f} | {row['ratio_low']:.2f} - {row['ratio_high']:.2f} "
-            f"| {_memory(row['ours_mb'])} | {_memory(row['other_mb'])} |"
-        )
-    return "\n".join(lines)
+def format_row(row: Mapping[str, Any]) -> str:
+    """Write a ``work`` and its summary as a row below :data:`COLUMNS`."""
+    return (
+        f"| {row['work']} | {row['ours_ms']:.1f} | {row['other_ms']:.1f} "
+        f"| {row['ratio']:.2f} | {row['ratio_low']:.2f} - {row['ratio_high']:.2f} "
+        f"| {_number(row['ours_mb'], 0)} | {_number(row['other_mb'], 0)} "
+        f"| {_number(row['memory_ratio'], 2)} |"
+    )
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -49,5 +50,5 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.write(json.dumps(content, indent=2).encode() + b"\n")
 
 
-def _memory(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from gap_mmaction.models import CTRGCN, convert_authors_state_dict
 from gap_mmaction.models.backbones import ctrgcn_units
-from gap_mmaction.models.backbones.fast_path import Path, plain_path
+from gap_mmaction.models.backbones.fast_path import Path, choose_path, plain_path
 from gap_mmaction.models.backbones.temporal_branches import (
     TemporalBranches,
     kernel_matrices,
@@ -24,6 +24,7 @@ from tests.models.golden import load_golden
 from tests.models.plain_gcn import perturb
 
 Chosen = list[Path]
+HEAD = "net.1.tcn1.branches.0."
 FORMS = [(v, t) for v in ("mmaction2", "authors") for t in ("multi", "single")]
 
 
@@ -31,10 +32,9 @@ FORMS = [(v, t) for v in ("mmaction2", "authors") for t in ("multi", "single")]
 def chosen(monkeypatch: pytest.MonkeyPatch) -> Chosen:
     """The forms that were chosen, one after the other."""
     paths: Chosen = []
-    choose = ctrgcn_units.choose_path
 
     def spy(*args: Any) -> Path:
-        paths.append(choose(*args))
+        paths.append(choose_path(*args))
         return paths[-1]
 
     monkeypatch.setattr(ctrgcn_units, "choose_path", spy)
@@ -158,7 +158,7 @@ class TestEqual:
     def test_biases_before_a_normalization(self) -> None:
         model = _model()
         _step(model, _input())
-        grad = model.net[1].tcn1.branches[0][0].bias.grad
+        grad = model.get_submodule(HEAD + "0").bias.grad
         assert torch.equal(grad, torch.zeros_like(grad))
 
     @pytest.mark.parametrize("momentum", [None, 0.3])
@@ -174,7 +174,7 @@ class TestEqual:
             with torch.no_grad():
                 _plain(other, x)
         _compare(model.state_dict(), other.state_dict())
-        assert model.net[0].tcn1.branches[0][1].num_batches_tracked == 3
+        assert model.get_submodule(HEAD + "1").num_batches_tracked == 3
 
     def test_without_statistics(self, chosen: Chosen) -> None:
         model = _model().eval()
@@ -261,7 +261,7 @@ class TestChoice:
 
     def test_merged_normalization(self, chosen: Chosen) -> None:
         model = _model().eval()
-        model.net[1].tcn1.branches[0][1] = nn.Identity()
+        model.get_submodule(HEAD[:-1])[1] = nn.Identity()
         with torch.no_grad():
             model(_input())
         assert chosen.count(Path.PLAIN) == 1
@@ -269,7 +269,7 @@ class TestChoice:
     def test_hook(self, chosen: Chosen) -> None:
         model = _model()
         seen = []
-        model.net[1].tcn1.branches[0][1].register_forward_hook(
+        model.get_submodule(HEAD + "1").register_forward_hook(
             lambda *_: seen.append(True)
         )
         model(_input())
