@@ -17,7 +17,12 @@ from torch import Tensor, nn
 from .batch_norm import batch_norm, fold, scale_and_shift
 from .fast_path import Path, apply_function, choose_path
 from .graph_product import GraphProduct, add_graph_product, graph_product
-from .temporal_branches import FrameWindows, TemporalBranches, kernel_matrices
+from .temporal_branches import (
+    FrameWindows,
+    PassingPointwise,
+    TemporalBranches,
+    kernel_matrices,
+)
 
 Parts = list[tuple[nn.Module, type[nn.Module]]]
 
@@ -283,8 +288,10 @@ class MultiScaleTemporalConv(nn.Module):
         narrow, wide, pooled, last = branches
         heads = (narrow, wide, pooled)
         frames = (narrow[3], wide[3])
+        weight = torch.cat([head[0].weight.flatten(1) for head in heads])
+        reduced, x = apply_function(PassingPointwise, x, weight)
         hidden = batch_norm(
-            pointwise(x, torch.cat([head[0].weight for head in heads])),
+            reduced,
             [head[1] for head in heads],
             torch.cat([head[0].bias for head in heads]),
             relu=True,
@@ -406,10 +413,9 @@ class RefinementGraphConv(nn.Module):
         operands = self._operands(x)
         if path is Path.PLAIN:
             return F.relu_(self.bn(graph_product(x, *operands)) + self.down(x))
-        out = apply_function(GraphProduct, x, *operands)
-        residual = x
+        out, residual = apply_function(GraphProduct, x, *operands)
         if isinstance(self.down, nn.Sequential):
-            residual = conv_norm(self.down[0], self.down[1], x)
+            residual = conv_norm(self.down[0], self.down[1], residual)
         return batch_norm(out, [self.bn], residual=residual, relu=True)
 
     def _parts(self) -> Parts:

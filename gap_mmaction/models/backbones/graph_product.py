@@ -48,16 +48,20 @@ class GraphProduct(torch.autograd.Function):
     cache. The adjacency (``[3, O, V, V]`` per sample) is not kept for the backward
     pass but computed again, which is cheaper than the memory traffic.
 
+    The input is passed on as a second output, for the path around the product: so its
+    gradient arrives here, and the product's is added to it without further traffic.
+
     This is the form for CPUs, :func:`graph_product` the plain one.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
-    ) -> Tensor:
-        """Compute the product; see :func:`graph_product` for the arguments."""
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the product of :func:`graph_product`'s arguments; pass x on."""
         n, in_channels, v, t = x.shape
         subsets, channels = w4.shape[:2]
+        passed = x.view_as(x)
         x = x.reshape(n, in_channels, v * t)
         keep = any(ctx.needs_input_grad)
         rows = subsets * channels
@@ -69,17 +73,23 @@ class GraphProduct(torch.autograd.Function):
             add_graph_product(out[i], x[i], relation[i], w3, bias, w4, scratch, 0.0)
         if keep:
             ctx.save_for_backward(x, relation, w3, w4, hidden)
-        return out
+            ctx.set_materialize_grads(False)
+        return out, passed
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         """Compute the gradients of all five inputs."""
         refuse_second_derivative()
         x, relation, w3, w4, hidden = ctx.saved_tensors
+        if grads[0] is None:
+            return grads[1], None, None, None, None
         grad_out = grads[0].contiguous()
         n, channels, v, t = grad_out.shape
         subsets = w4.shape[0]
-        grad_x = torch.empty_like(x)
+        beta, grad_x = 0.0, torch.empty_like(x)
+        if grads[1] is not None:
+            # Nobody else has this gradient: what is passed on stays within a unit.
+            beta, grad_x = 1.0, grads[1].contiguous().view_as(x)
         grad_relation = torch.empty_like(relation)
         grad_w3, grad_w4 = torch.zeros_like(w3), torch.zeros_like(w4)
         grad_b3 = w3.new_zeros(w3.shape[0])
@@ -98,7 +108,7 @@ class GraphProduct(torch.autograd.Function):
             torch.bmm(w4_t, flat_grad_graph, out=grad_relation[i])
             grad_w3.addmm_(grad_hidden, x[i].t())
             grad_b3 += grad_hidden.sum(1)
-            torch.mm(w3_t, grad_hidden, out=grad_x[i])
+            torch.addmm(grad_x[i], w3_t, grad_hidden, beta=beta, out=grad_x[i])
         return grad_x.view(n, -1, v, t), grad_relation, grad_w3, grad_b3, grad_w4
 
 

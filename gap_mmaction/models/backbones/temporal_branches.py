@@ -80,6 +80,33 @@ def kernel_matrices(weights: list[Tensor]) -> Tensor:
     return torch.stack([w.squeeze(-1).transpose(1, 2).flatten(1) for w in weights])
 
 
+class PassingPointwise(torch.autograd.Function):
+    """A 1x1 convolution without bias that passes its input on.
+
+    So the gradient from where the input is used further arrives here, and the
+    convolution's is added to it without further memory traffic.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``[N, C, V, T]`` by ``[O, C]`` to ``[N, O, V, T]``, and give x too."""
+        n, _, v, t = x.shape
+        ctx.save_for_backward(x, weight)
+        out = torch.bmm(weight.expand(n, -1, -1), x.flatten(2))
+        return out.view(n, -1, v, t), x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the gradients of x and weight."""
+        refuse_second_derivative()
+        x, weight = ctx.saved_tensors
+        grad, grad_x = grads[0].flatten(2), grads[1].contiguous()
+        # Nobody else has this gradient: what is passed on stays within a unit.
+        grad_x.flatten(2).baddbmm_(weight.t().expand(len(x), -1, -1), grad)
+        grad_weight = torch.bmm(grad, x.flatten(2).transpose(1, 2)).sum(0)
+        return grad_x, grad_weight
+
+
 class TemporalBranches(torch.autograd.Function):
     """Two dilated convolutions, a max-pooling and a 1x1 convolution over time.
 
