@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gap_mmaction.skeletons import get_skeleton
+
 
 class TemporalConv(nn.Module):
     """A convolution over time, then batch normalization."""
@@ -201,6 +203,14 @@ class PlainGCN(nn.Module):
         for block in self.net:
             x = block(x)
         return x.view(n, m, *x.shape[1:])
+
+
+class CTRGCN(PlainGCN):
+    """The plain CTR-GCN by the contract of backbones, for tools/benchmark.py."""
+
+    def __init__(self, graph_cfg: dict, num_person: int = 2) -> None:
+        joints = get_skeleton(graph_cfg["layout"]).num_joints
+        super().__init__("mmaction2", joints, num_person, 64)
 
 
 def perturb(model: nn.Module, seed: int = 0) -> None:

@@ -7,6 +7,38 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .fast_path import refuse_second_derivative
+
+
+def add_graph_product(
+    out: Tensor,
+    x: Tensor,
+    relation: Tensor,
+    w3: Tensor,
+    b3: Tensor,
+    w4: Tensor,
+    hidden: Tensor,
+    beta: float = 1.0,
+) -> None:
+    """Compute the graph product of one sample into ``beta * out``.
+
+    Args:
+        out: ``[O, V, T]``.
+        x: ``[C, V * T]``.
+        relation: ``[S, R, V * V]``.
+        w3: ``[S * O, C]``.
+        b3: ``[S * O, 1]``.
+        w4: ``[S, O, R]``.
+        hidden: ``[S * O, V * T]``, where the transformed features are written.
+        beta: Factor of what ``out`` holds; zero if nothing.
+    """
+    torch.addmm(b3, w3, x, out=hidden)
+    v = out.shape[1]
+    graph = torch.bmm(w4, relation).view(*w4.shape[:2], v, v)
+    features = hidden.view(len(w4), *out.shape)
+    for s in range(len(w4)):
+        torch.baddbmm(out, graph[s], features[s], beta=1.0 if s else beta, out=out)
+
 
 class GraphProduct(torch.autograd.Function):
     """Sum over subsets s of ``(W4_s D_s) (W3_s x + b3_s)``, a sample at a time.
@@ -16,17 +48,20 @@ class GraphProduct(torch.autograd.Function):
     cache. The adjacency (``[3, O, V, V]`` per sample) is not kept for the backward
     pass but computed again, which is cheaper than the memory traffic.
 
-    This is the form for CPUs; :func:`graph_product` chooses between it and the
-    batched form.
+    The input is passed on as a second output, for the path around the product: so its
+    gradient arrives here, and the product's is added to it without further traffic.
+
+    This is the form for CPUs, :func:`graph_product` the plain one.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
-    ) -> Tensor:
-        """Compute the product; see :func:`graph_product` for the arguments."""
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the product of :func:`graph_product`'s arguments; pass x on."""
         n, in_channels, v, t = x.shape
         subsets, channels = w4.shape[:2]
+        passed = x.view_as(x)
         x = x.reshape(n, in_channels, v * t)
         keep = any(ctx.needs_input_grad)
         rows = subsets * channels
@@ -34,24 +69,27 @@ class GraphProduct(torch.autograd.Function):
         out = x.new_empty((n, channels, v, t))
         bias = b3.unsqueeze(1)
         for i in range(n):
-            features = torch.addmm(bias, w3, x[i], out=hidden[i if keep else 0])
-            features = features.view(subsets, channels, v, t)
-            graph = torch.bmm(w4, relation[i]).view(subsets, channels, v, v)
-            torch.bmm(graph[0], features[0], out=out[i])
-            for s in range(1, subsets):
-                out[i].baddbmm_(graph[s], features[s])
+            scratch = hidden[i if keep else 0]
+            add_graph_product(out[i], x[i], relation[i], w3, bias, w4, scratch, 0.0)
         if keep:
             ctx.save_for_backward(x, relation, w3, w4, hidden)
-        return out
+            ctx.set_materialize_grads(False)
+        return out, passed
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         """Compute the gradients of all five inputs."""
+        refuse_second_derivative()
         x, relation, w3, w4, hidden = ctx.saved_tensors
+        if grads[0] is None:
+            return grads[1], None, None, None, None
         grad_out = grads[0].contiguous()
         n, channels, v, t = grad_out.shape
         subsets = w4.shape[0]
-        grad_x = torch.empty_like(x)
+        beta, grad_x = 0.0, torch.empty_like(x)
+        if grads[1] is not None:
+            # Nobody else has this gradient: what is passed on stays within a unit.
+            beta, grad_x = 1.0, grads[1].contiguous().view_as(x)
         grad_relation = torch.empty_like(relation)
         grad_w3, grad_w4 = torch.zeros_like(w3), torch.zeros_like(w4)
         grad_b3 = w3.new_zeros(w3.shape[0])
@@ -70,7 +108,7 @@ class GraphProduct(torch.autograd.Function):
             torch.bmm(w4_t, flat_grad_graph, out=grad_relation[i])
             grad_w3.addmm_(grad_hidden, x[i].t())
             grad_b3 += grad_hidden.sum(1)
-            torch.mm(w3_t, grad_hidden, out=grad_x[i])
+            torch.addmm(grad_x[i], w3_t, grad_hidden, beta=beta, out=grad_x[i])
         return grad_x.view(n, -1, v, t), grad_relation, grad_w3, grad_b3, grad_w4
 
 
@@ -93,14 +131,6 @@ def graph_product(
     Returns:
         Features ``[N, O, V, T]``.
     """
-    # Under autocast the operands may differ in type: autocast itself mends that for
-    # the batched form.
-    if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-        operands = [x, relation, w3, b3, w4]
-        if not torch.is_grad_enabled():
-            # Parameters ask for gradients here as well, and much would be kept.
-            operands = [operand.detach() for operand in operands]
-        return GraphProduct.apply(*operands)
     n, _, v, t = x.shape
     subsets, channels = w4.shape[:2]
     hidden = torch.baddbmm(b3[None, :, None], w3.expand(n, -1, -1), x.flatten(2))

@@ -19,7 +19,8 @@ class ResidualBlock(nn.Module):
 
     Args:
         gcn: Maps ``[N, C, V, T]`` to ``[N, O, V, T]``.
-        tcn: Maps ``[N, O, V, T]`` to ``[N, O, V, T']``.
+        tcn: Maps ``[N, O, V, T]`` to ``[N, O, V, T']``; is given the residual that it
+            shall add, and whether a ReLU follows.
         residual: The path around them; ``None`` for none.
         relu: Whether a ReLU follows the sum. It may be left out where every summand
             is non-negative already.
@@ -36,10 +37,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, C, V, T]`` to ``[N, O, V, T']``."""
-        out = self.tcn1(self.gcn1(x))
-        if self.residual is not None:
-            out = out + self.residual(x)
-        return out.relu_() if self.relu else out
+        residual = None if self.residual is None else self.residual(x)
+        return self.tcn1(self.gcn1(x), residual, self.relu)
 
 
 class StackedGCN(BaseModule):

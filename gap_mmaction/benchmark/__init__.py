@@ -1,0 +1,1 @@
+"""Comparing the speed of two implementations of one thing."""

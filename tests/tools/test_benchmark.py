@@ -1,0 +1,90 @@
+"""tools/benchmark.py: its table, its file, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gap_mmaction.benchmark.backbone import load_class
+from gap_mmaction.benchmark.measure import Comparison, compare
+from gap_mmaction.models import CTRGCN
+from tools.benchmark import main
+
+OTHER = """
+from gap_mmaction.models import CTRGCN
+class Wider(CTRGCN):
+    pass
+"""
+
+
+def test_backbone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "speed.json"
+    args = ["backbone", "--small", "--pairs", "2", "--shapes", "nwucla", "--out"]
+    assert main([*args, str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert [row["work"] for row in result["rows"]] == ["nwucla eval", "nwucla step"]
+    for row in result["rows"]:
+        assert row["ours_ms"] > 0
+        assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+        assert row["difference"] < 1e-4
+    assert result["environment"]["threads"] == 1
+    assert result["environment"]["torch"] == torch.__version__
+    assert "| nwucla step |" in capsys.readouterr().out
+
+
+def test_ratio_is_that_of_pairs() -> None:
+    comparison = Comparison([1.0, 10.0, 2.0], [2.0, 20.0, 8.0], 1.0, 4.0)
+    assert comparison.ratios == [2, 2, 4]
+    summary = comparison.summary()
+    assert (summary["ratio"], summary["memory_ratio"]) == (2, 0.25)
+
+
+def test_turns() -> None:
+    calls: list[str] = []
+    compare(
+        lambda: calls.append("ours"),
+        lambda: calls.append("other"),
+        pairs=3,
+        device=torch.device("cpu"),
+    )
+    assert calls[:8] == ["ours", "other"] * 4
+
+
+def test_against_file(tmp_path: Path) -> None:
+    file = tmp_path / "other.py"
+    file.write_text(OTHER)
+    assert load_class(str(file)) is CTRGCN
+    assert load_class(f"{file}:Wider").__name__ == "Wider"
+    with pytest.raises(KeyError, match="no class 'Narrower'"):
+        load_class(f"{file}:Narrower")
+
+
+def test_against_package_that_registers_its_own(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text("from .ctrgcn import CTRGCN\n")
+    (tmp_path / "ctrgcn.py").write_text(
+        "from mmaction.registry import MODELS\n"
+        "from torch import nn\n"
+        "@MODELS.register_module()\n"
+        "class CTRGCN(nn.Module):\n"
+        "    pass\n"
+    )
+    assert load_class(str(tmp_path)) is not CTRGCN
+
+
+@pytest.mark.parametrize("against", ["nowhere.py", "gap_nowhere.models"])
+def test_against_nothing(against: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"--against {against}"):
+        load_class(against)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("--pairs 1", "must be 2 or more"), ("--threads 0", "must be 1 or more")],
+)
+def test_options(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["backbone", *option.split()])
+    assert message in capsys.readouterr().err

@@ -1,0 +1,108 @@
+#!/usr/bin/env python
+"""Measure how much faster ours is than another implementation of the same.
+
+Both run in turns, on one thread by default, and the ratio is the median of the pairs'.
+
+Examples:
+    python tools/benchmark.py backbone
+    python tools/benchmark.py backbone --against ../mmaction2/projects/ctrgcn/models
+    python tools/benchmark.py backbone --device cuda --amp --out speed.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+import gap_mmaction  # noqa: F401
+from gap_mmaction.benchmark.backbone import (
+    SHAPES,
+    WORKS,
+    load_class,
+    measure_backbone,
+)
+from gap_mmaction.benchmark.report import COLUMNS, environment, format_row, write_json
+
+PLAIN = Path(__file__).resolve().parents[1] / "tests" / "models" / "plain_gcn.py"
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--pairs", type=int, default=7, help="how often each is timed (default: 7)"
+    )
+    common.add_argument(
+        "--threads", type=int, default=1, help="threads on a CPU (default: 1)"
+    )
+    common.add_argument(
+        "--device", default="cpu", help="cpu or cuda, cuda:1, ... (default: cpu)"
+    )
+    common.add_argument("--amp", action="store_true", help="autocast to bfloat16")
+    common.add_argument(
+        "--small", action="store_true", help="tiny inputs, to try the command out"
+    )
+    common.add_argument(
+        "--out", type=Path, metavar="SPEED.json", help="write the figures there"
+    )
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    backbone = commands.add_parser(
+        "backbone", parents=[common], help="CTR-GCN's forward pass and training step"
+    )
+    backbone.add_argument(
+        "--against",
+        default=str(PLAIN),
+        metavar="PATH_OR_MODULE[:CLASS]",
+        help="file, folder or module of the other one, whose class (default: CTRGCN) "
+        "takes graph_cfg and num_person and has the same state dict; by default the "
+        "plain statement of the tests",
+    )
+    backbone.add_argument(
+        "--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)
+    )
+    backbone.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    args = parser.parse_args(argv)
+    for name, least in (("pairs", 2), ("threads", 1)):
+        if getattr(args, name) < least:
+            parser.error(f"--{name} {getattr(args, name)}: must be {least} or more")
+    if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
+        parser.error(f"--device {args.device}: PyTorch finds no such device")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a comparison."""
+    args = parse_args(argv)
+    torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    measured = measure_backbone(
+        load_class(args.against),
+        args.shapes,
+        args.works,
+        args.pairs,
+        device,
+        args.amp,
+        args.small,
+    )
+    machine = environment(device)
+    print(COLUMNS)
+    rows = []
+    for row in measured:
+        print(format_row(row), flush=True)
+        rows.append(row)
+    print("\n" + ", ".join(f"{key} {value}" for key, value in machine.items()))
+    if args.out is not None:
+        content = dict(command=sys.argv if argv is None else list(argv))
+        write_json(args.out, dict(**content, environment=machine, rows=rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
