@@ -7,14 +7,17 @@ Examples:
     python tools/benchmark.py backbone
     python tools/benchmark.py backbone --against ../mmaction2/projects/ctrgcn/models
     python tools/benchmark.py backbone --device cuda --amp --out speed.json
+    python tools/benchmark.py pipeline
+    python tools/benchmark.py text --model ViT-B-32
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +28,9 @@ from gap_mmaction.benchmark.backbone import (
     load_class,
     measure_backbone,
 )
+from gap_mmaction.benchmark.pipeline import measure_pipeline
 from gap_mmaction.benchmark.report import COLUMNS, environment, format_row, write_json
+from gap_mmaction.benchmark.text import DATASETS, measure_text
 
 PLAIN = Path(__file__).resolve().parents[1] / "tests" / "models" / "plain_gcn.py"
 
@@ -68,7 +73,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)
     )
     backbone.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    commands.add_parser(
+        "pipeline",
+        parents=[common],
+        help="the transforms of mmaction2's skeleton configs, on a CPU",
+    )
+    text = commands.add_parser(
+        "text", parents=[common], help="a tuned text tower, forward and backward"
+    )
+    text.add_argument("--model", default="ViT-B-32", help="a model of open_clip")
+    text.add_argument(
+        "--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS)
+    )
     args = parser.parse_args(argv)
+    if args.command == "pipeline" and args.device != "cpu":
+        parser.error("the pipeline runs on the CPU")
     for name, least in (("pairs", 2), ("threads", 1)):
         if getattr(args, name) < least:
             parser.error(f"--{name} {getattr(args, name)}: must be {least} or more")
@@ -77,12 +96,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a comparison."""
-    args = parse_args(argv)
-    torch.set_num_threads(args.threads)
-    device = torch.device(args.device)
-    measured = measure_backbone(
+def measure(args: argparse.Namespace, device: torch.device) -> Iterator[dict[str, Any]]:
+    """Measure what the command line asks for."""
+    if args.command == "pipeline":
+        return measure_pipeline(args.pairs, args.small)
+    if args.command == "text":
+        return measure_text(args.model, args.datasets, args.pairs, device, args.amp)
+    return measure_backbone(
         load_class(args.against),
         args.shapes,
         args.works,
@@ -91,6 +111,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.amp,
         args.small,
     )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a comparison."""
+    args = parse_args(argv)
+    torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    measured = measure(args, device)
     machine = environment(device)
     print(COLUMNS)
     rows = []

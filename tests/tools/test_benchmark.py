@@ -35,6 +35,29 @@ def test_backbone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "| nwucla step |" in capsys.readouterr().out
 
 
+def test_pipeline(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    args = ["pipeline", "--small", "--pairs", "2", "--out", str(out)]
+    assert main(args) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["difference"] == 0
+    assert row["ours_ms"] > 0 and row["other_ms"] > 0
+    assert "| clip of 2 x 100 frames |" in capsys.readouterr().out
+
+
+def test_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_clip = pytest.importorskip("open_clip")
+    text = dict(context_length=77, vocab_size=49408, width=16, heads=2, layers=1)
+    vision = dict(image_size=32, layers=1, width=16, patch_size=16)
+    tiny = dict(embed_dim=12, vision_cfg=vision, text_cfg=text)
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", tiny)
+    out = tmp_path / "speed.json"
+    assert main(["text", "--model", "tiny", "--pairs", "2", "--out", str(out)]) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["work"].split(", ")[2] for row in rows] == ["10 classes", "120 classes"]
+    assert all(row["difference"] < 1e-4 for row in rows)
+
+
 def test_ratio_is_that_of_pairs() -> None:
     comparison = Comparison([1.0, 10.0, 2.0], [2.0, 20.0, 8.0], 1.0, 4.0)
     assert comparison.ratios == [2, 2, 4]
@@ -88,3 +111,8 @@ def test_options(option: str, message: str, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         main(["backbone", *option.split()])
     assert message in capsys.readouterr().err
+
+
+def test_pipeline_has_no_device() -> None:
+    with pytest.raises(SystemExit):
+        main(["pipeline", "--device", "cuda"])
