@@ -9,6 +9,8 @@ Examples:
     python tools/benchmark.py backbone --device cuda --amp --out speed.json
     python tools/benchmark.py pipeline
     python tools/benchmark.py text --model ViT-B-32
+    python tools/benchmark.py step
+    python tools/benchmark.py inference --config configs/gap/ctrgcn_nwucla_cpu.py
 """
 
 from __future__ import annotations
@@ -29,10 +31,14 @@ from gap_mmaction.benchmark.backbone import (
     measure_backbone,
 )
 from gap_mmaction.benchmark.pipeline import measure_pipeline
+from gap_mmaction.benchmark.recognizer import measure_inference, measure_step
 from gap_mmaction.benchmark.report import COLUMNS, environment, format_row, write_json
 from gap_mmaction.benchmark.text import DATASETS, measure_text
+from gap_mmaction.utils.argument_types import count
 
-PLAIN = Path(__file__).resolve().parents[1] / "tests" / "models" / "plain_gcn.py"
+ROOT = Path(__file__).resolve().parents[1]
+PLAIN = ROOT / "tests" / "models" / "plain_gcn.py"
+CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -85,6 +91,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     text.add_argument(
         "--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS)
     )
+    for command, purpose in (
+        ("step", "a training step with GAP and without"),
+        ("inference", "testing a model trained with GAP, and one without"),
+    ):
+        whole = commands.add_parser(command, parents=[common], help=purpose)
+        whole.add_argument(
+            "--config", type=Path, default=CONFIG, help="a config with a text branch"
+        )
+        whole.add_argument("--clips", type=count, default=16, help="batch size")
+        whole.add_argument("--frames", type=count, default=52, help="of a clip")
     args = parser.parse_args(argv)
     if args.command == "pipeline" and args.device != "cpu":
         parser.error("the pipeline runs on the CPU")
@@ -102,6 +118,10 @@ def measure(args: argparse.Namespace, device: torch.device) -> Iterator[dict[str
         return measure_pipeline(args.pairs, args.small)
     if args.command == "text":
         return measure_text(args.model, args.datasets, args.pairs, device, args.amp)
+    if args.command in ("step", "inference"):
+        whole = measure_step if args.command == "step" else measure_inference
+        clips, frames = (2, 8) if args.small else (args.clips, args.frames)
+        return whole(args.config, clips, frames, args.pairs, device, args.amp)
     return measure_backbone(
         load_class(args.against),
         args.shapes,

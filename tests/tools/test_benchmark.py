@@ -58,6 +58,24 @@ def test_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(row["difference"] < 1e-4 for row in rows)
 
 
+def test_step_and_inference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "speed.json"
+    for command in ("step", "inference"):
+        assert main([command, "--small", "--pairs", "2", "--out", str(out)]) == 0
+        (row,) = json.loads(out.read_text())["rows"]
+        assert row["ours_ms"] > 0 and row["other_ms"] > 0
+    assert row["parameters"][0] == row["parameters"][1] > 1e6
+    printed = capsys.readouterr().out
+    assert "| ctrgcn_nwucla_cpu, step with GAP / without |" in printed
+
+
+def test_step_needs_a_text_branch(tmp_path: Path) -> None:
+    config = tmp_path / "plain.py"
+    config.write_text("model = dict(text_branch=None)\n")
+    with pytest.raises(ValueError, match="text_branch is not set"):
+        main(["step", "--config", str(config)])
+
+
 def test_ratio_is_that_of_pairs() -> None:
     comparison = Comparison([1.0, 10.0, 2.0], [2.0, 20.0, 8.0], 1.0, 4.0)
     assert comparison.ratios == [2, 2, 4]
