@@ -8,13 +8,9 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # not on Windows: there, nobody is kept out
-    fcntl = None
+from gap_mmaction.utils.file_lock import try_lock
 
 
 class WorkDirLockedError(RuntimeError):
@@ -47,16 +43,10 @@ class WorkDirLock:
     def is_taken(work_dir: Path) -> bool:
         """Say whether somebody has a work dir, without touching anything."""
         path = work_dir / "reproduce.lock"
-        if fcntl is None or not path.is_file():
+        if not path.is_file():
             return False
         with path.open("rb") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            except OSError:
-                return False
-        return False
+            return not try_lock(stream, shared=True)
 
     @property
     def files(self) -> tuple[int, ...]:
@@ -89,20 +79,11 @@ class WorkDirLock:
             self._stream = None
 
     def _claim(self, stream: BinaryIO) -> None:
-        if fcntl is None:
-            return
         deadline = time.monotonic() + self.patience
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise WorkDirLockedError(self._message(stream)) from None
-                time.sleep(0.1)
-            except OSError:
-                # A file system without locks, as some network file systems.
-                return
+        while not try_lock(stream):
+            if time.monotonic() >= deadline:
+                raise WorkDirLockedError(self._message(stream))
+            time.sleep(0.1)
 
     def _message(self, stream: BinaryIO) -> str:
         stream.seek(0)

@@ -8,16 +8,12 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from gap_mmaction.utils.file_lock import try_lock
 
 from .question import Key
 from .record import Record
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # not on Windows: there, nobody is kept from a second run
-    fcntl = None
 
 _HEADER = json.dumps({"journal": "gap-generation/1"}).encode("ascii") + b"\n"
 
@@ -110,18 +106,11 @@ class Journal:
 
     def _claim(self, stream: BinaryIO) -> None:
         """Keep other runs out, which would pay for the same answers."""
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(stream):
             raise JournalError(
                 f"{self.path}: another run has this journal open; wait for it, or give "
                 "this one a --journal of its own"
-            ) from None
-        except OSError:
-            # A file system without locks, as some network file systems.
-            return
+            )
 
 
 def read_journal(path: str | os.PathLike[str]) -> dict[Key, list[Record]]:
