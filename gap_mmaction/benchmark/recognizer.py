@@ -15,10 +15,16 @@ from torch import nn
 
 from gap_mmaction.skeletons import get_skeleton
 
-from .measure import Comparison, compare
+from .measure import compare
+
+WORKS = {
+    "step": "step with GAP / without",
+    "inference": "test time, trained with GAP / without",
+}
 
 
-def measure_step(
+def measure_recognizer(
+    work: str,
     config: Path,
     clips: int,
     frames: int,
@@ -26,10 +32,13 @@ def measure_step(
     device: torch.device,
     amp: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Compare training steps without the optimizer: forward, losses, backward.
+    """Compare training steps, or tests.
 
     Args:
-        config: A config with a text branch; its text features or encoder are used.
+        work: ``'step'``: forward, losses and backward, without the optimizer, with the
+            config's text features or encoder. ``'inference'``: what is left at test
+            time, the text branch being left out as ``tools/test.py`` does.
+        config: A config with a text branch.
         clips: Batch size.
         frames: Frames T of a clip.
         pairs: How often each is timed.
@@ -38,72 +47,38 @@ def measure_step(
 
     Yields:
         A summary, see :meth:`gap_mmaction.benchmark.measure.Comparison.summary`, with
-        ``work``. The ratio is below 1 by what GAP costs.
+        ``work`` and ``parameters``, those of both models. The ratio is below 1 by what
+        GAP costs.
     """
-    gap, plain, batch = _build(config, clips, frames, device, training=True)
-    ours, other = (_Step(model, batch, amp) for model in (gap, plain))
-    yield _row("step with GAP / without", config, compare(ours, other, pairs, device))
+    models, batch = _build(config, clips, frames, device, training=work == "step")
+    counts = [sum(p.numel() for p in model.parameters()) for model in models]
+    ours, other = (_Work(model, batch, amp) for model in models)
+    summary = compare(ours, other, pairs, device).summary()
+    yield dict(work=f"{config.stem}, {WORKS[work]}", parameters=counts, **summary)
 
 
-def measure_inference(
-    config: Path,
-    clips: int,
-    frames: int,
-    pairs: int,
-    device: torch.device,
-    amp: bool,
-) -> Iterator[dict[str, Any]]:
-    """Compare what is left at test time: the same network and the same parameters.
-
-    Args:
-        config: As for :func:`measure_step`, like the others.
-        clips: Batch size.
-        frames: Frames T of a clip.
-        pairs: How often each is timed.
-        device: Where.
-        amp: Whether under autocast to bfloat16.
-
-    Yields:
-        A summary with ``work`` and ``parameters``, those of both, the text branch of
-        the one that was trained with GAP being left out as ``tools/test.py`` does.
-    """
-    gap, plain, batch = _build(config, clips, frames, device, training=False)
-    counts = [sum(p.numel() for p in model.parameters()) for model in (gap, plain)]
-    ours, other = (_Test(model, batch, amp) for model in (gap, plain))
-    work = "test time, trained with GAP / without"
-    row = _row(work, config, compare(ours, other, pairs, device))
-    yield dict(parameters=counts, **row)
-
-
-class _Step:
-    """Losses of a batch and their gradients."""
+class _Work:
+    """Losses of a batch and their gradients, or its scores, as the model's mode is."""
 
     def __init__(self, model: nn.Module, batch: dict[str, Any], amp: bool) -> None:
         self.model, self.batch, self.amp = model, batch, amp
 
     def __call__(self) -> None:
-        inputs = self.batch["inputs"]
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.amp):
-            losses = self.model(**self.batch, mode="loss")
-        total = sum(v for k, v in losses.items() if k in ("loss_cls", "loss_con"))
-        assert isinstance(total, torch.Tensor)
-        total.backward()
-        self.model.zero_grad(set_to_none=True)
-
-
-class _Test(_Step):
-    """Scores of a batch."""
-
-    @torch.no_grad()
-    def __call__(self) -> None:
-        inputs = self.batch["inputs"]
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.amp):
-            self.model(**self.batch, mode="predict")
+        training = self.model.training
+        device = self.batch["inputs"].device.type
+        with torch.set_grad_enabled(training):
+            with torch.autocast(device, torch.bfloat16, enabled=self.amp):
+                out = self.model(**self.batch, mode="loss" if training else "predict")
+            if training:
+                total = sum(v for k, v in out.items() if k in ("loss_cls", "loss_con"))
+                assert isinstance(total, torch.Tensor)
+                total.backward()
+                self.model.zero_grad(set_to_none=True)
 
 
 def _build(
     path: Path, clips: int, frames: int, device: torch.device, training: bool
-) -> tuple[nn.Module, nn.Module, dict[str, Any]]:
+) -> tuple[list[nn.Module], dict[str, Any]]:
     init_default_scope("mmaction")
     config = Config.fromfile(path)
     if not config.model.get("text_branch"):
@@ -127,8 +102,4 @@ def _build(
     inputs = torch.randn(clips, 1, persons, frames, joints, 3, device=device)
     samples = [ActionDataSample().set_gt_label(i % classes) for i in range(clips)]
     batch = dict(inputs=inputs, data_samples=[s.to(device) for s in samples])
-    return models[0], models[1], batch
-
-
-def _row(work: str, config: Path, comparison: Comparison) -> dict[str, Any]:
-    return dict(work=f"{config.stem}, {work}", **comparison.summary())
+    return models, batch
