@@ -115,7 +115,7 @@ class TextBranch(BaseModule):
             print_log(f"{self._source}; no text encoder is built", logger="current")
         if self.encoder is not None:
             # Before the first batch, as texts may not suit the encoder.
-            self._tokens = self.encoder.tokenize(self.prompts.texts)
+            self._tokenize(self.encoder)
         if self._frozen_encoder:
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()
@@ -161,15 +161,20 @@ class TextBranch(BaseModule):
         """
         if self.encoder is not None:
             distinct, inverse = torch.unique(ids, return_inverse=True)
-            if self._tokens is None:
-                self._tokens = self.encoder.tokenize(self.prompts.texts)
-            return self.encoder.encode_tokens(self._tokens, distinct)[inverse]
+            tokens = self._tokenize(self.encoder)
+            return self.encoder.encode_tokens(tokens, distinct)[inverse]
         if self._frozen_encoder:
             raise RuntimeError(
                 "the text features were not computed yet: call init_weights() on the "
                 "model before its loss, as MMEngine's Runner does when it trains"
             )
         return self.features[ids]
+
+    def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
+        """Give the tokens of all texts, which are made once."""
+        if self._tokens is None:
+            self._tokens = encoder.tokenize(self.prompts.texts)
+        return self._tokens
 
 
 def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
