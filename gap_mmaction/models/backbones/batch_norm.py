@@ -18,11 +18,11 @@ class BatchNormReLU(torch.autograd.Function):
     """Normalize by the batch's statistics, add, and take what is positive.
 
     ``relu(relu(weight * normalized(x) + bias) + residual)``, where either ReLU and the
-    residual may be missing. PyTorch's own kernel reads a row of ``[N, C, V, T]`` ten
-    times slower than that of group normalization, which gives mean and variance of
-    each row; both of a channel follow from those of its rows. All else goes over a few
-    samples at a time, so that intermediate results stay in the cache, and what the
-    ReLUs have cut off is computed again instead of kept.
+    residual may be missing. PyTorch's kernel for the statistics reads a row of
+    ``[N, C, V, T]`` ten times slower than that of group normalization, which gives mean
+    and variance of each row; both of a channel follow from those of its rows. Its other
+    kernels, to apply them and to go back, are as fast as memory. What the inner ReLU
+    has cut off is computed again instead of kept.
     """
 
     @staticmethod
@@ -52,26 +52,18 @@ class BatchNormReLU(torch.autograd.Function):
             relu: Whether there is a ReLU after it.
         """
         x = x.contiguous()
-        rows = x.flatten(2)
-        mean, var = _moments(rows)
-        rstd = (var + eps).rsqrt()
-        scale = weight * rstd
-        shift = bias - mean * scale
-        out = torch.empty_like(x)
-        flat = out.flatten(2)
-        added = None if residual is None else residual.flatten(2)
-        for chunk in _chunks(rows):
-            part = torch.mul(rows[chunk], scale[:, None], out=flat[chunk])
-            part.add_(shift[:, None])
-            if inner_relu:
-                part.relu_()
-            if added is not None:
-                part.add_(added[chunk])
-            if relu:
-                part.relu_()
+        mean, var = _moments(x.flatten(2))
+        spread = var + eps
+        out = _normalize(x, weight, bias, mean, spread)
+        if inner_relu:
+            out.relu_()
+        if residual is not None:
+            out.add_(residual)
+        if relu:
+            out.relu_()
         ctx.relus = (inner_relu, relu)
         ctx.with_bias, ctx.with_residual = conv_bias is not None, residual is not None
-        ctx.save_for_backward(x, mean, rstd, scale, shift, out if relu else None)
+        ctx.save_for_backward(x, weight, bias, mean, spread, out if relu else None)
         ctx.mark_non_differentiable(mean, var)
         return out, mean, var
 
@@ -79,43 +71,34 @@ class BatchNormReLU(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Compute the gradients of x, weight, bias, conv_bias and residual."""
         refuse_second_derivative()
-        x, mean, rstd, scale, shift, out = ctx.saved_tensors
+        x, weight, bias, mean, spread, out = ctx.saved_tensors
         inner_relu, relu = ctx.relus
-        rows, grad = x.flatten(2), grads[0].contiguous().flatten(2)
-        outer_grad = torch.empty_like(rows) if relu else grad
-        inner_grad = torch.empty_like(rows) if inner_relu else outer_grad
-        sums = rows.new_empty((2, *rows.shape[:2]))
-        for chunk in _chunks(rows):
-            if relu:
-                _relu_backward(
-                    grad[chunk], out.flatten(2)[chunk], out=outer_grad[chunk]
-                )
-            if inner_relu:
-                before = torch.mul(rows[chunk], scale[:, None]).add_(shift[:, None])
-                _relu_backward(outer_grad[chunk], before, out=inner_grad[chunk])
-            part = inner_grad[chunk]
-            torch.sum(part, -1, out=sums[0, chunk])
-            centred = torch.sub(rows[chunk], mean[:, None]).mul_(part)
-            torch.sum(centred, -1, out=sums[1, chunk])
-        grad_bias, product = sums.sum(1)
-        grad_weight = product * rstd
-        # d x = scale (g - mean(g) - normalized(x) mean(g normalized(x)))
-        count = rows.shape[0] * rows.shape[2]
-        slope = -scale * rstd * grad_weight / count
-        level = -scale * grad_bias / count - slope * mean
-        # Memory that nobody else sees is used again.
-        owned = inner_relu or (relu and not ctx.with_residual)
-        grad_x = inner_grad if owned else torch.empty_like(rows)
-        for chunk in _chunks(rows):
-            part = torch.mul(inner_grad[chunk], scale[:, None], out=grad_x[chunk])
-            part.add_(torch.mul(rows[chunk], slope[:, None]).add_(level[:, None]))
+        grad = grads[0].contiguous()
+        if relu:
+            grad = _relu_backward(grad, out, out=torch.empty_like(out))
+        inner_grad = grad
+        if inner_relu:
+            before = _normalize(x, weight, bias, mean, spread)
+            inner_grad = _relu_backward(grad, before, out=before)
+        grad_x, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+            inner_grad,
+            x,
+            weight,
+            None,
+            None,
+            mean,
+            spread.rsqrt(),
+            True,
+            0.0,
+            (True, True, True),
+        )
         return (
-            grad_x.view_as(x),
+            grad_x,
             grad_weight,
             grad_bias,
             None,
             torch.zeros_like(mean) if ctx.with_bias else None,
-            outer_grad.view_as(x) if ctx.with_residual else None,
+            grad if ctx.with_residual else None,
             None,
             None,
         )
@@ -213,9 +196,22 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.cat(variances).mean(0) + spread
 
 
-def _relu_backward(grad: Tensor, value: Tensor, out: Tensor) -> None:
+def _normalize(
+    x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, spread: Tensor
+) -> Tensor:
+    """Normalize by given statistics; the spread is the variance with its epsilon."""
+    out: Tensor = torch.native_batch_norm(
+        x, weight, bias, mean, spread, False, 0.0, 0.0
+    )[0]
+    return out
+
+
+def _relu_backward(grad: Tensor, value: Tensor, out: Tensor) -> Tensor:
     """Write the gradient before a ReLU, given one of the values around it."""
-    torch.ops.aten.threshold_backward.grad_input(grad, value, 0, grad_input=out)
+    result: Tensor = torch.ops.aten.threshold_backward.grad_input(
+        grad, value, 0, grad_input=out
+    )
+    return result
 
 
 def _track(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:

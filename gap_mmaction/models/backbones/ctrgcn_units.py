@@ -444,6 +444,7 @@ class RefinementGraphConv(nn.Module):
             shift = shift + b_down[:, None]
         n, _, v, t = x.shape
         hidden = x.new_empty((len(w3), v * t))
+        graph = x.new_empty((*w4.shape[:2], v * v))
         out = x.new_empty((n, len(scale), v, t))
         rows = x.flatten(2)
         for source, of_sample, target in zip(rows, relation, out):
@@ -452,7 +453,7 @@ class RefinementGraphConv(nn.Module):
                 torch.add(source, shift, out=flat)
             else:
                 torch.addmm(shift, w_down, source, out=flat)
-            add_graph_product(target, source, of_sample, w3, b3, w4, hidden)
+            add_graph_product(target, source, of_sample, w3, b3, w4, hidden, graph)
             target.relu_()
         return out
 

@@ -18,6 +18,7 @@ def add_graph_product(
     b3: Tensor,
     w4: Tensor,
     hidden: Tensor,
+    graph: Tensor,
     beta: float = 1.0,
 ) -> None:
     """Compute the graph product of one sample into ``beta * out``.
@@ -30,14 +31,16 @@ def add_graph_product(
         b3: ``[S * O, 1]``.
         w4: ``[S, O, R]``.
         hidden: ``[S * O, V * T]``, where the transformed features are written.
+        graph: ``[S, O, V * V]``, where the channel-wise adjacency is written.
         beta: Factor of what ``out`` holds; zero if nothing.
     """
     torch.addmm(b3, w3, x, out=hidden)
+    torch.bmm(w4, relation, out=graph)
     v = out.shape[1]
-    graph = torch.bmm(w4, relation).view(*w4.shape[:2], v, v)
-    features = hidden.view(len(w4), *out.shape)
-    for s in range(len(w4)):
-        torch.baddbmm(out, graph[s], features[s], beta=1.0 if s else beta, out=out)
+    subsets = zip(graph.unflatten(-1, (v, v)), hidden.view(len(w4), *out.shape))
+    for of_subset, features in subsets:
+        out.baddbmm_(of_subset, features, beta=beta)
+        beta = 1.0
 
 
 class GraphProduct(torch.autograd.Function):
@@ -66,11 +69,14 @@ class GraphProduct(torch.autograd.Function):
         keep = any(ctx.needs_input_grad)
         rows = subsets * channels
         hidden = x.new_empty((n if keep else 1, rows, v * t))
+        graph = x.new_empty((subsets, channels, v * v))
         out = x.new_empty((n, channels, v, t))
         bias = b3.unsqueeze(1)
-        for i in range(n):
+        for i, (target, source, of_sample) in enumerate(zip(out, x, relation)):
             scratch = hidden[i if keep else 0]
-            add_graph_product(out[i], x[i], relation[i], w3, bias, w4, scratch, 0.0)
+            add_graph_product(
+                target, source, of_sample, w3, bias, w4, scratch, graph, beta=0.0
+            )
         if keep:
             ctx.save_for_backward(x, relation, w3, w4, hidden)
             ctx.set_materialize_grads(False)
@@ -91,25 +97,36 @@ class GraphProduct(torch.autograd.Function):
             # Nobody else has this gradient: what is passed on stays within a unit.
             beta, grad_x = 1.0, grads[1].contiguous().view_as(x)
         grad_relation = torch.empty_like(relation)
-        grad_w3, grad_w4 = torch.zeros_like(w3), torch.zeros_like(w4)
+        grad_w3 = torch.zeros_like(w3)
+        # Turned round: a matrix product with few columns is slow, with few rows not.
+        grad_w4 = w4.new_zeros((subsets, w4.shape[2], channels))
         grad_b3 = w3.new_zeros(w3.shape[0])
         grad_hidden = torch.empty_like(hidden[0])
-        parts = grad_hidden.view(subsets, channels, v, t)
-        grad_graph = x.new_empty((subsets, channels, v, v))
-        flat_grad_graph = grad_graph.view(subsets, channels, v * v)
+        graph = x.new_empty((subsets, channels, v * v))
+        grad_graph = torch.empty_like(graph)
+        grad_graph_t = grad_graph.transpose(1, 2)
+        of_subsets = [
+            graph.view(subsets, channels, v, v).transpose(2, 3).unbind(),
+            grad_graph.view(subsets, channels, v, v).unbind(),
+            grad_hidden.view(subsets, channels, v, t).unbind(),
+        ]
         w3_t, w4_t = w3.t(), w4.transpose(1, 2)
-        for i in range(n):
-            features = hidden[i].view(subsets, channels, v, t)
-            graph = torch.bmm(w4, relation[i]).view(subsets, channels, v, v)
-            for s in range(subsets):
-                torch.bmm(grad_out[i], features[s].transpose(1, 2), out=grad_graph[s])
-                torch.bmm(graph[s].transpose(1, 2), grad_out[i], out=parts[s])
-            grad_w4.baddbmm_(flat_grad_graph, relation[i].transpose(1, 2))
-            torch.bmm(w4_t, flat_grad_graph, out=grad_relation[i])
-            grad_w3.addmm_(grad_hidden, x[i].t())
+        hidden_t = hidden.view(n, subsets, channels, v, t).transpose(3, 4)
+        samples = zip(
+            x.transpose(1, 2), relation, hidden_t, grad_out, grad_x, grad_relation
+        )
+        for x_t, of_sample, features_t, grad, grad_source, grad_of_sample in samples:
+            torch.bmm(w4, of_sample, out=graph)
+            for feature_t, graph_t, to_graph, to_hidden in zip(features_t, *of_subsets):
+                torch.bmm(grad, feature_t, out=to_graph)
+                torch.bmm(graph_t, grad, out=to_hidden)
+            grad_w4.baddbmm_(of_sample, grad_graph_t)
+            torch.bmm(w4_t, grad_graph, out=grad_of_sample)
+            grad_w3.addmm_(grad_hidden, x_t)
             grad_b3 += grad_hidden.sum(1)
-            torch.addmm(grad_x[i], w3_t, grad_hidden, beta=beta, out=grad_x[i])
-        return grad_x.view(n, -1, v, t), grad_relation, grad_w3, grad_b3, grad_w4
+            grad_source.addmm_(w3_t, grad_hidden, beta=beta)
+        grad_x = grad_x.view(n, -1, v, t)
+        return grad_x, grad_relation, grad_w3, grad_b3, grad_w4.transpose(1, 2)
 
 
 def graph_product(
