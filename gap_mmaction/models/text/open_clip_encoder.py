@@ -14,6 +14,8 @@ from torch.func import functional_call
 from gap_mmaction import compat
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
+from .causal_tower import encode_prefix_tree, is_plain_causal
+from .prefix_tree import PrefixTree
 from .text_encoder import Tokens, TransformerTextEncoder
 
 
@@ -156,6 +158,28 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         # The end token has the largest id; what follows it is padding.
         mask[:, 1:] = 1 - (ids == ids.amax(1, keepdim=True)).long().cumsum(1)[:, :-1]
         return {"ids": ids, "mask": mask}
+
+    def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
+        """Compute the features of some texts, what they have in common once.
+
+        The features and their gradients are those of :meth:`forward`, at the cost of
+        the distinct beginnings of the texts, see :class:`.PrefixTree`.
+
+        Args:
+            tokens: Of all texts, as :meth:`tokenize` gives them.
+            rows: Indices ``[U]`` of those wanted.
+
+        Returns:
+            ``[U, D]``, with gradients, on the encoder's device.
+        """
+        if not (self.can_cut and is_plain_causal(self.tower)):
+            return super().encode_tokens(tokens, rows)
+        rows = rows.cpu()
+        lengths = tokens["mask"][rows].sum(1)
+        ids = tokens["ids"][rows, : int(lengths.max())]
+        device = self.token_embedding.weight.device
+        tree = PrefixTree(ids, lengths, device, self.bucket_size)
+        return encode_prefix_tree(self.tower, tree)
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Compute the features ``[N, D]``, the end token's, projected.
