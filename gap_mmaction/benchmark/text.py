@@ -41,8 +41,8 @@ def measure_text(
         bank = PromptBank(f"data/descriptions/{dataset}.yaml", seed=0)
         labels = torch.randint(len(bank.labels), (BATCH,))
         tokens, ids = encoder.tokenize(bank.texts), bank.sample(labels)
-        ours = _Distinct(encoder, tokens, ids, amp)
-        other = _EverySample(encoder, tokens, ids, amp)
+        ours = DistinctTexts(encoder, tokens, ids, amp)
+        other = EverySample(encoder, tokens, ids, amp)
         row = compare(ours, other, pairs, device).summary()
         with torch.no_grad():
             mine, theirs = ours.encode(), other.encode()
@@ -51,7 +51,7 @@ def measure_text(
         yield dict(work=work, difference=difference, **row)
 
 
-class _Distinct:
+class DistinctTexts:
     """As :class:`~gap_mmaction.models.TextBranch` encodes the texts of a batch."""
 
     def __init__(
@@ -61,21 +61,24 @@ class _Distinct:
         self.device = next(encoder.parameters()).device
 
     def encode(self) -> Tensor:
+        """Give the features ``[B, K, D]``."""
         distinct, inverse = torch.unique(self.ids, return_inverse=True)
         features = self.encoder.encode_tokens(self.tokens, distinct)
         return features[inverse.to(self.device)]
 
     def __call__(self) -> None:
+        """Go forward and backward."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             features = self.encode()
         features.float().square().sum().backward()
         self.encoder.zero_grad(set_to_none=True)
 
 
-class _EverySample(_Distinct):
+class EverySample(DistinctTexts):
     """Each text of each sample by itself, padded to the tower's full length."""
 
     def encode(self) -> Tensor:
+        """Give the features ``[B, K, D]``."""
         rows = self.ids.flatten()
         tokens = {name: v[rows].to(self.device) for name, v in self.tokens.items()}
         return self.encoder(tokens).view(*self.ids.shape, -1)
