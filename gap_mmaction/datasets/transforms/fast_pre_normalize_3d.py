@@ -27,7 +27,9 @@ class FastPreNormalize3D(PreNormalize3D):
     Required key: ``keypoint`` ``[M, T, V, 3]``, M of 1 or 2 persons, in metres.
     Modified: ``keypoint`` (frames without the longer present person are left out;
     float64 where a rotation is asked for) and ``total_frames``. Added:
-    ``body_center``. A sequence of zeros stays as it is.
+    ``body_center``. A sequence of zeros stays as it is, and so does one whose key
+    ``pre_normalized`` says that this was done before, by
+    ``tools/data/pre_normalize.py``.
 
     Args:
         zaxis: Joints at the bottom and the top of the spine, which becomes parallel
@@ -39,7 +41,8 @@ class FastPreNormalize3D(PreNormalize3D):
 
     Raises:
         ValueError: If there are more than two persons, ``total_frames`` disagrees with
-            the data, or nobody is further than 1e-8 from the origin in any frame.
+            the data, nobody is further than 1e-8 from the origin in any frame, or it
+            was done before with other arguments.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +54,8 @@ class FastPreNormalize3D(PreNormalize3D):
         Returns:
             The sample.
         """
+        if self._is_done(results):
+            return results
         keypoint = results["keypoint"]
         num_persons, num_frames = keypoint.shape[:2]
         if num_persons > 2 or results.get("total_frames", num_frames) != num_frames:
@@ -74,6 +79,26 @@ class FastPreNormalize3D(PreNormalize3D):
         results["keypoint"] = keypoint
         results["total_frames"] = keypoint.shape[1]
         return results
+
+    def settings(self) -> dict[str, Any]:
+        """Give the arguments, as ``pre_normalized`` holds them."""
+        return dict(
+            zaxis=list(self.zaxis),
+            xaxis=list(self.xaxis),
+            align_spine=self.align_spine,
+            align_shoulder=self.align_shoulder,
+            align_center=self.align_center,
+        )
+
+    def _is_done(self, results: dict[str, Any]) -> bool:
+        done = results.get("pre_normalized")
+        if done is not None and done != self.settings():
+            raise ValueError(
+                f"{type(self).__name__}: '{results.get('frame_dir')}' was normalized "
+                f"before with {done}, the pipeline asks for {self.settings()}; make "
+                "the two the same, or use the annotation file that it was made from"
+            )
+        return done is not None
 
     def _leading_frames(self, keypoint: np.ndarray, name: str | None) -> np.ndarray:
         """Put the person present longer first, and keep the frames with that one."""

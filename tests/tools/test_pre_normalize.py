@@ -1,0 +1,125 @@
+"""tools/data/pre_normalize.py: what it writes trains as what it has read."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets.transforms import FastPreNormalize3D
+from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import load_annotations
+from tools.data.pre_normalize import main
+
+
+def _annotations() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    items = []
+    for i, (persons, frames) in enumerate(((1, 5), (2, 7), (2, 4))):
+        keypoint = rng.normal(size=(persons, frames, 25, 3)).astype(np.float32)
+        if i == 1:
+            keypoint[0, 2:] = 0  # the second person stays longer
+        name = f"S001C00{i + 1}P001R001A001"
+        items.append(
+            dict(frame_dir=name, label=i, total_frames=frames, keypoint=keypoint)
+        )
+    items.append(
+        dict(
+            frame_dir="empty",
+            label=0,
+            total_frames=3,
+            keypoint=np.zeros((1, 3, 25, 3), np.float32),
+        )
+    )
+    return dict(
+        # The data set refuses what is empty.
+        split=dict(train=[item["frame_dir"] for item in items[:-1]]),
+        annotations=items,
+    )
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "raw.pkl"
+    write_annotations(_annotations(), path)
+    return path
+
+
+def _samples(path: Path, **kwargs: Any) -> list[dict[str, Any]]:
+    pipeline = [dict(type="FastPreNormalize3D", **kwargs)]
+    dataset = SkeletonDataset(str(path), pipeline, split="train")
+    return [dataset[i] for i in range(len(dataset))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_as_in_the_pipeline(source: Path, tmp_path: Path, dtype: str) -> None:
+    out = tmp_path / "out.pkl"
+    assert main([str(source), str(out), "--dtype", dtype]) == 0
+    for before, after in zip(_samples(source), _samples(out)):
+        assert after["total_frames"] == before["total_frames"]
+        assert after["keypoint"].dtype == dtype
+        assert np.array_equal(after["keypoint"], before["keypoint"].astype(dtype))
+    assert load_annotations(out)["split"] == load_annotations(source)["split"]
+
+
+def test_other_arguments(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.pkl"
+    assert main([str(source), str(out), "--no-align-spine"]) == 0
+    expected, found = (_samples(path, align_spine=False)[0] for path in (source, out))
+    np.testing.assert_allclose(found["keypoint"], expected["keypoint"], rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"normalized before with .*align_spine.*False"
+    ):
+        _samples(out)
+
+
+def test_not_done_twice(source: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.pkl", tmp_path / "second.pkl"
+    assert main([str(source), str(first)]) == 0
+    assert main([str(first), str(second)]) == 0
+    for once, twice in zip(_samples(first), _samples(second)):
+        assert np.array_equal(once["keypoint"], twice["keypoint"])
+
+
+class TestErrors:
+    """Nothing is written."""
+
+    def _fails(self, content: Any, tmp_path: Path) -> None:
+        source, out = tmp_path / "bad.pkl", tmp_path / "out.pkl"
+        write_annotations(content, source)
+        assert main([str(source), str(out)]) == 1
+        assert not out.exists()
+
+    def test_2d(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        content = _annotations()
+        flat = copy.deepcopy(content["annotations"][0])
+        flat["keypoint"] = flat["keypoint"][..., :2]
+        content["annotations"].append(flat)
+        self._fails(content, tmp_path)
+        error = capsys.readouterr().err
+        assert "S001C001P001R001A001" in error and "[M, T, V, 3]" in error
+
+    def test_no_annotations(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self._fails(dict(split={}), tmp_path)
+        assert "bad.pkl: holds no list of annotations" in capsys.readouterr().err
+
+    def test_suffix(self, tmp_path: Path) -> None:
+        with pytest.raises(SystemExit):
+            main(["a.pkl", str(tmp_path / "out.npz")])
+
+
+def test_settings_are_the_arguments() -> None:
+    transform = FastPreNormalize3D(zaxis=[0, 2], align_center=False)
+    assert transform.settings() == dict(
+        zaxis=[0, 2],
+        xaxis=[8, 4],
+        align_spine=True,
+        align_shoulder=True,
+        align_center=False,
+    )
