@@ -79,6 +79,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)
     )
     backbone.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
+    backbone.add_argument(
+        "--channels-last",
+        action="store_true",
+        help="the weights of both in this format",
+    )
     commands.add_parser(
         "pipeline",
         parents=[common],
@@ -129,6 +134,7 @@ def measure(args: argparse.Namespace, device: torch.device) -> Iterator[dict[str
         args.pairs,
         device,
         args.amp,
+        args.channels_last,
         args.small,
     )
 

@@ -75,6 +75,7 @@ def measure_backbone(
     pairs: int,
     device: torch.device,
     amp: bool = False,
+    channels_last: bool = False,
     small: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Compare forward passes for testing and training steps.
@@ -87,6 +88,7 @@ def measure_backbone(
         pairs: How often each is timed.
         device: Where.
         amp: Whether under autocast to bfloat16.
+        channels_last: Whether the weights of both are in the channels-last format.
         small: Whether with one clip of eight frames, to try the command out.
 
     Yields:
@@ -97,6 +99,8 @@ def measure_backbone(
     for key in shapes:
         shape = SHAPES[key]
         networks, x = _build(other, shape, device, small)
+        if channels_last:
+            networks = [net.to(memory_format=torch.channels_last) for net in networks]
         for work in works:
             for network in networks:
                 network.train(work == "step")

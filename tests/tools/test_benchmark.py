@@ -35,6 +35,14 @@ def test_backbone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "| nwucla step |" in capsys.readouterr().out
 
 
+def test_channels_last(tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    args = ["backbone", "--small", "--pairs", "2", "--shapes", "nwucla", "--works"]
+    assert main([*args, "step", "--channels-last", "--out", str(out)]) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert row["difference"] < 1e-4
+
+
 def test_pipeline(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "speed.json"
     args = ["pipeline", "--small", "--pairs", "2", "--out", str(out)]

@@ -42,7 +42,8 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Chosen:
 
 
 def _model(**kwargs: Any) -> CTRGCN:
-    model = CTRGCN(dict(layout=SMALL_LAYOUT), base_channels=16, **SMALL, **kwargs)
+    settings: dict[str, Any] = dict(base_channels=16, **SMALL)
+    model = CTRGCN(dict(layout=SMALL_LAYOUT), **{**settings, **kwargs})
     model.double()
     perturb(model)
     return model
@@ -285,6 +286,18 @@ class TestChoice:
     def test_compiler(self, chosen: Chosen, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
         assert self._choices(_model(), chosen, _input()) == {Path.PLAIN}
+
+    def test_compiled(self) -> None:
+        model = _model(num_stages=2, inflate_stages=[2], down_stages=[2])
+        expected = _step(copy.deepcopy(model), _input())
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+        out = compiled(_input())
+        weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view_as(out)
+        (weight * out).sum().backward()
+        assert_close(out.detach(), expected["out"])
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None
+            assert_close(parameter.grad, expected[f"gradient of {name}"], name)
 
     def test_trace(self, chosen: Chosen) -> None:
         model = _model().eval()
