@@ -117,15 +117,24 @@ class TestEqual:
             of["source"] = of["source"].sum(2)
         _compare(results, expected)
 
-    @pytest.mark.parametrize("file", ["ctrgcn_mmaction2", "ctrgcn_authors"])
-    def test_golden_in_float32(self, shared: FilePath, file: str) -> None:
+    @pytest.mark.parametrize(
+        ("file", "layout", "persons"),
+        [
+            ("ctrgcn_mmaction2", "nturgb+d", 2),
+            ("ctrgcn_authors", "nturgb+d", 2),
+            ("ctrgcn_authors_ucla", "nw-ucla", 1),
+        ],
+    )
+    def test_golden_in_float32(
+        self, shared: FilePath, file: str, layout: str, persons: int
+    ) -> None:
         arrays, state = load_golden(shared, file)
         x = arrays["input"]
-        kwargs: dict[str, Any] = {}
-        if file == "ctrgcn_authors":
-            state, kwargs = convert_authors_state_dict(state), dict(variant="authors")
+        kwargs: dict[str, Any] = dict(base_channels=16, num_person=persons)
+        if "authors" in file:
+            state, kwargs["variant"] = convert_authors_state_dict(state), "authors"
             x = x.permute(0, 4, 2, 3, 1)
-        model = CTRGCN(dict(layout="nturgb+d"), base_channels=16, **kwargs)
+        model = CTRGCN(dict(layout=layout), **kwargs)
         model.load_state_dict(state)
         model.eval()
         with torch.no_grad():
