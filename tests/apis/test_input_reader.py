@@ -204,8 +204,8 @@ class TestAnnotations:
         path.write_bytes(pickle.dumps(list(self.ITEMS)))
         assert len(UCLA.read(path, str(path))) == 3
         path.write_bytes(pickle.dumps(self.ITEMS[1]))
-        (found,) = UCLA.read(path, str(path))
-        assert found["frame_dir"] == "a1"
+        (single,) = UCLA.read(path, str(path))
+        assert single["frame_dir"] == "a1"
 
     def test_without_names(self) -> None:
         items = [{"keypoint": item["keypoint"]} for item in self.ITEMS[:2]]

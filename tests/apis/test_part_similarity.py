@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 
 from gap_mmaction.apis import PartSimilarity, load_model
+from gap_mmaction.apis.part_similarity import SlotText
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.feature_file import save_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
@@ -108,7 +109,7 @@ class TestTexts:
 
     def test_tuned(self, tmp_path: Path) -> None:
         similarity = make_similarity(tmp_path, "tuned")
-        texts = ["raise the right hand", dict.fromkeys(SLOTS, "jump")]
+        texts: list[SlotText] = ["raise the right hand", dict.fromkeys(SLOTS, "jump")]
         features = similarity.text_features(texts)
         assert features.shape == (2, 5, DIMS)
         own = F.normalize(
