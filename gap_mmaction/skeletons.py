@@ -45,7 +45,8 @@ def get_skeleton(layout: Layout) -> Skeleton:
     * ``joints``: the joints' names, or ``num_node``, their number;
     * ``parts``: ``{part: [joint, ...]}``, joints by number or by name;
     * optional: ``name``; ``bones``, ``(joint, parent)`` pairs, taken from ``inward``
-      if they are not given; ``bone_parts``, parts that differ on bone streams.
+      if they are not given; ``bone_parts``, parts that differ on bone streams;
+      ``num_coordinates``, 2 for joints in a picture, 3 if it is not given.
 
     Args:
         layout: A name among :func:`layouts`, or such a ``dict``.
@@ -207,6 +208,7 @@ _COCO = Skeleton(
         "leg": _span(11, 14),
         "foot": (15, 16),
     },
+    num_coordinates=2,
 )
 
 _LAYOUTS: dict[str, Skeleton] = {

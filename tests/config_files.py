@@ -104,8 +104,10 @@ def write_annotation(
 
     NTU RGB+D's is like mmaction2's ntu60_3d.pkl: float16, not centred, one or two
     persons, of whom the second is missing in some frames. NW-UCLA's is like that of
-    tools/data/prepare_nwucla.py.
+    tools/data/prepare_nwucla.py. 2D poses are like mmaction2's ntu60_2d.pkl: float16,
+    in pixels, with confidence and the size of the picture.
     """
+    rng = np.random.default_rng(0)
     source = make_synthetic(num_performers=2, num_train_performers=1, repetitions=1)
     annotations = []
     for i, sample in enumerate(source["annotations"][: 2 * samples]):
@@ -118,14 +120,23 @@ def write_annotation(
                 second = keypoint + np.float16(0.5)
                 second[:, :5] = 0
                 keypoint = np.concatenate([keypoint, second])
-        annotations.append(
-            {
-                "frame_dir": f"S001C001P001R001A{i:03d}",
-                "label": (37 * i) % num_classes,
-                "total_frames": keypoint.shape[1],
-                "keypoint": keypoint,
-            }
-        )
+        annotation = {
+            "frame_dir": f"S001C001P001R001A{i:03d}",
+            "label": (37 * i) % num_classes,
+            "total_frames": keypoint.shape[1],
+            "keypoint": keypoint,
+        }
+        if layout == "coco":
+            present = keypoint.any(axis=(2, 3))[..., None]
+            pixels = (960 + 300 * keypoint[:, :, :17, :2]) * present[..., None]
+            scores = rng.uniform(0.3, 1.0, pixels.shape[:3]) * present
+            annotation.update(
+                keypoint=pixels.astype(np.float16),
+                keypoint_score=scores.astype(np.float16),
+                img_shape=(1080, 1920),
+                original_shape=(1080, 1920),
+            )
+        annotations.append(annotation)
     names = [annotation["frame_dir"] for annotation in annotations]
     split = {train: names[:samples], val: names[samples:]}
     path.write_bytes(pickle.dumps({"split": split, "annotations": annotations}))

@@ -75,13 +75,18 @@ def test_stream_leaf_differs_in_the_stream_alone(path: Path) -> None:
 def test_stream_reaches_every_batch(path: Path, loader: str, folder: Path) -> None:
     batch = first_batch(path, loader, folder)
     config = load(path)
-    bones = get_skeleton(dataset_of(config, loader).layout).bones
+    skeleton = get_skeleton(dataset_of(config, loader).layout)
     inputs = {}
     for stream in STREAMS:
         config.merge_from_dict({"model.data_preprocessor.stream": stream})
         preprocessor = MODELS.build(config.model.data_preprocessor)
         inputs[stream] = preprocessor(dict(batch), loader == "train")["inputs"]
-        expected = to_stream(torch.stack(batch["inputs"]), stream, bones)
+        expected = to_stream(
+            torch.stack(batch["inputs"]),
+            stream,
+            skeleton.bones,
+            num_coordinates=skeleton.num_coordinates,
+        )
         torch.testing.assert_close(inputs[stream], expected)
     for stream in STREAMS[1:]:
         assert not torch.allclose(inputs[stream], inputs["joint"], atol=1e-3)

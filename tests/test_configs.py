@@ -25,7 +25,7 @@ from tests.config_files import (
     read_descriptions_once,
 )
 
-MMACTION2_CONFIG = "stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d"
+MMACTION2_CONFIG = "stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-keypoint"
 PACK = ("PackActionInputs",)
 
 
@@ -119,10 +119,11 @@ def test_splits(data: str, family: str) -> None:
             assert dataset.get("test_mode", False) is (part == "val")
 
 
-def test_recipe_of_mmaction2() -> None:
+@pytest.mark.parametrize(("leaf", "kind"), [("mmaction2", "3d"), ("2d", "2d")])
+def test_recipe_of_mmaction2(leaf: str, kind: str) -> None:
     folder = Path(mmaction.__file__).parent / ".mim" / "configs" / "skeleton"
-    theirs = load(folder / "stgcnpp" / f"{MMACTION2_CONFIG}.py")
-    ours = load(ROOT / "configs" / "gap" / "ctrgcn_ntu60_mmaction2.py")
+    theirs = load(folder / "stgcnpp" / f"{MMACTION2_CONFIG}-{kind}.py")
+    ours = load(ROOT / "configs" / "gap" / f"ctrgcn_ntu60_{leaf}.py")
     for pipeline, expected in zip(pipelines(ours), pipelines(theirs)):
         # The stream is made by the model, and the dumps have the samples' names.
         steps = [
@@ -147,6 +148,22 @@ def test_recipe_of_mmaction2() -> None:
     assert ours.optim_wrapper.optimizer == theirs.optim_wrapper.optimizer
     # mmaction2's initialization of the classifier.
     assert "init_cfg" not in ours.model.cls_head
+    layouts = [model.backbone.graph_cfg.layout for model in (ours.model, theirs.model)]
+    assert layouts[0] == layouts[1]
+
+
+def test_2d_configs_differ_in_classes_alone() -> None:
+    first, second = (
+        load(ROOT / "configs" / "gap" / f"ctrgcn_{data}_2d.py")
+        for data in ("ntu60", "ntu120")
+    )
+    for loader in LOADERS:
+        for config, data, classes in ((first, "ntu60", 60), (second, "ntu120", 120)):
+            dataset = dataset_of(config, loader)
+            assert dataset.pop("ann_file") == f"data/skeleton/{data}_2d.pkl"
+            assert dataset.pop("num_classes") == classes
+        one, other = (config[f"{loader}_dataloader"] for config in (first, second))
+        assert one.to_dict() == other.to_dict()
 
 
 def test_bases_share_no_keys() -> None:

@@ -42,6 +42,7 @@ class TestBuiltIn:
         assert skeleton.num_joints == joints == len(set(skeleton.joint_names))
         assert len(skeleton.edges) == len(set(skeleton.edges)) == joints - 1
         assert len(skeleton.bones) == len(set(skeleton.bones)) == joints
+        assert skeleton.num_coordinates == (2 if name == "coco" else 3)
 
     def test_joints_in_range(self, name: str) -> None:
         skeleton = get_skeleton(name)
@@ -254,6 +255,10 @@ class TestDict:
         assert skeleton.edges == ((1, 0), (2, 1))
         assert skeleton.bones == ((0, 0), (1, 0), (2, 0))
 
+    def test_coordinates(self) -> None:
+        assert get_skeleton(GOOD).num_coordinates == 3
+        assert get_skeleton({**GOOD, "num_coordinates": 2}).num_coordinates == 2
+
     def test_bone_parts(self) -> None:
         skeleton = get_skeleton({**GOOD, "bone_parts": dict(end=["tip"])})
         assert [skeleton.part("end", stream) for stream in STREAMS] == [
@@ -273,6 +278,7 @@ class TestDict:
             (dict(joints="abc"), ["joints", "list", "'abc'"]),
             (dict(joints=["root", "mid", "mid"]), ["joints", "twice", "'mid'"]),
             (dict(num_node=4), ["num_node is 4", "3 names in joints"]),
+            (dict(num_coordinates=4), ["num_coordinates is 4", "2 or 3"]),
             (dict(inward=5), ["inward", "list", "5"]),
             (dict(inward=[(1, 0, 2)]), ["inward", "(1, 0, 2)", "no pair"]),
             (dict(inward=[(1, 0), (3, 1)]), ["inward", "3 is no joint", "0 to 2"]),

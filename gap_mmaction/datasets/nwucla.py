@@ -151,7 +151,7 @@ def parse_sequence(data: bytes, where: str) -> dict[str, Any]:
             f"{where}: 'label' is {content['label']!r}, but the action id in the name "
             f"means {label + 1}; one of them is wrong, restore the file"
         )
-    keypoint = _to_array(content["skeletons"], where)
+    keypoint = read_keypoint(content["skeletons"], where)
     return {
         "frame_dir": name,
         "label": label,
@@ -215,7 +215,19 @@ def _file_stem(path: str) -> str:
     return PurePosixPath(Path(path).as_posix()).stem
 
 
-def _to_array(skeletons: Any, where: str) -> np.ndarray:
+def read_keypoint(skeletons: Any, where: str) -> np.ndarray:
+    """Check what a json file has under ``skeletons``.
+
+    Args:
+        skeletons: Lists of numbers.
+        where: What error messages call the file.
+
+    Returns:
+        float32 ``[T, 20, 3]``, metres.
+
+    Raises:
+        ValueError: If it is of another shape, or not finite.
+    """
     num_joints = get_skeleton("nw-ucla").num_joints
     expected = f"expected numbers in a list [T, {num_joints}, 3] with T > 0"
     if not isinstance(skeletons, list) or not skeletons:

@@ -10,7 +10,10 @@ import numpy as np
 from gap_mmaction.utils.skeleton import GLOBAL_PART, Edge, Skeleton
 
 _KEYS = frozenset(
-    ("name", "joints", "num_node", "inward", "bones", "center", "parts", "bone_parts")
+    (
+        *("name", "joints", "num_node", "num_coordinates", "inward", "bones"),
+        *("center", "parts", "bone_parts"),
+    )
 )
 
 
@@ -56,6 +59,7 @@ class LayoutReader:
             centre=centre,
             parts=self._groups("parts"),
             bone_parts=self._groups("bone_parts"),
+            num_coordinates=self.layout.get("num_coordinates", 3),
         )
 
     def _check_parents(self, edges: Sequence[Edge], centre: int) -> None:

@@ -13,6 +13,9 @@ Edge = tuple[int, int]
 STREAMS = ("joint", "bone", "joint-motion", "bone-motion")
 """The four input streams of the paper (section 4.4), see ``to_stream``."""
 
+NUM_COORDINATES = (2, 3)
+"""What a joint may have: a place in the picture or in space."""
+
 GLOBAL_PART = "global"
 """The part that is every joint of a layout; each layout has it."""
 
@@ -36,6 +39,8 @@ class Skeleton:
             differs from mmaction2's; empty where it does not.
         hierarchy_root: The joint at the root of :attr:`hierarchy`, if it is not the
             centre.
+        num_coordinates: Coordinates of a joint, 2 or 3. What the data have beyond them
+            is no position: the confidence of a pose estimator.
     """
 
     name: str
@@ -47,13 +52,15 @@ class Skeleton:
     bone_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     author_edges: tuple[Edge, ...] = ()
     hierarchy_root: int | None = None
+    num_coordinates: int = 3
 
     def __post_init__(self) -> None:
         """Check the table.
 
         Raises:
             ValueError: If a joint is out of range, ``bones`` are no tree over all the
-                joints, a part is empty or a joint stands in a part twice.
+                joints, a part is empty or a joint stands in a part twice, or a joint
+                has neither 2 nor 3 coordinates.
         """
         where = f"skeleton layout {self.name!r}"
         for key in ("edges", "bones", "author_edges"):
@@ -62,6 +69,10 @@ class Skeleton:
         self._check_joints((self.centre,), f"{where}, center")
         if self.hierarchy_root is not None:
             self._check_joints((self.hierarchy_root,), f"{where}, hierarchy_root")
+        if self.num_coordinates not in NUM_COORDINATES:
+            raise ValueError(
+                f"{where}, num_coordinates is {self.num_coordinates!r}, must be 2 or 3"
+            )
         self._check_bones(where)
         for key in ("parts", "bone_parts"):
             for part, joints in getattr(self, key).items():

@@ -40,6 +40,10 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     * ``stream='joint', bone_form='hierarchy', hierarchy_power=6,
       hierarchy_reverse=True`` (NW-UCLA).
 
+    Columns beyond the layout's coordinates, as the confidence that ``coco`` has last,
+    are no positions: a bone gets the mean confidence of its ends, a motion that of its
+    frames, as in mmaction2's 2D configs.
+
     Args:
         layout: The joint layout of the data, a name or a dict.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
@@ -105,5 +109,11 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
                 f"model.data_preprocessor has {self.skeleton.num_joints}: set the "
                 "layout of the data"
             )
-        batch = to_stream(batch, self.stream, self.skeleton.bones, self.matrix)
+        batch = to_stream(
+            batch,
+            self.stream,
+            self.skeleton.bones,
+            self.matrix,
+            self.skeleton.num_coordinates,
+        )
         return batch, data_samples

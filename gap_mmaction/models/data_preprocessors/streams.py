@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from gap_mmaction.skeletons import Edge, check_stream
@@ -19,8 +20,7 @@ def to_bone(joints: Tensor, bones: Sequence[Edge]) -> Tensor:
     Returns:
         ``[..., V, C]``; at each joint its coordinates less its parent's.
     """
-    parents = [parent for _, parent in sorted(bones)]
-    return joints - joints[..., parents, :]
+    return joints - _of_parents(joints, bones)
 
 
 def to_motion(x: Tensor) -> Tensor:
@@ -37,8 +37,35 @@ def to_motion(x: Tensor) -> Tensor:
     return motion
 
 
+def stream_of_scores(scores: Tensor, stream: str, bones: Sequence[Edge]) -> Tensor:
+    """Give the confidence that belongs to a stream.
+
+    That of a bone is the mean of its two ends', that of a motion the mean of its two
+    frames', as in mmaction2's ``JointToBone`` and ``ToMotion``.
+
+    Args:
+        scores: Confidence ``[..., T, V, S]`` of the joints, S columns of it.
+        stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
+        bones: ``(joint, parent)``, one pair per joint.
+
+    Returns:
+        ``[..., T, V, S]``; the last frame of a motion is zero.
+    """
+    if stream.startswith("bone"):
+        scores = (scores + _of_parents(scores, bones)) / 2
+    if stream.endswith("motion"):
+        means = scores.new_zeros(scores.shape)
+        means[..., :-1, :, :] = (scores[..., :-1, :, :] + scores[..., 1:, :, :]) / 2
+        scores = means
+    return scores
+
+
 def to_stream(
-    joints: Tensor, stream: str, bones: Sequence[Edge], matrix: Tensor | None = None
+    joints: Tensor,
+    stream: str,
+    bones: Sequence[Edge],
+    matrix: Tensor | None = None,
+    num_coordinates: int | None = None,
 ) -> Tensor:
     """Turn joint coordinates into one of the four streams.
 
@@ -51,6 +78,8 @@ def to_stream(
         bones: ``(joint, parent)``, one pair per joint.
         matrix: ``[V, V]``, multiplied with the joints instead of taking the bones,
             whatever the stream, see :func:`.hierarchy.hierarchy_matrix`.
+        num_coordinates: How many of the C columns are coordinates; further ones are
+            confidence, see :func:`stream_of_scores`. By default all of them.
 
     Returns:
         ``[..., T, V, C]``.
@@ -59,8 +88,17 @@ def to_stream(
         ValueError: If the stream is unknown.
     """
     check_stream(stream)
+    if num_coordinates is not None and num_coordinates < joints.shape[-1]:
+        positions = to_stream(joints[..., :num_coordinates], stream, bones, matrix)
+        scores = stream_of_scores(joints[..., num_coordinates:], stream, bones)
+        return torch.cat([positions, scores], dim=-1)
     if matrix is not None:
         x = matrix.to(joints) @ joints
     else:
         x = to_bone(joints, bones) if stream.startswith("bone") else joints
     return to_motion(x) if stream.endswith("motion") else x
+
+
+def _of_parents(values: Tensor, bones: Sequence[Edge]) -> Tensor:
+    """Give at each joint the values ``[..., V, C]`` of its parent."""
+    return values[..., [parent for _, parent in sorted(bones)], :]

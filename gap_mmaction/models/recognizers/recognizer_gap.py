@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from gap_mmaction.utils.config_keys import check_keys, registered
+from gap_mmaction.utils.test_pipeline import find_test_pipeline
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from .checkpoint_fit import check_fit
@@ -59,6 +61,7 @@ class RecognizerGAP(RecognizerGCN):
             data_preprocessor=data_preprocessor,
         )
         self._check_width()
+        self._cfg: Any = None
         self.text_branch = None
         if text_branch is not None:
             config = {**self._defaults(), **text_branch}
@@ -66,6 +69,25 @@ class RecognizerGAP(RecognizerGCN):
             if branch is not None:
                 check_keys(branch, config, "model.text_branch")
             self.text_branch = MODELS.build(config)
+
+    @property
+    def cfg(self) -> Any:
+        """The whole config, which mmaction2's ``init_recognizer`` sets.
+
+        Its ``inference_recognizer`` and ``inference_skeleton`` run the pipeline
+        ``cfg.test_pipeline``. The configs of this project say it once, in
+        ``test_dataloader``, so it is put there from the loader where it is missing.
+        """
+        return self._cfg
+
+    @cfg.setter
+    def cfg(self, config: Any) -> None:
+        if config is not None and config.get("test_pipeline") is None:
+            pipeline = find_test_pipeline(config)
+            if pipeline is not None:
+                config = copy.copy(config)
+                config["test_pipeline"] = pipeline
+        self._cfg = config
 
     def _check_width(self) -> None:
         """Check the head's width against the backbone's, where that tells its own."""

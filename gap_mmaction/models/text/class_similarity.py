@@ -9,8 +9,8 @@ from torch import Tensor
 from .prompt_bank import PromptBank
 
 
-def class_similarity(bank: PromptBank, features: Tensor) -> Tensor:
-    """Compute the cosine between the texts of every two classes, slot by slot.
+def class_features(bank: PromptBank, features: Tensor) -> Tensor:
+    """Give each class one unit feature per slot.
 
     Where a slot has several texts for a class, the mean of their unit features stands
     for it.
@@ -20,12 +20,25 @@ def class_similarity(bank: PromptBank, features: Tensor) -> Tensor:
         features: Features ``[len(bank.texts), D]`` of its texts.
 
     Returns:
-        ``[K, classes, classes]``, K slots.
+        ``[K, classes, D]``, K slots, of norm 1.
     """
     unit = F.normalize(features.float(), dim=-1)
-    used = torch.arange(bank.table.shape[2]) < bank.counts[..., None]
-    means = (unit[bank.table] * used[..., None]).sum(2)
-    means = F.normalize(means, dim=-1)
+    table, counts = bank.table.to(unit.device), bank.counts.to(unit.device)
+    used = torch.arange(table.shape[2], device=unit.device) < counts[..., None]
+    return F.normalize((unit[table] * used[..., None]).sum(2), dim=-1)
+
+
+def class_similarity(bank: PromptBank, features: Tensor) -> Tensor:
+    """Compute the cosine between the texts of every two classes, slot by slot.
+
+    Args:
+        bank: The prompt bank.
+        features: Features ``[len(bank.texts), D]`` of its texts.
+
+    Returns:
+        ``[K, classes, classes]``, K slots.
+    """
+    means = class_features(bank, features)
     return means @ means.mT
 
 

@@ -116,6 +116,13 @@ class TextBranch(BaseModule):
         if self.encoder is not None:
             # Before the first batch, as texts may not suit the encoder.
             self._tokenize(self.encoder)
+        self.compute_features()
+
+    def compute_features(self) -> None:
+        """Run a frozen encoder over all texts and let it go; a tuned one stays.
+
+        Part of :meth:`init_weights`, and all of it that a trained model needs.
+        """
         if self._frozen_encoder:
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()

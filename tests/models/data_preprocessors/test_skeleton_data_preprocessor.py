@@ -96,6 +96,17 @@ def test_layout_as_a_dict() -> None:
     assert torch.equal(out[..., 0, :], torch.zeros_like(out[..., 0, :]))
 
 
+@pytest.mark.parametrize("form", ["difference", "hierarchy"])
+def test_confidence_is_no_coordinate(form: str) -> None:
+    preprocessor = SkeletonDataPreprocessor("coco", "bone", form)
+    data = _data(joints=17)
+    scores = torch.stack(data["inputs"])[..., 2]
+    out = preprocessor(data)["inputs"]
+    # The left wrist hangs on the left elbow, the nose is the centre.
+    torch.testing.assert_close(out[..., 9, 2], (scores[..., 9] + scores[..., 7]) / 2)
+    torch.testing.assert_close(out[..., 0, 2], scores[..., 0])
+
+
 def test_other_number_of_joints() -> None:
     preprocessor = SkeletonDataPreprocessor("nturgb+d")
     with pytest.raises(ValueError) as error:

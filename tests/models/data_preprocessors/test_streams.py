@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmaction.datasets.transforms import JointToBone, ToMotion
 
 from gap_mmaction.models.data_preprocessors.streams import (
     to_bone,
@@ -44,6 +45,30 @@ def test_ntu(shared: Path, stream: str) -> None:
         )
     actual = to_stream(joints, stream, bones)
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_2d_is_mmaction2s(stream: str) -> None:
+    skeleton = get_skeleton("coco")
+    rng = np.random.default_rng(0)
+    keypoint = rng.normal(size=(2, 6, 17, 3)).astype(np.float32)  # x, y, confidence
+    results = {"keypoint": keypoint}
+    if stream.startswith("bone"):
+        results = JointToBone(dataset="coco").transform(results)
+    if stream.endswith("motion"):
+        results = ToMotion(dataset="coco", target="keypoint").transform(results)
+    actual = to_stream(
+        torch.from_numpy(keypoint),
+        stream,
+        skeleton.bones,
+        num_coordinates=skeleton.num_coordinates,
+    )
+    np.testing.assert_allclose(actual, results["keypoint"], rtol=0, atol=1e-6)
+    # Without a confidence there are coordinates alone.
+    plain = to_stream(
+        torch.from_numpy(keypoint[..., :2]), stream, skeleton.bones, None, 2
+    )
+    assert torch.equal(plain, actual[..., :2])
 
 
 def test_bone_of_a_chain() -> None:

@@ -1,0 +1,190 @@
+"""From what a user has to annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gap_mmaction.datasets.ntu.annotations import finish_annotation
+from gap_mmaction.datasets.ntu.sample import PROTOCOLS, select_actors
+from gap_mmaction.datasets.ntu.skeleton_file import parse_skeleton
+from gap_mmaction.datasets.ntu.translation import translate
+from gap_mmaction.datasets.ntu.unusable_sample import UnusableSampleError
+from gap_mmaction.datasets.nwucla import read_keypoint
+from gap_mmaction.utils.restricted_pickle import load_annotations
+
+from .input_format import InputFormat
+from .pose_results import are_pose_results, read_pose_results
+
+SUFFIXES = (".skeleton", ".json", ".pkl", ".npy")
+"""Files that are read."""
+
+_FORMS = (
+    "an array [T, V, C] or [M, T, V, C], an annotation (a dict with 'keypoint'), "
+    "several of them (a list, or a dict with 'annotations'), results of mmpose (a list "
+    "over frames of dicts with 'keypoints' and 'keypoint_scores'), a sequence of "
+    f"NW-UCLA (a dict with 'skeletons') or the path of a file ({', '.join(SUFFIXES)})"
+)
+
+
+class InputReader:
+    """Reads sequences of any kind that the project knows.
+
+    Args:
+        format: What the config wants; arrays are read accordingly.
+        num_classes: The model's number of classes: with 120 a ``.skeleton`` file of one
+            actor is prepared as those of NTU RGB+D 120.
+        ntu_protocol: ``"reference"`` or ``"clean"``, as for
+            ``tools/data/prepare_ntu.py``; the one of the training data.
+
+    Raises:
+        ValueError: If the protocol is unknown.
+    """
+
+    def __init__(
+        self, format: InputFormat, num_classes: int, ntu_protocol: str = "reference"
+    ) -> None:
+        if ntu_protocol not in PROTOCOLS:
+            raise ValueError(
+                f"ntu_protocol={ntu_protocol!r}: not one of {', '.join(PROTOCOLS)}"
+            )
+        self.format = format
+        self.ntu_dataset = "ntu120" if num_classes == 120 else "ntu60"
+        self.ntu_protocol = ntu_protocol
+
+    def read(
+        self, source: Any, name: str, split: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Read one input.
+
+        Args:
+            source: One of the forms above.
+            name: Its name for messages, and of a sequence that has none of its own.
+            split: Of an annotation file with splits, the one to take.
+
+        Returns:
+            An annotation per sequence, each with its name as ``frame_dir``, as yet
+            unchecked.
+
+        Raises:
+            FileNotFoundError: If the file is not there.
+            pickle.UnpicklingError: If a pickle asks for more than arrays, containers,
+                numbers and strings.
+            TypeError: If the input is of no known form.
+            ValueError: If it is broken.
+        """
+        if isinstance(source, (str, PathLike)):
+            return self._read_file(Path(source), name, split)
+        if isinstance(source, (np.ndarray, torch.Tensor)):
+            return [self.format.read_array(source, name)]
+        if are_pose_results(source):
+            return [read_pose_results(source, name)]
+        if isinstance(source, Mapping):
+            if "keypoint" in source:
+                return [_named(source, name)]
+            if "annotations" in source:
+                return _read_annotations(source, name, split)
+            if "instance_info" in source:  # as mmpose's demo writes it
+                return self.read(source["instance_info"], name)
+            if "skeletons" in source:
+                keypoint = read_keypoint(source["skeletons"], name)
+                return [{"frame_dir": name, "keypoint": keypoint[None]}]
+        elif _are_annotations(source):
+            return _read_annotations({"annotations": source}, name, split)
+        raise TypeError(f"{name}: {_describe(source)}, expected {_FORMS}")
+
+    def _read_file(
+        self, path: Path, name: str, split: str | None
+    ) -> list[dict[str, Any]]:
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ValueError(
+                f"{path}: files ending in {suffix or 'nothing'!r} are not read; give "
+                f"one of {', '.join(SUFFIXES)}"
+            )
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: there is no such file")
+        if suffix == ".skeleton":
+            return [self._read_ntu(path, name)]
+        if suffix == ".pkl":
+            return self.read(load_annotations(path), name, split)
+        if suffix == ".npy":
+            try:
+                array = np.load(path, allow_pickle=False)
+            except (EOFError, ValueError) as error:
+                raise ValueError(f"{path}: no readable array ({error})") from error
+            return [self.format.read_array(array, name)]
+        try:
+            content = json.loads(path.read_bytes())
+        except (RecursionError, ValueError) as error:  # JSON- or UnicodeDecodeError
+            raise ValueError(f"{path}: not json ({error})") from error
+        return self.read(content, name, split)
+
+    def _read_ntu(self, path: Path, name: str) -> dict[str, Any]:
+        """Run the chain of tools/data/prepare_ntu.py, whatever the file's name is."""
+        sequence = parse_skeleton(path.read_bytes(), str(path))
+        try:
+            actors, _ = select_actors(sequence, self.ntu_protocol)
+            moved = translate(actors.joints)
+        except UnusableSampleError as error:
+            raise ValueError(f"{path}: cannot be used: {error}") from error
+        joints = moved.reshape(len(moved), -1, 25, 3).transpose(1, 0, 2, 3)
+        annotation = {"frame_dir": name, "keypoint": np.ascontiguousarray(joints)}
+        return finish_annotation(annotation, self.ntu_dataset, self.ntu_protocol)
+
+
+def _are_annotations(source: Any) -> bool:
+    return (
+        isinstance(source, (list, tuple))
+        and bool(source)
+        and all(isinstance(item, Mapping) and "keypoint" in item for item in source)
+    )
+
+
+def _read_annotations(
+    content: Mapping[str, Any], name: str, split: str | None
+) -> list[dict[str, Any]]:
+    """Take the annotations, or those of a split, out of an annotation file."""
+    annotations: Sequence[Any] = content["annotations"]
+    if not isinstance(annotations, (list, tuple)) or not annotations:
+        raise ValueError(f"{name}: 'annotations' is no list with a sequence in it")
+    for index, item in enumerate(annotations):
+        if not isinstance(item, Mapping):
+            raise ValueError(
+                f"{name}: annotation {index} is a {type(item).__name__}, no dict"
+            )
+    if split is not None:
+        splits = content.get("split") or {}
+        if split not in splits:
+            raise ValueError(
+                f"{name}: no split {split!r}; there are "
+                f"{', '.join(map(repr, splits)) or 'none'}"
+            )
+        wanted = set(splits[split])
+        annotations = [item for item in annotations if _name_of(item) in wanted]
+        if not annotations:
+            raise ValueError(f"{name}: no sequence is in the split {split!r}")
+    return [_named(item, f"{name}#{index}") for index, item in enumerate(annotations)]
+
+
+def _named(annotation: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {**annotation, "frame_dir": str(_name_of(annotation) or name)}
+
+
+def _name_of(annotation: Mapping[str, Any]) -> Any:
+    return annotation.get("filename", annotation.get("frame_dir"))
+
+
+def _describe(source: Any) -> str:
+    if isinstance(source, Mapping):
+        return f"a dict with the keys {sorted(map(str, source))}"
+    if isinstance(source, (list, tuple)):
+        kinds = sorted({type(item).__name__ for item in source})
+        return f"a list of {' and '.join(kinds) or 'nothing'}"
+    return f"a {type(source).__name__}"

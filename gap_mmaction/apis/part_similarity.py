@@ -1,0 +1,246 @@
+"""PartSimilarity: how near parts of skeletons are to texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gap_mmaction.models.recognizers import RecognizerGAP
+from gap_mmaction.models.text.class_similarity import class_features
+from gap_mmaction.models.text.prompt_bank import PromptBank
+from gap_mmaction.models.text.text_encoder import TextEncoder
+
+SlotText = Union[str, Mapping[str, str]]
+"""A text for every slot, or one for each, by the slots' names."""
+
+_SAME = 0.99
+
+
+class PartSimilarity:
+    """Compares what the text branch of a trained model was trained to bring together.
+
+    Each slot of the prompt bank, such as ``global`` and ``head``, has a feature of the
+    skeleton (its joints, pooled and projected) and one of a text. Both are scaled to
+    norm 1, as the loss has them (GAP, eq. 4), so that their product is a cosine.
+
+    The features of the classes' own texts are there without a text model where the
+    model was trained on a feature file or has tuned its encoder. Any other text needs
+    the encoder: a tuned one is part of the model; one that stayed as it was, is to be
+    given.
+
+    Args:
+        model: A recognizer with its text branch, the checkpoint loaded; if the encoder
+            was frozen, after ``model.text_branch.compute_features()``.
+            :func:`.trained_model.load_model` gives such a model.
+        encoder: The frozen encoder that the features were made with, for texts that
+            have none yet, see
+            :func:`gap_mmaction.models.text.frozen_encoder.build_frozen_encoder`.
+
+    Attributes:
+        parts: Names of the K slots.
+        labels: Names of the classes.
+
+    Raises:
+        ValueError: If the model has no text branch, or the encoder is another one than
+            the features were made with.
+        RuntimeError: If the features of a frozen encoder were not computed yet.
+
+    Examples:
+        >>> similarity = PartSimilarity(model)
+        >>> skeletons = similarity.skeleton_features(data)  # [B, K, D]
+        >>> cosines = similarity.compare(skeletons, similarity.class_features())
+        >>> cosines.shape  # B, K, classes
+        torch.Size([8, 5, 10])
+    """
+
+    def __init__(self, model: nn.Module, encoder: TextEncoder | None = None) -> None:
+        branch = getattr(model, "text_branch", None)
+        if not isinstance(model, RecognizerGAP) or branch is None:
+            raise ValueError(
+                "part similarity needs a RecognizerGAP with its text branch, this "
+                f"{type(model).__name__} has none: build it from a config with "
+                "model.text_branch and a checkpoint that kept it"
+            )
+        if branch.encoder is not None and encoder is not None:
+            raise ValueError(
+                "the model has tuned its own text encoder, another one has other "
+                "features; leave `encoder` out"
+            )
+        self.model = model
+        self.branch = branch
+        self.parts: tuple[str, ...] = tuple(slot.name for slot in branch.prompts.slots)
+        self.labels: tuple[str, ...] = branch.prompts.labels
+        self._encoder: TextEncoder | None = branch.encoder or encoder
+        self._rows = {text: row for row, text in enumerate(branch.prompts.texts)}
+        self._known = self._encode_own_texts()
+        if encoder is not None:
+            self._check_encoder(encoder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is, and all features."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def skeleton_features(self, data: Mapping[str, Any]) -> Tensor:
+        """Compute the features of a batch of skeletons.
+
+        Args:
+            data: ``inputs`` and ``data_samples`` as a pipeline gives them, lists; the
+                clips of a sample count alike.
+
+        Returns:
+            ``[B, K, D]``, of norm 1. The model is put into evaluation mode.
+        """
+        self.model.eval()
+        # A preprocessor writes into the dict that it is given.
+        inputs = self.model.data_preprocessor(dict(data), False)["inputs"]
+        features, _ = self.model.extract_feat(inputs)
+        return self.project(features, inputs.shape[1])
+
+    @torch.no_grad()
+    def project(self, features: Tensor, num_clips: int = 1) -> Tensor:
+        """Pool and project feature maps of the backbone.
+
+        Args:
+            features: ``[B * num_clips, M, C, T, V]``.
+            num_clips: Clips per sample, over which the mean is taken.
+
+        Returns:
+            ``[B, K, D]``, of norm 1.
+        """
+        parts = F.normalize(self.branch.head(features).float(), dim=-1)
+        if num_clips == 1:
+            return parts
+        return F.normalize(parts.unflatten(0, (-1, num_clips)).mean(1), dim=-1)
+
+    def class_features(
+        self,
+        classes: Sequence[int | str] | None = None,
+        bank: PromptBank | None = None,
+    ) -> Tensor:
+        """Give the text features of classes.
+
+        Where a slot has several texts for a class, the mean of their unit features
+        stands for it.
+
+        Args:
+            classes: Indices or labels; all classes of the bank by default.
+            bank: A prompt bank with the model's slots, e.g. with classes that it was
+                not trained on. By default the model's own.
+
+        Returns:
+            ``[len(classes), K, D]``, of norm 1.
+
+        Raises:
+            ValueError: If there is no such class, the bank has other slots, or a text
+                has no features and there is no encoder.
+        """
+        bank = self.branch.prompts if bank is None else bank
+        names = tuple(slot.name for slot in bank.slots)
+        if names != self.parts:
+            raise ValueError(
+                f"the prompt bank of {bank.descriptions} has the slots {list(names)}, "
+                f"the model was trained with {list(self.parts)}: give the bank the "
+                "preset or slots of the model's config"
+            )
+        features = class_features(bank, self._encode(bank.texts)).transpose(0, 1)
+        if classes is None:
+            return features
+        return features[[_index(bank, name) for name in classes]]
+
+    def text_features(self, texts: Sequence[SlotText]) -> Tensor:
+        """Give the features of any texts.
+
+        Args:
+            texts: Each a text, taken for every slot, or a dict with one per slot.
+
+        Returns:
+            ``[len(texts), K, D]``, of norm 1.
+
+        Raises:
+            ValueError: If a slot has no text, or there is no encoder.
+        """
+        if isinstance(texts, str):
+            raise ValueError(f"give a list of texts, not the one text {texts!r}")
+        by_slot = [self._by_slot(text) for text in texts]
+        distinct = list(dict.fromkeys(text for row in by_slot for text in row))
+        rows = {text: row for row, text in enumerate(distinct)}
+        features = F.normalize(self._encode(distinct), dim=-1)
+        return features[torch.tensor([[rows[text] for text in row] for row in by_slot])]
+
+    def compare(self, skeletons: Tensor, texts: Tensor) -> Tensor:
+        """Compute cosines, slot by slot.
+
+        Args:
+            skeletons: ``[B, K, D]``, of norm 1.
+            texts: ``[N, K, D]``, of norm 1.
+
+        Returns:
+            ``[B, K, N]``.
+        """
+        return torch.einsum("bkd,nkd->bkn", skeletons, texts)
+
+    @torch.no_grad()
+    def _encode_own_texts(self) -> Tensor:
+        texts = self.branch.prompts.texts
+        if self.branch.encoder is not None:
+            return self.branch.encoder.encode(texts).float()
+        ids = torch.arange(len(texts), device=self.device)
+        return self.branch.encode(ids).float()
+
+    def _encode(self, texts: Sequence[str]) -> Tensor:
+        """Give the features ``[len(texts), D]``; new ones by the encoder."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._rows]
+        if new:
+            if self._encoder is None:
+                raise ValueError(
+                    f"{new[0]!r} is no text of the model's classes, and the model has "
+                    "the features of these alone. Give `encoder`, the text encoder "
+                    "that made them (gap_mmaction.models.text.frozen_encoder."
+                    "build_frozen_encoder)"
+                )
+            features = self._encoder.encode(new).to(self._known)
+            start = len(self._rows)
+            self._rows.update({text: start + i for i, text in enumerate(new)})
+            self._known = torch.cat([self._known, features])
+        return self._known[[self._rows[text] for text in texts]]
+
+    def _by_slot(self, text: SlotText) -> list[str]:
+        if isinstance(text, str):
+            return [text] * len(self.parts)
+        if set(text) != set(self.parts):
+            raise ValueError(
+                f"a text has the slots {sorted(text)}; give one text for each of "
+                f"{list(self.parts)}, or a single string for all of them"
+            )
+        return [text[part] for part in self.parts]
+
+    def _check_encoder(self, encoder: TextEncoder) -> None:
+        """Refuse an encoder that gives a text of the model another feature."""
+        text = self.branch.prompts.texts[0]
+        known, given = self._known[0], encoder.encode([text])[0].to(self._known)
+        same = known.shape == given.shape
+        if not same or float(F.cosine_similarity(known, given, dim=0)) < _SAME:
+            raise ValueError(
+                f"`encoder` ({type(encoder).__name__}, width {encoder.embed_dims}) is "
+                f"not the one that the model was trained with (width {len(known)}): it "
+                f"gives {text!r} another feature. Build the encoder that wrote "
+                "model.text_branch.features, with the same options"
+            )
+
+
+def _index(bank: PromptBank, name: int | str) -> int:
+    if isinstance(name, str):
+        if name in bank.labels:
+            return bank.labels.index(name)
+    elif 0 <= name < len(bank.labels):
+        return int(name)
+    raise ValueError(
+        f"{bank.descriptions} has no class {name!r}; there are {len(bank.labels)}: "
+        f"{list(bank.labels)}"
+    )

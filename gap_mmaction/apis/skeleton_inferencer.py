@@ -1,0 +1,306 @@
+"""SkeletonInferencer: from sequences to classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import torch
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import Compose
+from torch import Tensor
+
+from gap_mmaction.evaluation.class_names import load_class_names
+from gap_mmaction.models.text.text_encoder import TextEncoder
+from gap_mmaction.utils.test_pipeline import find_test_pipeline
+
+from .input_format import InputFormat, name_of_input
+from .input_reader import InputReader
+from .part_similarity import PartSimilarity
+from .pose_results import are_pose_results
+from .skeleton_result import SkeletonResult
+from .trained_model import ConfigSource, load_model, read_config
+
+
+class SkeletonInferencer:
+    """Names the actions of sequences, by a config and a checkpoint of it.
+
+    Sequences go through the config's own test pipeline, several clips of each where it
+    takes several, so that the scores are those of ``tools/test.py``. The text side is
+    neither built nor imported, unless part similarity is asked for.
+
+    Args:
+        config: Path of the config, or the config, which is left as it is. A config is
+            code: use those that you trust.
+        checkpoint: The checkpoint, a path or URL; read with ``weights_only``.
+        device: Where the model runs.
+        labels: Names of the classes. By default those of the description file of the
+            config's text branch, or, without one, the indices.
+        batch_size: Sequences that go through the model together.
+        top_k: How many of the most likely classes a result lists.
+        ntu_protocol: How raw files of NTU RGB+D are cleaned, ``"reference"`` or
+            ``"clean"``: as the training data were.
+
+    Attributes:
+        config: The config.
+        format: What the config wants of a sequence.
+        labels: Names of the classes.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If config, checkpoint and labels do not fit one another.
+
+    Examples:
+        >>> inferencer = SkeletonInferencer('configs/gap/ctrgcn_nwucla.py', 'best.pth')
+        >>> inferencer('a02_s03_e01_v03.json')[0].label_name
+        'pick up with two hands'
+        >>> len(inferencer('data/nwucla.pkl', split='xview_val'))
+        464
+    """
+
+    def __init__(
+        self,
+        config: ConfigSource,
+        checkpoint: str | PathLike[str],
+        device: str | torch.device = "cpu",
+        labels: Sequence[str] | None = None,
+        batch_size: int = 32,
+        top_k: int = 5,
+        ntu_protocol: str = "reference",
+    ) -> None:
+        for key, value in (("batch_size", batch_size), ("top_k", top_k)):
+            if value < 1:
+                raise ValueError(f"{key}={value}, must be 1 or more")
+        self.config = read_config(config)
+        self.checkpoint = checkpoint
+        self.device = _read_device(device)
+        self.batch_size = batch_size
+        self.top_k = top_k
+        self.format = InputFormat.from_config(self.config)
+        num_classes = self.config.model.cls_head.num_classes
+        self.labels = _read_labels(self.config, labels, num_classes)
+        self._reader = InputReader(self.format, num_classes, ntu_protocol)
+        self._model: Any = load_model(self.config, checkpoint, self.device)
+        # After the model, which sets the scope that names are looked up in.
+        steps = find_test_pipeline(self.config)
+        self._pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+        self._similarity: PartSimilarity | None = None
+        self._class_features: Tensor | None = None
+
+    def __call__(
+        self,
+        inputs: Any,
+        *,
+        part_similarity: bool = False,
+        img_shape: tuple[int, int] | None = None,
+        split: str | None = None,
+    ) -> list[SkeletonResult]:
+        """Name the actions of sequences.
+
+        Args:
+            inputs: One input or a list of them, of which each is
+
+                * an array ``[T, V, C]`` or ``[M, T, V, C]`` (numpy or torch) with the
+                  joints and columns of the config's layout: x, y, z in 3D, x, y and a
+                  confidence in 2D;
+                * an annotation as PYSKL and mmaction2 have it, a dict with
+                  ``keypoint`` and, in 2D, ``keypoint_score``;
+                * results of mmpose, a list over the frames of dicts with
+                  ``keypoints`` ``[M, V, 2]`` and ``keypoint_scores`` ``[M, V]``;
+                * the path of a raw ``.skeleton`` file of NTU RGB+D, of a ``.json`` of
+                  NW-UCLA or of mmpose, of an annotation file or mmpose's results as
+                  ``.pkl``, which is read without running anything in it, or of an
+                  array as ``.npy``.
+            part_similarity: Whether to compare the parts of the body with the texts of
+                the classes, for which the checkpoint must have kept its text branch.
+            img_shape: Height and width of the pictures that 2D joints were found in,
+                for inputs that do not tell.
+            split: Of annotation files with splits, the one to take.
+
+        Returns:
+            A result for each sequence in order; an annotation file has several.
+
+        Raises:
+            FileNotFoundError: If a file is not there.
+            pickle.UnpicklingError: If a pickle asks for more than arrays, containers,
+                numbers and strings.
+            TypeError: If an input is of no known form.
+            ValueError: If one is broken, does not fit the config, or if part similarity
+                is asked for and config or checkpoint has no text branch.
+        """
+        if part_similarity:
+            self.load_text_branch()
+        results: list[SkeletonResult] = []
+        waiting: list[dict[str, Any]] = []
+        for index, source in enumerate(_as_list(inputs)):
+            name = name_of_input(source, index)
+            for annotation in self.read(source, name, split):
+                waiting.append(self.prepare(annotation, img_shape, name))
+                if len(waiting) == self.batch_size:
+                    results += self.predict(waiting, part_similarity)
+                    waiting = []
+        return results + self.predict(waiting, part_similarity)
+
+    def read(
+        self, source: Any, name: str, split: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Read one input, as yet unchecked; see :meth:`.InputReader.read`.
+
+        Returns:
+            An annotation per sequence, with the sequence's name as ``frame_dir``.
+        """
+        return self._reader.read(source, name, split)
+
+    def prepare(
+        self,
+        annotation: Mapping[str, Any],
+        img_shape: tuple[int, int] | None = None,
+        where: str = "",
+    ) -> dict[str, Any]:
+        """Check an annotation and run the test pipeline on it.
+
+        Args:
+            annotation: As :meth:`read` gives it.
+            img_shape: Height and width of the picture, if it does not have it.
+            where: The input that it comes from, for messages.
+
+        Returns:
+            ``name``, ``inputs`` ``[clips, M, T, V, C]`` and ``data_samples``.
+
+        Raises:
+            ValueError: If it does not fit the config, or the pipeline fails on it.
+        """
+        name = str(annotation.get("frame_dir") or "the annotation")
+        spot = name if name.startswith(where) else f"{where}: {name}"
+        complete = self.format.complete(
+            {**annotation, "frame_dir": name}, spot, img_shape
+        )
+        try:
+            return {"name": name, **self._pipeline(complete)}
+        except Exception as error:  # transforms raise whatever they like
+            raise ValueError(
+                f"{spot}: the config's test pipeline fails on it "
+                f"({type(error).__name__}: {error})"
+            ) from error
+
+    @torch.no_grad()
+    def predict(
+        self, samples: Sequence[Mapping[str, Any]], part_similarity: bool = False
+    ) -> list[SkeletonResult]:
+        """Run the model on prepared sequences, all at once.
+
+        Args:
+            samples: As :meth:`prepare` gives them.
+            part_similarity: Whether to compare parts with texts.
+
+        Returns:
+            A result for each.
+
+        Raises:
+            ValueError: If scores are not finite, or there is no text branch.
+        """
+        if not samples:
+            return []
+        data = {
+            key: [sample[key] for sample in samples]
+            for key in ("inputs", "data_samples")
+        }
+        similarities: list[Any] = [None] * len(samples)
+        if part_similarity:
+            similarity = self.load_text_branch()
+            model: Any = similarity.model
+            data = model.data_preprocessor(data, False)
+            features, _ = model.extract_feat(data["inputs"])
+            outputs = model.cls_head.predict(features, data["data_samples"])
+            parts = similarity.project(features, data["inputs"].shape[1])
+            cosines = similarity.compare(parts, self._features_of_classes(similarity))
+            similarities = list(cosines.cpu().numpy())
+        else:
+            outputs = self._model.test_step(data)
+        return [
+            self._result(sample["name"], output.pred_score, cosine)
+            for sample, output, cosine in zip(samples, outputs, similarities)
+        ]
+
+    def load_text_branch(self, encoder: TextEncoder | None = None) -> PartSimilarity:
+        """Load the checkpoint with its text branch, once.
+
+        Args:
+            encoder: For texts other than the classes' own, see
+                :class:`PartSimilarity`.
+
+        Returns:
+            What compares parts with texts.
+
+        Raises:
+            ValueError: If the config or the checkpoint has no text branch.
+        """
+        if self._similarity is None or encoder is not None:
+            if self._similarity is None:
+                self._model = load_model(
+                    self.config, self.checkpoint, self.device, text_branch=True
+                )
+            self._similarity = PartSimilarity(self._model, encoder)
+        return self._similarity
+
+    def _features_of_classes(self, similarity: PartSimilarity) -> Tensor:
+        if self._class_features is None:
+            self._class_features = similarity.class_features()
+        return self._class_features
+
+    def _result(self, name: str, scores: Tensor, similarity: Any) -> SkeletonResult:
+        # With average_clips=None there is a row per clip.
+        scores = scores.float().reshape(-1, len(self.labels)).mean(0).cpu()
+        if not scores.isfinite().all():
+            raise ValueError(
+                f"{name}: its scores are not finite; so are the weights of "
+                f"{self.checkpoint}, or the sequence's coordinates are too large"
+            )
+        top = scores.topk(min(self.top_k, len(scores)))
+        labels = tuple(int(label) for label in top.indices)
+        values = tuple(float(value) for value in top.values)
+        return SkeletonResult(
+            name=name,
+            label=labels[0],
+            label_name=self.labels[labels[0]],
+            score=values[0],
+            top_labels=labels,
+            top_names=tuple(self.labels[label] for label in labels),
+            top_scores=values,
+            scores=scores.numpy(),
+            parts=() if similarity is None else self.load_text_branch().parts,
+            part_similarity=similarity,
+        )
+
+
+def _read_device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r}: {error}") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r}: torch finds no CUDA here; use 'cpu'")
+    return found
+
+
+def _as_list(inputs: Any) -> list[Any]:
+    """Give a list of inputs; the frames of mmpose's results are one input."""
+    if isinstance(inputs, (list, tuple)) and not are_pose_results(inputs):
+        return list(inputs)
+    return [inputs]
+
+
+def _read_labels(
+    config: Any, labels: Sequence[str] | None, num_classes: int
+) -> tuple[str, ...]:
+    if labels is None:
+        branch = config.model.get("text_branch") or {}
+        descriptions = (branch.get("prompts") or {}).get("descriptions")
+        return tuple(load_class_names(descriptions, num_classes))
+    if isinstance(labels, str) or len(labels) != num_classes:
+        raise ValueError(
+            f"labels: {len(labels)} names of classes, but the model has {num_classes} "
+            "(model.cls_head.num_classes); give a list with one for each, in order"
+        )
+    return tuple(labels)

@@ -1,0 +1,190 @@
+"""A model and the weights of a checkpoint."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Union
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError, check_fit
+from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
+from gap_mmaction.utils.launch import drop_text_branch
+
+ConfigSource = Union[str, "PathLike[str]", Config]
+
+_PARTS = ("backbone.", "cls_head.")
+
+# What torch and safetensors raise for files of another kind, or truncated ones.
+_BROKEN = (
+    *(pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError),
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+)
+
+
+def read_config(config: ConfigSource) -> Config:
+    """Read a config, or copy one.
+
+    Args:
+        config: A path, or the config itself, which is left as it is.
+
+    Returns:
+        The config. Configs are code: a file is executed.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        TypeError: If it is neither.
+    """
+    if isinstance(config, Config):
+        return copy.deepcopy(config)
+    if not isinstance(config, (str, PathLike)):
+        raise TypeError(
+            f"a config is a path or an mmengine Config, got {type(config).__name__}"
+        )
+    return Config.fromfile(config)
+
+
+def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
+    """Read the state dict of a checkpoint, without running anything that is in it.
+
+    Args:
+        checkpoint: A file of MMEngine's Runner or of ``tools/publish.py``, also in the
+            format safetensors, or a URL.
+
+    Returns:
+        The weights, on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, or asks for more than tensors and numbers.
+    """
+    name = os.fspath(checkpoint)
+    if "://" not in name and not Path(name).is_file():
+        raise FileNotFoundError(
+            f"checkpoint {name} is not there; give the path of a file that training "
+            "has written, such as work_dirs/NAME/epoch_110.pth"
+        )
+    try:
+        if name.endswith(".safetensors"):
+            content: Any = load_file(name)
+        else:
+            # Loads with weights_only, see compat.allow_checkpoint_globals.
+            content = CheckpointLoader.load_checkpoint(name, map_location="cpu")
+    except _BROKEN as error:
+        raise ValueError(f"{name}: refused, or no checkpoint: {error}") from error
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    weights = {
+        re.sub(r"^module\.", "", str(key)): value
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+    if not weights:
+        raise ValueError(
+            f"{name}: holds no weights; give a checkpoint that MMEngine's Runner has "
+            "written"
+        )
+    return weights
+
+
+def load_model(
+    config: ConfigSource,
+    checkpoint: str | PathLike[str],
+    device: str | torch.device = "cpu",
+    text_branch: bool = False,
+) -> nn.Module:
+    """Build the model of a config with the weights of a checkpoint, for testing.
+
+    Args:
+        config: A path or a config, which is left as it is.
+        checkpoint: The checkpoint, see :func:`read_weights`.
+        device: Where the model goes.
+        text_branch: Whether to keep the text branch. Without it no text model is built
+            or imported. With it a tuned encoder has the checkpoint's weights; a frozen
+            one is run over the texts of the classes and let go, unless the config names
+            a file of features.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        CheckpointError: If the checkpoint is one of another model.
+        ValueError: If it is none, or if the text branch is wanted and the config or
+            the checkpoint has none.
+    """
+    config = read_config(config)
+    name = os.fspath(checkpoint)
+    weights = read_weights(checkpoint)
+    has_text = any(key.startswith(TEXT_PREFIX) for key in weights)
+    init_default_scope(config.get("default_scope", "mmaction"))
+    if not text_branch:
+        drop_text_branch(config)
+        weights = {k: v for k, v in weights.items() if not k.startswith(TEXT_PREFIX)}
+    elif config.model.get("text_branch") is None:
+        raise ValueError(
+            "the config has no text branch (model.text_branch), which part similarity "
+            "needs; give the config that the checkpoint was trained with"
+        )
+    elif not has_text:
+        raise ValueError(
+            f"{name}: the checkpoint has no text branch, which part similarity needs: "
+            "it was trained without one, or tools/publish.py has taken it out. Give "
+            "the checkpoint that training has written"
+        )
+    model = MODELS.build(config.model)
+    if text_branch:
+        _check_text_branch(model.state_dict(), weights, name)
+        # Reads a feature file, or runs the frozen encoder.
+        model.text_branch.compute_features()
+    _load(model, weights, name)
+    return model.to(device).eval()
+
+
+def _load(model: nn.Module, weights: dict[str, Tensor], name: str) -> None:
+    """Load weights; refuse what would leave a part of the model at random."""
+    own = model.state_dict()
+    for part in _PARTS:
+        if any(k.startswith(part) for k in own) and not any(
+            k.startswith(part) for k in weights
+        ):
+            raise CheckpointError(
+                f"{name}: the checkpoint has no {part[:-1]}; give one of the whole "
+                "recognizer"
+            )
+    try:
+        check_fit(own, weights)
+        model.load_state_dict(weights, strict=False)
+    except (CheckpointError, RuntimeError) as error:
+        raise CheckpointError(f"{name}: {error}") from error
+
+
+def _check_text_branch(
+    own: Mapping[str, Any], weights: Mapping[str, Tensor], name: str
+) -> None:
+    """Check that config and checkpoint have the same text branch, or none."""
+    here, there = (
+        # All but seed and step of the prompt bank's draw.
+        {k for k in keys if k.startswith(TEXT_PREFIX) and "_extra_state" not in k}
+        for keys in (own, weights)
+    )
+    different = sorted(here ^ there)
+    if different:
+        raise CheckpointError(
+            f"{name}: the checkpoint's text branch is another one than the config's: "
+            f"{len(different)} tensors are in one of them only, the first is "
+            f"{different[0]!r}. Set model.text_branch as it was in training (prompts, "
+            "encoder, features, loss), as the config beside it in its work dir has it"
+        )

@@ -1,0 +1,59 @@
+"""Small models with checkpoints, for the tests of inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.runner import save_checkpoint
+
+from gap_mmaction.models.text.feature_file import save_features
+from tests.config_files import ROOT, load
+
+FEATURES = 6
+CLASSES = 10
+JOINTS = 20
+
+
+def make_config(folder: Path, leaf: str = "ctrgcn_nwucla") -> Config:
+    """Give a leaf with two narrow blocks, and random features of its texts."""
+    config = load(ROOT / "configs" / "gap" / f"{leaf}.py")
+    config.model.backbone.update(base_channels=8, num_stages=2)
+    config.model.cls_head.in_channels = 8
+    branch = config.model.text_branch
+    branch.prompts.descriptions = str(ROOT / branch.prompts.descriptions)
+    bank = MODELS.build({"type": "PromptBank", **branch.prompts})
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn((len(bank.texts), FEATURES), generator=generator)
+    path = folder / f"{leaf}.safetensors"
+    save_features(path, bank.texts, features, "random")
+    branch.features = str(path)
+    return config
+
+
+def make_model(config: Config, checkpoint: Path) -> Any:
+    """Build a model with random weights, and write a checkpoint of it."""
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    save_checkpoint({"state_dict": model.state_dict(), "meta": {}}, str(checkpoint))
+    return model.eval()
+
+
+def make_sequences(
+    count: int, persons: int = 1, joints: int = JOINTS, columns: int = 3
+) -> list[np.ndarray]:
+    """Make sequences ``[M, T, V, C]`` of several lengths."""
+    rng = np.random.default_rng(0)
+    return [
+        rng.normal(size=(persons, 9 + 5 * i, joints, columns)).astype(np.float32)
+        for i in range(count)
+    ]

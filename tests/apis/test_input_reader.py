@@ -1,0 +1,346 @@
+"""Every form that a sequence may have."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from gap_mmaction.apis.input_format import InputFormat
+from gap_mmaction.apis.input_reader import InputReader
+from gap_mmaction.datasets.ntu.generated import format_skeleton, make_person
+from gap_mmaction.datasets.ntu.sample import convert_skeleton
+from tests.config_files import ROOT, load
+
+
+def make_reader(leaf: str, **options: Any) -> InputReader:
+    config = load(ROOT / "configs" / "gap" / f"{leaf}.py")
+    classes = config.model.cls_head.num_classes
+    return InputReader(InputFormat.from_config(config), classes, **options)
+
+
+UCLA = make_reader("ctrgcn_nwucla")
+NTU60 = make_reader("ctrgcn_ntu60")
+NTU120 = make_reader("ctrgcn_ntu120")
+COCO = make_reader("ctrgcn_ntu60_2d")
+
+
+class TestFormat:
+    """What a config wants."""
+
+    @pytest.mark.parametrize(
+        ("reader", "expected"),
+        [
+            (UCLA, (20, 3, False, False)),
+            (NTU120, (25, 3, False, False)),
+            (COCO, (17, 2, True, True)),
+        ],
+    )
+    def test_of_the_configs(
+        self, reader: InputReader, expected: tuple[int, int, bool, bool]
+    ) -> None:
+        found = reader.format
+        assert (
+            *(found.skeleton.num_joints, found.num_coordinates),
+            *(found.has_score, found.needs_img_shape),
+        ) == expected
+        assert found.num_columns == 3
+
+    def test_of_stock_configs(self) -> None:
+        model = {"backbone": {"graph_cfg": {"layout": "coco"}, "in_channels": 2}}
+        step = {"type": "PreNormalize2D", "img_shape": (8, 8)}
+        config = Config({"model": model, "test_pipeline": [step]})
+        found = InputFormat.from_config(config)
+        assert (found.num_columns, found.has_score) == (2, False)
+        # The config says the size.
+        assert not found.needs_img_shape
+        annotation = found.read_array(np.ones((5, 17, 2)), "mine")
+        assert found.complete(annotation, "mine")["keypoint"].shape == (1, 5, 17, 2)
+
+    def test_unknown(self) -> None:
+        model: dict[str, Any] = {"backbone": {"type": "CTRGCN"}}
+        with pytest.raises(ValueError, match="no joint layout"):
+            InputFormat.from_config({"model": model})
+        model["backbone"]["graph_cfg"] = {"layout": "coco"}
+        with pytest.raises(ValueError, match="no test pipeline"):
+            InputFormat.from_config({"model": model})
+
+    def test_2d(self) -> None:
+        array = np.random.default_rng(0).uniform(1, 9, (2, 5, 17, 3))
+        annotation = COCO.format.read_array(torch.from_numpy(array), "mine")
+        np.testing.assert_array_equal(annotation["keypoint"], array[..., :2])
+        np.testing.assert_array_equal(annotation["keypoint_score"], array[..., 2])
+        complete = COCO.format.complete(annotation, "mine", (480, 640))
+        assert complete["img_shape"] == (480, 640)
+        # That of the annotation goes first.
+        annotation["img_shape"] = np.array([720, 1280])
+        complete = COCO.format.complete(annotation, "mine", (480, 640))
+        assert complete["img_shape"] == (720, 1280)
+        assert complete["total_frames"] == 5
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"img_shape": None}, ["size of the picture", "--img-shape"]),
+            ({"img_shape": (0, 640)}, ["(0, 640)", "(height, width)"]),
+            ({"img_shape": 640}, ["640", "(height, width)"]),
+            ({"img_shape": "640"}, ["'640'"]),
+            ({"keypoint_score": None}, ["no 'keypoint_score'", "ones"]),
+            ({"keypoint_score": np.ones((5, 17))}, ["[5, 17]", "[1, 5, 17]"]),
+            ({"keypoint_score": np.full((1, 5, 17), np.nan)}, ["not finite"]),
+            ({"keypoint": np.ones((1, 5, 17, 3))}, ["3 columns", "confidence"]),
+        ],
+    )
+    def test_bad_2d(self, change: dict[str, Any], words: list[str]) -> None:
+        good = {
+            "keypoint": np.ones((1, 5, 17, 2)),
+            "keypoint_score": np.ones((1, 5, 17)),
+            "img_shape": (480, 640),
+        }
+        COCO.format.complete(good, "mine")
+        with pytest.raises(ValueError) as error:
+            COCO.format.complete({**good, **change}, "mine")
+        for word in ("mine", *words):
+            assert word in str(error.value)
+
+    def test_a_confidence_that_is_not_wanted(self) -> None:
+        annotation = {
+            "keypoint": np.ones((1, 5, 20, 3)),
+            "keypoint_score": np.ones((1, 5, 20)),
+        }
+        assert "keypoint_score" not in UCLA.format.complete(annotation, "mine")
+
+
+class TestNTU:
+    """Raw files of NTU RGB+D."""
+
+    @pytest.fixture
+    def content(self) -> bytes:
+        person = make_person(np.random.default_rng(0), 20)
+        return format_skeleton([[("1", joints)] for joints in person])
+
+    @pytest.mark.parametrize("name", ["S001C001P001R001A013", "my recording"])
+    def test_as_prepared(self, content: bytes, name: str, tmp_path: Path) -> None:
+        path = tmp_path / f"{name}.skeleton"
+        path.write_bytes(content)
+        sample = convert_skeleton(content, "S001C001P001R001A013")
+        assert sample.annotation is not None
+        expected = sample.annotation["keypoint"]
+        assert expected.shape == (1, 20, 25, 3)
+        (annotation,) = NTU60.read(path, str(path))
+        assert annotation["frame_dir"] == str(path)
+        np.testing.assert_array_equal(annotation["keypoint"], expected)
+        # Rule 9 of the reference: NTU RGB+D 120 has a copy of a single actor.
+        (annotation,) = NTU120.read(path, str(path))
+        np.testing.assert_array_equal(annotation["keypoint"], np.repeat(expected, 2, 0))
+        clean = make_reader("ctrgcn_ntu120", ntu_protocol="clean")
+        (annotation,) = clean.read(path, str(path))
+        np.testing.assert_array_equal(annotation["keypoint"], expected)
+
+    def test_golden(self, shared: Path) -> None:
+        folder = shared / "golden" / "ntu_raw"
+        with np.load(folder / "expected.npz") as golden:
+            names = golden["names"]
+            assert len(names) > 5
+            for name, persons in zip(names, golden["num_bodies"]):
+                path = folder / f"{name}.skeleton"
+                (annotation,) = NTU60.read(path, name)
+                expected = golden[f"translated/{name}"].reshape(-1, 2, 25, 3)
+                np.testing.assert_allclose(
+                    annotation["keypoint"],
+                    expected.swapaxes(0, 1)[:persons],
+                    rtol=0,
+                    atol=1e-6,
+                )
+
+    def test_broken(self, content: bytes, tmp_path: Path) -> None:
+        path = tmp_path / "cut.skeleton"
+        path.write_bytes(content[: len(content) // 2])
+        with pytest.raises(ValueError, match=r"cut\.skeleton, line \d+: "):
+            NTU60.read(path, "cut")
+        path.write_bytes(b"1\n0\n")
+        with pytest.raises(
+            ValueError, match=r"cut\.skeleton: cannot be used: no frame"
+        ):
+            NTU60.read(path, "cut")
+
+
+def test_nwucla(tmp_path: Path) -> None:
+    skeletons = np.random.default_rng(0).normal(size=(7, 20, 3))
+    path = tmp_path / "my recording.json"
+    path.write_text(json.dumps({"label": 3, "skeletons": skeletons.tolist()}))
+    (annotation,) = UCLA.read(path, str(path))
+    assert annotation["keypoint"].shape == (1, 7, 20, 3)
+    np.testing.assert_array_equal(annotation["keypoint"][0], skeletons.astype("f4"))
+    path.write_text(json.dumps({"skeletons": skeletons[:, :19].tolist()}))
+    with pytest.raises(ValueError, match=r"recording\.json: 'skeletons' has shape"):
+        UCLA.read(path, str(path))
+
+
+class TestAnnotations:
+    """PYSKL's and mmaction2's."""
+
+    ITEMS = tuple(
+        {"frame_dir": f"a{i}", "keypoint": np.full((1, 4 + i, 20, 3), i + 1.0)}
+        for i in range(3)
+    )
+
+    def test_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.pkl"
+        content = {"split": {"val": ["a0", "a2"]}, "annotations": list(self.ITEMS)}
+        path.write_bytes(pickle.dumps(content))
+        for split, names in ((None, ["a0", "a1", "a2"]), ("val", ["a0", "a2"])):
+            found = UCLA.read(path, str(path), split)
+            assert [item["frame_dir"] for item in found] == names
+            assert found[-1]["keypoint"].shape == (1, 6, 20, 3)
+        with pytest.raises(ValueError, match=r"mine\.pkl: no split 'test'.*'val'"):
+            UCLA.read(path, str(path), "test")
+        path.write_bytes(pickle.dumps(list(self.ITEMS)))
+        assert len(UCLA.read(path, str(path))) == 3
+        path.write_bytes(pickle.dumps(self.ITEMS[1]))
+        (single,) = UCLA.read(path, str(path))
+        assert single["frame_dir"] == "a1"
+
+    def test_without_names(self) -> None:
+        items = [{"keypoint": item["keypoint"]} for item in self.ITEMS[:2]]
+        names = [item["frame_dir"] for item in UCLA.read(items, "mine")]
+        assert names == ["mine#0", "mine#1"]
+
+    @pytest.mark.parametrize("annotations", [[], 5, [5]])
+    def test_bad(self, annotations: Any) -> None:
+        with pytest.raises(ValueError, match="mine: "):
+            UCLA.read({"annotations": annotations}, "mine")
+
+
+def make_poses(counts: tuple[int, ...] = (2, 0, 1)) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    return [
+        {
+            "keypoints": rng.uniform(0, 400, (count, 17, 2)).astype(np.float32),
+            "keypoint_scores": rng.uniform(0, 1, (count, 17)).astype(np.float32),
+            "bboxes": np.zeros((count, 4), np.float32),
+        }
+        for count in counts
+    ]
+
+
+class TestPoseResults:
+    """Results of mmpose."""
+
+    def test_places(self) -> None:
+        poses = make_poses()
+        (annotation,) = COCO.read(poses, "mine")
+        keypoint, score = annotation["keypoint"], annotation["keypoint_score"]
+        assert keypoint.shape == (2, 3, 17, 2) and score.shape == (2, 3, 17)
+        for frame, pose in enumerate(poses):
+            count = len(pose["keypoints"])
+            np.testing.assert_array_equal(keypoint[:count, frame], pose["keypoints"])
+            np.testing.assert_array_equal(score[:count, frame], pose["keypoint_scores"])
+            assert not keypoint[count:, frame].any() and not score[count:, frame].any()
+
+    def test_files(self, tmp_path: Path) -> None:
+        poses = make_poses()
+        (expected,) = COCO.read(poses, "mine")
+        # As mmpose's demo writes it, and its inferencer.
+        frames = [
+            {
+                "frame_id": index,
+                "instances": [
+                    {"keypoints": points.tolist(), "keypoint_scores": scores.tolist()}
+                    for points, scores in zip(
+                        pose["keypoints"], pose["keypoint_scores"]
+                    )
+                ],
+            }
+            for index, pose in enumerate(poses)
+        ]
+        for content in ({"meta_info": {}, "instance_info": frames}, frames):
+            path = tmp_path / "poses.json"
+            path.write_text(json.dumps(content))
+            (found,) = COCO.read(path, str(path))
+            np.testing.assert_array_equal(found["keypoint"], expected["keypoint"])
+            np.testing.assert_array_equal(
+                found["keypoint_score"], expected["keypoint_score"]
+            )
+        path = tmp_path / "poses.pkl"
+        path.write_bytes(pickle.dumps(poses))
+        (found,) = COCO.read(path, str(path))
+        np.testing.assert_array_equal(found["keypoint"], expected["keypoint"])
+
+    @pytest.mark.parametrize(
+        ("frame", "words"),
+        [
+            ({"keypoints": np.ones((1, 17, 2))}, ["no 'keypoint_scores'"]),
+            ({"keypoints": [["a"]], "keypoint_scores": [[1]]}, ["no numbers"]),
+            ({"keypoints": np.ones((17, 2))}, ["[17, 2]", "[M, V, 2]"]),
+            (
+                {"keypoints": np.ones((1, 17, 2)), "keypoint_scores": np.ones((1, 16))},
+                ["[1, 16]", "[1, 17, 2]"],
+            ),
+            (
+                {"keypoints": np.ones((1, 16, 2)), "keypoint_scores": np.ones((1, 16))},
+                ["16", "earlier"],
+            ),
+            ({"instances": [5]}, ["no list of persons"]),
+            ({"instances": [{"bbox": [1]}]}, ["'keypoints'"]),
+        ],
+    )
+    def test_bad(self, frame: dict[str, Any], words: list[str]) -> None:
+        with pytest.raises(ValueError) as error:
+            COCO.read([*make_poses((1,)), frame], "mine")
+        for word in ("mine: frame 1", *words):
+            assert word in str(error.value)
+
+    def test_nobody(self) -> None:
+        with pytest.raises(ValueError, match="mine: nobody is in any of the 2 frames"):
+            COCO.read(make_poses((0, 0)), "mine")
+
+
+class TestUnknown:
+    """What is none of this."""
+
+    @pytest.mark.parametrize(
+        ("source", "words"),
+        [
+            (5, ["a int"]),
+            ({"pose": 1}, ["['pose']"]),
+            ([1, "a"], ["a list of int and str"]),
+            ([], ["a list of nothing"]),
+        ],
+    )
+    def test_form(self, source: Any, words: list[str]) -> None:
+        with pytest.raises(TypeError) as error:
+            UCLA.read(source, "mine")
+        for word in ("mine: ", *words, "expected an array [T, V, C]"):
+            assert word in str(error.value)
+
+    def test_files(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"absent\.npy: there is no such"):
+            UCLA.read("absent.npy", "absent.npy")
+        for name, content, message in (
+            ("a.txt", b"", "'.txt' are not read"),
+            ("a.json", b"{", "not json"),
+            ("b.json", b"[" * 100_000, "not json"),
+            ("a.npy", b"", "no readable array"),
+            ("b.npy", b"no array", "no readable array"),
+        ):
+            path = tmp_path / name
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match=message) as error:
+                UCLA.read(path, name)
+            assert str(path) in str(error.value)
+        path = tmp_path / "a.pkl"
+        path.write_bytes(b"no pickle")
+        with pytest.raises(pickle.UnpicklingError, match=r"a\.pkl: "):
+            UCLA.read(path, "a.pkl")
+
+    def test_npy(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", np.ones((4, 20, 3)))
+        (annotation,) = UCLA.read(tmp_path / "a.npy", "a.npy")
+        assert annotation["keypoint"].shape == (1, 4, 20, 3)

@@ -1,0 +1,206 @@
+"""Features of parts and texts, with every kind of text side."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.runner import save_checkpoint
+
+from gap_mmaction.apis import PartSimilarity, load_model
+from gap_mmaction.apis.part_similarity import SlotText
+from gap_mmaction.models import PromptBank
+from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from tests.models.text_common import LABELS, write_descriptions
+
+SLOTS = ("global", "head", "hand", "hip", "foot")
+ENCODER = {"type": "EmbeddingTextEncoder"}
+DIMS = 8
+
+
+def encoder() -> Any:
+    return build_frozen_encoder(ENCODER)
+
+
+def make_config(folder: Path, kind: str) -> Config:
+    """A small model whose text side is tuned, frozen, or a file of features."""
+    file = write_descriptions(folder)
+    branch: dict[str, Any] = {"prompts": {"descriptions": file}}
+    if kind == "file":
+        texts = PromptBank(file).texts
+        path = str(folder / "features.safetensors")
+        save_features(path, texts, encoder().encode(texts), "letters")
+        branch["features"] = path
+    else:
+        branch["encoder"] = {**ENCODER, "frozen": kind == "frozen"}
+    return Config(
+        {
+            "model": {
+                "type": "RecognizerGAP",
+                "data_preprocessor": {
+                    "type": "SkeletonDataPreprocessor",
+                    "layout": "nw-ucla",
+                },
+                "backbone": {
+                    "type": "CTRGCN",
+                    "graph_cfg": {"layout": "nw-ucla"},
+                    "base_channels": 8,
+                    "num_stages": 2,
+                    "num_person": 1,
+                },
+                "cls_head": {"type": "GCNHead", "num_classes": 3, "in_channels": 8},
+                "text_branch": branch,
+            }
+        }
+    )
+
+
+def make_similarity(folder: Path, kind: str, **options: Any) -> PartSimilarity:
+    """Train nothing, save, load."""
+    config = make_config(folder, kind)
+    torch.manual_seed(0)
+    model = MODELS.build(copy.deepcopy(config.model))
+    model.init_weights()
+    if kind == "tuned":
+        with torch.no_grad():  # as training would
+            model.text_branch.encoder.table.weight.add_(1)
+    path = str(folder / "epoch_1.pth")
+    save_checkpoint({"state_dict": model.state_dict()}, path)
+    return PartSimilarity(load_model(config, path, text_branch=True), **options)
+
+
+@pytest.mark.parametrize("kind", ["tuned", "frozen", "file"])
+def test_features_of_classes(kind: str, tmp_path: Path) -> None:
+    similarity = make_similarity(tmp_path, kind)
+    assert similarity.parts == SLOTS
+    assert similarity.labels == LABELS
+    features = similarity.class_features()
+    assert features.shape == (3, 5, DIMS)
+    torch.testing.assert_close(features.norm(dim=-1), torch.ones(3, 5))
+    reference = encoder()
+    if kind == "tuned":
+        # Those of the checkpoint, not the pretrained ones.
+        with torch.no_grad():
+            reference.table.weight.add_(1)
+    bank = similarity.branch.prompts
+    for c in range(3):
+        for k in range(5):
+            ids = bank.table[k, c, : bank.counts[k, c]]
+            texts = [bank.texts[i] for i in ids]
+            unit = F.normalize(reference.encode(texts), dim=-1)
+            expected = F.normalize(unit.mean(0), dim=-1)
+            torch.testing.assert_close(features[c, k], expected)
+    some = similarity.class_features([2, "sit down"])
+    assert torch.equal(some, features[[2, 0]])
+    for name in (3, -1, "run"):
+        with pytest.raises(ValueError, match=f"no class {name!r}"):
+            similarity.class_features([name])
+
+
+class TestTexts:
+    """Any texts."""
+
+    def test_tuned(self, tmp_path: Path) -> None:
+        similarity = make_similarity(tmp_path, "tuned")
+        texts: list[SlotText] = ["raise the right hand", dict.fromkeys(SLOTS, "jump")]
+        features = similarity.text_features(texts)
+        assert features.shape == (2, 5, DIMS)
+        own = F.normalize(
+            similarity.branch.encoder.encode(["raise the right hand", "jump"]), dim=-1
+        )
+        for k in range(5):
+            torch.testing.assert_close(features[:, k], own)
+        # A second time, and among others.
+        again = similarity.text_features(["sit", "jump"])
+        torch.testing.assert_close(again[1], features[1])
+        with pytest.raises(ValueError, match="tuned its own text encoder"):
+            PartSimilarity(similarity.model, encoder())
+
+    @pytest.mark.parametrize("kind", ["frozen", "file"])
+    def test_frozen(self, kind: str, tmp_path: Path) -> None:
+        similarity = make_similarity(tmp_path, kind)
+        # The model's own texts need no encoder, any other does.
+        known = similarity.branch.prompts.texts[4]
+        assert similarity.text_features([known]).shape == (1, 5, DIMS)
+        with pytest.raises(
+            ValueError, match=r"'jump' is no text.*build_frozen_encoder"
+        ):
+            similarity.text_features(["jump"])
+        similarity = PartSimilarity(similarity.model, encoder())
+        features = similarity.text_features(["jump"])
+        expected = F.normalize(encoder().encode(["jump"]), dim=-1)
+        torch.testing.assert_close(features[:, 2], expected)
+
+    def test_other_encoder(self, tmp_path: Path) -> None:
+        similarity = make_similarity(tmp_path, "file")
+        for other in ({**ENCODER, "embed_dims": 4}, ENCODER):
+            wrong = build_frozen_encoder(other)
+            with torch.no_grad():
+                wrong.table.weight.neg_()  # type: ignore[union-attr, operator]
+            with pytest.raises(ValueError, match="is not the one that the model"):
+                PartSimilarity(similarity.model, wrong)
+
+    def test_slots(self, tmp_path: Path) -> None:
+        similarity = make_similarity(tmp_path, "tuned")
+        with pytest.raises(ValueError, match=r"\['head'\]; give one text for each"):
+            similarity.text_features([{"head": "nod"}])
+        with pytest.raises(ValueError, match="give a list of texts"):
+            similarity.text_features("nod")
+
+
+def test_other_classes(tmp_path: Path) -> None:
+    similarity = make_similarity(tmp_path, "tuned")
+    (tmp_path / "unseen").mkdir()
+    file = write_descriptions(tmp_path / "unseen", ["wave", "throw"])
+    features = similarity.class_features(bank=PromptBank(file))
+    assert features.shape == (2, 5, DIMS)
+    torch.testing.assert_close(features[1], similarity.class_features(["throw"])[0])
+    with pytest.raises(ValueError, match=r"has the slots \['global'\]"):
+        similarity.class_features(bank=PromptBank(file, "label"))
+
+
+@pytest.mark.parametrize("clips", [1, 2])
+def test_features_of_skeletons(clips: int, tmp_path: Path) -> None:
+    similarity = make_similarity(tmp_path, "file")
+    model = similarity.model
+    model.train()
+    inputs = [torch.randn(clips, 1, 6, 20, 3) for _ in range(4)]
+    data = {"inputs": inputs, "data_samples": [None] * 4}
+    features = similarity.skeleton_features(data)
+    assert not model.training
+    assert data["inputs"] is inputs
+    assert features.shape == (4, 5, DIMS)
+    with torch.no_grad():
+        for sample, feature in zip(inputs, features):
+            parts = F.normalize(similarity.branch.head(model.backbone(sample)), dim=-1)
+            expected = F.normalize(parts.mean(0), dim=-1)
+            torch.testing.assert_close(feature, expected)
+    cosines = similarity.compare(features, similarity.class_features())
+    assert cosines.shape == (4, 5, 3)
+    assert cosines.abs().max() <= 1 + 1e-6
+    expected = F.cosine_similarity(
+        features[1, 2], similarity.class_features()[0, 2], dim=0
+    )
+    torch.testing.assert_close(cosines[1, 2, 0], expected)
+
+
+def test_without_a_text_branch(tmp_path: Path) -> None:
+    config = make_config(tmp_path, "file").model
+    config.text_branch = None
+    with pytest.raises(ValueError, match="RecognizerGAP has none"):
+        PartSimilarity(MODELS.build(config))
+    with pytest.raises(ValueError, match="this Linear has none"):
+        PartSimilarity(torch.nn.Linear(1, 1))
+
+
+def test_features_not_computed(tmp_path: Path) -> None:
+    model = MODELS.build(make_config(tmp_path, "frozen").model)
+    with pytest.raises(RuntimeError, match="call init_weights"):
+        PartSimilarity(model)

@@ -1,0 +1,405 @@
+"""From sequences to classes, as a test run would have them."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmaction.registry import DATASETS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+
+from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.models import TextBranch
+from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+from tests.apis.small_model import (
+    CLASSES,
+    FEATURES,
+    make_config,
+    make_model,
+    make_sequences,
+)
+
+SEQUENCES = make_sequences(4)
+
+
+class Trained(NamedTuple):
+    """A model, and what an inferencer needs to know of it."""
+
+    config: Config
+    checkpoint: Path
+    model: Any
+
+    def inferencer(self, **options: Any) -> SkeletonInferencer:
+        return SkeletonInferencer(self.config, self.checkpoint, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    init_default_scope("mmaction")
+    folder = tmp_path_factory.mktemp("trained")
+    config = make_config(folder)
+    checkpoint = folder / "epoch_1.pth"
+    return Trained(config, checkpoint, make_model(config, checkpoint))
+
+
+@pytest.fixture(scope="module")
+def inferencer(trained: Trained) -> SkeletonInferencer:
+    init_default_scope("mmaction")
+    return trained.inferencer(top_k=3)
+
+
+def with_clips(config: Config) -> Config:
+    """Three clips of eight frames instead of one."""
+    config = copy.deepcopy(config)
+    pipeline = config.test_dataloader.dataset.pipeline
+    pipeline[2:3] = [
+        {
+            **{"type": "FastUniformSampleFrames", "clip_len": 8},
+            **{"num_clips": 3, "test_mode": True},
+        },
+        {"type": "PoseDecode"},
+    ]
+    return config
+
+
+@pytest.mark.parametrize("clips", [1, 3])
+def test_scores_are_those_of_a_test_run(
+    trained: Trained, clips: int, tmp_path: Path
+) -> None:
+    config = trained.config if clips == 1 else with_clips(trained.config)
+    annotations = [
+        {
+            "frame_dir": f"a{i}",
+            "label": i,
+            "total_frames": keypoint.shape[1],
+            # As NTU RGB+D is stored: what a transform makes of it depends on it.
+            "keypoint": keypoint.astype(np.float16),
+        }
+        for i, keypoint in enumerate(SEQUENCES)
+    ]
+    names = [annotation["frame_dir"] for annotation in annotations]
+    path = tmp_path / "mine.pkl"
+    content = {"split": {"xview_val": names}, "annotations": annotations}
+    path.write_bytes(pickle.dumps(content))
+
+    settings = copy.deepcopy(config.test_dataloader.dataset)
+    settings.ann_file = str(path)
+    dataset = DATASETS.build(settings)
+    batch = pseudo_collate([dataset[i] for i in range(len(dataset))])
+    assert batch["inputs"][0].shape[0] == clips
+    with torch.no_grad():
+        outputs = trained.model.test_step(batch)
+    expected = torch.stack([output.pred_score for output in outputs])
+
+    inferencer = SkeletonInferencer(config, trained.checkpoint, batch_size=3)
+    for source in (str(path), path, content, annotations):
+        results = inferencer(source)
+        assert [result.name for result in results] == names
+        scores = np.stack([result.scores for result in results])
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
+    (result,) = inferencer(annotations[1])
+    np.testing.assert_allclose(result.scores, expected[1], rtol=0, atol=1e-6)
+    # They are no constant, which would be the same in any order.
+    assert scores.std(axis=0).max() > 1e-3
+    # The annotations are left as they were.
+    np.testing.assert_array_equal(
+        annotations[1]["keypoint"][0, 0], SEQUENCES[1][0, 0].astype(np.float16)
+    )
+
+
+def test_arrays(inferencer: SkeletonInferencer) -> None:
+    results = inferencer(SEQUENCES)
+    assert [result.name for result in results] == [f"input {i}" for i in range(4)]
+    for form in (
+        [sequence[0] for sequence in SEQUENCES],
+        [torch.from_numpy(sequence) for sequence in SEQUENCES],
+        [{"keypoint": sequence} for sequence in SEQUENCES],
+    ):
+        for one, other in zip(inferencer(form), results):
+            np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-6)
+    (single,) = inferencer(SEQUENCES[2])
+    np.testing.assert_allclose(single.scores, results[2].scores, rtol=0, atol=1e-6)
+    assert inferencer([]) == []
+
+
+def test_result(inferencer: SkeletonInferencer) -> None:
+    (result,) = inferencer(SEQUENCES[0])
+    order = np.argsort(-result.scores)
+    assert result.scores.shape == (CLASSES,)
+    assert result.scores.sum() == pytest.approx(1)
+    assert result.top_labels == tuple(order[:3])
+    assert result.label == result.top_labels[0]
+    assert result.score == result.top_scores[0] == result.scores.max()
+    assert inferencer.labels[0] == "pick up with one hand"
+    assert result.top_names == tuple(inferencer.labels[i] for i in order[:3])
+    assert result.label_name == result.top_names[0]
+    assert result.parts == () and result.part_similarity is None
+    content = result.to_dict()
+    assert content["top"][1]["label_name"] == result.top_names[1]
+    assert "part_similarity" not in content
+
+
+def test_names_of_the_classes(trained: Trained) -> None:
+    names = [f"class {i}" for i in range(CLASSES)]
+    (result,) = trained.inferencer(labels=names)(SEQUENCES[0])
+    assert result.label_name == f"class {result.label}"
+    with pytest.raises(ValueError, match="9 names of classes, but the model has 10"):
+        trained.inferencer(labels=names[:9])
+    config = copy.deepcopy(trained.config)
+    config.model.text_branch = None
+    plain = SkeletonInferencer(config, trained.checkpoint)
+    assert plain.labels == tuple(str(i) for i in range(CLASSES))
+    (other,) = plain(SEQUENCES[0])
+    np.testing.assert_array_equal(other.scores, result.scores)
+    # The config is left as it is.
+    assert trained.config.model.text_branch is not None
+
+
+class TestPartSimilarity:
+    """On request."""
+
+    @pytest.mark.parametrize("clips", [1, 3])
+    def test_cosines(self, trained: Trained, clips: int) -> None:
+        config = trained.config if clips == 1 else with_clips(trained.config)
+        inferencer = SkeletonInferencer(config, trained.checkpoint)
+        plain = inferencer(SEQUENCES[:2])
+        results = inferencer(SEQUENCES[:2], part_similarity=True)
+        branch = trained.model.text_branch
+        for result, other, sequence in zip(results, plain, SEQUENCES):
+            np.testing.assert_allclose(result.scores, other.scores, rtol=0, atol=1e-6)
+            assert result.parts == ("global", "head", "hand", "hip", "foot")
+            assert result.part_similarity is not None
+            assert result.part_similarity.shape == (5, CLASSES)
+            inputs = inferencer.prepare({"keypoint": sequence})["inputs"]
+            with torch.no_grad():
+                parts = branch.head(trained.model.backbone(inputs))
+            parts = F.normalize(parts, dim=-1).mean(0)
+            for k in range(5):
+                for label in (0, 7):
+                    ids = branch.prompts.table[
+                        k, label, : branch.prompts.counts[k, label]
+                    ]
+                    text = F.normalize(branch.features[ids], dim=-1).mean(0)
+                    cosine = F.cosine_similarity(parts[k], text, dim=0)
+                    actual = result.part_similarity[k, label]
+                    assert actual == pytest.approx(float(cosine), abs=1e-5)
+        content = results[0].to_dict()["part_similarity"]
+        assert list(content) == list(results[0].parts)
+        assert len(content["head"]) == CLASSES
+        # What was asked for once is not given unasked.
+        assert inferencer(SEQUENCES[0])[0].part_similarity is None
+
+    def test_no_text_branch_without_the_request(
+        self, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class BuiltError(Exception):
+            pass
+
+        def build(*args: Any, **kwargs: Any) -> None:
+            raise BuiltError
+
+        monkeypatch.setattr(TextBranch, "__init__", build)
+        inferencer = trained.inferencer()
+        inferencer(SEQUENCES[0])
+        with pytest.raises(BuiltError):
+            inferencer(SEQUENCES[0], part_similarity=True)
+
+    def test_config_or_checkpoint_without(
+        self, trained: Trained, tmp_path: Path
+    ) -> None:
+        content = torch.load(trained.checkpoint, weights_only=True)
+        state = content["state_dict"]
+        kept = {k: v for k, v in state.items() if not k.startswith("text_branch.")}
+        published = tmp_path / "published.pth"
+        torch.save({"state_dict": kept}, published)
+        inferencer = SkeletonInferencer(trained.config, published)
+        assert len(inferencer(SEQUENCES)) == 4
+        message = r"published\.pth: the checkpoint has no text branch"
+        with pytest.raises(ValueError, match=message):
+            inferencer(SEQUENCES, part_similarity=True)
+        config = copy.deepcopy(trained.config)
+        config.model.text_branch = None
+        with pytest.raises(ValueError, match="the config has no text branch"):
+            SkeletonInferencer(config, trained.checkpoint).load_text_branch()
+
+    def test_other_text_branch(self, trained: Trained) -> None:
+        config = copy.deepcopy(trained.config)
+        config.model.text_branch.prompts.preset = "label"
+        inferencer = SkeletonInferencer(config, trained.checkpoint)
+        with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*another one"):
+            inferencer.load_text_branch()
+
+
+class TestErrors:
+    """What does not fit is named."""
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [
+            ((8, 25, 3), ["[8, 25, 3]", "[T, 20, 3]", "'nw-ucla'", "20 joints"]),
+            ((8, 20, 2), ["[8, 20, 2]", "x y z"]),
+            ((20, 3), ["[20, 3]", "[M, T, 20, 3]"]),
+            ((0, 20, 3), ["no frames"]),
+            ((0, 8, 20, 3), ["no person"]),
+        ],
+    )
+    def test_shapes(
+        self, inferencer: SkeletonInferencer, shape: tuple[int, ...], words: list[str]
+    ) -> None:
+        with pytest.raises(ValueError) as error:
+            inferencer([SEQUENCES[0], np.ones(shape)])
+        for word in ("input 1", *words):
+            assert word in str(error.value)
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"keypoint": None}, ["has no 'keypoint'", "total_frames"]),
+            ({"keypoint": np.ones((8, 20, 3))}, ["[8, 20, 3]", "[M, T, V, C]"]),
+            ({"keypoint": np.ones((1, 8, 25, 3))}, ["25 joints", "'nw-ucla'"]),
+            ({"keypoint": np.ones((1, 8, 20, 2))}, ["2 columns", "expected 3"]),
+            ({"keypoint": np.zeros((1, 8, 20, 3))}, ["nobody is there"]),
+            ({"keypoint": np.full((1, 8, 20, 3), "x")}, ["type <U1"]),
+            ({"total_frames": 7}, ["total_frames is 7", "8 frames"]),
+        ],
+    )
+    def test_annotations(
+        self, inferencer: SkeletonInferencer, change: dict[str, Any], words: list[str]
+    ) -> None:
+        good = {
+            "frame_dir": "mine",
+            "total_frames": 8,
+            "keypoint": np.ones((1, 8, 20, 3)),
+        }
+        with pytest.raises(ValueError) as error:
+            inferencer([{**good, **change}])
+        for word in ("mine", *words):
+            assert word in str(error.value)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_not_finite(self, inferencer: SkeletonInferencer, value: float) -> None:
+        sequence = SEQUENCES[0].copy()
+        sequence[0, 4, 7, 1] = value
+        with pytest.raises(ValueError, match=r"input 0.*person 0, frame 4, joint 7"):
+            inferencer(sequence)
+
+    def test_pipeline(self, trained: Trained) -> None:
+        config = copy.deepcopy(trained.config)
+        config.test_dataloader.dataset.pipeline[0].joint = 30
+        inferencer = SkeletonInferencer(config, trained.checkpoint)
+        with pytest.raises(ValueError, match=r"mine: .*pipeline fails.*joint=30"):
+            inferencer({"frame_dir": "mine", "keypoint": SEQUENCES[0]})
+
+    def test_scores(self, trained: Trained, tmp_path: Path) -> None:
+        content = torch.load(trained.checkpoint, weights_only=True)
+        content["state_dict"]["cls_head.fc.bias"][0] = torch.nan
+        broken = tmp_path / "broken.pth"
+        torch.save(content, broken)
+        with pytest.raises(ValueError, match=r"not finite.*broken\.pth"):
+            SkeletonInferencer(trained.config, broken)(SEQUENCES[0])
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"batch_size": 0}, "batch_size=0"),
+            ({"top_k": 0}, "top_k=0"),
+            ({"ntu_protocol": "raw"}, "ntu_protocol='raw'"),
+            ({"device": "gpu"}, "device='gpu'"),
+        ],
+    )
+    def test_options(
+        self, trained: Trained, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            trained.inferencer(**options)
+
+
+class Touch:
+    """A harmless stand-in for what a pickle could run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.path,)
+
+
+class TestCheckpoints:
+    """What is loaded."""
+
+    def test_safetensors_and_prefixes(self, trained: Trained, tmp_path: Path) -> None:
+        from safetensors.torch import save_file
+
+        state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
+        tensors = {
+            k: v.clone() for k, v in state.items() if isinstance(v, torch.Tensor)
+        }
+        save_file(tensors, tmp_path / "model.safetensors")
+        torch.save({f"module.{k}": v for k, v in tensors.items()}, tmp_path / "ddp.pth")
+        (expected,) = trained.inferencer()(SEQUENCES[0])
+        for name in ("model.safetensors", "ddp.pth"):
+            inferencer = SkeletonInferencer(trained.config, tmp_path / name)
+            (result,) = inferencer(SEQUENCES[0])
+            np.testing.assert_array_equal(result.scores, expected.scores)
+
+    def test_other_model(self, trained: Trained) -> None:
+        config = copy.deepcopy(trained.config)
+        config.model.backbone.base_channels = 16
+        config.model.cls_head.in_channels = 16
+        with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*does not fit"):
+            SkeletonInferencer(config, trained.checkpoint)
+
+    def test_part_of_a_model(self, trained: Trained, tmp_path: Path) -> None:
+        state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
+        kept = {k: v for k, v in state.items() if not k.startswith("cls_head.")}
+        torch.save({"state_dict": kept}, tmp_path / "half.pth")
+        with pytest.raises(CheckpointError, match=r"half\.pth: .*has no cls_head"):
+            SkeletonInferencer(trained.config, tmp_path / "half.pth")
+
+    def test_broken(self, trained: Trained, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match=r"absent\.pth is not there"):
+            SkeletonInferencer(trained.config, tmp_path / "absent.pth")
+        whole = trained.checkpoint.read_bytes()
+        for name, content in (
+            *(("text.pth", b"no checkpoint"), ("cut.pth", whole[: len(whole) // 2])),
+            *(("text.safetensors", b"no checkpoint"), ("empty.pth", b"")),
+        ):
+            path = tmp_path / name
+            path.write_bytes(content)
+            with pytest.raises(ValueError, match=f"{path}: refused, or no checkpoint"):
+                SkeletonInferencer(trained.config, path)
+        torch.save({"state_dict": {}}, tmp_path / "none.pth")
+        with pytest.raises(ValueError, match=r"none\.pth: holds no weights"):
+            SkeletonInferencer(trained.config, tmp_path / "none.pth")
+
+    def test_nothing_is_run(
+        self, trained: Trained, inferencer: SkeletonInferencer, tmp_path: Path
+    ) -> None:
+        marker = tmp_path / "marker"
+        torch.save({"state_dict": Touch(marker)}, tmp_path / "bad.pth")
+        with pytest.raises(ValueError, match=r"bad\.pth: refused"):
+            SkeletonInferencer(trained.config, tmp_path / "bad.pth")
+        (tmp_path / "bad.pkl").write_bytes(pickle.dumps({"keypoint": Touch(marker)}))
+        with pytest.raises(pickle.UnpicklingError, match=r"bad\.pkl.*mkdir"):
+            inferencer(tmp_path / "bad.pkl")
+        np.save(tmp_path / "bad.npy", np.array([Touch(marker)], dtype=object))
+        with pytest.raises(ValueError, match=r"bad\.npy: no readable array"):
+            inferencer(tmp_path / "bad.npy")
+        assert not marker.exists()
+        # It would have been made.
+        pickle.loads(pickle.dumps(Touch(marker)))
+        assert marker.exists()
+
+
+def test_features_have_their_width(trained: Trained) -> None:
+    similarity = trained.inferencer().load_text_branch()
+    assert similarity.class_features().shape == (CLASSES, 5, FEATURES)

@@ -1,0 +1,204 @@
+"""tools/infer.py, on good files and on bad ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from gap_mmaction.apis import SkeletonInferencer
+from tests.apis.small_model import CLASSES, make_config, make_model, make_sequences
+from tools.infer import main
+
+SEQUENCES = make_sequences(4)
+
+
+class Files(NamedTuple):
+    """A model and inputs."""
+
+    folder: Path
+    options: list[str]
+    inferencer: SkeletonInferencer
+
+    def run(self, *arguments: str) -> int:
+        return main([*arguments, *self.options])
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    init_default_scope("mmaction")
+    folder = tmp_path_factory.mktemp("infer")
+    config = make_config(folder)
+    checkpoint = folder / "epoch_1.pth"
+    make_model(config, checkpoint)
+    config.dump(folder / "config.py")
+    np.save(folder / "one.npy", SEQUENCES[0])
+    content = {"label": 1, "skeletons": SEQUENCES[1][0].tolist()}
+    (folder / "two.json").write_text(json.dumps(content))
+    items = [{"frame_dir": f"a{i}", "keypoint": SEQUENCES[i]} for i in range(4)]
+    items[1]["keypoint"] = np.full((1, 5, 20, 3), np.nan)
+    annotations = {"split": {"val": ["a0", "a3"]}, "annotations": items}
+    (folder / "many.pkl").write_bytes(pickle.dumps(annotations))
+    (folder / "bad.json").write_text("{")
+    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
+    return Files(folder, options, SkeletonInferencer(config, checkpoint))
+
+
+def scores_of(results: list[dict[str, Any]]) -> np.ndarray:
+    return np.array([result["scores"] for result in results])
+
+
+def test_json(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "new" / "results.json"
+    paths = [files.path(name) for name in ("one.npy", "two.json", "many.pkl")]
+    arguments = [*paths, "--split", "val", "--batch-size", "3", "--top-k", "2"]
+    assert files.run(*arguments, "--part-similarity", "--out", str(out)) == 0
+    content = json.loads(out.read_text())
+    assert content["labels"] == list(files.inferencer.labels)
+    results = content["results"]
+    assert [r["input"] for r in results] == [*paths, paths[2]]
+    assert [r["name"] for r in results] == [*paths[:2], "a0", "a3"]
+    expected = files.inferencer([SEQUENCES[i] for i in (0, 1, 0, 3)])
+    np.testing.assert_allclose(
+        scores_of(results), [r.scores for r in expected], rtol=0, atol=1e-6
+    )
+    for result, other in zip(results, expected):
+        assert result["label"] == other.label
+        assert [top["label"] for top in result["top"]] == list(other.top_labels[:2])
+        assert list(result["part_similarity"]) == [
+            *("global", "head", "hand", "hip", "foot")
+        ]
+        assert len(result["part_similarity"]["hip"]) == CLASSES
+    assert [path.name for path in out.parent.iterdir()] == ["results.json"]
+    printed = capsys.readouterr()
+    assert "4/4" in printed.out
+    assert "4 of 4; written" in printed.out
+    assert not printed.err
+
+
+def test_bad_files_do_not_stop_the_others(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results.json"
+    names = ("bad.json", "one.npy", "absent.npy", "many.pkl")
+    paths = [files.path(name) for name in names]
+    assert files.run(*paths, "--batch-size", "2", "--out", str(out)) == 1
+    results = json.loads(out.read_text())["results"]
+    assert [r["input"] for r in results] == [*paths[:3], *[paths[3]] * 4]
+    wrong = {i: r["error"] for i, r in enumerate(results) if "error" in r}
+    assert list(wrong) == [0, 2, 4]
+    for i, word in ((0, "not json"), (2, "no such file"), (4, "many.pkl: a1: ")):
+        assert word in wrong[i]
+    assert results[4]["name"] == "a1"
+    good = [result for result in results if "error" not in result]
+    expected = files.inferencer([SEQUENCES[i] for i in (0, 0, 2, 3)])
+    np.testing.assert_allclose(
+        scores_of(good), [r.scores for r in expected], rtol=0, atol=1e-6
+    )
+    printed = capsys.readouterr()
+    assert "7/7" in printed.out
+    assert "4 of 7" in printed.out
+    for message in wrong.values():
+        assert f"error: {message}\n" in printed.err
+
+
+def test_one_of_a_batch_without_finite_scores(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict = SkeletonInferencer.predict
+
+    def fail(self: Any, samples: Any, part_similarity: bool = False) -> Any:
+        if any(sample["name"] == "a2" for sample in samples):
+            raise ValueError("a2: its scores are not finite")
+        return predict(self, samples, part_similarity)
+
+    monkeypatch.setattr(SkeletonInferencer, "predict", fail)
+    out = tmp_path / "results.json"
+    assert files.run(files.path("many.pkl"), "--out", str(out)) == 1
+    results = json.loads(out.read_text())["results"]
+    assert ["error" in result for result in results] == [False, True, True, False]
+    assert results[2]["error"] == "a2: its scores are not finite"
+
+
+def test_csv(files: Files, tmp_path: Path) -> None:
+    out = tmp_path / "results.csv"
+    paths = [files.path(name) for name in ("one.npy", "bad.json")]
+    arguments = ["--top-k", "2", "--labels", "nwucla", "--part-similarity"]
+    assert files.run(*paths, *arguments, "--out", str(out)) == 1
+    with out.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    (expected,) = files.inferencer([SEQUENCES[0]], part_similarity=True)
+    assert [row["input"] for row in rows] == paths
+    assert rows[0]["label_1"] == str(expected.label)
+    assert rows[0]["label_name_2"] == expected.top_names[1]
+    assert float(rows[0]["score_1"]) == pytest.approx(expected.score, abs=1e-6)
+    assert expected.part_similarity is not None
+    assert float(rows[0]["similarity_head"]) == pytest.approx(
+        float(expected.part_similarity[1, expected.label]), abs=1e-6
+    )
+    assert rows[0]["error"] == ""
+    assert "not json" in rows[1]["error"] and rows[1]["label_1"] == ""
+
+
+class TestModel:
+    """Where the model cannot be loaded nothing is written."""
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--config", "absent.py"], "absent.py"),
+            (["--checkpoint", "absent.pth"], "absent.pth is not there"),
+            (["--labels", "ntu60"], "describes 60 classes"),
+            (["--device", "gpu"], "device='gpu'"),
+            (["--cfg-options", "model.backbone.num_stages=3"], "does not fit"),
+            (
+                ["--part-similarity", "--cfg-options", "model.text_branch=None"],
+                "no text branch",
+            ),
+        ],
+    )
+    def test_errors(
+        self,
+        files: Files,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        options: list[str],
+        message: str,
+    ) -> None:
+        out = tmp_path / "results.json"
+        arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
+        assert main([*arguments, *options]) == 1
+        assert not out.exists()
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: ") and message in printed
+
+    def test_published(
+        self, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        state = torch.load(files.path("epoch_1.pth"), weights_only=True)["state_dict"]
+        kept = {k: v for k, v in state.items() if not k.startswith("text_branch.")}
+        torch.save({"state_dict": kept}, tmp_path / "published.pth")
+        out = tmp_path / "results.json"
+        arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
+        arguments += ["--checkpoint", str(tmp_path / "published.pth")]
+        assert main(arguments) == 0
+        out.unlink()
+        assert main([*arguments, "--part-similarity"]) == 1
+        assert not out.exists()
+        assert "has no text branch" in capsys.readouterr().err
+
+
+def test_other_suffix(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        files.run(files.path("one.npy"), "--out", "results.txt")
+    assert "results.txt: must end in .json or .csv" in capsys.readouterr().err
