@@ -27,6 +27,8 @@ def is_plain_causal(tower: Any) -> bool:
     transformer = import_optional("open_clip.transformer", "open_clip_torch")
     if type(tower) is not transformer.TextTransformer:
         return False
+    if any(map(_is_hooked, (tower, tower.transformer, tower.token_embedding))):
+        return False
     return all(
         type(block) is transformer.ResidualAttentionBlock
         and type(block.attn) is nn.MultiheadAttention

@@ -113,12 +113,13 @@ def test_autocast(calls: list[int]) -> None:
 class TestOtherTowers:
     """What was changed computes by its own means."""
 
-    def test_hook(self, calls: list[int]) -> None:
+    @pytest.mark.parametrize("name", ["", "token_embedding", "transformer.resblocks.0"])
+    def test_hook(self, name: str, calls: list[int]) -> None:
         encoder = _encoder()
         tokens, rows = encoder.tokenize(TEXTS), torch.tensor([1, 2])
         before = encoder.encode_tokens(tokens, rows)
-        block = encoder.tower.transformer.resblocks[0]
-        handle = block.register_forward_hook(lambda module, args, out: 2 * out)
+        module = encoder.tower.get_submodule(name)
+        handle = module.register_forward_hook(lambda module, args, out: 2 * out)
         after = encoder.encode_tokens(tokens, rows)
         handle.remove()
         assert len(calls) == 1
