@@ -99,7 +99,7 @@ class Exporter:
         pairs = [(batch, batch) for batch in self.clips.batches(_BATCH)]
         self._check(
             "folded plain torch" if self.fold else "plain torch",
-            compare_scorers(self.reference, no_grad(scorer), pairs[:1]),
+            compare_scorers(self.reference, no_grad(scorer), pairs),
         )
         texts = {**self._metadata(), **metadata}
         if self.form == "onnx":
