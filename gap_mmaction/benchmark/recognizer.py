@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -125,7 +128,8 @@ def build_pair(
             settings["text_branch"] = None
         torch.manual_seed(0)
         model = MODELS.build(settings)
-        model.init_weights()
+        with _quiet():
+            model.init_weights()
         models.append(model.to(device).train(training))
     # Of both the same weights, or one of them might have more zeros to work with.
     models[1].load_state_dict(models[0].state_dict())
@@ -136,3 +140,15 @@ def build_pair(
     samples = [ActionDataSample().set_gt_label(i % classes) for i in range(clips)]
     batch = dict(inputs=inputs, data_samples=[s.to(device) for s in samples])
     return models, batch
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep mmengine from logging how each tensor was initialized."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
+from mmaction.models.recognizers import RecognizerGCN
 from torch import Tensor, nn
 
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
@@ -31,7 +32,7 @@ class ClipScorer(nn.Module):
             else than stacking and streams, or ``average`` is unknown.
     """
 
-    def __init__(self, recognizer: nn.Module, average: str = "prob") -> None:
+    def __init__(self, recognizer: RecognizerGCN, average: str = "prob") -> None:
         super().__init__()
         if average not in AVERAGES:
             raise ValueError(f"average={average!r}, use one of {list(AVERAGES)}")
@@ -39,10 +40,11 @@ class ClipScorer(nn.Module):
         if head is None:
             raise ValueError("the recognizer has no cls_head, so it gives no scores")
         self.average = average
-        self.backbone: nn.Module = recognizer.backbone  # type: ignore[assignment]
+        self.backbone: nn.Module = recognizer.backbone
         self.head: nn.Module = head
         self.preprocessor = _check_preprocessor(recognizer.data_preprocessor)
         self.persons = person_limit(self.backbone)
+        self.train(recognizer.training)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Score clips.
@@ -72,7 +74,7 @@ class ClipScorer(nn.Module):
         return scores.mean(1)
 
 
-def average_of(recognizer: nn.Module) -> str:
+def average_of(recognizer: RecognizerGCN) -> str:
     """Give how the head of a recognizer averages clips, in the words used here."""
     average: Any = getattr(recognizer.cls_head, "average_clips", None)
     return "none" if average is None else str(average)

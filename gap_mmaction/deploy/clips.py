@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import Tensor
 
 from .clip_scorer import joints_of, person_limit
 
@@ -83,7 +84,9 @@ def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -
     return Clips(samples, f"{count} of {len(dataset)} sequences of {file.name}")
 
 
-def generated_clips(cfg: Config, model: nn.Module, frames: int, limit: int) -> Clips:
+def generated_clips(
+    cfg: Config, model: RecognizerGCN, frames: int, limit: int
+) -> Clips:
     """Make up sequences of a model's shape, always the same ones.
 
     Args:
@@ -95,7 +98,7 @@ def generated_clips(cfg: Config, model: nn.Module, frames: int, limit: int) -> C
     Returns:
         Joints that wander about.
     """
-    backbone: nn.Module = model.backbone  # type: ignore[assignment]
+    backbone = model.backbone
     persons = person_limit(backbone) or _GENERATED_PERSONS
     coordinates = int(getattr(backbone, "in_channels", 3))
     shape = (limit, clips_of(cfg), persons, frames, joints_of(backbone), coordinates)

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config
-from torch import nn
 
 from gap_mmaction.benchmark.measure import compare
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
@@ -55,7 +54,7 @@ class Exporter:
         report: What has been checked and measured, by name.
     """
 
-    recognizer: nn.Module
+    recognizer: RecognizerGCN
     clips: Clips
     form: str = "onnx"
     average: str | None = None
@@ -95,7 +94,7 @@ class Exporter:
             model, counts = fold_batch_norms(self.recognizer)
             self.report["batch_norms"] = counts
         assert self.average is not None
-        scorer = ClipScorer(model, self.average).eval()
+        scorer = ClipScorer(model, self.average)
         pairs = [(batch, batch) for batch in self.clips.batches(_BATCH)]
         self._check(
             "folded plain torch" if self.fold else "plain torch",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from mmaction.models.utils import mstcn, unit_aagcn, unit_tcn
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from gap_mmaction.models.backbones.ctr_baseline import SharedGraphConv
 from gap_mmaction.models.backbones.ctrgcn_units import RefinementGraphConv, TemporalConv
 
 _CHANNELS = 1
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
 class ChannelAffine(nn.Module):
@@ -39,7 +41,7 @@ class ChannelAffine(nn.Module):
         return x + self.shift if self.scale is None else x * self.scale + self.shift
 
 
-def fold_batch_norms(model: nn.Module) -> tuple[nn.Module, dict[str, int]]:
+def fold_batch_norms(model: _Model) -> tuple[_Model, dict[str, int]]:
     """Copy a trained model, with its batch normalizations folded.
 
     A normalization right behind a convolution becomes part of its weight and bias. One
@@ -74,9 +76,7 @@ def fold_batch_norms(model: nn.Module) -> tuple[nn.Module, dict[str, int]]:
     for module in list(model.modules()):
         if isinstance(module, RefinementGraphConv):
             _fold_refinement(module)
-        elif isinstance(module, SharedGraphConv) or (
-            isinstance(module, unit_aagcn) and isinstance(module.bn, _BatchNorm)
-        ):
+        elif isinstance(module, (SharedGraphConv, unit_aagcn)):
             _fold_sum(module)
     for parent in list(model.modules()):
         for name, child in parent.named_children():
@@ -137,11 +137,11 @@ def _fold_pair(module: nn.Module, conv_name: str, norm_name: str) -> None:
         setattr(module, norm_name, nn.Identity())
 
 
-def _fold_sum(module: nn.Module) -> None:
+def _fold_sum(module: Any) -> None:
     """Fold a normalization into the convolutions whose outputs are summed up."""
-    convs: Iterable[nn.Module] = module.conv_d  # type: ignore[assignment]
-    _fold_into([c for c in convs if isinstance(c, nn.Conv2d)], module.bn)
-    module.bn = nn.Identity()
+    if isinstance(module.bn, _BatchNorm):
+        _fold_into(list(module.conv_d), module.bn)
+        module.bn = nn.Identity()
 
 
 def _fold_refinement(module: RefinementGraphConv) -> None:
@@ -164,9 +164,8 @@ def _fold_refinement(module: RefinementGraphConv) -> None:
         module.bn = ChannelAffine(None, shift.float(), 4)  # type: ignore[assignment]
 
 
-def _fold_into(convs: Sequence[nn.Conv2d], norm: nn.Module) -> None:
+def _fold_into(convs: Sequence[nn.Conv2d], norm: _BatchNorm) -> None:
     """Fold a normalization into the convolutions that sum up to its input."""
-    assert isinstance(norm, _BatchNorm)
     scale, shift = scale_and_shift(norm)
     for conv in convs:
         _scale(conv, scale)

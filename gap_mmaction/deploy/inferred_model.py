@@ -87,7 +87,7 @@ def infer_model(
 
 def _widths(state: Mapping[str, Tensor]) -> list[int]:
     """List the widths of the blocks, as far as they are there without a gap."""
-    widths = []
+    widths: list[int] = []
     while True:
         norm = state.get(f"backbone.net.{len(widths)}.gcn1.bn.weight")
         if norm is None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch import nn
 
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, state_dict_of
 from gap_mmaction.utils.launch import drop_text_branch
 
 
-def build_for_test(cfg: Config) -> nn.Module:
+def build_for_test(cfg: Config) -> RecognizerGCN:
     """Build a config's model without its text branch.
 
     Args:
@@ -25,11 +25,10 @@ def build_for_test(cfg: Config) -> nn.Module:
     """
     init_default_scope(cfg.get("default_scope", "mmaction"))
     drop_text_branch(cfg)
-    model: nn.Module = MODELS.build(cfg.model)
-    return model.eval()
+    return MODELS.build(cfg.model).eval()
 
 
-def load_for_test(cfg: Config, checkpoint: str | Path) -> nn.Module:
+def load_for_test(cfg: Config, checkpoint: str | Path) -> RecognizerGCN:
     """Build a config's model and load a checkpoint into it, strictly.
 
     Args:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from mmaction.models.recognizers import RecognizerGCN
+from torch import Tensor
 
 from .clip_scorer import ClipScorer
 
@@ -56,14 +57,14 @@ class RecognizerScorer:
         average: See :class:`ClipScorer`.
     """
 
-    def __init__(self, recognizer: nn.Module, average: str) -> None:
+    def __init__(self, recognizer: RecognizerGCN, average: str) -> None:
         self.recognizer = recognizer
         self.average = None if average == "none" else average
 
     def __call__(self, clips: Tensor) -> Tensor:
         """Score clips ``[B, clips, M, T, V, C]``."""
         model = self.recognizer
-        head: nn.Module = model.cls_head  # type: ignore[assignment]
+        head = model.cls_head
         data = {"inputs": list(clips), "data_samples": None}
         with torch.no_grad():
             inputs = model.data_preprocessor(data, False)["inputs"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config
 from torch import Tensor, nn
 
@@ -29,7 +30,7 @@ def authors_weights(baseline: bool = False, **settings: Any) -> dict[str, Tensor
     """Weights of a small model by the authors' names."""
     torch.manual_seed(0)
     graph = dict(layout="nw-ucla")
-    arguments = dict(base_channels=16, num_stages=3, num_person=1)
+    arguments: dict[str, Any] = dict(base_channels=16, num_stages=3, num_person=1)
     arguments.update(inflate_stages=[2], down_stages=[2], **settings)
     backbone: nn.Module
     if baseline:
@@ -53,7 +54,7 @@ def convert(tmp_path: Path, content: Any, source: str, *options: str) -> int:
     return main(["--from", source, str(tmp_path / "weights.pt"), out, *options])
 
 
-def converted_model(tmp_path: Path) -> nn.Module:
+def converted_model(tmp_path: Path) -> RecognizerGCN:
     """Load what was written, strictly, by the config that it carries."""
     checkpoint = read_checkpoint(tmp_path / "out.pth")
     cfg = Config.fromstring(checkpoint["meta"]["cfg"], ".py")

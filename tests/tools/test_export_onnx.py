@@ -27,6 +27,7 @@ from tests.deploy.models import BACKBONES, CLASSES, build, clips
 from tools.export_onnx import main
 
 SHAPE = (1, 2, 8, 25, 3)
+TWO_STAGES: dict[str, Any] = dict(num_stages=2, down_stages=[2])
 OPTIONS = [
     *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
     *("model.backbone.inflate_stages=[2]", "model.backbone.down_stages=[2]"),
@@ -34,9 +35,15 @@ OPTIONS = [
 ]
 
 
-def check(scorer: Any, name: str, average: str = "prob", stream: str = "joint") -> None:
+def check(
+    scorer: Any,
+    name: str,
+    average: str = "prob",
+    stream: str = "joint",
+    **settings: Any,
+) -> None:
     """Compare with the recognizer, at other sizes than those of the export."""
-    model = build(name, stream)
+    model = build(name, stream, **settings)
     reference = RecognizerScorer(model, average)
     inputs = [clips(1), clips(5), clips(3, number=2)]
     pairs = [(x, x) for x in inputs]
@@ -50,10 +57,10 @@ def check(scorer: Any, name: str, average: str = "prob", stream: str = "joint") 
 def test_onnx(name: str) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    folded, _ = fold_batch_norms(build(name))
+    folded, _ = fold_batch_norms(build(name, **TWO_STAGES))
     content = export_onnx(ClipScorer(folded), SHAPE, {"key": "value"})
     scorer = OnnxScorer(content)
-    check(scorer, name)
+    check(scorer, name, **TWO_STAGES)
     with pytest.raises(Exception, match=r"(?i)invalid|mismatch|dimension"):
         scorer(clips(frames=16))  # the number of frames is fixed
     if ClipScorer(folded).persons is not None:
@@ -83,7 +90,7 @@ class Project:
         write_annotation(data, "nturgb+d", CLASSES, "xsub_train", "xsub_val")
         config = "configs/gap/ctrgcn_synthetic.py"
         self.checkpoint = str(folder / "epoch_1.pth")
-        self.model = build("ctrgcn", num_stages=2, down_stages=[2])
+        self.model = build("ctrgcn", **TWO_STAGES)
         torch.save({"state_dict": self.model.state_dict()}, self.checkpoint)
         self.out = folder / "model.pt"
         self.report = folder / "report.json"
@@ -160,7 +167,7 @@ def test_missing_packages_are_named(
 def test_wrong_files(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert project.export("--ann-file", "absent.pkl") == 1
     assert "absent.pkl is not there" in capsys.readouterr().err
-    other = build("ctrbaseline", num_stages=2, down_stages=[2])
+    other = build("ctrbaseline", **TWO_STAGES)
     torch.save({"state_dict": other.state_dict()}, project.checkpoint)
     assert project.export("--generated") == 1
     assert "epoch_1.pth: the checkpoint does not fit" in capsys.readouterr().err
