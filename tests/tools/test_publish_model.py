@@ -12,10 +12,13 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import CheckpointLoader, Runner
 
+from gap_mmaction.evaluation.score_file import load_scores
+from tests.config_files import write_annotation
 from tests.evaluation.score_files import dump
 from tests.evaluation.training_logs import epochs, write_run
+from tools import test as test_tool
 from tools.publish_model import main
 
 STATE = {
@@ -184,3 +187,41 @@ def test_published_files_of_a_config_load(tmp_path: Path) -> None:
         fresh = {**cfg, "type": "RecognizerGCN"}
         del fresh["text_branch"]
         MODELS.build(fresh).load_state_dict(content["state_dict"], strict=True)
+
+
+def test_tests_of_both_files_give_the_same_scores(tmp_path: Path) -> None:
+    data = tmp_path / "data.pkl"
+    write_annotation(data, "nturgb+d", 10, "xsub_train", "xsub_val")
+    settings: dict[str, Any] = {
+        "model.backbone.base_channels": 8,
+        "model.backbone.num_stages": 1,
+        "model.cls_head.in_channels": 8,
+        "test_dataloader.dataset.ann_file": str(data),
+        "test_dataloader.dataset.split": "xsub_val",
+    }
+    config = "configs/gap/ctrgcn_synthetic.py"
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(settings)
+    state = MODELS.build(cfg.model).state_dict()
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "in.pth")
+    options = [f"{key}={value}" for key, value in settings.items()]
+    scores = []
+    for suffix in (".pth", ".safetensors"):
+        assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
+        file, _, _ = published(tmp_path, suffix)
+        dump_file = tmp_path / f"{suffix[1:]}.pkl"
+        command = [config, str(file), "--work-dir", str(tmp_path / "work")]
+        command += ["--dump", str(dump_file), "--cfg-options", *options]
+        test_tool.main(command)
+        scores.append(load_scores(dump_file).scores)
+    assert scores[0].shape == (4, 10)
+    np.testing.assert_array_equal(scores[0], scores[1])
+    # A published .pth file in mmaction2's own model, by mmengine's own Runner.
+    cfg.model.pop("text_branch")
+    cfg.model.type = "RecognizerGCN"
+    dump_file = tmp_path / "stock.pkl"
+    evaluator = [dict(type="DumpResults", out_file_path=str(dump_file))]
+    cfg.merge_from_dict(dict(test_evaluator=evaluator, work_dir=str(tmp_path)))
+    cfg.load_from = str(published(tmp_path, ".pth")[0])
+    Runner.from_cfg(cfg).test()
+    np.testing.assert_array_equal(load_scores(dump_file).scores, scores[0])
