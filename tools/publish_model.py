@@ -7,7 +7,7 @@ of the file's SHA-256 are put into its name.
 Examples:
     python tools/publish_model.py work_dirs/gap/epoch_40.pth gap_nwucla.pth
     python tools/publish_model.py work_dirs/gap/epoch_40.pth gap_nwucla.safetensors \
-        --config configs/gap/ctrgcn_nwucla_cpu.py --log work_dirs/gap
+        --config configs/gap/ctrgcn_nwucla_cpu.py --log work_dirs/gap --labels nwucla
     python tools/publish_model.py epoch_40.pth gap_with_text.pth --keep-text-branch
 """
 
@@ -43,6 +43,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--name", help="what the card calls the model")
     parser.add_argument("--config", help="config file to name in the card")
     parser.add_argument("--licence", help="licence of the weights, for the card")
+    parser.add_argument(
+        "--labels",
+        metavar="NAME_OR_FILE",
+        help="name the classes by a description file, or by one that ships (nwucla, "
+        "ntu60, ntu120), in the card and in the file",
+    )
     accuracy = parser.add_mutually_exclusive_group()
     accuracy.add_argument(
         "--accuracy", metavar="TEXT", help="what is known of it, e.g. 'top-1 92.2 %%'"
@@ -83,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             config=args.config,
             accuracy=accuracy,
             licence=args.licence,
+            labels=args.labels,
         )
     except (OSError, TypeError, ValueError, pickle.UnpicklingError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -74,7 +74,10 @@ class ModelCard:
         versions = collect_versions()
         published = f"gap_mmaction {versions['gap_mmaction']}"
         if "commit" in versions:
-            published += f", commit `{versions['commit'][:12]}`"
+            commit = versions["commit"]
+            published += f", commit `{commit[:12]}`"
+            # With a plus where files have been changed since.
+            published += " and changes" if commit.endswith("+") else ""
         yield "published with", published + f", torch {versions['torch']}"
 
     def _model_rows(self, model: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

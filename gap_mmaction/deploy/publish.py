@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, state_dict_of
 
@@ -19,6 +20,8 @@ from .checkpoint_file import (
     write_bytes,
 )
 from .model_card import ModelCard
+
+_CLASSIFIER = "cls_head.fc.bias"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def publish_model(
     config: str | None = None,
     accuracy: str | None = None,
     licence: str | None = None,
+    labels: str | None = None,
 ) -> Published:
     """Write the weights of a checkpoint, and a card that says what they are.
 
@@ -62,6 +66,8 @@ def publish_model(
         config: The config file to name in the card.
         accuracy: What is known of the accuracy, a line for the card.
         licence: The licence of the weights, a line for the card.
+        labels: A description file, or the name of one that ships, whose labels name
+            the classes; they go into the meta's ``dataset_meta`` and into the card.
 
     Returns:
         The files and what is in them.
@@ -70,8 +76,8 @@ def publish_model(
         FileNotFoundError: If the checkpoint is not there.
         pickle.UnpicklingError: If it asks for more than a checkpoint holds.
         TypeError: If its meta cannot be written as safetensors.
-        ValueError: If it holds no state dict, nothing would be left of it, or the
-            suffix is another one.
+        ValueError: If it holds no state dict, nothing would be left of it, the labels
+            are of another number of classes, or the suffix is another one.
     """
     check_suffix(target.suffix)
     checkpoint = read_checkpoint(source)
@@ -80,7 +86,10 @@ def publish_model(
     if not kept:
         raise ValueError(f"{source}: nothing is left without the text branch")
     meta = checkpoint.get("meta")
-    meta = meta if isinstance(meta, dict) else {}
+    meta = dict(meta) if isinstance(meta, dict) else {}
+    if labels is not None:
+        classes = load_class_names(labels, _number_of_classes(kept, source))
+        meta["dataset_meta"] = {**(meta.get("dataset_meta") or {}), "classes": classes}
     content = dump_checkpoint(kept, meta, target.suffix)
     sha256 = sha256_of(content)
     file = hashed_name(target, sha256)
@@ -101,6 +110,15 @@ def publish_model(
     write_bytes(file, content)
     write_bytes(card_file, card.text().encode())
     return Published(file, card_file, len(kept), len(state) - len(kept))
+
+
+def _number_of_classes(state: Mapping[str, Tensor], source: str | Path) -> int:
+    if _CLASSIFIER not in state:
+        raise ValueError(
+            f"{source}: there is no {_CLASSIFIER}, so that it is not known how many "
+            "classes there are to be named"
+        )
+    return len(state[_CLASSIFIER])
 
 
 def without_text(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ from tools.export_onnx import main
 
 SHAPE = (1, 2, 8, 25, 3)
 TWO_STAGES: dict[str, Any] = dict(num_stages=2, down_stages=[2])
+AT_ONCE = ("ctrgcn-authors", "stgcn")
 OPTIONS = [
     *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
     *("model.backbone.inflate_stages=[2]", "model.backbone.down_stages=[2]"),
@@ -53,7 +54,14 @@ def check(
     assert parity.samples >= 9
 
 
-@pytest.mark.parametrize("name", list(BACKBONES))
+@pytest.mark.parametrize(
+    "name",
+    [
+        # torch's exporter takes its time, so all but two go with the slow tests.
+        pytest.param(name, marks=[] if name in AT_ONCE else pytest.mark.slow)
+        for name in BACKBONES
+    ],
+)
 def test_onnx(name: str) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)

@@ -106,6 +106,21 @@ def test_what_is_passed_is_in_the_card(checkpoint: Path, tmp_path: Path) -> None
     assert re.search(r"tools/test.py my.py out-\w{8}.pth", card)
 
 
+def test_labels_are_in_card_and_file(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = [str(checkpoint), str(tmp_path / "out.safetensors"), "--labels"]
+    assert main([*args, "nwucla"]) == 1  # ten of them, for three classes
+    assert "describes 10 classes" in capsys.readouterr().err
+    state = {"cls_head.fc.bias": torch.zeros(10)}
+    torch.save({"state_dict": state, "meta": {}}, checkpoint)
+    assert main([*args, "nwucla"]) == 0
+    _, content, card = published(tmp_path, ".safetensors")
+    classes = content["meta"]["dataset_meta"]["classes"]
+    assert len(classes) == 10
+    assert f"0. {classes[0]}\n1. {classes[1]}\n" in card
+
+
 def test_accuracy_of_the_log(checkpoint: Path, tmp_path: Path) -> None:
     write_run(tmp_path / "run", epochs(1, 4, 0.5))
     args = [str(checkpoint), str(tmp_path / "out.pth"), "--log", str(tmp_path / "run")]
