@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config, DictAction
+from torch import nn
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.benchmark.report import environment, write_json
@@ -119,7 +119,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def clips_for(args: argparse.Namespace, cfg: Config, model: RecognizerGCN) -> Clips:
+def clips_for(args: argparse.Namespace, cfg: Config, model: nn.Module) -> Clips:
     """Get the clips to check with.
 
     Raises:

@@ -118,8 +118,6 @@ def _check_preprocessor(preprocessor: nn.Module) -> nn.Module:
         or preprocessor.blending is not None
     ):
         return preprocessor
-    if type(preprocessor).__name__ == "BaseDataPreprocessor":
-        return preprocessor
     raise ValueError(
         f"model.data_preprocessor is a {type(preprocessor).__name__} with settings of "
         "its own, which is not exported; use SkeletonDataPreprocessor, or "

@@ -13,7 +13,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gap_mmaction.models.backbones.ctr_baseline import SharedGraphConv
 from gap_mmaction.models.backbones.ctrgcn_units import RefinementGraphConv, TemporalConv
 
-_CHANNELS = 1
 _Model = TypeVar("_Model", bound=nn.Module)
 
 
@@ -23,22 +22,23 @@ class ChannelAffine(nn.Module):
     Args:
         scale: ``[C]``; ``None`` for a factor of one.
         shift: ``[C]``.
-        dims: Number of axes of the input, of which the second is that of channels.
     """
 
     scale: Tensor | None
     shift: Tensor
 
-    def __init__(self, scale: Tensor | None, shift: Tensor, dims: int) -> None:
+    def __init__(self, scale: Tensor | None, shift: Tensor) -> None:
         super().__init__()
         self.num_features = len(shift)
-        shape = [-1, *[1] * (dims - _CHANNELS - 1)]
-        self.register_buffer("scale", None if scale is None else scale.view(shape))
-        self.register_buffer("shift", shift.view(shape))
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``[N, C, ...]`` to the same shape."""
-        return x + self.shift if self.scale is None else x * self.scale + self.shift
+        shape = [-1, *[1] * (x.dim() - 2)]
+        if self.scale is not None:
+            x = x * self.scale.view(shape)
+        return x + self.shift.view(shape)
 
 
 def fold_batch_norms(model: _Model) -> tuple[_Model, dict[str, int]]:
@@ -81,10 +81,7 @@ def fold_batch_norms(model: _Model) -> tuple[_Model, dict[str, int]]:
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, _BatchNorm):
-                dims = 3 if isinstance(child, nn.BatchNorm1d) else 4
-                scale, shift = scale_and_shift(child)
-                affine = ChannelAffine(scale.float(), shift.float(), dims)
-                setattr(parent, name, affine)
+                setattr(parent, name, ChannelAffine(*_rounded(child)))
     counts["affine"] = sum(isinstance(m, ChannelAffine) for m in model.modules())
     counts["folded"] = total - counts["affine"]
     return model, counts
@@ -114,6 +111,13 @@ def scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
     if norm.affine:
         shift = shift + norm.bias.detach().double()
     return scale, shift
+
+
+def _rounded(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """Give factor and summand in the precision of the model."""
+    scale, shift = scale_and_shift(norm)
+    assert norm.running_mean is not None
+    return scale.to(norm.running_mean.dtype), shift.to(norm.running_mean.dtype)
 
 
 def _count(model: nn.Module) -> int:
@@ -151,7 +155,8 @@ def _fold_refinement(module: RefinementGraphConv) -> None:
     """
     if not isinstance(module.bn, _BatchNorm):
         return
-    scale, shift = scale_and_shift(module.bn)
+    norm = module.bn
+    scale, shift = scale_and_shift(norm)
     for conv in module.convs:
         conv3 = conv.conv3
         assert isinstance(conv3, nn.Conv2d)
@@ -161,7 +166,7 @@ def _fold_refinement(module: RefinementGraphConv) -> None:
         _add_to_bias(down[0], shift)
         module.bn = nn.Identity()  # type: ignore[assignment]
     else:
-        module.bn = ChannelAffine(None, shift.float(), 4)  # type: ignore[assignment]
+        module.bn = ChannelAffine(None, _rounded(norm)[1])  # type: ignore[assignment]
 
 
 def _fold_into(convs: Sequence[nn.Conv2d], norm: _BatchNorm) -> None:

@@ -54,6 +54,7 @@ def export_onnx(
 
     Raises:
         ImportError: If a package is missing.
+        ValueError: If torch cannot export the model.
     """
     require_onnx()
     _, persons, *rest = shape
@@ -71,16 +72,22 @@ def export_onnx(
         dynamic[2] = torch.export.Dim("persons", min=1, max=limit)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        program: Any = torch.onnx.export(
-            scorer,
-            (example,),
-            dynamo=True,
-            dynamic_shapes=(dynamic,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            opset_version=opset,
-            verbose=False,
-        )
+        try:
+            program: Any = torch.onnx.export(
+                scorer,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=(dynamic,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                opset_version=opset,
+                verbose=False,
+            )
+        except RuntimeError as error:
+            raise ValueError(
+                f"torch cannot export this {type(scorer.backbone).__name__} to ONNX: "
+                f"{error}. --format torchscript may do"
+            ) from error
     for node in program.model.graph.all_nodes():
         # Lines of the source on this machine, more of them than there are weights.
         node.metadata_props.clear()

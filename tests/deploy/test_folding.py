@@ -25,12 +25,21 @@ def test_same_scores_without_normalizations(name: str) -> None:
     x = clips().double().flatten(0, 1)
     with torch.no_grad(), plain_path():
         expected = model.cls_head(model.backbone(x))
-        actual = folded.double().cls_head(folded.backbone(x))
-    # The summands are kept in single precision.
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+        actual = folded.cls_head(folded.backbone(x))
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
     # The model itself is as it was.
     for key, value in model.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+def test_synchronized_normalizations() -> None:
+    model = build("ctrgcn-authors").double()
+    x = clips().double().flatten(0, 1)
+    with torch.no_grad():
+        expected = model.backbone(x)
+        converted = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        actual = fold_batch_norms(converted)[0].backbone(x)
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_what_is_left_of_ctrgcn() -> None:

@@ -1,0 +1,30 @@
+"""Tools run as scripts: what mends mmaction2 must be imported before it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+def modules(file: Path) -> list[str]:
+    """List the modules that a script imports when it starts, in order."""
+    names = []
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(str(node.module))
+    return [name.partition(".")[0] for name in names]
+
+
+@pytest.mark.parametrize(
+    "file", sorted(TOOLS.rglob("*.py")), ids=lambda file: str(file.relative_to(TOOLS))
+)
+def test_mends_come_first(file: Path) -> None:
+    names = modules(file)
+    if "mmaction" in names:
+        assert "gap_mmaction" in names[: names.index("mmaction")]
