@@ -11,8 +11,11 @@ from gap_mmaction import compat
 compat.apply()
 
 from gap_mmaction import datasets, models
+from gap_mmaction.utils.safetensors_checkpoint import register_loader
 from gap_mmaction.version import __version__
 
 # isort: on
+
+register_loader()
 
 __all__ = ["__version__", "compat", "datasets", "models"]

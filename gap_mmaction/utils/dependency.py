@@ -6,12 +6,20 @@ import importlib
 from types import ModuleType
 
 
-def import_optional(module: str, package: str | None = None) -> ModuleType:
+def import_optional(
+    module: str,
+    package: str | None = None,
+    user: str = "this text encoder",
+    remedy: str = "or train with features that were computed elsewhere: "
+    "tools/cache_text_features.py there, model.text_branch.features=FILE here",
+) -> ModuleType:
     """Import a module that only some settings need.
 
     Args:
         module: The module's name.
         package: The name to install it by, where that differs.
+        user: What needs it, for the message.
+        remedy: What else to do than to install it, for the message.
 
     Raises:
         ImportError: If it is missing; the message says what to do.
@@ -21,9 +29,7 @@ def import_optional(module: str, package: str | None = None) -> ModuleType:
     except ImportError as error:
         name = package or module
         raise ImportError(
-            f"this text encoder needs {name} ({error}): `pip install {name}`; or train "
-            "with features that were computed elsewhere: tools/cache_text_features.py "
-            "there, model.text_branch.features=FILE here"
+            f"{user} needs {name} ({error}): `pip install {name}`; {remedy}"
         ) from error
 
 

@@ -1,0 +1,1 @@
+"""Models for others: published files, ONNX and TorchScript, converted weights."""

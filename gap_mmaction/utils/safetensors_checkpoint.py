@@ -1,0 +1,102 @@
+"""Checkpoints as safetensors: tensors and a text, nothing that could be executed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.runner import CheckpointLoader
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+SUFFIX = ".safetensors"
+_META = "gap_mmaction.meta"
+
+
+def dump_safetensors(
+    state_dict: Mapping[str, Tensor], meta: Mapping[str, Any]
+) -> bytes:
+    """Write a checkpoint into bytes.
+
+    Args:
+        state_dict: The model's.
+        meta: What the checkpoint says of itself; JSON must be able to hold it, or it
+            is arrays of numpy.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        TypeError: If ``meta`` holds anything else.
+    """
+    # Safetensors refuses tensors that share memory, as an encoder's tied weights do.
+    tensors = {
+        key: value.detach().clone().contiguous() for key, value in state_dict.items()
+    }
+    text = json.dumps(dict(meta), default=_plain)
+    # One entry only: safetensors writes several in an order of chance, and the same
+    # weights would not give the same hash.
+    return save(tensors, {_META: text})
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON takes for an array or a number of numpy."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(
+        f"the checkpoint's meta holds a {type(value).__name__}, which has no place in "
+        "a safetensors file; write a .pth file instead"
+    )
+
+
+def load_from_safetensors(
+    filename: str | PathLike[str], map_location: Any = None
+) -> dict[str, Any]:
+    """Read a checkpoint, in the form that mmengine's loaders give.
+
+    Args:
+        filename: A safetensors file of a state dict, of this project or another one.
+        map_location: Not used, part of mmengine's interface: tensors are read to the
+            CPU, and a model takes them from there.
+
+    Returns:
+        ``state_dict`` and ``meta``, which is empty if the file has none.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it is no safetensors file, or a damaged one.
+    """
+    path = Path(filename)
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint {path} is not there")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is no readable safetensors file ({error}); fetch it once more, or "
+            "publish it again with tools/publish_model.py"
+        ) from error
+    try:
+        meta = json.loads(header.get(_META, "{}"))
+    except ValueError:
+        meta = None
+    if not isinstance(meta, dict):
+        raise ValueError(f"{path}: {_META} in its header is no JSON object")
+    return {"meta": meta, "state_dict": state_dict}
+
+
+def register_loader() -> None:
+    """Let mmengine read safetensors wherever a config or a tool names a local file.
+
+    mmengine matches a checkpoint's name with patterns, of which that of any other
+    local file is the last.
+    """
+    pattern = rf"(?!.*://).*\{SUFFIX}$"
+    CheckpointLoader.register_scheme(pattern, load_from_safetensors, force=True)

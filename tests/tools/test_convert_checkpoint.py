@@ -1,0 +1,187 @@
+"""tools/convert_checkpoint.py: golden outputs, and what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmaction.models.recognizers import RecognizerGCN
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from gap_mmaction.deploy.loading import load_for_test
+from gap_mmaction.models import CTRGCN, CTRBaseline
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint
+from tests.models.golden import assert_output, load_golden
+from tools.convert_checkpoint import main
+
+GOLDEN = {
+    "ctrgcn_authors": ("nturgb+d", "CTRGCN"),
+    "ctrgcn_authors_ucla": ("nw-ucla", "CTRGCN"),
+    "baseline_authors": ("nturgb+d", "CTRBaseline"),
+}
+# Names of the paper's repository beside the GCN.
+TEXT = ("logit_scale", "part_list.0.weight", "linear_head.ViT-B/32.bias")
+
+
+def authors_weights(baseline: bool = False, **settings: Any) -> dict[str, Tensor]:
+    """Weights of a small model by the authors' names."""
+    torch.manual_seed(0)
+    graph = dict(layout="nw-ucla")
+    arguments: dict[str, Any] = dict(base_channels=16, num_stages=3, num_person=1)
+    arguments.update(inflate_stages=[2], down_stages=[2], **settings)
+    backbone: nn.Module
+    if baseline:
+        backbone = CTRBaseline(graph, **arguments)
+    else:
+        backbone = CTRGCN(graph, variant="authors", **arguments)
+    state = {}
+    for key, value in backbone.state_dict().items():
+        if key.startswith("net."):
+            _, number, rest = key.split(".", 2)
+            rest = rest.replace("gcn1.A", "gcn1.PA")
+            state[f"l{int(number) + 1}.{rest}"] = value
+        elif key != "graph":
+            state[key] = value
+    return {**state, "fc.weight": torch.rand(10, 32), "fc.bias": torch.rand(10)}
+
+
+def convert(tmp_path: Path, content: Any, source: str, *options: str) -> int:
+    torch.save(content, tmp_path / "weights.pt")
+    out = str(tmp_path / "out.pth")
+    return main(["--from", source, str(tmp_path / "weights.pt"), out, *options])
+
+
+def converted_model(tmp_path: Path) -> RecognizerGCN:
+    """Load what was written, strictly, by the config that it carries."""
+    checkpoint = read_checkpoint(tmp_path / "out.pth")
+    cfg = Config.fromstring(checkpoint["meta"]["cfg"], ".py")
+    return load_for_test(cfg, tmp_path / "out.pth")
+
+
+@pytest.mark.parametrize("file", list(GOLDEN))
+@pytest.mark.parametrize("source", ["gap", "ctrgcn"])
+def test_golden_of_the_authors(
+    shared: Path, tmp_path: Path, file: str, source: str
+) -> None:
+    arrays, state = load_golden(shared, file)
+    weights = {f"module.{key}": value for key, value in state.items()}
+    if source == "gap":
+        weights.update({f"module.{key}": torch.ones(3) for key in TEXT})
+    assert convert(tmp_path, weights, source) == 0
+    model = converted_model(tmp_path)
+    assert type(model.backbone).__name__ == GOLDEN[file][1]
+    assert model.data_preprocessor.skeleton.name == GOLDEN[file][0]
+    x = arrays["input"].permute(0, 4, 2, 3, 1)  # from [N, C, T, V, M]
+    with torch.no_grad():
+        feature = model.backbone(x)
+        assert_output(feature, arrays["feature"])
+        assert_output(model.cls_head(feature), arrays["logits"])
+
+
+def test_golden_of_pyskl(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # mmaction2's project has PYSKL's names and form.
+    arrays, state = load_golden(shared, "ctrgcn_mmaction2")
+    weights = {f"backbone.{key}": value for key, value in state.items()}
+    weights["cls_head.fc_cls.weight"] = torch.rand(60, 64)
+    weights["cls_head.fc_cls.bias"] = torch.rand(60)
+    content = {"state_dict": weights, "meta": {"epoch": 16}, "optimizer": {}}
+    assert convert(tmp_path, content, "pyskl") == 0
+    model = converted_model(tmp_path)
+    with torch.no_grad():
+        assert_output(model.backbone(arrays["input"]), arrays["output"])
+    assert torch.equal(model.cls_head.fc.weight, weights["cls_head.fc_cls.weight"])
+    assert "num_classes=60" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("baseline", [False, True])
+def test_model_is_read_off_the_shapes(tmp_path: Path, baseline: bool) -> None:
+    assert convert(tmp_path, authors_weights(baseline), "ctrgcn") == 0
+    model = converted_model(tmp_path)
+    assert type(model.backbone) is (CTRBaseline if baseline else CTRGCN)
+    assert model.backbone.num_person == 1
+    assert model.backbone.out_channels == 32
+    meta = read_checkpoint(tmp_path / "out.pth")["meta"]
+    assert (meta["converted_from"], meta["source_file"]) == ("ctrgcn", "weights.pt")
+    x = torch.rand(1, 1, 8, 20, 3)
+    assert model.backbone(x).shape == (1, 1, 32, 4, 20)
+
+
+def test_single_scale(tmp_path: Path) -> None:
+    assert convert(tmp_path, authors_weights(temporal="single"), "gap") == 0
+    assert converted_model(tmp_path).backbone.temporal == "single"
+
+
+def test_text_side_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {**authors_weights(), **{key: torch.ones(2) for key in TEXT}}
+    assert convert(tmp_path, weights, "gap") == 0
+    printed = capsys.readouterr().out
+    assert all(f"left out: {key}\n" in printed for key in TEXT)
+    # They are no part of the authors' own repository.
+    assert convert(tmp_path, weights, "ctrgcn") == 1
+    printed = capsys.readouterr().err
+    assert all(f"  {key}\n" in printed for key in TEXT)
+
+
+def test_unknown_keys_are_refused_unless_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {**authors_weights(), "visual.proj": torch.ones(2)}
+    assert convert(tmp_path, weights, "gap") == 1
+    assert "  visual.proj\n" in capsys.readouterr().err
+    assert not (tmp_path / "out.pth").exists()
+    assert convert(tmp_path, weights, "gap", "--leave-out", "visual.") == 0
+    assert "left out: visual.proj\n" in capsys.readouterr().out
+
+
+def test_keys_that_do_not_fit_are_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = authors_weights()
+    del weights["l2.gcn1.alpha"]
+    weights["l2.gcn1.beta"] = torch.ones(1)
+    weights["l3.tcn1.branches.0.0.bias"] = torch.ones(5)
+    assert convert(tmp_path, weights, "ctrgcn") == 1
+    printed = capsys.readouterr().err
+    assert "missing:    backbone.net.1.gcn1.alpha\n" in printed
+    assert "unexpected: backbone.net.1.gcn1.beta\n" in printed
+    assert "net.2.tcn1.branches.0.0.bias is [5] in the file, [8] in the" in printed
+    assert not (tmp_path / "out.pth").exists()
+
+
+def test_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = "configs/gap/ctrgcn_nwucla.py"
+    options = ["model.backbone.base_channels=16", "model.backbone.num_stages=3"]
+    options += ["model.backbone.inflate_stages=[2]", "model.cls_head.in_channels=32"]
+    options += ["model.backbone.down_stages=[2]", "model.data_preprocessor.stream=bone"]
+    weights = authors_weights()
+    command = ["--config", config, "--cfg-options", *options]
+    # The names and shapes fit mmaction2's form as well, which computes another thing.
+    assert convert(tmp_path, weights, "gap", *command) == 1
+    assert "variant='authors'" in capsys.readouterr().err
+    assert (
+        convert(tmp_path, weights, "gap", *command, "model.backbone.variant=authors")
+        == 0
+    )
+    assert converted_model(tmp_path).data_preprocessor.stream == "bone"
+
+
+def test_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert convert(tmp_path, {"conv1.weight": torch.ones(1)}, "ctrgcn") == 1
+    assert "--from ctrgcn does not fit" in capsys.readouterr().err
+    assert convert(tmp_path, {"epoch": 1}, "gap") == 1
+    assert "are no tensors" in capsys.readouterr().err
+    assert convert(tmp_path, [1], "gap") == 1
+    assert "holds a list" in capsys.readouterr().err
+    stgcn = {"backbone.gcn.0.gcn.A": torch.ones(1)}
+    assert convert(tmp_path, stgcn, "pyskl") == 1
+    assert "by --config" in capsys.readouterr().err
+    assert convert(tmp_path, {"state_dict": {"x": print}}, "gap") == 1
+    assert "refused or unreadable" in capsys.readouterr().err
+    assert not (tmp_path / "out.pth").exists()

@@ -1,0 +1,83 @@
+"""tools/get_flops.py: operations as counted by hand; tests cost the same with GAP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gap_mmaction.benchmark.cost import count_flops
+from gap_mmaction.models.backbones.ctrgcn_units import (
+    MultiScaleTemporalConv,
+    RefinementGraphConv,
+)
+from tools.get_flops import main
+
+CONFIG = "configs/gap/ctrgcn_synthetic.py"
+OPTIONS = [
+    *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
+    *("model.backbone.inflate_stages=[2]", "model.backbone.down_stages=[2]"),
+    "model.cls_head.in_channels=16",
+]
+SMALL = ["--clips", "2", "--frames", "8", "--pairs", "2"]
+
+
+def test_linear_layer_counts_twice_its_multiply_adds() -> None:
+    layer, x = nn.Linear(3, 5), torch.rand(7, 3)
+    assert count_flops(lambda: layer(x)) == 2 * 7 * 3 * 5
+
+
+def test_graph_convolution_by_hand() -> None:
+    n, c, o, r, v, t, s = 2, 16, 24, 4, 5, 6, 3
+    gcn = RefinementGraphConv(c, o, r, torch.rand(s, v, v)).eval()
+    x = torch.rand(n, c, v, t)
+    ends = s * 2 * r * c * v  # conv1 and conv2 on the mean over time
+    features = s * o * c * v * t
+    topology = s * o * (r + 2) * v * v  # with the bias' and the shared channel
+    product = s * o * v * v * t
+    down = o * c * v * t
+    expected = 2 * n * (ends + features + topology + product + down)
+    # The fast form for inference goes past what is counted.
+    with torch.no_grad():
+        assert count_flops(lambda: gcn(x)) == expected
+
+
+def test_temporal_convolution_by_hand() -> None:
+    n, c, v, t = 2, 16, 5, 6
+    tcn = MultiScaleTemporalConv(c).eval()
+    x = torch.rand(n, c, v, t)
+    width = c // 4
+    pointwise = c * c * v * t
+    frames = 2 * width * width * 5 * v * t
+    with torch.no_grad():
+        assert count_flops(lambda: tcn(x)) == 2 * n * (pointwise + frames)
+
+
+def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cost.json"
+    args = [CONFIG, *SMALL, "--out", str(out), "--cfg-options", *OPTIONS]
+    assert main(args) == 0
+    content = json.loads(out.read_text())
+    step, plain_step, test, plain_test = content["rows"]
+    assert [row["gap"] for row in content["rows"]] == [True, False, True, False]
+    # The five projections of the text branch to 384 dimensions.
+    assert step["parameters"] - plain_step["parameters"] == 5 * (16 + 1) * 384
+    assert plain_step["parameters"] == plain_test["parameters"] == test["parameters"]
+    assert test["flops"] == plain_test["flops"] > 0
+    assert step["flops"] > plain_step["flops"] > 2 * test["flops"]
+    assert all(row["ms"] > 0 for row in content["rows"])
+    printed = capsys.readouterr().out
+    assert f"| test, with GAP | {test['parameters']:,} |" in printed
+    assert f"| {test['flops'] / 1e9:.3f} | {test['flops'] / 2e9:.3f} |" in printed
+    assert "A multiply-add is two operations." in printed
+
+
+def test_no_text_branch(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--cfg-options", "model.text_branch=None"]
+    assert main([CONFIG, *SMALL, *options]) == 1
+    assert "model.text_branch is not set" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([CONFIG, "--clips", "1"])

@@ -1,0 +1,242 @@
+"""tools/publish_model.py: what is left of a checkpoint, its name, and its card."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader, Runner
+
+from gap_mmaction.evaluation.score_file import load_scores
+from tests.config_files import write_annotation
+from tests.evaluation.score_files import dump
+from tests.evaluation.training_logs import epochs, write_run
+from tools import test as test_tool
+from tools.publish_model import main
+
+STATE = {
+    "backbone.A": torch.ones(2),
+    "backbone.data_bn.running_mean": torch.zeros(4),
+    "cls_head.fc.bias": torch.zeros(3),
+    "text_branch.head.weight": torch.ones(3),
+}
+CONFIG = """
+model = dict(
+    type='RecognizerGAP',
+    backbone=dict(type='CTRGCN', variant='authors', graph_cfg=dict(layout='nw-ucla')),
+    cls_head=dict(type='GCNHead', num_classes=3),
+    data_preprocessor=dict(
+        type='SkeletonDataPreprocessor', layout='nw-ucla', stream='bone'),
+    text_branch=dict(type='TextBranch'))
+train_dataloader = dict(dataset=dict(type='RepeatDataset', times=5, dataset=dict(
+    ann_file='/home/me/data/nwucla.pkl', split='xview_train')))
+danger = __import__('os').system('true')
+"""
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    meta = {"epoch": 2, "cfg": CONFIG, "dataset_meta": {"classes": ("sit", "walk")}}
+    content = {
+        **dict(state_dict=STATE, meta=meta, optimizer={}, message_hub={}),
+        "ema_state_dict": {key: value + 1 for key, value in STATE.items()},
+    }
+    torch.save(content, tmp_path / "epoch_2.pth")
+    return tmp_path / "epoch_2.pth"
+
+
+def published(folder: Path, suffix: str) -> tuple[Path, dict[str, Any], str]:
+    """Find the file, read it as mmengine does, and read its card."""
+    (file,) = folder.glob(f"out-*{suffix}")
+    content = CheckpointLoader.load_checkpoint(str(file), map_location="cpu")
+    return file, content, file.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_weights_name_and_card(checkpoint: Path, tmp_path: Path, suffix: str) -> None:
+    assert main([str(checkpoint), str(tmp_path / f"out{suffix}")]) == 0
+    file, content, card = published(tmp_path, suffix)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert file.name == f"out-{sha256[:8]}{suffix}"
+    assert set(content) == {"state_dict", "meta"}
+    assert content["meta"]["epoch"] == 2 and content["meta"]["cfg"] == CONFIG
+    left = {key for key in STATE if not key.startswith("text_branch.")}
+    assert set(content["state_dict"]) == left
+    for key in left:
+        assert torch.equal(content["state_dict"][key], STATE[key])
+    for words in (
+        *(sha256, "CTRGCN(variant='authors')", "| stream | bone |", "| epoch | 2 |"),
+        *("| classes | 3 |", "`nwucla.pkl`, split `xview_train`", "0. sit\n1. walk"),
+        *("5 in weights and graphs, 4 in statistics", "1 left out"),
+        *("| accuracy | not stated |", "Of the weights: not stated."),
+        f"tools/test.py CONFIG {file.name}",
+    ):
+        assert words in card, words
+    assert "/home/me" not in card
+
+
+def test_same_content_same_name(checkpoint: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert main([str(checkpoint), str(tmp_path / "out.safetensors")]) == 0
+    assert len(list(tmp_path.glob("out-*.safetensors"))) == 1
+
+
+def test_text_branch_is_kept_on_request(checkpoint: Path, tmp_path: Path) -> None:
+    assert main([str(checkpoint), str(tmp_path / "out.pth"), "--keep-text-branch"]) == 0
+    _, content, card = published(tmp_path, ".pth")
+    assert set(content["state_dict"]) == set(STATE)
+    assert "yes; it is in the file" in card
+
+
+def test_what_is_passed_is_in_the_card(checkpoint: Path, tmp_path: Path) -> None:
+    options = ["--name", "Mine", "--config", "my.py", "--licence", "CC BY 4.0"]
+    options += ["--accuracy", "top-1 50 %"]
+    assert main([str(checkpoint), str(tmp_path / "out.pth"), *options]) == 0
+    _, _, card = published(tmp_path, ".pth")
+    assert card.startswith("# Mine\n")
+    assert "| accuracy | top-1 50 % |" in card
+    assert "Of the weights: CC BY 4.0." in card
+    assert re.search(r"tools/test.py my.py out-\w{8}.pth", card)
+
+
+def test_labels_are_in_card_and_file(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = [str(checkpoint), str(tmp_path / "out.safetensors"), "--labels"]
+    assert main([*args, "nwucla"]) == 1  # ten of them, for three classes
+    assert "describes 10 classes" in capsys.readouterr().err
+    state = {"cls_head.fc.bias": torch.zeros(10)}
+    torch.save({"state_dict": state, "meta": {}}, checkpoint)
+    assert main([*args, "nwucla"]) == 0
+    _, content, card = published(tmp_path, ".safetensors")
+    classes = content["meta"]["dataset_meta"]["classes"]
+    assert len(classes) == 10
+    assert f"0. {classes[0]}\n1. {classes[1]}\n" in card
+
+
+def test_accuracy_of_the_log(checkpoint: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", epochs(1, 4, 0.5))
+    args = [str(checkpoint), str(tmp_path / "out.pth"), "--log", str(tmp_path / "run")]
+    assert main(args) == 0
+    assert "top-1 20.0 % (validation" in published(tmp_path, ".pth")[2]
+
+
+def test_accuracy_of_scores(checkpoint: Path, tmp_path: Path) -> None:
+    scores = np.eye(3)[[0, 1, 2, 0]]
+    file = dump(tmp_path / "scores.pkl", scores, np.array([0, 1, 2, 1]))
+    args = [str(checkpoint), str(tmp_path / "out.pth"), "--scores", file]
+    assert main(args) == 0
+    assert "top-1 75.00 %" in published(tmp_path, ".pth")[2]
+
+
+class Evil:
+    """Would make a file where a pickle is executed."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Path.touch, (self.marker,)
+
+
+def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    marker = tmp_path / "marker"
+    contents: dict[str, Any] = {
+        "no `state_dict`": {"weights": {}},
+        "are no tensors": {"state_dict": {"a": torch.ones(1), "b": "text"}},
+        "nothing is left": {"state_dict": {"text_branch.a": torch.ones(1)}},
+        "refused or unreadable": {"state_dict": {"a": Evil(marker)}},
+    }
+    source, out = tmp_path / "in.pth", tmp_path / "out.pth"
+    for message, content in contents.items():
+        torch.save(content, source)
+        assert main([str(source), str(out)]) == 1
+        assert message in capsys.readouterr().err
+    assert not marker.exists()
+    source.write_bytes(b"PK nothing")
+    assert main([str(source), str(out)]) == 1
+    (tmp_path / "in.safetensors").write_bytes(b"nothing")
+    assert main([str(tmp_path / "in.safetensors"), str(out)]) == 1
+    assert main([str(tmp_path / "absent.pth"), str(out)]) == 1
+    assert main([str(source), str(tmp_path / "out.onnx")]) == 1
+    printed = capsys.readouterr().err
+    for message in (
+        "in.pth: refused",
+        "no readable safetensors",
+        "absent.pth is",
+        "'.onnx'",
+    ):
+        assert message in printed
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_scheme_is_for_local_files(checkpoint: Path, tmp_path: Path) -> None:
+    assert main([str(checkpoint), str(tmp_path / "out.safetensors")]) == 0
+    file, _, _ = published(tmp_path, ".safetensors")
+    # A URL is still left to torch.
+    loader = CheckpointLoader._get_checkpoint_loader("https://a.b/c.safetensors")
+    assert loader is CheckpointLoader._get_checkpoint_loader("https://a.b/c.pth")
+    assert loader is not CheckpointLoader._get_checkpoint_loader(str(file))
+
+
+def test_published_files_of_a_config_load(tmp_path: Path) -> None:
+    cfg = Config.fromfile("configs/gap/ctrgcn_synthetic.py").model.to_dict()
+    cfg["backbone"].update(base_channels=8, num_stages=2)
+    cfg["backbone"].update(inflate_stages=[2], down_stages=[2])
+    cfg["cls_head"]["in_channels"] = 16
+    trained = MODELS.build(cfg)
+    torch.save({"state_dict": trained.state_dict(), "meta": {}}, tmp_path / "in.pth")
+    cfg["text_branch"] = None
+    for suffix in (".pth", ".safetensors"):
+        assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
+        content = published(tmp_path, suffix)[1]
+        model = MODELS.build(cfg)
+        model.load_state_dict(content["state_dict"], strict=True)
+        fresh = {**cfg, "type": "RecognizerGCN"}
+        del fresh["text_branch"]
+        MODELS.build(fresh).load_state_dict(content["state_dict"], strict=True)
+
+
+def test_tests_of_both_files_give_the_same_scores(tmp_path: Path) -> None:
+    data = tmp_path / "data.pkl"
+    write_annotation(data, "nturgb+d", 10, "xsub_train", "xsub_val")
+    settings: dict[str, Any] = {
+        "model.backbone.base_channels": 8,
+        "model.backbone.num_stages": 1,
+        "model.cls_head.in_channels": 8,
+        "test_dataloader.dataset.ann_file": str(data),
+        "test_dataloader.dataset.split": "xsub_val",
+    }
+    config = "configs/gap/ctrgcn_synthetic.py"
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(settings)
+    state = MODELS.build(cfg.model).state_dict()
+    torch.save({"state_dict": state, "meta": {}}, tmp_path / "in.pth")
+    options = [f"{key}={value}" for key, value in settings.items()]
+    scores = []
+    for suffix in (".pth", ".safetensors"):
+        assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
+        file, _, _ = published(tmp_path, suffix)
+        dump_file = tmp_path / f"{suffix[1:]}.pkl"
+        command = [config, str(file), "--work-dir", str(tmp_path / "work")]
+        command += ["--dump", str(dump_file), "--cfg-options", *options]
+        test_tool.main(command)
+        scores.append(load_scores(dump_file).scores)
+    assert scores[0].shape == (4, 10)
+    np.testing.assert_array_equal(scores[0], scores[1])
+    # A published .pth file in mmaction2's own model, by mmengine's own Runner.
+    cfg.model.pop("text_branch")
+    cfg.model.type = "RecognizerGCN"
+    dump_file = tmp_path / "stock.pkl"
+    evaluator = [dict(type="DumpResults", out_file_path=str(dump_file))]
+    cfg.merge_from_dict(dict(test_evaluator=evaluator, work_dir=str(tmp_path)))
+    cfg.load_from = str(published(tmp_path, ".pth")[0])
+    Runner.from_cfg(cfg).test()
+    np.testing.assert_array_equal(load_scores(dump_file).scores, scores[0])

@@ -1,0 +1,221 @@
+#!/usr/bin/env python
+r"""Export a model to ONNX or TorchScript, and check it against torch.
+
+The file takes clips of joints [batch, clips, persons, frames, joints, axes], as the
+test pipeline gives them, and gives scores [batch, classes]. Batch, clips and persons
+are free; the number of frames is that of the config's clips.
+
+Examples:
+    python tools/export_onnx.py configs/gap/ctrgcn_nwucla_cpu.py epoch_40.pth gap.onnx \
+        --ann-file data/nwucla.pkl --benchmark
+    python tools/export_onnx.py CONFIG FILE.safetensors gap.pt --format torchscript
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from torch import nn
+
+import gap_mmaction  # noqa: F401
+from gap_mmaction.benchmark.report import environment, write_json
+from gap_mmaction.deploy.clip_scorer import AVERAGES
+from gap_mmaction.deploy.clips import (
+    Clips,
+    dataset_clips,
+    dataset_of,
+    frames_of,
+    generated_clips,
+)
+from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
+from gap_mmaction.deploy.loading import load_for_test, read_config
+from gap_mmaction.utils.argument_types import count, natural, positive
+
+_BATCHES = (1, 16)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", type=Path, help=".pth or .safetensors")
+    parser.add_argument("out", type=Path, help="file to write")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="onnx", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--average-clips",
+        choices=AVERAGES,
+        help="what becomes of the scores of a sample's clips: the mean of their "
+        "probabilities or of their scores, or nothing: then the file gives the raw "
+        "scores [batch, clips, classes] (default: what tools/test.py does, "
+        "model.cls_head.average_clips, which is `prob` if it is not set)",
+    )
+    parser.add_argument(
+        "--ann-file",
+        metavar="FILE.pkl",
+        help="annotations whose test split it is checked with (default: those of the "
+        "config where they are there, else generated clips)",
+    )
+    parser.add_argument(
+        "--generated", action="store_true", help="check with generated clips"
+    )
+    parser.add_argument(
+        "--clips",
+        type=natural,
+        default=64,
+        metavar="N",
+        help="sequences to check with, 0 for all of the split (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=count,
+        help="frames of a clip, where the config's test pipeline does not say it and "
+        "clips are generated",
+    )
+    parser.add_argument(
+        "--no-fold", action="store_true", help="leave batch normalizations as they are"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=positive,
+        default=1e-4,
+        help="largest difference of scores, in units of the largest one if that is "
+        "above 1 (default: %(default)s)",
+    )
+    parser.add_argument("--opset", type=count, help="version of ONNX's operators")
+    parser.add_argument(
+        "--benchmark", action="store_true", help="time it beside torch, on one thread"
+    )
+    parser.add_argument(
+        "--pairs", type=count, default=9, help="how often to time (default: 9)"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.json", help="write all figures there"
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="settings of the config to replace",
+    )
+    args = parser.parse_args(argv)
+    if args.generated and args.ann_file is not None:
+        parser.error("--ann-file and --generated exclude each other")
+    if args.benchmark and args.pairs < 2:
+        parser.error("--pairs: must be 2 or more")
+    return args
+
+
+def clips_for(args: argparse.Namespace, cfg: Config, model: nn.Module) -> Clips:
+    """Get the clips to check with.
+
+    Raises:
+        ValueError: If they are to be generated and their length is not known.
+    """
+    generate = args.generated
+    if not generate and args.ann_file is None:
+        generate = not Path(dataset_of(cfg)["ann_file"]).is_file()
+    if not generate:
+        return dataset_clips(cfg, args.clips or None, args.ann_file)
+    frames = args.frames or frames_of(cfg)
+    if frames is None:
+        raise ValueError(
+            f"{args.config}: no clip_len in test_dataloader.dataset.pipeline; give "
+            "--frames, the number of frames of a clip"
+        )
+    return generated_clips(cfg, model, frames, args.clips or 64)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Returns:
+        The exit status: 0, or 1 where something does not fit or the scores differ.
+    """
+    args = parse_args(argv)
+    try:
+        cfg = read_config(args.config, args.cfg_options)
+        model = load_for_test(cfg, args.checkpoint)
+        exporter = Exporter(
+            model,
+            clips_for(args, cfg, model),
+            form=args.format,
+            average=args.average_clips,
+            fold=not args.no_fold,
+            tolerance=args.tolerance,
+            opset=args.opset,
+        )
+        metadata = metadata_of(cfg, args.checkpoint)
+        exporter.export(args.out, metadata)
+    except (
+        *(ExportError, ImportError, OSError, ValueError, KeyError),
+        pickle.UnpicklingError,
+    ) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print_report(exporter)
+    if args.benchmark:
+        rows = [exporter.measure(batch, args.pairs) for batch in _BATCHES]
+        exporter.report["latency"] = rows
+        for row in rows:
+            print(
+                f"latency, {row['batch']} at a time: {args.format} "
+                f"{row['exported_ms']:.2f} ms, torch {row['torch_ms']:.2f} ms per "
+                f"sequence (ratio {row['ratio']:.2f}), one thread"
+            )
+    if args.report is not None:
+        write_report(args.report, exporter)
+    return 0
+
+
+def print_report(exporter: Exporter) -> None:
+    """Say what was checked."""
+    report, (clips, persons, frames, joints, axes) = (
+        exporter.report,
+        exporter.clips.shape,
+    )
+    print(f"{report['file']}: {report['size'] / 2**20:.1f} MiB, {report['sha256']}")
+    print(
+        f"input [batch, clips, persons, {frames}, {joints}, {axes}], average of clips: "
+        f"{exporter.average}"
+    )
+    if "batch_norms" in report:
+        counts = report["batch_norms"]
+        print(
+            f"batch normalizations: {counts['folded']} folded into convolutions, "
+            f"{counts['affine']} left as a factor and a summand"
+        )
+    print(
+        f"checked with {exporter.clips.source}, {clips} clips, {persons} persons each"
+    )
+    for name, value in report.items():
+        if is_dataclass(value):
+            print(f"{name}: {value}")
+
+
+def write_report(path: Path, exporter: Exporter) -> None:
+    """Write the figures as JSON."""
+    content: dict[str, Any] = {
+        name: asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
+        for name, value in exporter.report.items()
+    }
+    content["clips"] = exporter.clips.source
+    content["environment"] = environment(torch.device("cpu"))
+    write_json(path, json.loads(json.dumps(content)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
