@@ -8,7 +8,6 @@ import pickle
 import re
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any, Union
 
 import torch
@@ -16,23 +15,16 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError, check_fit
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint
 from gap_mmaction.utils.launch import drop_text_branch
 
 ConfigSource = Union[str, "PathLike[str]", Config]
 
 _PARTS = ("backbone.", "cls_head.")
-
-# What torch and safetensors raise for files of another kind, or truncated ones.
-_BROKEN = (
-    *(pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError),
-    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
-)
 
 
 def read_config(config: ConfigSource) -> Config:
@@ -61,8 +53,8 @@ def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
     """Read the state dict of a checkpoint, without running anything that is in it.
 
     Args:
-        checkpoint: A file of MMEngine's Runner or of ``tools/publish.py``, also in the
-            format safetensors, or a URL.
+        checkpoint: A file of MMEngine's Runner or of ``tools/publish_model.py``, also
+            in the format safetensors, or a URL.
 
     Returns:
         The weights, on the CPU.
@@ -72,19 +64,14 @@ def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
         ValueError: If it is no checkpoint, or asks for more than tensors and numbers.
     """
     name = os.fspath(checkpoint)
-    if "://" not in name and not Path(name).is_file():
-        raise FileNotFoundError(
-            f"checkpoint {name} is not there; give the path of a file that training "
-            "has written, such as work_dirs/NAME/epoch_110.pth"
-        )
     try:
-        if name.endswith(".safetensors"):
-            content: Any = load_file(name)
-        else:
+        if "://" in name:
             # Loads with weights_only, see compat.allow_checkpoint_globals.
-            content = CheckpointLoader.load_checkpoint(name, map_location="cpu")
-    except _BROKEN as error:
-        raise ValueError(f"{name}: refused, or no checkpoint: {error}") from error
+            content: Any = CheckpointLoader.load_checkpoint(name, map_location="cpu")
+        else:
+            content = read_checkpoint(name)
+    except pickle.UnpicklingError as error:
+        raise ValueError(str(error)) from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     weights = {
         re.sub(r"^module\.", "", str(key)): value
@@ -141,8 +128,8 @@ def load_model(
     elif not has_text:
         raise ValueError(
             f"{name}: the checkpoint has no text branch, which part similarity needs: "
-            "it was trained without one, or tools/publish.py has taken it out. Give "
-            "the checkpoint that training has written"
+            "it was trained without one, or tools/publish_model.py has taken it out. "
+            "Give the checkpoint that training has written"
         )
     model = MODELS.build(config.model)
     if text_branch:

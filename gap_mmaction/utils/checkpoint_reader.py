@@ -14,6 +14,13 @@ from torch import Tensor
 from .safetensors_checkpoint import SUFFIX, load_from_safetensors
 
 
+# What torch raises for a truncated file or for one of another kind.
+_BROKEN = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, OSError),
+    *(RuntimeError, TypeError, ValueError),
+)
+
+
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint file to the CPU.
 
@@ -43,8 +50,7 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
             "tensors, numbers, strings and containers; load this one where you trust "
             "it, and save its state dict alone"
         ) from error
-    except (EOFError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        # What torch raises for a truncated file or for one of another kind.
+    except _BROKEN as error:
         raise ValueError(
             f"{file}: no checkpoint, or a damaged one ({type(error).__name__}: "
             f"{_first_line(error)}); fetch or save it once more"
@@ -91,8 +97,9 @@ def state_dict_of(
 
 def _reason(error: pickle.UnpicklingError) -> str:
     """Take what was wrong out of torch's advice on how to go on in spite of it."""
-    found = re.search(r"WeightsUnpickler error: *(.+)", str(error))
-    return (found.group(1) if found else _first_line(error)).rstrip(". ")
+    found = re.search(r"WeightsUnpickler error: *(.*)", str(error))
+    reason = (found.group(1) if found else _first_line(error)).rstrip(". ")
+    return reason or "it is not what torch.save writes"
 
 
 def _first_line(error: Exception) -> str:
