@@ -13,7 +13,6 @@ from torch import Tensor
 
 from .safetensors_checkpoint import SUFFIX, load_from_safetensors
 
-
 # What torch raises for a truncated file or for one of another kind.
 _BROKEN = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, OSError),
