@@ -110,10 +110,11 @@ class MultiPartContrastiveLoss(nn.Module):
             )
         # In half precision exp(10) would swallow the negatives of the softmax target.
         with torch.autocast(skeleton.device.type, enabled=False):
-            source = F.normalize(skeleton.float(), dim=-1).transpose(0, 1)
-            other = F.normalize(text.float(), dim=-1).transpose(0, 1)
+            dtype = torch.promote_types(skeleton.dtype, torch.float32)
+            source = F.normalize(skeleton.to(dtype), dim=-1).transpose(0, 1)
+            other = F.normalize(text.to(dtype), dim=-1).transpose(0, 1)
             logits = self.logit_scale[:, None, None] * (source @ other.mT)
-            target = self.targets(labels)
+            target = self.targets(labels).to(dtype)
             negative_entropy = torch.xlogy(target, target).sum()
             to_text = (target * F.log_softmax(logits, dim=2)).sum((1, 2))
             to_skeleton = (target.mT * F.log_softmax(logits, dim=1)).sum((1, 2))
