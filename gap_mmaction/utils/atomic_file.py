@@ -11,7 +11,6 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-
 PART = ".part"
 
 

@@ -17,7 +17,7 @@ def tiny_config(folder: Path, epochs: int = 3, **options: Any) -> Config:
 
     Args:
         folder: Gets the annotation file ``tiny.pkl``, unless it has it.
-        epochs: Number of epochs, of 4 steps each.
+        epochs: Number of epochs, of 3 steps each.
         **options: Settings, with ``__`` in place of the dots.
     """
     data = folder / "tiny.pkl"
@@ -32,7 +32,7 @@ def tiny_config(folder: Path, epochs: int = 3, **options: Any) -> Config:
     for loader in ("train", "val", "test"):
         config[f"{loader}_dataloader"].dataset.ann_file = str(data)
         config[f"{loader}_dataloader"].batch_size = 16
-    # Twice, for repeated samples; 60 clips become 120.
+    # Twice, for repeated samples: 40 clips, the last batch half full.
     config.train_dataloader.dataset = dict(
         type="RepeatDataset", times=2, dataset=config.train_dataloader.dataset
     )
