@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+from mmaction.structures import ActionDataSample
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
+from torch.multiprocessing.spawn import spawn
 
-from gap_mmaction.engine import NonFiniteLossError
+from gap_mmaction.engine import FiniteLossHook, NonFiniteLossError
 from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
 from gap_mmaction.utils import launch
 from tests.engine.tiny_run import tiny_config
@@ -74,3 +79,50 @@ def test_infinite_term_that_is_no_loss_is_left_alone(tmp_path: Path) -> None:
     runner.train()
     assert runner.iter == 3
     assert not list((tmp_path / "run").glob("*.json"))
+
+
+class LossOfRank(torch.nn.Module):
+    """Gives a loss that is no number in the second process."""
+
+    def forward(self, inputs: Any, data_samples: Any, mode: str) -> dict[str, Any]:
+        value = float("inf") if dist.get_rank() == 1 else 1.0
+        return {"loss_cls": torch.tensor(value), "acc": torch.tensor(0.0)}
+
+
+def process(rank: int, folder: str) -> None:
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
+    )
+    runner: Any = SimpleNamespace(
+        model=LossOfRank(),
+        work_dir=folder,
+        epoch=0,
+        iter=7,
+        seed=1,
+        message_hub=MessageHub(f"rank{rank}"),
+        optim_wrapper=SimpleNamespace(get_lr=dict),
+    )
+    hook = FiniteLossHook()
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 7, {})
+    sample = ActionDataSample()
+    try:
+        runner.model(inputs=torch.ones(1), data_samples=[sample], mode="loss")
+    except NonFiniteLossError as error:
+        Path(folder, f"{rank}.txt").write_text(str(error))
+    # All have come here: none is waiting for another.
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_every_rank_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    spawn(process, args=(str(tmp_path),), nprocs=2)
+    messages = [(tmp_path / f"{rank}.txt").read_text() for rank in range(2)]
+    for message in messages:
+        assert "epoch 1, iteration 7, of rank 1" in message
+    assert "not finite at" in messages[0] and "the loss is inf" in messages[1]
+    (file,) = tmp_path.glob("*.json")
+    assert file.name == "non_finite_loss_iter7_rank1.json"
+    report = json.loads(file.read_text())
+    assert "meta_keys=('frame_dir',)" in report["samples"][0]["name"]
