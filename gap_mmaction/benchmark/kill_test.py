@@ -243,7 +243,6 @@ class _Runs:
             port = probe.getsockname()[1]
         processes = []
         for rank in range(self.processes):
-            # A name of its own for each, as MMEngine keeps loggers by name.
             arguments = (self.config, work_dir, rank, self.processes, port)
             process = _CONTEXT.Process(
                 target=_train, args=(*arguments, self.steps, self.times)

@@ -29,6 +29,11 @@ class SkeletonRunner(Runner):
     * A checkpoint that does not fit the model is named in the error.
     """
 
+    # Of MMEngine, which has no types.
+    _train_dataloader: Any
+    _resume: bool
+    _load_from: str | None
+
     def train(self) -> Any:
         """Train; with ``resume``, go on from the last good checkpoint.
 

@@ -37,8 +37,11 @@ def make(seed: int = 3) -> SeededDataset:
     return SeededDataset(RepeatDataset(Noise(), times=2), seed)
 
 
-def epochs(dataset: SeededDataset, **options: Any) -> Iterator[list[list[float]]]:
-    loader = DataLoader(dataset, batch_size=4, collate_fn=pseudo_collate, **options)
+def epochs(dataset: SeededDataset, **options: Any) -> Iterator[list[Any]]:
+    data: Any = dataset
+    loader: DataLoader[Any] = DataLoader(
+        data, batch_size=4, collate_fn=pseudo_collate, **options
+    )
     for epoch in range(3):
         dataset.set_epoch(epoch)
         yield [row for batch in loader for row in zip(*batch)]

@@ -34,6 +34,10 @@ class DurableCheckpointHook(CheckpointHook):
     Checkpoints that do not go to local files are written by their own backend.
     """
 
+    # Of MMEngine, which has no types.
+    backend_args: dict[str, Any] | None
+    file_backend: Any
+
     def before_train(self, runner: Any) -> None:
         """Choose the backend; clear away what a killed process has left.
 

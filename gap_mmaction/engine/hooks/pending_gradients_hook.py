@@ -76,8 +76,9 @@ class PendingGradientsHook(Hook):
 
 
 def _model(runner: Any) -> torch.nn.Module:
-    model: torch.nn.Module = runner.model
-    return model.module if is_model_wrapper(model) else model
+    wrapped = is_model_wrapper(runner.model)
+    model: torch.nn.Module = runner.model.module if wrapped else runner.model
+    return model
 
 
 def _pending(runner: Any) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ CASES = [
     )
     for size in SIZES
 ]
-EXACT = dict(rtol=1e-9, atol=1e-10)
+EXACT: dict[str, Any] = dict(rtol=1e-9, atol=1e-10)
 
 
 class SynchronizedNorm(nn.Module):
