@@ -10,7 +10,8 @@ from gap_mmaction import compat
 # Before anything of mmaction2 is imported.
 compat.apply()
 
-from gap_mmaction import datasets, models
+from gap_mmaction import datasets, engine, models
+from gap_mmaction.utils import skeleton_runner
 from gap_mmaction.utils.safetensors_checkpoint import register_loader
 from gap_mmaction.version import __version__
 
@@ -18,4 +19,4 @@ from gap_mmaction.version import __version__
 
 register_loader()
 
-__all__ = ["__version__", "compat", "datasets", "models"]
+__all__ = ["__version__", "compat", "datasets", "engine", "models", "skeleton_runner"]

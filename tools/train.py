@@ -113,7 +113,8 @@ def _merge_amp(cfg: Config, args: argparse.Namespace) -> None:
         raise ValueError(
             f"{source}: mixed precision needs an accelerator and there is none. Train "
             "in single precision: leave --amp out, or use optim_wrapper=dict("
-            "type='OptimWrapper', ...) without loss_scale in the config."
+            "type='OptimWrapper', ...) without loss_scale in the config. bfloat16 runs "
+            "on a CPU, if not faster, with type='BFloat16OptimWrapper'."
         )
 
 

@@ -3,15 +3,19 @@ custom_imports = dict(imports=["gap_mmaction"], allow_failed_imports=False)
 
 default_scope = "mmaction"
 
+# For MMAction2's own tools as well: a killed run resumes without a trace.
+runner_type = "SkeletonRunner"
+
 default_hooks = dict(
     runtime_info=dict(type="RuntimeInfoHook"),
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=20, ignore_last=False),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    # Two, as MMEngine removes the old one before it writes the new one.
+    # Two: should the last one be damaged later, the run goes on from the other.
     checkpoint=dict(
-        type="CheckpointHook", interval=1, save_best="auto", max_keep_ckpts=2
+        type="DurableCheckpointHook", interval=1, save_best="auto", max_keep_ckpts=2
     ),
+    finite_loss=dict(type="FiniteLossHook"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
     sync_buffers=dict(type="SyncBuffersHook"),
 )

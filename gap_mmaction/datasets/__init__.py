@@ -1,5 +1,6 @@
 """Data sets and transforms."""
 
+from gap_mmaction.datasets.seeded_dataset import SeededDataset
 from gap_mmaction.datasets.skeleton_dataset import SkeletonDataset
 from gap_mmaction.datasets.transforms import (
     CenterSkeleton,
@@ -16,6 +17,7 @@ __all__ = [
     "RandomRotation3D",
     "RandomViewRotation",
     "SampleSortedFrames",
+    "SeededDataset",
     "SkeletonDataset",
     "ValidCropResize",
 ]

@@ -1,16 +1,87 @@
-"""A Runner whose errors about checkpoints name the file."""
+"""A Runner whose runs can be killed and resumed without a trace."""
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
-from mmengine.runner import Runner
+from mmaction.registry import LOOPS, RUNNERS
+from mmengine.dist import broadcast_object_list
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner.base_loop import BaseLoop
 
+from gap_mmaction.datasets.seeded_dataset import SeededDataset
+from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
+from gap_mmaction.engine.hooks import PendingGradientsHook, RandomnessHook
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
 
 
+@RUNNERS.register_module()
 class SkeletonRunner(Runner):
-    """MMEngine's Runner; a checkpoint that does not fit is named in the error."""
+    """MMEngine's Runner, made safe against interruptions.
+
+    * Training data of epoch-based loops become a :class:`SeededDataset`, and
+      :class:`RandomnessHook` and :class:`PendingGradientsHook` are registered: an
+      interrupted and resumed run computes what an uninterrupted one does.
+    * A run resumes from a checkpoint that is whole, with the seed that the interrupted
+      run had, also where MMEngine has drawn it.
+    * A checkpoint that does not fit the model is named in the error.
+    """
+
+    # Of MMEngine, which has no types.
+    _train_dataloader: Any
+    _resume: bool
+    _load_from: str | None
+
+    def train(self) -> Any:
+        """Train; with ``resume``, go on from the last good checkpoint.
+
+        Returns:
+            The model.
+
+        Raises:
+            FileNotFoundError: If the checkpoint to resume from is not there.
+            BrokenCheckpointError: If it cannot be read; without a name, if there are
+                checkpoints and none can.
+        """
+        self._settle_resumption()
+        if self._is_epoch_based():
+            for hook in (RandomnessHook, PendingGradientsHook):
+                if not any(isinstance(own, hook) for own in self.hooks):
+                    self.register_hook(hook())
+        return super().train()
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the training loop, around data that are seeded for each sample.
+
+        Args:
+            loop: The loop or its config.
+
+        Returns:
+            The loop.
+
+        Raises:
+            ValueError: If the ranks would get different numbers of samples.
+        """
+        loader = self._train_dataloader
+        if isinstance(loader, dict) and self._is_epoch_based():
+            loader = copy.deepcopy(loader)
+            loader["dataset"] = {
+                "type": SeededDataset,
+                "dataset": loader["dataset"],
+                "seed": self._first_seed(),
+            }
+            self._train_dataloader = loader
+        built = super().build_train_loop(loop)
+        sampler = getattr(built.dataloader, "sampler", None)
+        if self.distributed and not getattr(sampler, "round_up", True):
+            raise ValueError(
+                "train_dataloader.sampler.round_up=False gives the processes batches "
+                "of different sizes, over which neither losses nor gradients can be "
+                "averaged; remove it (it is for testing)"
+            )
+        return built
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint.
@@ -22,3 +93,64 @@ class SkeletonRunner(Runner):
             return super().load_checkpoint(filename, *args, **kwargs)
         except CheckpointError as error:
             raise CheckpointError(f"{filename}: {error}") from error
+
+    def _settle_resumption(self) -> None:
+        """Choose the checkpoint to resume from, on one rank for all, and its seed.
+
+        Before the loop is built: MMEngine takes over the seed of the checkpoint when
+        the sampler has been made with another one already.
+        """
+        if not self._resume or self._has_loaded or "://" in str(self._load_from):
+            return
+        decided: list[Any] = [None]
+        if self.rank == 0:
+            try:
+                decided = [self._choose_checkpoint()]
+            except (OSError, RuntimeError) as error:
+                # For the other ranks, which would wait.
+                decided = [error]
+        broadcast_object_list(decided)
+        if isinstance(decided[0], Exception):
+            raise decided[0]
+        path, seed = decided[0]
+        if path is None:
+            self.logger.info(f"No checkpoint in {self.work_dir}: training starts anew.")
+            self._resume = False
+            return
+        self._load_from = path
+        configured = self._randomness_cfg.get("seed")
+        if seed is None or seed == configured:
+            return
+        if configured is None:
+            self.logger.info(f"The seed is {seed}, that of the interrupted run.")
+        else:
+            self.logger.warning(
+                f"The seed is {seed}, that of the interrupted run ({path}), not "
+                f"{configured} as configured."
+            )
+        self._randomness_cfg.update(seed=seed)
+        self.set_randomness(**self._randomness_cfg)
+
+    def _choose_checkpoint(self) -> tuple[str | None, int | None]:
+        """Give the checkpoint and the run's seed in it."""
+        path = Path(self._load_from) if self._load_from else None
+        if path is None:
+            path = find_resumable(Path(self.work_dir))
+        if path is None:
+            return None, None
+        return str(path), read_meta(path).get("seed")
+
+    def _is_epoch_based(self) -> bool:
+        loop = self._train_loop
+        if not isinstance(loop, dict):
+            return isinstance(loop, EpochBasedTrainLoop)
+        kind = loop.get("type")
+        if kind is None:
+            return bool(loop.get("by_epoch", True))
+        kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+        return isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop)
+
+    def _first_seed(self) -> int:
+        """Give the seed of the first rank, from which others may differ."""
+        seed: int = self.seed
+        return seed - self.rank * bool(self._randomness_cfg.get("diff_rank_seed"))

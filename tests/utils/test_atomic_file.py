@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:
@@ -34,3 +36,39 @@ def test_rights_are_those_of_a_new_file(tmp_path: Path) -> None:
         stream.write(b"")
     modes = [(tmp_path / name).stat().st_mode for name in ("plain", "atomic")]
     assert modes[0] == modes[1]
+
+
+def test_durable_file_is_flushed_before_it_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(handle: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        events.append("folder" if folder else f"file of {os.fstat(handle).st_size}")
+        fsync(handle)
+
+    def note_replace(source: str, target: Path) -> None:
+        events.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    with atomic_file(path, durable=True) as stream:
+        stream.write(b"abc")
+    assert events == ["file of 3", "rename", "folder"]
+    assert path.read_bytes() == b"abc"
+
+
+def test_what_killed_writers_leave_is_removed(tmp_path: Path) -> None:
+    others = ["a.pth", "b.txt.abcdefgh.part", "a.pth.part", "a.pth.abcdefgh.party"]
+    for name in others:
+        (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "a.pth") as stream:
+        stream.write(b"half")
+        # As after a kill here.
+        (part,) = set(tmp_path.iterdir()) - {tmp_path / name for name in others}
+        assert remove_parts(tmp_path, "*.pth") == [part]
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted(others)

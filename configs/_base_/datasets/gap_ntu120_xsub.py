@@ -17,7 +17,7 @@ train_dataloader = dict(
             dict(type="ValidCropResize", clip_len=64, p_interval=(0.5, 1.0)),
             dict(type="RandomRotation3D", max_angle=0.3),
             dict(type="FormatGCNInput", num_person=2),
-            dict(type="PackActionInputs"),
+            dict(type="PackActionInputs", meta_keys=("frame_dir",)),
         ],
     ),
 )

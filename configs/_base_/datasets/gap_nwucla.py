@@ -19,7 +19,7 @@ train_dataloader = dict(
                 dict(type="MinMaxNormalize3D"),
                 dict(type="SampleSortedFrames", clip_len=52),
                 dict(type="FormatGCNInput", num_person=1),
-                dict(type="PackActionInputs"),
+                dict(type="PackActionInputs", meta_keys=("frame_dir",)),
             ],
         ),
     ),

@@ -16,7 +16,7 @@ train_dataloader = dict(
             dict(type="FastUniformSampleFrames", clip_len=32),
             dict(type="PoseDecode"),
             dict(type="FormatGCNInput", num_person=1),
-            dict(type="PackActionInputs"),
+            dict(type="PackActionInputs", meta_keys=("frame_dir",)),
         ],
     ),
 )

@@ -110,22 +110,23 @@ class MultiPartContrastiveLoss(nn.Module):
             )
         # In half precision exp(10) would swallow the negatives of the softmax target.
         with torch.autocast(skeleton.device.type, enabled=False):
-            source = F.normalize(skeleton.float(), dim=-1).transpose(0, 1)
-            other = F.normalize(text.float(), dim=-1).transpose(0, 1)
+            dtype = torch.promote_types(skeleton.dtype, torch.float32)
+            source = F.normalize(skeleton.to(dtype), dim=-1).transpose(0, 1)
+            other = F.normalize(text.to(dtype), dim=-1).transpose(0, 1)
             logits = self.logit_scale[:, None, None] * (source @ other.mT)
-            target = self.targets(labels)
+            target = self.targets(labels, dtype)
             negative_entropy = torch.xlogy(target, target).sum()
             to_text = (target * F.log_softmax(logits, dim=2)).sum((1, 2))
             to_skeleton = (target.mT * F.log_softmax(logits, dim=1)).sum((1, 2))
             return (negative_entropy - (to_text + to_skeleton) / 2) / batch
 
-    def targets(self, labels: Tensor) -> Tensor:
+    def targets(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Give the target distributions ``[B, B]``, a row per sample.
 
         Symmetric for the uniform form only: a negative's share in the softmax form
         depends on how many positives its row has.
         """
-        same = (labels[:, None] == labels[None, :]).float()
+        same = (labels[:, None] == labels[None, :]).to(dtype)
         if self.target == "softmax":
             return F.softmax(10 * same, dim=1)
         return same / same.sum(1, keepdim=True)

@@ -124,7 +124,10 @@ class RecognizerGAP(RecognizerGCN):
             the unweighted loss of every part.
         """
         feats, _ = self.extract_feat(inputs)
-        losses = self.cls_head.loss(feats, data_samples)
+        # mmaction2's accuracy goes through numpy, which knows no bfloat16.
+        with torch.autocast(feats.device.type, enabled=False):
+            whole = feats.to(torch.promote_types(feats.dtype, torch.float32))
+            losses = self.cls_head.loss(whole, data_samples)
         if self.text_branch is not None:
             labels = torch.cat([sample.gt_label for sample in data_samples])
             losses.update(self.text_branch(feats, labels.to(feats.device)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
@@ -27,9 +27,10 @@ class PromptBank(nn.Module):
 
     Where a slot has several texts for a class (synonyms, templates, several
     descriptions), one is drawn anew for every sample at every step (GAP, section 4.2).
-    The draw depends on the seed, the rank and the number of the step alone. Seed and
-    number are kept in the checkpoint, so that a resumed run draws as an uninterrupted
-    one would.
+    The draw depends on the seed, the number of the step and the sample's place in the
+    batch of all ranks alone. Seed and number are kept in the checkpoint, so that a
+    resumed run draws as an uninterrupted one would; and several ranks draw for a batch
+    what a single one would.
 
     Args:
         descriptions: The description file.
@@ -121,7 +122,10 @@ class PromptBank(nn.Module):
         counts = self.counts[:, labels]
         # Drawn on the CPU for the same texts on any device, hence independent of the
         # labels' values: no device has to wait for the other.
-        draws = torch.rand(counts.shape, generator=self._generator())
+        # MMEngine's samplers deal out the samples to the ranks in turn.
+        everybody = (len(self.slots), len(labels) * get_world_size())
+        drawn = torch.rand(everybody, generator=self._generator())
+        draws = drawn[:, get_rank() :: get_world_size()]
         choice = (draws.to(counts.device) * counts).long().minimum(counts - 1)
         slots = torch.arange(len(self.slots), device=labels.device)[:, None]
         return self.table[slots, labels, choice].t()
@@ -138,7 +142,7 @@ class PromptBank(nn.Module):
         self.seed, self.step = state.tolist()
 
     def _generator(self) -> torch.Generator:
-        mixed = (self.seed * 1_000_003 + get_rank()) * 1_000_003 + self.step
+        mixed = self.seed * 1_000_003 * 1_000_003 + self.step
         self.step += 1
         return torch.Generator().manual_seed(mixed % _SEEDS)
 

@@ -102,23 +102,22 @@ class TestDraw:
         first, second, third = self._draws(PromptBank(file, seed=7))
         assert first != second != third != first
 
-    def test_rank(self, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        draws = []
-        for rank in (0, 1, 0):
-            monkeypatch.setattr(prompt_bank, "get_rank", lambda rank=rank: rank)
-            draws.append(self._draws(PromptBank(file, seed=7)))
-        assert draws[0] == draws[2]
-        for ours, theirs in zip(draws[0], draws[1]):
-            assert ours != theirs
-
-    def test_ranks_and_steps_do_not_repeat_one_another(
+    def test_ranks_draw_what_one_would(
         self, file: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        seen = []
-        for rank in range(4):
+        bank = PromptBank(file, seed=7)
+        expected = [bank.sample(self.LABELS) for _ in range(2)]
+        monkeypatch.setattr(prompt_bank, "get_world_size", lambda: 3)
+        for rank in range(3):
             monkeypatch.setattr(prompt_bank, "get_rank", lambda rank=rank: rank)
-            seen += self._draws(PromptBank(file, seed=7), steps=4)
-        assert all(seen.count(draw) == 1 for draw in seen)
+            bank = PromptBank(file, seed=7)
+            for step in expected:
+                # As a sampler deals them out.
+                assert torch.equal(bank.sample(self.LABELS[rank::3]), step[rank::3])
+
+    def test_steps_do_not_repeat_one_another(self, file: str) -> None:
+        draws = self._draws(PromptBank(file, seed=7), steps=8)
+        assert all(draws.count(draw) == 1 for draw in draws)
 
     def test_resume(self, file: str) -> None:
         bank = PromptBank(file, seed=7)

@@ -1,0 +1,67 @@
+"""SeededDataset: augmentation as a function of seed, epoch and sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmaction.registry import DATASETS
+
+from gap_mmaction.utils.randomness import seeded
+
+# Apart from what else is drawn by the run's seed.
+_PURPOSE = 1
+
+
+@DATASETS.register_module()
+class SeededDataset:
+    """A data set whose samples depend on the seed, the epoch and the index alone.
+
+    Transforms draw from the generators that numpy, Python and torch share. By
+    themselves, what they draw depends on everything drawn before: on the number of
+    workers and of processes, and on where a run was interrupted. Here the generators
+    are seeded for each sample and put back afterwards.
+
+    It goes around all other wrappers: a sample that ``RepeatDataset`` gives five times
+    an epoch is drawn anew each time, as each has its own index.
+
+    Everything else is the wrapped data set's. :class:`SkeletonRunner` wraps the
+    training data of epoch-based runs; a config needs not.
+
+    Args:
+        dataset: The data set, or its config.
+        seed: The run's seed.
+    """
+
+    def __init__(self, dataset: Any, seed: int) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.seed = seed
+        # Shared memory, as workers that persist have a copy of all else.
+        self._epoch = torch.zeros((), dtype=torch.long).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, for this process and for workers that run already.
+
+        Args:
+            epoch: Number of the epoch; to be called before the loader is iterated.
+        """
+        self._epoch.fill_(epoch)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch."""
+        return int(self._epoch)
+
+    def __getitem__(self, index: int) -> Any:
+        with seeded(_PURPOSE, self.seed, self.epoch, index):
+            return self.dataset[index]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        # Not __getitems__, by which a loader would go past the seeds; and nothing
+        # before there is a data set, while this is being copied.
+        if name.startswith("__") or "dataset" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.dataset, name)

@@ -1,0 +1,23 @@
+"""How models are trained: hooks, checkpoints, optimizer wrappers, the runner."""
+
+from .bfloat16_optim_wrapper import BFloat16OptimWrapper
+from .checkpoint_files import BrokenCheckpointError
+from .durable_backend import DurableBackend
+from .hooks import (
+    DurableCheckpointHook,
+    FiniteLossHook,
+    NonFiniteLossError,
+    PendingGradientsHook,
+    RandomnessHook,
+)
+
+__all__ = [
+    "BFloat16OptimWrapper",
+    "BrokenCheckpointError",
+    "DurableBackend",
+    "DurableCheckpointHook",
+    "FiniteLossHook",
+    "NonFiniteLossError",
+    "PendingGradientsHook",
+    "RandomnessHook",
+]

@@ -1,0 +1,136 @@
+"""Which checkpoint a run goes on from."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+
+LAST = "last_checkpoint"
+_NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
+
+
+class BrokenCheckpointError(RuntimeError):
+    """A checkpoint that cannot be read, or from which no run can go on."""
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Check that a run can go on from a checkpoint, and read what it says of itself.
+
+    All of the file is read and compared with its checksums.
+
+    Args:
+        path: A checkpoint of MMEngine's Runner.
+
+    Returns:
+        Its ``meta``: epoch, iter, seed, ...
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        BrokenCheckpointError: If it is damaged, or holds weights only.
+    """
+    try:
+        zipped = zipfile.is_zipfile(path)
+        if zipped:
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise BrokenCheckpointError(f"{path} is damaged: {damaged!r} in it")
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except FileNotFoundError:
+        raise
+    except (
+        *(OSError, EOFError, RuntimeError, KeyError, ValueError),
+        *(pickle.UnpicklingError, zipfile.BadZipFile),
+    ) as error:
+        if isinstance(error, BrokenCheckpointError):
+            raise
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise BrokenCheckpointError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read, as after a full "
+            f"disk or a killed writer: {reason}"
+        ) from error
+    needed = {"meta", "state_dict", "message_hub"}
+    missing = needed - set(content) if isinstance(content, dict) else needed
+    if missing or not {"epoch", "iter"} <= set(content["meta"]):
+        raise BrokenCheckpointError(
+            f"{path} holds weights, not the state of a run (no {sorted(missing)}). To "
+            "start from its weights, set load_from instead of --resume"
+        )
+    meta: dict[str, Any] = content["meta"]
+    return meta
+
+
+def find_resumable(work_dir: Path) -> Path | None:
+    """Find the checkpoint that an interrupted run goes on from.
+
+    That which ``last_checkpoint`` names; also where the work dir has been moved since.
+    Where that cannot be read, the newest one before it that can, with a warning.
+
+    Args:
+        work_dir: The run's work dir.
+
+    Returns:
+        The checkpoint; ``None`` if there is none at all.
+
+    Raises:
+        BrokenCheckpointError: If there are checkpoints and none can be read.
+    """
+    named = _named(work_dir)
+    folders = {work_dir, *(() if named is None else (named.parent,))}
+    numbered = [
+        (int(match[1]), path)
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if (match := _NUMBERED.fullmatch(path.name))
+    ]
+    candidates = [path for _, path in sorted(numbered, reverse=True)]
+    if named is not None:
+        number = _NUMBERED.fullmatch(named.name)
+        candidates = [named] + [
+            path
+            for step, path in sorted(numbered, reverse=True)
+            if path != named and (number is None or step < int(number[1]))
+        ]
+    problems = []
+    for path in candidates:
+        try:
+            read_meta(path)
+        except (FileNotFoundError, BrokenCheckpointError) as error:
+            missing = isinstance(error, FileNotFoundError)
+            problems.append(f"{path} is not there" if missing else str(error))
+            continue
+        for problem in problems:
+            _warn(problem)
+        if problems or named is None:
+            _warn(f"the run goes on from {path}, the newest one before that is whole")
+        return path
+    if problems:
+        raise BrokenCheckpointError(
+            f"no checkpoint to resume from in {work_dir}: {'; '.join(problems)}. Put a "
+            "good copy in its place, name another one by --resume CHECKPOINT, or start "
+            "anew in another --work-dir or without --resume"
+        )
+    return None
+
+
+def _named(work_dir: Path) -> Path | None:
+    """Give the checkpoint of ``last_checkpoint``, which may be missing or empty."""
+    file = work_dir / LAST
+    name = file.read_text("utf-8").strip() if file.is_file() else ""
+    if not name:
+        return None
+    named = Path(name)
+    moved = work_dir / named.name
+    return moved if not named.exists() and moved.exists() else named
+
+
+def _warn(text: str) -> None:
+    print_log(text, logger="current", level=logging.WARNING)

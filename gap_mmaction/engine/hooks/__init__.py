@@ -1,0 +1,14 @@
+"""What happens around the steps of a training."""
+
+from .durable_checkpoint_hook import DurableCheckpointHook
+from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
+from .pending_gradients_hook import PendingGradientsHook
+from .randomness_hook import RandomnessHook
+
+__all__ = [
+    "DurableCheckpointHook",
+    "FiniteLossHook",
+    "NonFiniteLossError",
+    "PendingGradientsHook",
+    "RandomnessHook",
+]

@@ -1,0 +1,146 @@
+"""DurableCheckpointHook: whenever a run is killed, a good checkpoint is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmaction.registry import HOOKS
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+
+from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
+
+from ..checkpoint_files import LAST
+from ..durable_backend import DURABLE
+
+_OUTDATED = "outdated_ckpt_ids"
+
+
+@HOOKS.register_module()
+class DurableCheckpointHook(CheckpointHook):
+    """MMEngine's ``CheckpointHook``, with the same arguments, in a safe order.
+
+    MMEngine 0.10.7 removes the oldest checkpoint, writes the new one under its own
+    name, and then the file ``last_checkpoint``; a kill in between leaves half a file,
+    an empty ``last_checkpoint``, or with ``max_keep_ckpts=1`` nothing. The best
+    checkpoint, too, goes before its successor is there. Here
+
+    1. the new file is written under another name, flushed to the disk and renamed;
+    2. ``last_checkpoint`` is replaced in the same way;
+    3. then what is outdated is removed. For that moment there is one file more.
+
+    What a killed process has left unfinished is removed when the next one starts.
+    Checkpoints that do not go to local files are written by their own backend.
+    """
+
+    # Of MMEngine, which has no types.
+    backend_args: dict[str, Any] | None
+    file_backend: Any
+
+    def before_train(self, runner: Any) -> None:
+        """Choose the backend; clear away what a killed process has left.
+
+        Args:
+            runner: The runner.
+        """
+        folder = str(self.out_dir or runner.work_dir)
+        if (self.backend_args, self.file_client_args) == (None, None):
+            local = "://" not in folder
+            self.backend_args = {"backend": DURABLE} if local else None
+        super().before_train(runner)
+        if is_main_process():
+            if "://" not in folder:
+                for names in ("*.pth", LAST):
+                    for path in remove_parts(self.out_dir, names):
+                        runner.logger.info(f"Removed the unfinished {path}")
+                remove_parts(runner.work_dir, LAST)
+            self._remove(runner.message_hub.get_info(_OUTDATED, []))
+
+    def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
+        """Save, then point to it, then remove what is outdated."""
+        outdated = self._keep(runner, step)
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            with atomic_file(Path(runner.work_dir, LAST), durable=True) as stream:
+                stream.write(str(self.last_ckpt).encode())
+            self._remove(outdated)
+
+    def _keep(self, runner: Any, step: int) -> list[int]:
+        """Note a checkpoint as kept, and give those that it takes the place of.
+
+        Both go into the checkpoint: should the process be killed before it has removed
+        them, the next one does.
+        """
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return []
+        kept = [*self.keep_ckpt_ids, step]
+        outdated, kept = kept[: -self.max_keep_ckpts], kept[-self.max_keep_ckpts :]
+        self.keep_ckpt_ids.append(step)
+        runner.message_hub.update_info("keep_ckpt_ids", kept)
+        runner.message_hub.update_info(_OUTDATED, outdated)
+        return outdated
+
+    def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
+        """Save the best checkpoint, then remove the one that was best before."""
+        backend, held = self.file_backend, _HeldRemovals(self.file_backend)
+        self.file_backend = held
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            self.file_backend = backend
+        several = getattr(self, "best_ckpt_path_dict", {})
+        held.release({getattr(self, "best_ckpt_path", None), *several.values()})
+
+    def _remove(self, steps: list[int]) -> None:
+        for step in steps:
+            name = self.filename_tmpl.format(step)
+            path = self.file_backend.join_path(self.out_dir, name)
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+
+
+class _HeldRemovals:
+    """A backend that removes nothing before it is told so."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+        self._files: list[str] = []
+        self._folders: list[str] = []
+
+    def join_path(self, *parts: str) -> str:
+        return str(self._backend.join_path(*parts))
+
+    def isfile(self, path: str) -> bool:
+        return bool(self._backend.isfile(path))
+
+    def isdir(self, path: str) -> bool:
+        return bool(self._backend.isdir(path))
+
+    def remove(self, path: str) -> None:
+        self._files.append(path)
+
+    def rmtree(self, path: str) -> None:
+        self._folders.append(path)
+
+    def release(self, keep: set[str | None]) -> None:
+        """Remove what was to be removed, but for what has been written since."""
+        for path in self._files:
+            if path not in keep:
+                self._backend.remove(path)
+        for path in self._folders:
+            if path not in keep:
+                self._backend.rmtree(path)

@@ -1,0 +1,191 @@
+"""FiniteLossHook: a loss that is no number ends the run and says whose it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dist import all_gather, get_rank, get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+from gap_mmaction.utils.atomic_file import atomic_file
+
+_NAMES = ("frame_dir", "filename", "video_id", "img_key")
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss of a batch is not finite."""
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Looks at the loss of every batch before anything is done with it.
+
+    With a loss that is NaN or infinite, the optimizer would leave no parameter intact
+    and the next checkpoint would keep that. Here the run ends before the backward
+    pass, on all ranks at once: none waits for another. A file
+    ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir tells, for each rank with
+    such a loss, the losses, the names of the samples, which of their inputs are not
+    finite, which parameters and buffers are not, the learning rates, and the gradients'
+    last norm where it is known. The checkpoints stay as they are.
+
+    Only the loss counts: gradients that overflow in half precision are the business of
+    the gradient scaler. The price is that the loss is waited for before the backward
+    pass, and in distributed runs a number per rank is exchanged.
+
+    Raises:
+        NonFiniteLossError: While training, with the names of the samples.
+    """
+
+    def __init__(self) -> None:
+        self._runner: Any = None
+        self._handle: Any = None
+        self._batch_idx = 0
+        self._data_batch: Any = None
+
+    def before_train(self, runner: Any) -> None:
+        """Begin to look at what the model gives.
+
+        Args:
+            runner: The runner.
+        """
+        self._runner = runner
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._handle = model.register_forward_hook(self._check, with_kwargs=True)
+
+    def after_train(self, runner: Any) -> None:
+        """End it.
+
+        Args:
+            runner: The runner.
+        """
+        self._handle.remove()
+        self._runner = self._handle = self._data_batch = None
+
+    def before_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Keep the batch for a report.
+
+        Args:
+            runner: The runner.
+            batch_idx: Number of the batch in its epoch.
+            data_batch: The batch as the loader gives it.
+        """
+        self._batch_idx, self._data_batch = batch_idx, data_batch
+
+    def _check(self, model: nn.Module, args: Any, kwargs: Any, losses: Any) -> None:
+        mode = kwargs.get("mode", args[-1] if args else None)
+        if mode != "loss" or not model.training or not isinstance(losses, dict):
+            return
+        terms = [_total(value) for name, value in losses.items() if "loss" in name]
+        if not terms:
+            return
+        total = sum(terms[1:], terms[0])
+        bad = (~total.isfinite()).reshape(1).to(torch.uint8)
+        ranks = torch.cat(all_gather(bad)).nonzero().flatten().tolist()
+        if not ranks:
+            return
+        runner = self._runner
+        name = f"non_finite_loss_iter{runner.iter}"
+        report = Path(runner.work_dir, f"{name}_rank{get_rank()}.json")
+        samples = ""
+        if get_rank() in ranks:
+            content = self._report(model, args, kwargs, losses, total)
+            with atomic_file(report, durable=True) as stream:
+                stream.write(json.dumps(content, indent=1, allow_nan=False).encode())
+            names = [str(sample["name"]) for sample in content["samples"]]
+            samples = f"its samples are {', '.join(names)}; "
+        where = f"epoch {runner.epoch + 1}, iteration {runner.iter}"
+        if get_world_size() > 1:
+            where += f", of rank {', '.join(map(str, ranks))}"
+        raise NonFiniteLossError(
+            f"the loss is {total.item() if samples else 'not finite'} at {where}: "
+            f"{samples}see {report.with_name(name)}_rank*.json. The last checkpoint is "
+            "as it was. Look at these samples, lower the learning rate or clip the "
+            "gradients (optim_wrapper.clip_grad), and go on with --resume"
+        )
+
+    def _report(
+        self, model: nn.Module, args: Any, kwargs: Any, losses: dict, total: Tensor
+    ) -> dict[str, Any]:
+        runner, batch = self._runner, self._data_batch
+        scalars = runner.message_hub.log_scalars
+        norm = scalars.get("train/grad_norm")
+        raw = batch.get("inputs") if isinstance(batch, dict) else None
+        inputs = kwargs.get("inputs", args[0] if args else None)
+        return {
+            "epoch": runner.epoch,
+            "iter": runner.iter,
+            "batch": self._batch_idx,
+            "rank": get_rank(),
+            "world_size": get_world_size(),
+            "seed": runner.seed,
+            "loss": _number(total.item()),
+            "losses": {
+                key: _numbers(value)
+                for key, value in losses.items()
+                if isinstance(value, (Tensor, list, tuple))
+            },
+            "lr": runner.optim_wrapper.get_lr(),
+            # Of the step before, where the gradients are clipped.
+            "grad_norm": None if norm is None else _number(float(norm.current())),
+            "samples": [
+                {
+                    "name": _name_of(sample),
+                    "label": _numbers(getattr(sample, "gt_label", None)),
+                    "finite_in_the_data": _finite(raw, index),
+                    "finite_in_the_model": _finite(inputs, index),
+                }
+                for index, sample in enumerate(kwargs.get("data_samples") or [])
+            ],
+            "non_finite_parameters": _non_finite(dict(model.named_parameters())),
+            "non_finite_buffers": _non_finite(dict(model.named_buffers())),
+            "last_checkpoint": runner.message_hub.get_info("last_ckpt"),
+        }
+
+
+def _total(value: Any) -> Tensor:
+    """Reduce a loss as MMEngine's ``parse_losses`` does."""
+    if isinstance(value, Tensor):
+        return value.detach().mean()
+    means = [item.detach().mean() for item in value]
+    return sum(means[1:], means[0])
+
+
+def _number(value: float) -> float | str:
+    """Give a number as JSON can have it."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return _numbers(value.detach().cpu().tolist())
+    if isinstance(value, (list, tuple)):
+        return [_numbers(item) for item in value]
+    return _number(value) if isinstance(value, float) else value
+
+
+def _name_of(sample: Any) -> str:
+    for key in _NAMES:
+        name = sample.get(key) if hasattr(sample, "get") else None
+        if name is not None:
+            return str(name)
+    return "(unknown: set meta_keys=('frame_dir',) in the pipeline's PackActionInputs)"
+
+
+def _finite(inputs: Any, index: int) -> bool | None:
+    if not isinstance(inputs, (Tensor, list)) or index >= len(inputs):
+        return None
+    value = inputs[index]
+    return bool(value.isfinite().all()) if isinstance(value, Tensor) else None
+
+
+def _non_finite(tensors: dict[str, Tensor]) -> list[str]:
+    return [name for name, value in tensors.items() if not value.isfinite().all()]

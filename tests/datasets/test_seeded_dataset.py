@@ -1,0 +1,90 @@
+"""A sample depends on seed, epoch and index, whoever makes it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset, RepeatDataset, pseudo_collate
+from torch.utils.data import DataLoader
+
+from gap_mmaction.datasets import SeededDataset
+
+SAMPLES = 6
+
+
+class Noise(BaseDataset):
+    """Number of the sample and three draws, as transforms make them."""
+
+    def __init__(self) -> None:
+        super().__init__(serialize_data=False)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        return [{"number": number} for number in range(SAMPLES)]
+
+    def prepare_data(self, idx: int) -> Any:
+        draws = random.random(), np.random.rand(), torch.rand(()).item()
+        return [float(self.get_data_info(idx)["number"]), *draws]
+
+
+def make(seed: int = 3) -> SeededDataset:
+    return SeededDataset(RepeatDataset(Noise(), times=2), seed)
+
+
+def epochs(dataset: SeededDataset, **options: Any) -> Iterator[list[Any]]:
+    data: Any = dataset
+    loader: DataLoader[Any] = DataLoader(
+        data, batch_size=4, collate_fn=pseudo_collate, **options
+    )
+    for epoch in range(3):
+        dataset.set_epoch(epoch)
+        yield [row for batch in loader for row in zip(*batch)]
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[list[list[float]]]:
+    return list(epochs(make()))
+
+
+def test_each_is_drawn_anew(expected: list[list[list[float]]]) -> None:
+    rows = [row for epoch in expected for row in epoch]
+    assert len(rows) == 3 * 2 * SAMPLES
+    # Also the two of one sample in an epoch, and none like another.
+    for column in list(zip(*rows))[1:]:
+        assert len(set(column)) == len(rows)
+    assert [row[0] for row in expected[0]] == [*range(SAMPLES)] * 2
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers(expected: list[list[list[float]]], persistent: bool) -> None:
+    options = dict(num_workers=2, persistent_workers=persistent)
+    assert list(epochs(make(), **options)) == expected
+
+
+def test_order_and_earlier_draws_do_not_matter(
+    expected: list[list[list[float]]],
+) -> None:
+    dataset = make()
+    dataset.set_epoch(2)
+    np.random.seed(99)
+    for index in reversed(range(len(dataset))):
+        assert dataset[index] == list(expected[2][index])
+    assert make(seed=4)[0] != make()[0]
+
+
+def test_the_rest_is_the_wrapped_data_set() -> None:
+    dataset = make()
+    assert len(dataset) == 2 * SAMPLES
+    assert dataset.metainfo == {}
+    assert dataset.get_data_info(1)["number"] == 1
+    # A loader would go past the seeds by the first.
+    for name in ("__getitems__", "nothing"):
+        assert not hasattr(dataset, name)
+    for copied in (copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
+        assert copied[5] == dataset[5]

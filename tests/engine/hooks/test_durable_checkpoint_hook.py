@@ -1,0 +1,138 @@
+"""At any moment of saving, a good checkpoint is there and named."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import MessageHub
+
+from gap_mmaction.engine import DurableCheckpointHook
+from gap_mmaction.engine.durable_backend import DurableBackend
+
+SIZE = 1000
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL."""
+
+
+class FakeRunner:
+    """What the hook needs of a Runner; its checkpoints are bytes."""
+
+    logger = type("Logger", (), {"info": print})
+
+    def __init__(self, folder: Path, hub: dict[str, Any] | None = None) -> None:
+        self.work_dir, self.epoch, self.iter = str(folder), 0, 0
+        self.message_hub = MessageHub(f"hub_{folder}")
+        self.message_hub.update_info_dict(hub or {})
+
+    def save_checkpoint(self, out_dir: str, filename: str, *_: Any, **kw: Any) -> None:
+        backend = kw["backend_args"]
+        assert backend == {"backend": "gap_durable"}
+        DurableBackend().put(bytes(SIZE), os.path.join(out_dir, filename))
+
+
+def start(
+    folder: Path, hub: dict[str, Any] | None = None, **options: Any
+) -> tuple[DurableCheckpointHook, FakeRunner]:
+    hook = DurableCheckpointHook(interval=1, save_best="acc", **options)
+    runner = FakeRunner(folder, hub)
+    hook.before_train(runner)
+    return hook, runner
+
+
+def run_epoch(hook: CheckpointHook, runner: FakeRunner) -> None:
+    """An epoch whose accuracy is the best one so far."""
+    hook.after_train_epoch(runner)
+    runner.epoch += 1
+    hook.after_val_epoch(runner, {"acc": runner.epoch / 10})
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("keep", [1, 2, -1])
+def test_what_is_kept(tmp_path: Path, keep: int) -> None:
+    hook, runner = start(tmp_path, max_keep_ckpts=keep)
+    for _ in range(4):
+        run_epoch(hook, runner)
+    last = 4 if keep == -1 else keep
+    epochs = [f"epoch_{epoch}.pth" for epoch in range(5 - last, 5)]
+    assert names(tmp_path) == ["best_acc_epoch_4.pth", *epochs, "last_checkpoint"]
+    assert (tmp_path / "last_checkpoint").read_text() == str(tmp_path / "epoch_4.pth")
+
+
+def kill_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process end after so many renamings, removals and flushes."""
+    left = [count]
+
+    def counted(function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in ("fsync", "replace", "remove", "mkstemp"):
+        where = "tempfile.mkstemp" if name == "mkstemp" else f"os.{name}"
+        module = __import__(where.split(".")[0])
+        monkeypatch.setattr(where, counted(getattr(module, name)))
+    # A killed process cleans nothing up.
+    unlink = os.unlink
+
+    def kept(path: Any, **kwargs: Any) -> None:
+        if left[0] >= 0:
+            unlink(path, **kwargs)
+
+    monkeypatch.setattr(os, "unlink", kept)
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_killed_at_every_moment(tmp_path: Path, keep: int) -> None:
+    seen_parts = False
+    for count in range(100):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        hook, runner = start(folder, max_keep_ckpts=keep)
+        run_epoch(hook, runner)
+        run_epoch(hook, runner)
+        hub = dict(runner.message_hub.runtime_info)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            kill_after(count, monkeypatch)
+            try:
+                run_epoch(hook, runner)
+            except Killed:
+                pass
+            else:
+                break
+        last = Path((folder / "last_checkpoint").read_text())
+        assert last.name in ("epoch_2.pth", "epoch_3.pth")
+        best = list(folder.glob("best_acc_epoch_*.pth"))
+        assert best
+        for path in [last, *best, *folder.glob("epoch_*.pth")]:
+            assert path.stat().st_size == SIZE
+        seen_parts |= bool(list(folder.glob("*.part")))
+        # The next one goes on, from what was saved with its checkpoint.
+        if last.name == "epoch_3.pth":
+            hub = dict(runner.message_hub.runtime_info)
+        hook, runner = start(folder, hub, max_keep_ckpts=keep)
+        assert not list(folder.glob("*.part"))
+        runner.epoch = int(last.stem[-1])
+        while runner.epoch < 5:
+            run_epoch(hook, runner)
+        epochs = [f"epoch_{epoch}.pth" for epoch in range(6 - keep, 6)]
+        assert [name for name in names(folder) if name[:5] == "epoch"] == epochs
+    assert 10 < count < 99 and seen_parts
+
+
+def test_other_backends_are_left_alone(tmp_path: Path) -> None:
+    hook = DurableCheckpointHook(backend_args={"backend": "local"})
+    hook.before_train(FakeRunner(tmp_path))
+    assert hook.backend_args == {"backend": "local"}

@@ -1,0 +1,106 @@
+"""Which checkpoint a run goes on from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gap_mmaction.engine import checkpoint_files
+from gap_mmaction.engine.checkpoint_files import (
+    BrokenCheckpointError,
+    find_resumable,
+    read_meta,
+)
+
+
+def save(folder: Path, epoch: int) -> Path:
+    path = folder / f"epoch_{epoch}.pth"
+    state = {"weight": torch.full((1000,), float(epoch))}
+    meta = dict(epoch=epoch, iter=4 * epoch, seed=7)
+    torch.save(dict(meta=meta, state_dict=state, message_hub={}), path)
+    (folder / "last_checkpoint").write_text(str(path))
+    return path
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(checkpoint_files, "_warn", found.append)
+    return found
+
+
+def test_last_one(tmp_path: Path, warnings: list[str]) -> None:
+    assert find_resumable(tmp_path) is None
+    save(tmp_path, 9)
+    last = save(tmp_path, 10)
+    assert find_resumable(tmp_path) == last
+    assert read_meta(last) == dict(epoch=10, iter=40, seed=7)
+    # Written, but not yet named: the run was killed in between.
+    (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_9.pth"))
+    assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
+    assert not warnings
+
+
+def test_damaged_one_is_passed_over(tmp_path: Path, warnings: list[str]) -> None:
+    for epoch in (8, 9, 10):
+        save(tmp_path, epoch)
+    cut(tmp_path / "epoch_10.pth")
+    assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
+    assert "epoch_10.pth" in warnings[0] and "cannot be read" in warnings[0]
+    assert "goes on from" in warnings[1] and "epoch_9.pth" in warnings[1]
+    (tmp_path / "epoch_9.pth").unlink()
+    assert find_resumable(tmp_path) == tmp_path / "epoch_8.pth"
+
+
+def test_one_wrong_byte_is_noticed(tmp_path: Path) -> None:
+    path = save(tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    value = torch.tensor(1.0).numpy().tobytes()
+    content[content.index(value * 100) + 50] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BrokenCheckpointError, match=r"epoch_1\.pth"):
+        read_meta(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"PK\x03\x04 and so on"])
+def test_none_is_whole(tmp_path: Path, content: bytes) -> None:
+    save(tmp_path, 1).write_bytes(content)
+    with pytest.raises(BrokenCheckpointError, match=r"epoch_1\.pth.*start anew"):
+        find_resumable(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+def test_without_last_checkpoint(
+    tmp_path: Path, content: str | None, warnings: list[str]
+) -> None:
+    for epoch in (9, 10):
+        last = save(tmp_path, epoch)
+    (tmp_path / "best_acc_top1_epoch_11.pth").touch()
+    file = tmp_path / "last_checkpoint"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    assert find_resumable(tmp_path) == last
+    assert len(warnings) == 1
+
+
+def test_moved_folder(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    save(tmp_path / "old", 1)
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert find_resumable(tmp_path / "new") == tmp_path / "new" / "epoch_1.pth"
+
+
+def test_weights_only_are_no_run(tmp_path: Path) -> None:
+    path = tmp_path / "published.pth"
+    torch.save(dict(state_dict={}), path)
+    with pytest.raises(BrokenCheckpointError, match="set load_from instead"):
+        read_meta(path)
+    with pytest.raises(FileNotFoundError):
+        read_meta(tmp_path / "none.pth")

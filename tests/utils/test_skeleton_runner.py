@@ -1,0 +1,150 @@
+"""A run that was interrupted and resumed ends as one that never was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from gap_mmaction.benchmark.kill_test import compare_checkpoints
+from gap_mmaction.datasets import SeededDataset
+from gap_mmaction.engine import BrokenCheckpointError, PendingGradientsHook
+from gap_mmaction.utils import launch
+from tests.engine.tiny_run import tiny_config
+
+EPOCHS = 3
+STEPS = 3
+NAMES = iter(range(10**6))
+WORKERS = {
+    "train_dataloader.num_workers": 2,
+    "train_dataloader.persistent_workers": True,
+}
+
+
+class InterruptedRunError(Exception):
+    """Stands for a kill."""
+
+
+class Interrupt(Hook):
+    """Interrupts before a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def before_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        if runner.iter == self.step:
+            # As nobody knows what the next process will have drawn.
+            torch.manual_seed(1234)
+            raise InterruptedRunError
+
+
+def train(config: Config, folder: Path, step: int | None = None) -> Any:
+    """Train, or resume, and give the runner."""
+    config.work_dir, config.resume = str(folder), True
+    # MMEngine keeps loggers and message hubs by this name.
+    config.experiment_name = f"run_{next(NAMES)}"
+    runner = launch.build_runner(config)
+    if step is None:
+        runner.train()
+        return runner
+    runner.register_hook(Interrupt(step))
+    with pytest.raises(InterruptedRunError):
+        runner.train()
+    return runner
+
+
+def check(
+    config: Config,
+    tmp_path: Path,
+    step: int,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Compare a run that is interrupted at a step with one that is not."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(config, whole)
+    train(config, parts, step)
+    config.merge_from_dict(dict(changes or {}))
+    resumed = train(config, parts)
+    assert isinstance(resumed.train_dataloader.dataset, SeededDataset)
+    last = f"epoch_{EPOCHS}.pth"
+    tensors, different = compare_checkpoints(whole / last, parts / last)
+    assert tensors > 100 and different == []
+
+
+def test_middle_of_an_epoch_and_other_workers(tmp_path: Path) -> None:
+    check(tiny_config(tmp_path, EPOCHS), tmp_path, STEPS + 1, WORKERS)
+
+
+def test_averages_and_gradients_that_wait(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, EPOCHS, optim_wrapper__accumulative_counts=2)
+    config.custom_hooks = [dict(type="EMAHook")]
+    # Three steps an epoch: the first one's end has a gradient waiting.
+    check(config, tmp_path, STEPS + 2)
+    first = torch.load(tmp_path / "parts" / "epoch_2.pth", weights_only=True)
+    assert "pending_gradients" not in first
+
+
+def test_waiting_gradients_are_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(tmp_path, 2, optim_wrapper__accumulative_counts=2)
+    train(config, tmp_path / "whole")
+    train(config, tmp_path / "parts", STEPS + 1)
+    first = torch.load(tmp_path / "parts" / "epoch_1.pth", weights_only=True)
+    assert first["pending_gradients"]
+    monkeypatch.setattr(PendingGradientsHook, "before_train", lambda *_: None)
+    train(config, tmp_path / "parts")
+    paths = [tmp_path / name / "epoch_2.pth" for name in ("whole", "parts")]
+    assert compare_checkpoints(*paths)[1]
+
+
+def test_seed_that_nobody_has_set(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, EPOCHS, randomness__seed=None)
+    parts = tmp_path / "parts"
+    seed = train(config, parts, STEPS + 1).seed
+    resumed = train(config, parts)
+    assert resumed.seed == resumed.train_dataloader.sampler.seed == seed
+    config.randomness.seed = seed
+    train(config, tmp_path / "whole")
+    last = f"epoch_{EPOCHS}.pth"
+    assert compare_checkpoints(tmp_path / "whole" / last, parts / last)[1] == []
+
+
+def test_damaged_checkpoint(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, EPOCHS)
+    folder = tmp_path / "run"
+    train(config, folder, 2 * STEPS + 1)
+    last = folder / "epoch_2.pth"
+    last.write_bytes(last.read_bytes()[:-1000])
+    # Named by hand: no other one is taken.
+    config.load_from = str(last)
+    with pytest.raises(BrokenCheckpointError, match=r"epoch_2\.pth .*cannot be read"):
+        train(config, folder)
+    config.load_from = None
+    runner = train(config, folder, STEPS + 1)
+    assert runner.epoch == 1
+
+
+def test_stock_data_set_and_iterations(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, 1)
+    dataset = config.train_dataloader.dataset.dataset
+    dataset.type = "PoseDataset"
+    del dataset["layout"]
+    runner = train(config, tmp_path / "run")
+    assert isinstance(runner.train_dataloader.dataset, SeededDataset)
+    assert runner.train_dataloader.dataset.metainfo == {}
+
+    # A loop without epochs is MMEngine's own matter.
+    config.train_cfg = dict(type="IterBasedTrainLoop", max_iters=2, val_interval=100)
+    config.param_scheduler = None
+    config.default_hooks.checkpoint.by_epoch = False
+    config.log_processor.by_epoch = False
+    runner = train(config, tmp_path / "iterations")
+    assert not isinstance(runner.train_dataloader.dataset, SeededDataset)
