@@ -1,6 +1,6 @@
 """Data sets and transforms."""
 
-from gap_mmaction.datasets.skeleton_dataset import SkeletonDataset
+from gap_mmaction.datasets.safe_pose_dataset import SafePoseDataset
 from gap_mmaction.datasets.transforms import (
     CenterSkeleton,
     MinMaxNormalize3D,
@@ -15,7 +15,7 @@ __all__ = [
     "MinMaxNormalize3D",
     "RandomRotation3D",
     "RandomViewRotation",
+    "SafePoseDataset",
     "SampleSortedFrames",
-    "SkeletonDataset",
     "ValidCropResize",
 ]

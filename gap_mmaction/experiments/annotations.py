@@ -29,7 +29,7 @@ class SplitSizes:
                 self._known = {}
 
     def get(self, path: Path, split: str | None) -> int:
-        """Count the samples of a split, as SkeletonDataset does.
+        """Count the samples of a split, as SafePoseDataset does.
 
         Args:
             path: The annotation file.

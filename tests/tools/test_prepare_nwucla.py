@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.nwucla import ACTION_IDS
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
@@ -89,7 +89,7 @@ def test_zip(
     assert ["all", "20", "10"] in rows
     assert "full data set has 1,020" in printed.err
 
-    dataset = SkeletonDataset(
+    dataset = SafePoseDataset(
         str(out), [], split="xview_val", layout="nw-ucla", num_classes=10
     )
     assert len(dataset) == 10

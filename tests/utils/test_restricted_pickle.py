@@ -156,3 +156,70 @@ def test_truncated() -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pkl.*ann_file"):
         load_annotations(tmp_path / "none.pkl")
+
+
+def test_an_index_beyond_the_file_takes_no_memory() -> None:
+    # The unpickler would make room for 2**28 objects.
+    data = b"\x80\x02Nr\xff\xff\xff\x0f."
+    with pytest.raises(pickle.UnpicklingError, match=r"the number 268435455"):
+        loads_annotations(data)
+    with pytest.raises(pickle.UnpicklingError, match=r"the number 999999999"):
+        loads_annotations(b"Np999999999\n.")
+    assert loads_annotations(b"\x80\x02]r\x01\x00\x00\x00h\x01a.")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_number_of_bytes_is_refused(kind: type) -> None:
+    with pytest.raises(pickle.UnpicklingError):
+        loads_annotations(pickle.dumps(Call(kind, 10**12)))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_bytearrays(protocol: int) -> None:
+    for value in (bytearray(b"ab"), bytearray()):
+        assert same(loads_annotations(pickle.dumps(value, protocol)), value)
+    # As Python 2 and early 3 wrote them.
+    assert loads_annotations(pickle.dumps(Call(bytearray, "a\xff", "latin-1"))) == (
+        bytearray(b"a\xff")
+    )
+
+
+@pytest.mark.parametrize("name", ["_codecs\nencode", "numpy\nndarray", "numpy\ndtype"])
+def test_what_names_stand_for_cannot_be_changed(name: str) -> None:
+    state = pickle.dumps((None, {"__defaults__": (1,)}), protocol=2)[2:-1]
+    data = b"\x80\x02c" + name.encode() + b"\n" + state + b"b."
+    with pytest.raises(pickle.UnpicklingError, match="a change of what a name"):
+        loads_annotations(data)
+    with pytest.raises(pickle.UnpicklingError, match="a name that is not called"):
+        loads_annotations(b"\x80\x02c" + name.encode() + b"\n.")
+
+
+def test_tuples_of_the_same_tuples_are_gone_through_once() -> None:
+    value: Any = (np.zeros(1),)
+    for _ in range(60):
+        value = (value, value)
+    read = loads_annotations(pickle.dumps(value))
+    for _ in range(60):
+        assert read[0] is read[1]
+        read = read[0]
+    assert same(read, (np.zeros(1),))
+
+
+def test_an_array_has_one_owner_of_its_memory() -> None:
+    # numpy would free what a row of it still looks at.
+    rows = Call(list, np.zeros((2, 3)))
+    with pytest.raises(pickle.UnpicklingError, match="a list of no container"):
+        loads_annotations(pickle.dumps(rows))
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-3, -1), (3, 1.0), (2**62, 4)])
+def test_array_of_an_odd_shape(shape: Any) -> None:
+    array = np.arange(3, dtype=np.int8)
+    function, args, state = array.__reduce__()[:3]
+
+    class Odd:
+        def __reduce__(self) -> Any:
+            return function, args, (state[0], shape, *state[2:])
+
+    with pytest.raises(pickle.UnpicklingError):
+        loads_annotations(pickle.dumps(Odd()))

@@ -20,7 +20,7 @@ _COORDINATES = (2, 3)
 
 
 @DATASETS.register_module()
-class SkeletonDataset(PoseDataset):
+class SafePoseDataset(PoseDataset):
     """Stock ``PoseDataset`` that reads safely and says what is wrong with the data.
 
     It takes the same annotation files: a pickle of ``dict(split={name: [frame_dir]},
