@@ -23,6 +23,8 @@ from .pickle_scan import Buffer, scan_pickle
 _ALLOWED_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
 _NEW_ARRAY_ARGS = 3
 _LATIN1 = ("latin1", "latin-1")
+_KEYS = (str, bytes, int, float, np.generic)
+_DEEPEST = 100
 
 
 class AllowedName:
@@ -220,40 +222,66 @@ class RestrictedUnpickler(pickle.Unpickler):
             ) from None
 
 
-def _plain(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
-    """Turn stand-ins into what they stand for, in place where possible.
+class _Finisher:
+    """Turns stand-ins into what they stand for, in place where possible.
 
-    Args:
-        value: What has been read.
-        seen: What has been turned already, by its id; the object is kept with it, so
-            that no other one gets that id. A tuple that holds another one twice, and so
-            on fifty times, is gone through once and not 2**50 times.
+    What has been turned is kept by its id, together with the object, so that no other
+    one gets that id. A tuple that holds another one twice, and so on fifty times, is
+    gone through once and not 2**50 times.
     """
-    if isinstance(value, _ArrayStandIn):
-        if value.array is None:
-            raise pickle.UnpicklingError("an array without numbers")
-        return value.array
-    if isinstance(value, _DtypeStandIn):
-        return value.dtype
-    if isinstance(value, AllowedName):
-        raise pickle.UnpicklingError("a name that is not called")
-    if not isinstance(value, (dict, list, tuple)):
-        return value
-    if id(value) in seen:
-        return seen[id(value)][1]
-    if isinstance(value, tuple):
-        items = [_plain(item, seen) for item in value]
-        is_plain = all(new is old for new, old in zip(items, value))
-        result = value if is_plain else tuple(items)
-        seen[id(value)] = (value, result)
-        return result
-    seen[id(value)] = (value, value)
-    pairs = list(value.items() if isinstance(value, dict) else enumerate(value))
-    for key, item in pairs:
-        plain = _plain(item, seen)
-        if plain is not item:
-            value[key] = plain
-    return value
+
+    def __init__(self) -> None:
+        # The object, what it became, and how deep it is nested.
+        self._seen: dict[int, tuple[Any, Any, int]] = {}
+
+    def finish(self, value: Any) -> Any:
+        """Turn a value with all that is in it."""
+        return self._finish(value)[0]
+
+    def _finish(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, _ArrayStandIn):
+            if value.array is None:
+                raise pickle.UnpicklingError("an array without numbers")
+            return value.array, 0
+        if isinstance(value, _DtypeStandIn):
+            return value.dtype, 0
+        if isinstance(value, AllowedName):
+            raise pickle.UnpicklingError("a name that is not called")
+        if not isinstance(value, (dict, list, tuple, set, frozenset)):
+            return value, 0
+        if id(value) in self._seen:
+            return self._seen[id(value)][1:]
+        # For a list that holds itself.
+        self._seen[id(value)] = (value, value, 0)
+        result, depth = self._finish_container(value)
+        if depth > _DEEPEST:
+            raise pickle.UnpicklingError(f"containers nested deeper than {_DEEPEST}")
+        self._seen[id(value)] = (value, result, depth)
+        return result, depth
+
+    def _finish_container(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, (dict, set, frozenset)) and not all(
+            key is None or isinstance(key, _KEYS) for key in value
+        ):
+            raise pickle.UnpicklingError("a key that is neither text nor number")
+        if isinstance(value, (set, frozenset)):
+            return value, 1
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        depth = 0
+        changed: dict[Any, Any] = {}
+        for key in keys:
+            item, below = self._finish(value[key])
+            depth = max(depth, below)
+            if item is not value[key]:
+                changed[key] = item
+        if not changed:
+            return value, depth + 1
+        if isinstance(value, tuple):
+            items = (changed.get(key, item) for key, item in enumerate(value))
+            return tuple(items), depth + 1
+        for key, item in changed.items():
+            value[key] = item
+        return value, depth + 1
 
 
 def _scan(stream: BinaryIO) -> None:
@@ -289,7 +317,7 @@ def load_restricted(
     """
     try:
         _scan(stream)
-        return _plain(unpickler(stream).load(), {})
+        return _Finisher().finish(unpickler(stream).load())
     except pickle.UnpicklingError as error:
         raise pickle.UnpicklingError(
             f"{name}: refused or unreadable: {error}. {unpickler.remedy}."

@@ -110,6 +110,13 @@ def test_content_of_another_kind(
         ("keypoint", np.zeros((0, 8, 20, 3)), r"'s4'.*no person"),
         ("keypoint", np.zeros((1, 8, 25, 3)), r"'s4'.*25 joints.*'nw-ucla' has 20"),
         ("total_frames", 9, r"'s4'.*total_frames=9.*8 frames"),
+        ("total_frames", "8", r"'s4'.*total_frames='8'.*8 frames"),
+        ("total_frames", np.ones(3), r"'s4'.*total_frames=array.*8 frames"),
+        ("label", [[1], [1, 2]], r"'s4'.*label=.*is not an integer"),
+        pytest.param("label", 10**5000, r"'s4'.*label=<int> is not", id="huge label"),
+        ("label", 1.0, r"'s4'.*label=1.0 is not an integer"),
+        ("keypoint_score", [1.0], r"'s4'.*'keypoint_score' is \[1.0\]"),
+        ("keypoint_score", np.ones((1, 8, 19)), r"'s4'.*shape \[1, 8, 20\]"),
     ],
 )
 def test_bad_annotation_is_named_on_loading(
@@ -126,7 +133,51 @@ def test_bad_annotation_is_named_on_loading(
     build(content, split="val")  # the other split does not suffer
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [None, 3, ["s0"], np.zeros(2)])
+def test_name_of_another_kind(
+    value: Any, build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    content["annotations"][3]["frame_dir"] = value
+    with pytest.raises(
+        ValueError, match=r"annotations\.pkl.*annotation 3 has.*'frame_"
+    ):
+        build(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("annotations", 3, "'annotations' is 3, not a list"),
+        ("annotations", [3], "annotation 0 has no key 'frame_dir'"),
+        ("split", None, "'split' is None, not a dict"),
+        ("split", ["train"], r"'split' is \['train'\], not a dict"),
+        ("split", {"train": 5}, "split 'train' is 5, not a list"),
+        ("split", {"train": "s0"}, "split 'train' is 's0', not a list"),
+        ("split", {"train": [["s0"]]}, r"has \['s0'\] among its names"),
+    ],
+)
+def test_structure_of_another_kind(
+    key: str,
+    value: Any,
+    message: str,
+    build: Callable[..., SafePoseDataset],
+    content: Annotations,
+) -> None:
+    content[key] = value
+    with pytest.raises(ValueError, match=message) as caught:
+        build(content)
+    assert "annotations.pkl" in str(caught.value)
+
+
+def test_scores_not_finite(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    content["annotations"][0]["keypoint_score"] = np.full((1, 4, 20), np.nan, "f4")
+    with pytest.raises(ValueError, match=r"'s0'.*'keypoint_score' has values"):
+        build(content)[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e10])
 def test_coordinates_not_finite(
     value: float, build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
@@ -134,7 +185,8 @@ def test_coordinates_not_finite(
     dataset = build(content)
     assert dataset[1]["frame_dir"] == "s2"
     with pytest.raises(
-        ValueError, match=r"'s4'.*(nan|inf) at person 0, frame 5, joint 7, axis 2"
+        ValueError,
+        match=r"'s4'.*(nan|inf|10000000000.0) at person 0, frame 5, joint 7, axis 2",
     ):
         dataset[2]
 

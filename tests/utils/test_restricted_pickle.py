@@ -196,10 +196,10 @@ def test_what_names_stand_for_cannot_be_changed(name: str) -> None:
 
 def test_tuples_of_the_same_tuples_are_gone_through_once() -> None:
     value: Any = (np.zeros(1),)
-    for _ in range(60):
+    for _ in range(80):
         value = (value, value)
     read = loads_annotations(pickle.dumps(value))
-    for _ in range(60):
+    for _ in range(80):
         assert read[0] is read[1]
         read = read[0]
     assert same(read, (np.zeros(1),))
@@ -223,3 +223,25 @@ def test_array_of_an_odd_shape(shape: Any) -> None:
 
     with pytest.raises(pickle.UnpicklingError):
         loads_annotations(pickle.dumps(Odd()))
+
+
+def test_deep_nesting_is_refused() -> None:
+    value: Any = []
+    chain = [value]
+    for _ in range(200):
+        value = [value]
+        chain.append(value)
+    # In the second, each is met by itself before it is met in the next one.
+    for content in (value, chain):
+        with pytest.raises(pickle.UnpicklingError, match="nested deeper than 100"):
+            loads_annotations(pickle.dumps(content))
+    loop: list[Any] = []
+    loop.append(loop)
+    read = loads_annotations(pickle.dumps(loop))
+    assert read[0] is read
+
+
+@pytest.mark.parametrize("value", [{(1, 2): 3}, {frozenset((1,))}, {("a",)}])
+def test_keys_are_texts_and_numbers(value: Any) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="a key that is neither"):
+        loads_annotations(pickle.dumps(value))
