@@ -19,7 +19,7 @@ from gap_mmaction.utils.restricted_pickle import load_annotations
 _NUM_AXES = 4
 _COORDINATES = (2, 3)
 # Metres, millimetres and pixels are far below; squares of these are finite still.
-_FARTHEST = 1e9
+_FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 
 @DATASETS.register_module()
