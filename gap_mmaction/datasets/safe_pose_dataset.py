@@ -247,12 +247,12 @@ class SafePoseDataset(PoseDataset):
                 f"{where}: 'keypoint' is missing; add an array [M, T, V, C], or set "
                 "data_prefix['skeleton'] to the folder of the single files"
             )
-        shape = list(np.shape(keypoint))
         if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != "f":
             raise ValueError(
                 f"{where}: 'keypoint' is {type(keypoint).__name__} of "
                 f"{getattr(keypoint, 'dtype', 'objects')}; save a float array"
             )
+        shape = list(keypoint.shape)
         if len(shape) != _NUM_AXES or shape[3] not in _COORDINATES:
             raise ValueError(
                 f"{where}: 'keypoint' has shape {shape}, expected [M, T, V, C]: "

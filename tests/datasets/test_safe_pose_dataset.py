@@ -103,6 +103,7 @@ def test_content_of_another_kind(
         ("label", [1], r"'s4'.*label=\[1\] is not an integer"),
         ("keypoint", None, r"'s4'.*'keypoint' is missing"),
         ("keypoint", [[1.0]], r"'s4'.*'keypoint' is list"),
+        ("keypoint", [[1.0], [1.0, 2.0]], r"'s4'.*'keypoint' is list"),
         ("keypoint", np.zeros((1, 2, 20, 3), int), r"'s4'.*float array"),
         ("keypoint", np.zeros((8, 20, 3)), r"'s4'.*\[8, 20, 3\]"),
         ("keypoint", np.zeros((1, 3, 8, 20)), r"'s4'.*\[1, 3, 8, 20\]"),

@@ -22,6 +22,8 @@ _MOST_DIGITS = 9
 _TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first", "include"))
 
 
+_PLAIN = ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "merge")
+_TAGS = frozenset(("!", *(f"tag:yaml.org,2002:{name}" for name in _PLAIN)))
 _LONGEST_CHAIN = 16
 # Aliases let a short file stand for a very long one. A text counts its characters and
 # what it takes besides; the largest file that ships counts half a million.
@@ -238,7 +240,13 @@ class _Reader:
             self._fail(node, f"class {index} needs one `label`")
         return ActionDescription(fields["label"][0], fields, self._where(node))
 
+    def _check_tag(self, node: yaml.Node) -> None:
+        """Refuse `!!python/...` and other tags, which mean nothing here."""
+        if node.tag not in _TAGS:
+            self._fail(node, f"the tag {brief(node.tag)}, which is not read")
+
     def _texts(self, node: yaml.Node, what: str) -> Iterator[str]:
+        self._check_tag(node)
         if isinstance(node, yaml.SequenceNode):
             if not node.value:
                 self._fail(node, f"{what} is an empty list")
@@ -248,6 +256,7 @@ class _Reader:
             yield self._string(node, what)
 
     def _string(self, node: yaml.Node, what: str) -> str:
+        self._check_tag(node)
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             self._fail(node, f"{what} must be a text or a list of texts")
         self.amount += len(node.value) + _COST_OF_TEXT
@@ -259,8 +268,10 @@ class _Reader:
         return value
 
     def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
+        self._check_tag(node)
         seen = set()
         for key_node, value in node.value:
+            self._check_tag(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 self._fail(key_node, "a list or a mapping where a key should be")
             key = str(key_node.value)

@@ -51,7 +51,8 @@ class FeatureFile:
                 features = file.get_tensor("features")
         except Exception as error:  # dtypes that torch or safetensors does not know
             raise ValueError(
-                f"{self.path}: `features` cannot be read ({error}); {_REMEDY}"
+                f"{self.path}: `features` cannot be read ({str(error)[:300]}); "
+                f"{_REMEDY}"
             ) from error
         if not features.is_floating_point():
             raise ValueError(
@@ -117,18 +118,19 @@ def open_features(path: str | Path) -> FeatureFile:
             )
     except Exception as error:  # SafetensorError, and what its numbers overflow
         raise ValueError(
-            f"{path} is no readable safetensors file ({error}); {_REMEDY}"
+            f"{path} is no readable safetensors file ({str(error)[:300]}); {_REMEDY}"
         ) from error
     if metadata.get("format") != FORMAT or shape is None or len(shape) != 2:
         raise ValueError(
-            f"{path}: format is {brief(metadata.get('format'))}, expected {FORMAT!r} with a "
-            f"matrix `features`; {_REMEDY}"
+            f"{path}: format is {brief(metadata.get('format'))}, expected {FORMAT!r} "
+            f"with a matrix `features`; {_REMEDY}"
         )
     texts = _read_texts(metadata.get("texts", "[]"))
     if hash_texts(texts) != metadata.get("sha256") or len(texts) != shape[0]:
         raise ValueError(
-            f"{path}: sha256 {brief(metadata.get('sha256'))} in its header does not fit its "
-            f"{len(texts)} texts and {shape[0]} rows; the file is damaged, {_REMEDY}"
+            f"{path}: sha256 {brief(metadata.get('sha256'))} in its header does not "
+            f"fit its {len(texts)} texts and {shape[0]} rows; the file is damaged, "
+            f"{_REMEDY}"
         )
     if not shape[1]:
         raise ValueError(f"{path}: its features have the width 0; {_REMEDY}")
