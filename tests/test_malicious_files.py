@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from gap_mmaction.datasets import SafePoseDataset
@@ -272,7 +273,7 @@ def test_code_in_the_meta_of_a_checkpoint(
     data: Path, marker: Path, tmp_path: Path
 ) -> None:
     # Nothing but tensors and texts, and yet MMEngine would run the text.
-    model = demo.MODELS.build(model_config().model)
+    model = MODELS.build(model_config().model)
     checkpoint = tmp_path / "resumed.pth"
     meta = {"epoch": 0, "iter": 0, "config": f"open({str(marker)!r}, 'w')"}
     hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}

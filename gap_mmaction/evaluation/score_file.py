@@ -170,8 +170,9 @@ def _label(item: Any, num_classes: int, where: str) -> int:
     found = _get(item, "gt_label", where, remedy)
     value = _to_array(found)
     if value is None or value.size != 1 or value.dtype.kind not in "iu":
+        shown = found if value is None else value.tolist()
         raise ValueError(
-            f"{where}: 'gt_label' is {brief(found)}, not one class; samples of "
+            f"{where}: 'gt_label' is {brief(shown)}, not one class; samples of "
             "several classes are not compared or fused here"
         )
     label = int(value.reshape(()))

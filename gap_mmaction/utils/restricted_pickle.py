@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Callable
 
 import numpy as np
 
-from .pickle_scan import Buffer, scan_pickle
+from .pickle_scan import scan_pickle
 
 _ALLOWED_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
 _NEW_ARRAY_ARGS = 3
@@ -290,7 +290,7 @@ def _scan(stream: BinaryIO) -> None:
         scan_pickle(stream.getvalue(), stream.tell())
         return
     try:
-        content: Buffer = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError:  # of an empty file
         raise pickle.UnpicklingError("it is empty") from None
     with content:

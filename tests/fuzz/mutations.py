@@ -37,7 +37,7 @@ TOKENS = [
     *(b"nan", b"inf", b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"0x1", b"1_0", b"-0"),
     *(b"\n", b"\r", b"\t", b" ", b"\x0b", b"\x1c", b'"', b"'", b"[", b"]", b"{", b"}"),
     *(b"&a", b"*a", b"<<: *a", b"!!python/object/apply:os.system", b"? ", b"---\n"),
-    *(b"[" * 2000, b"(" * 2000, b"]" * 50, b"- " * 500, b"{a: " * 300),
+    *(b"[" * 50_000, b"(" * 2000, b"]" * 50, b"- " * 500, b"{a: " * 300),
     *(b"cos\nsystem\n", b"cbuiltins\neval\n", b"\x8c\x02os\x8c\x06system\x93"),
     *(b"N", b"I1\n", b"(", b"t", b"R", b"b", b"0", b"1", b"2", b"l", b"d", b"u", b"."),
     *(b"\x85", b"\x86", b"\x87", b"\x94", b"\x95", b"\x96", b"h\x00", b"q\x00", b"Q"),
@@ -184,4 +184,4 @@ def to_json(content: Any) -> bytes:
     try:
         return json.dumps(content, default=str, skipkeys=True).encode()
     except (RecursionError, ValueError):
-        return b"[" * 5000 + b"]" * 5000
+        return b"[" * 50_000

@@ -156,8 +156,7 @@ def _scores() -> list[Any]:
         for i in range(3)
     ]
     plain = [
-        {"pred_score": item["pred_score"].numpy(), "gt_label": i}
-        for i, item in enumerate(content)
+        {"pred_score": score.numpy(), "gt_label": i} for i, score in enumerate(batch)
     ]
     return [content, plain]
 

@@ -215,7 +215,8 @@ def test_an_array_has_one_owner_of_its_memory() -> None:
 @pytest.mark.parametrize("shape", [(-1,), (-3, -1), (3, 1.0), (2**62, 4)])
 def test_array_of_an_odd_shape(shape: Any) -> None:
     array = np.arange(3, dtype=np.int8)
-    function, args, state = array.__reduce__()[:3]
+    reduced: Any = array.__reduce__()
+    function, args, state = reduced[:3]
 
     class Odd:
         def __reduce__(self) -> Any:

@@ -25,6 +25,7 @@ _TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first", "include
 _PLAIN = ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "merge")
 _TAGS = frozenset(("!", *(f"tag:yaml.org,2002:{name}" for name in _PLAIN)))
 _LONGEST_CHAIN = 16
+_DEEPEST = 20
 # Aliases let a short file stand for a very long one. A text counts its characters and
 # what it takes besides; the largest file that ships counts half a million.
 _COST_OF_TEXT = 100
@@ -131,8 +132,11 @@ class _Reader:
 
     def read(self) -> list[ActionDescription]:
         try:
+            self._check_nesting()
             root = yaml.compose(self.text, Loader=_LOADER)
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
+        except DescriptionError:
+            raise
+        except (yaml.YAMLError, ValueError) as error:
             raise DescriptionError(f"{self.path} is no valid YAML: {error}") from error
         if not isinstance(root, yaml.MappingNode):
             raise DescriptionError(
@@ -160,6 +164,20 @@ class _Reader:
             for one in node.value if many else [node]:
                 classes = self._include(one, classes)
         return classes
+
+    def _check_nesting(self) -> None:
+        """Count brackets: the composer in C calls itself for each, without a limit."""
+        depth = 0
+        for event in yaml.parse(self.text, Loader=_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _DEEPEST:
+                raise DescriptionError(
+                    f"{self.path}: lists and mappings nested deeper than {_DEEPEST} "
+                    "(schema: docs/descriptions.md)"
+                )
 
     def _read_base(self, top: dict[str, yaml.Node]) -> list[ActionDescription]:
         base = self._read_other(top["base"], "base")
