@@ -62,6 +62,7 @@ def apply() -> tuple[str, ...]:
         repair_failed_import,
         allow_checkpoint_globals,
         check_downloaded_checkpoints,
+        guard_checkpoint_loader,
         # Last: it imports mmaction.models, which needs the others.
         extend_graph_layouts,
     )
@@ -327,6 +328,36 @@ def check_downloaded_checkpoints() -> bool:
     if load_url is None or isinstance(load_url, functools.partial):
         return False
     checkpoint.load_url = functools.partial(load_url, weights_only=True)
+    return True
+
+
+def guard_checkpoint_loader() -> bool:
+    """Names the file of a checkpoint that is refused, and lets nothing in it be run.
+
+    All that reads checkpoints through mmengine comes by ``CheckpointLoader``. What
+    torch says of a file that it refuses names no file and recommends to switch the
+    check off. And a ``meta['config']``, which mmcv 1 has written, would be run as the
+    code that a config is by ``Runner.resume``, to see how many GPUs it was meant for:
+    it is left out. Upstream: open-mmlab/mmengine 0.10.7, no release knows of it.
+
+    Returns:
+        Whether the mend was needed.
+    """
+    checkpoint: Any = importlib.import_module("mmengine.runner.checkpoint")
+    loader = checkpoint.CheckpointLoader
+    load = loader.load_checkpoint
+    if hasattr(load, "__wrapped__"):
+        return False
+
+    @functools.wraps(load)
+    def load_checkpoint(
+        filename: str, map_location: Any = None, logger: Any = "current"
+    ) -> Any:
+        guard: Any = importlib.import_module("gap_mmaction.utils.checkpoint_guard")
+        with guard.named_errors(filename):
+            return guard.check_content(load(filename, map_location, logger))
+
+    loader.load_checkpoint = staticmethod(load_checkpoint)
     return True
 
 

@@ -380,6 +380,39 @@ class TestCheckpoints:
             torch.load(file)
 
 
+class TestCheckpointLoader:
+    """Mend 4 as well: errors about checkpoints, and the code in old ones."""
+
+    def test_is_still_needed(self) -> None:
+        # Were it not for the mend, the text would be run.
+        source = inspect.getsource(Runner.resume)
+        assert re.search(
+            r"Config\.fromstring\(\s*checkpoint\['meta'\]\['config'\]", source
+        )
+
+    def test_the_file_is_named(self, tmp_path: Path) -> None:
+        assert not compat.guard_checkpoint_loader(), "the package has done it"
+        for name, content in (("text", b"abc"), ("empty", b""), ("zip", b"PK\x03\x04")):
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(pickle.UnpicklingError, match=f"{name}: refused"):
+                checkpoint.CheckpointLoader.load_checkpoint(str(tmp_path / name))
+        for content_ in ([1], {"state_dict": [1]}):
+            torch.save(content_, tmp_path / "list.pth")
+            with pytest.raises(
+                pickle.UnpicklingError,
+                match=r"list\.pth.*holds a list|state_dict is a list",
+            ):
+                checkpoint.CheckpointLoader.load_checkpoint(str(tmp_path / "list.pth"))
+        with pytest.raises(FileNotFoundError, match=r"none\.pth"):
+            checkpoint.CheckpointLoader.load_checkpoint(str(tmp_path / "none.pth"))
+
+    def test_a_config_in_it_is_left_out(self, tmp_path: Path) -> None:
+        file = tmp_path / "old.pth"
+        torch.save({"state_dict": {}, "meta": {"config": "1 / 0", "epoch": 3}}, file)
+        loaded = checkpoint.CheckpointLoader.load_checkpoint(str(file))
+        assert loaded["meta"] == {"epoch": 3}
+
+
 class TestDownloads:
     """Mend 4 again, for checkpoints that mmengine downloads."""
 

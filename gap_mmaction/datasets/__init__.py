@@ -1,7 +1,7 @@
 """Data sets and transforms."""
 
+from gap_mmaction.datasets.safe_pose_dataset import SafePoseDataset
 from gap_mmaction.datasets.seeded_dataset import SeededDataset
-from gap_mmaction.datasets.skeleton_dataset import SkeletonDataset
 from gap_mmaction.datasets.transforms import (
     CenterSkeleton,
     MinMaxNormalize3D,
@@ -16,8 +16,8 @@ __all__ = [
     "MinMaxNormalize3D",
     "RandomRotation3D",
     "RandomViewRotation",
+    "SafePoseDataset",
     "SampleSortedFrames",
     "SeededDataset",
-    "SkeletonDataset",
     "ValidCropResize",
 ]

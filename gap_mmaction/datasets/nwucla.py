@@ -8,10 +8,7 @@ train, view 3 tests.
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -20,6 +17,9 @@ from typing import Any
 import numpy as np
 
 from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.zip_source import open_zip, read_member
 
 ACTION_IDS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 """Action id in the file name of each class, in the order of the class indices."""
@@ -46,13 +46,8 @@ def list_sequences(source: str | PathLike[str]) -> list[str]:
     if path.is_dir():
         members = [file.relative_to(path).as_posix() for file in path.rglob("*.json")]
     elif path.is_file():
-        try:
-            with zipfile.ZipFile(path) as archive:
-                members = archive.namelist()
-        except zipfile.BadZipFile as error:
-            raise ValueError(
-                f"{path}: not a readable zip archive ({error}); download it again"
-            ) from error
+        with open_zip(path, "download it again") as archive:
+            members = archive.namelist()
     else:
         raise FileNotFoundError(
             f"{path}: neither a zip archive nor a folder; give the path of all_sqe.zip "
@@ -99,17 +94,10 @@ def read_sequences(
         for member in members:
             yield parse_sequence((path / member).read_bytes(), str(path / member))
         return
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path, "download it again") as archive:
         for member in members:
-            where = f"{path}: {member}"
-            try:
-                data = archive.read(member)
-            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-                raise ValueError(
-                    f"{where}: cannot be read from the archive ({error}); download "
-                    "the archive again"
-                ) from error
-            yield parse_sequence(data, where)
+            data = read_member(archive, member, "download the archive again")
+            yield parse_sequence(data, f"{path}: {member}")
 
 
 def parse_sequence(data: bytes, where: str) -> dict[str, Any]:
@@ -132,7 +120,7 @@ def parse_sequence(data: bytes, where: str) -> dict[str, Any]:
     name = _file_stem(where)
     label = label_of(name, where)
     try:
-        content = json.loads(data)
+        content = parse_json(data)
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
         raise ValueError(f"{where}: not json ({error}); restore the file") from error
     if not isinstance(content, dict):
@@ -144,12 +132,12 @@ def parse_sequence(data: bytes, where: str) -> dict[str, Any]:
         if key not in content:
             raise ValueError(
                 f"{where}: the key '{key}' is missing (there are: "
-                f"{', '.join(sorted(content)) or 'none'}); restore the file"
+                f"{brief(sorted(content))}); restore the file"
             )
-    if content["label"] != label + 1:
+    if type(content["label"]) is not int or content["label"] != label + 1:
         raise ValueError(
-            f"{where}: 'label' is {content['label']!r}, but the action id in the name "
-            f"means {label + 1}; one of them is wrong, restore the file"
+            f"{where}: 'label' is {brief(content['label'])}, but the action id in the "
+            f"name means {label + 1}; one of them is wrong, restore the file"
         )
     keypoint = read_keypoint(content["skeletons"], where)
     return {

@@ -147,7 +147,7 @@ def make_synthetic(
         repetitions: Sequences of each action by each performer.
 
     Returns:
-        Annotations as ``SkeletonDataset`` and ``PoseDataset`` read them: splits
+        Annotations as ``SafePoseDataset`` and ``PoseDataset`` read them: splits
         ``xsub_train`` and ``xsub_val``, ``keypoint`` float32 ``[1, T, 25, 3]``.
 
     Raises:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.restricted_pickle import load_restricted
 from gap_mmaction.utils.tensor_unpickler import TensorUnpickler
 
@@ -42,7 +43,7 @@ class ScoreFile:
         """Name a sample in a message."""
         if self.sample_ids is None:
             return f"sample {sample}"
-        return f"sample {sample} ('{self.sample_ids[sample]}')"
+        return f"sample {sample} ({brief(self.sample_ids[sample])})"
 
 
 def load_scores(path: str | PathLike[str]) -> ScoreFile:
@@ -74,7 +75,8 @@ def load_scores(path: str | PathLike[str]) -> ScoreFile:
             f"CHECKPOINT --dump {name}`"
         ) from None
     if not isinstance(content, list) or not content:
-        what = "an empty list" if content == [] else f"a {type(content).__name__}"
+        is_list = isinstance(content, list)
+        what = "an empty list" if is_list else f"a {type(content).__name__}"
         raise ValueError(
             f"{name}: holds {what}, not the scores of samples; write them with "
             "`tools/test.py CONFIG CHECKPOINT --dump FILE.pkl`"
@@ -138,14 +140,21 @@ def _get(item: Any, key: str, where: str, remedy: str) -> Any:
     if not isinstance(item, dict):
         raise ValueError(f"{where} is a {type(item).__name__}, not a dict")
     if item.get(key) is None:
-        raise ValueError(f"{where} has no '{key}' (only {sorted(item)}); {remedy}")
+        raise ValueError(f"{where} has no '{key}' (only {brief(list(item))}); {remedy}")
     return item[key]
+
+
+def _to_array(value: Any) -> np.ndarray | None:
+    try:
+        return np.asarray(value)
+    except (ValueError, OverflowError, RecursionError):  # lists of unequal length
+        return None
 
 
 def _score(item: Any, where: str) -> np.ndarray:
     remedy = "dump the results of a classification test"
     value = _get(item, "pred_score", where, remedy)
-    score = np.asarray(value) if isinstance(value, (list, np.ndarray)) else None
+    score = _to_array(value) if isinstance(value, (list, np.ndarray)) else None
     if score is None or score.dtype.kind not in "fiu" or score.ndim != 1:
         shape = "" if score is None else f" of shape {list(score.shape)}"
         raise ValueError(
@@ -158,10 +167,12 @@ def _score(item: Any, where: str) -> np.ndarray:
 
 def _label(item: Any, num_classes: int, where: str) -> int:
     remedy = "test on a split whose annotations have labels"
-    value = np.asarray(_get(item, "gt_label", where, remedy))
-    if value.size != 1 or value.dtype.kind not in "iu":
+    found = _get(item, "gt_label", where, remedy)
+    value = _to_array(found)
+    if value is None or value.size != 1 or value.dtype.kind not in "iu":
+        shown = found if value is None else value.tolist()
         raise ValueError(
-            f"{where}: 'gt_label' is {value.tolist()!r}, not one class; samples of "
+            f"{where}: 'gt_label' is {brief(shown)}, not one class; samples of "
             "several classes are not compared or fused here"
         )
     label = int(value.reshape(()))
@@ -181,7 +192,7 @@ def _ids(content: list[dict[str, Any]], name: str) -> list[str] | None:
             for i, sample in enumerate(ids):
                 if seen.setdefault(sample, i) != i:
                     raise ValueError(
-                        f"{name}: '{sample}' is there twice, as samples "
+                        f"{name}: {brief(sample)} is there twice, as samples "
                         f"{seen[sample]} and {i}"
                     )
             return [str(sample) for sample in ids]

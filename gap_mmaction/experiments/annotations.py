@@ -9,6 +9,7 @@ from typing import Any
 
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.restricted_pickle import load_annotations
+from gap_mmaction.utils.strict_json import parse_json
 
 
 class SplitSizes:
@@ -24,12 +25,12 @@ class SplitSizes:
         self._known: dict[str, dict[str, Any]] = {}
         if cache is not None and cache.is_file():
             try:
-                self._known = dict(json.loads(cache.read_text("utf-8")))
+                self._known = dict(parse_json(cache.read_text("utf-8")))
             except ValueError:
                 self._known = {}
 
     def get(self, path: Path, split: str | None) -> int:
-        """Count the samples of a split, as SkeletonDataset does.
+        """Count the samples of a split, as SafePoseDataset does.
 
         Args:
             path: The annotation file.

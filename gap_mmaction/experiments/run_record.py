@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.strict_json import parse_json
 
 from .run_config import RunConfig
 from .run_spec import RunSpec
@@ -98,7 +99,7 @@ class RunRecord:
             RunFolderError: If the file is none, or of another version.
         """
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = parse_json(path.read_text("utf-8"))
             if content.pop("format") != FORMAT or content["state"] not in STATES:
                 raise ValueError(f"not of the form {FORMAT}")
             return cls(**{item.name: content.pop(item.name) for item in fields(cls)})

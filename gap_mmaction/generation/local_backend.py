@@ -44,8 +44,12 @@ class LocalBackend:
         transformers = importlib.import_module("transformers")
         device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(model)
-            self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(model)
+            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
+                model, trust_remote_code=False
+            )
+            self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                model, trust_remote_code=False, weights_only=True
+            )
         except (OSError, ValueError) as error:
             raise GenerationError(
                 f"--model {model!r}: no language model can be read there ({error}); "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
+from gap_mmaction.utils.strict_json import parse_json
+
 from .backend import Reply
 from .question import Key, Question
 
@@ -72,7 +74,7 @@ class Record:
         Raises:
             ValueError: If the line is no record.
         """
-        content = json.loads(line)
+        content = parse_json(line)
         if not isinstance(content, dict):
             raise ValueError("it is no JSON object")
         for field in fields(cls):

@@ -10,6 +10,7 @@ name is refused.
 from __future__ import annotations
 
 import io
+import mmap
 import pickle
 import re
 from os import PathLike, fspath
@@ -17,18 +18,49 @@ from typing import Any, BinaryIO, Callable
 
 import numpy as np
 
-_ALLOWED_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US]\d+)")
+from .pickle_scan import scan_pickle
+
+_ALLOWED_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
 _NEW_ARRAY_ARGS = 3
+_LATIN1 = ("latin1", "latin-1")
+_KEYS = (str, bytes, int, float, np.generic)
+_DEEPEST = 100
+
+
+class AllowedName:
+    """What a name in a file resolves to: it can be called, and nothing else.
+
+    The opcode BUILD sets attributes of whatever stands before it, functions and
+    classes included, and would leave them changed for all files that come after.
+
+    Args:
+        function: What is called.
+    """
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the function."""
+        return self._function(*args)
+
+    def __setstate__(self, state: Any) -> None:
+        """Refuse the opcode BUILD."""
+        raise pickle.UnpicklingError("a change of what a name stands for")
 
 
 class _DtypeStandIn:
     """Takes the place of ``numpy.dtype`` while a file is being read."""
 
+    __slots__ = ("dtype",)
+
     def __init__(self, spec: str, align: bool = False, copy: bool = False) -> None:
         if not isinstance(spec, str) or not _ALLOWED_DTYPE.fullmatch(spec):
             raise pickle.UnpicklingError(
-                f"an array of dtype {spec!r}; only bool, integer, float and string "
-                "arrays are read"
+                f"an array of dtype {str(spec)[:40]!r}; only bool, integer, float and "
+                "string arrays are read"
             )
         self.dtype = np.dtype(spec)
 
@@ -42,20 +74,36 @@ class _DtypeStandIn:
         self.dtype = self.dtype.newbyteorder(byte_order)
 
 
-class _ArrayStandIn(np.ndarray):
-    """An array whose state is checked before numpy sees it."""
+class _ArrayStandIn:
+    """Takes the place of an array until the whole file has been read.
+
+    It is no array itself: numpy would let the state of one be set while another one
+    shares its memory.
+    """
+
+    __slots__ = ("array",)
+
+    def __init__(self) -> None:
+        self.array: np.ndarray | None = None
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Fill the array from ``(version, shape, dtype, fortran order, bytes)``."""
-        version, shape, dtype, is_fortran, data = state
-        super().__setstate__((version, shape, _real_dtype(dtype), is_fortran, data))
+        """Make the array of ``(version, shape, dtype, fortran order, bytes)``."""
+        _, shape, dtype, is_fortran, data = state
+        array = _make_array(data, dtype, shape, "F" if is_fortran else "C")
+        # As numpy does here, but not in _frombuffer.
+        self.array = array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-class _NdarrayName:
-    """What ``numpy.ndarray`` resolves to: a word to be passed on, not a call."""
-
-    def __new__(cls, *args: Any) -> _NdarrayName:
-        raise pickle.UnpicklingError("a direct call of numpy.ndarray")
+def _make_array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+    kind = _real_dtype(dtype)
+    if not isinstance(data, (bytes, bytearray)):
+        raise pickle.UnpicklingError("an array of something else than bytes")
+    # reshape would take a length of -1.
+    if not all(isinstance(length, int) and length >= 0 for length in shape):
+        raise pickle.UnpicklingError("an array of a negative or odd shape")
+    flat = np.frombuffer(data, kind) if data else np.empty(0, kind)
+    # A copy, because an array over immutable bytes could not be written to.
+    return flat.copy().reshape(shape, order="F" if order == "F" else "C")
 
 
 def _real_dtype(dtype: Any) -> np.dtype[Any]:
@@ -64,45 +112,80 @@ def _real_dtype(dtype: Any) -> np.dtype[Any]:
     return dtype.dtype
 
 
+def _refuse_call(*args: Any) -> Any:
+    raise pickle.UnpicklingError("a direct call of numpy.ndarray")
+
+
+# A word to be passed on, not a call.
+_NDARRAY = AllowedName(_refuse_call)
+
+
 def _reconstruct(*args: Any) -> _ArrayStandIn:
     """Stand in for ``numpy.core.multiarray._reconstruct``."""
-    if len(args) != _NEW_ARRAY_ARGS or args[0] is not _NdarrayName:
+    if len(args) != _NEW_ARRAY_ARGS or args[0] is not _NDARRAY:
         raise pickle.UnpicklingError("an array subclass, which is not read")
-    return _ArrayStandIn((0,), dtype=np.int8)
+    return _ArrayStandIn()
 
 
 def _scalar(dtype: Any, data: bytes) -> Any:
     """Stand in for ``numpy.core.multiarray.scalar``."""
-    return np.frombuffer(data, dtype=_real_dtype(dtype), count=1)[0]
+    return _make_array(data, dtype, (1,), "C")[0]
 
 
 def _frombuffer(data: Any, dtype: Any, shape: tuple[int, ...], order: str) -> Any:
     """Stand in for ``numpy.core.numeric._frombuffer`` (pickle protocol 5)."""
-    flat = np.frombuffer(data, dtype=_real_dtype(dtype))
-    # A copy, because an array over immutable bytes could not be written to.
-    return flat.copy().reshape(shape, order="F" if order == "F" else "C")
+    return _make_array(data, dtype, shape, order)
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
     """Stand in for ``_codecs.encode``, the way protocol 2 spells bytes."""
-    if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"the codec {encoding!r}, which is not used")
+    if encoding not in _LATIN1 or not isinstance(text, str):
+        raise pickle.UnpicklingError(
+            f"the codec {str(encoding)[:40]!r}, which is not used"
+        )
     return text.encode("latin1")
 
 
-def _allowed_globals() -> dict[tuple[str, str], Callable[..., Any]]:
-    table: dict[tuple[str, str], Callable[..., Any]] = {
-        ("_codecs", "encode"): _encode,
-        ("numpy", "dtype"): _DtypeStandIn,
-        ("numpy", "ndarray"): _NdarrayName,
+def _make_bytes() -> bytes:
+    """Stand in for ``bytes``, which a number would give that many zeros."""
+    return b""
+
+
+def _make_bytearray(data: bytes | str = b"", encoding: str = "latin1") -> bytearray:
+    """Stand in for ``bytearray``, as ``_make_bytes``."""
+    if isinstance(data, str):
+        data = _encode(data, encoding)
+    if not isinstance(data, bytes):
+        raise pickle.UnpicklingError("bytes made of something else")
+    return bytearray(data)
+
+
+def _maker(kind: type) -> Callable[..., Any]:
+    """Stand in for a container: it is made of another one."""
+
+    def make(*args: Any) -> Any:
+        if not all(isinstance(arg, (list, tuple, dict)) for arg in args):
+            raise pickle.UnpicklingError(f"a {kind.__name__} of no container")
+        return kind(*args)
+
+    return make
+
+
+def _allowed_globals() -> dict[tuple[str, str], AllowedName]:
+    table: dict[tuple[str, str], AllowedName] = {
+        ("_codecs", "encode"): AllowedName(_encode),
+        ("numpy", "dtype"): AllowedName(_DtypeStandIn),
+        ("numpy", "ndarray"): _NDARRAY,
     }
     for core in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
-        table[(f"{core}.multiarray", "_reconstruct")] = _reconstruct
-        table[(f"{core}.multiarray", "scalar")] = _scalar
-        table[(f"{core}.numeric", "_frombuffer")] = _frombuffer
+        table[(f"{core}.multiarray", "_reconstruct")] = AllowedName(_reconstruct)
+        table[(f"{core}.multiarray", "scalar")] = AllowedName(_scalar)
+        table[(f"{core}.numeric", "_frombuffer")] = AllowedName(_frombuffer)
     for builtins in ("builtins", "__builtin__"):  # Python 3 and Python 2
-        for kind in (set, frozenset, list, tuple, dict, bytes, bytearray):
-            table[(builtins, kind.__name__)] = kind
+        for kind in (set, frozenset, list, tuple, dict):
+            table[(builtins, kind.__name__)] = AllowedName(_maker(kind))
+        table[(builtins, "bytes")] = AllowedName(_make_bytes)
+        table[(builtins, "bytearray")] = AllowedName(_make_bytearray)
     return table
 
 
@@ -139,22 +222,79 @@ class RestrictedUnpickler(pickle.Unpickler):
             ) from None
 
 
-def _plain(value: Any, seen: dict[int, Any]) -> Any:
-    """Turn stand-ins into what they stand for, in place where possible."""
-    if isinstance(value, _ArrayStandIn):
-        return value.view(np.ndarray)
-    if isinstance(value, _DtypeStandIn):
-        return value.dtype
-    if isinstance(value, (dict, list)):
-        if id(value) not in seen:
-            seen[id(value)] = value
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, item in list(items):
-                value[key] = _plain(item, seen)
-        return value
-    if isinstance(value, tuple):
-        return tuple(_plain(item, seen) for item in value)
-    return value
+class _Finisher:
+    """Turns stand-ins into what they stand for, in place where possible.
+
+    What has been turned is kept by its id, together with the object, so that no other
+    one gets that id. A tuple that holds another one twice, and so on fifty times, is
+    gone through once and not 2**50 times.
+    """
+
+    def __init__(self) -> None:
+        # The object, what it became, and how deep it is nested.
+        self._seen: dict[int, tuple[Any, Any, int]] = {}
+
+    def finish(self, value: Any) -> Any:
+        """Turn a value with all that is in it."""
+        return self._finish(value)[0]
+
+    def _finish(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, _ArrayStandIn):
+            if value.array is None:
+                raise pickle.UnpicklingError("an array without numbers")
+            return value.array, 0
+        if isinstance(value, _DtypeStandIn):
+            return value.dtype, 0
+        if isinstance(value, AllowedName):
+            raise pickle.UnpicklingError("a name that is not called")
+        if not isinstance(value, (dict, list, tuple, set, frozenset)):
+            return value, 0
+        if id(value) in self._seen:
+            return self._seen[id(value)][1:]
+        # For a list that holds itself.
+        self._seen[id(value)] = (value, value, 0)
+        result, depth = self._finish_container(value)
+        if depth > _DEEPEST:
+            raise pickle.UnpicklingError(f"containers nested deeper than {_DEEPEST}")
+        self._seen[id(value)] = (value, result, depth)
+        return result, depth
+
+    def _finish_container(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, (dict, set, frozenset)) and not all(
+            key is None or isinstance(key, _KEYS) for key in value
+        ):
+            raise pickle.UnpicklingError("a key that is neither text nor number")
+        if isinstance(value, (set, frozenset)):
+            return value, 1
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        depth = 0
+        changed: dict[Any, Any] = {}
+        for key in keys:
+            item, below = self._finish(value[key])
+            depth = max(depth, below)
+            if item is not value[key]:
+                changed[key] = item
+        if not changed:
+            return value, depth + 1
+        if isinstance(value, tuple):
+            items = (changed.get(key, item) for key, item in enumerate(value))
+            return tuple(items), depth + 1
+        for key, item in changed.items():
+            value[key] = item
+        return value, depth + 1
+
+
+def _scan(stream: BinaryIO) -> None:
+    """Look at the opcodes of the pickle that a stream stands before."""
+    if isinstance(stream, io.BytesIO):
+        scan_pickle(stream.getvalue(), stream.tell())
+        return
+    try:
+        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError:  # of an empty file
+        raise pickle.UnpicklingError("it is empty") from None
+    with content:
+        scan_pickle(content, stream.tell())
 
 
 def load_restricted(
@@ -176,7 +316,8 @@ def load_restricted(
         pickle.UnpicklingError: If the file asks for anything else, or is broken.
     """
     try:
-        return _plain(unpickler(stream).load(), {})
+        _scan(stream)
+        return _Finisher().finish(unpickler(stream).load())
     except pickle.UnpicklingError as error:
         raise pickle.UnpicklingError(
             f"{name}: refused or unreadable: {error}. {unpickler.remedy}."
@@ -184,7 +325,9 @@ def load_restricted(
     except (
         ArithmeticError,
         AttributeError,
+        BufferError,
         EOFError,
+        ImportError,
         LookupError,
         MemoryError,
         RecursionError,

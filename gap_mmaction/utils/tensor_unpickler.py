@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from .restricted_pickle import RestrictedUnpickler
+from .pickle_scan import scan_pickle
+from .restricted_pickle import AllowedName, RestrictedUnpickler
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -34,13 +35,21 @@ _STORAGES = {
     "BoolStorage": "?",
 }
 _LENGTH_BYTES = 8
+_NUM_PARTS = 5
+_MOST_AXES = 32
 
 
 class _Storage:
     """The numbers of a tensor, flat."""
 
+    __slots__ = ("values",)
+
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
+
+    def __setstate__(self, state: Any) -> None:
+        """Refuse the opcode BUILD, which could put other numbers here."""
+        raise pickle.UnpicklingError("a change of a tensor's numbers")
 
 
 class _StorageUnpickler(pickle.Unpickler):
@@ -57,11 +66,18 @@ class _StorageUnpickler(pickle.Unpickler):
         return identifier
 
 
+def _load_part(stream: io.BytesIO, data: bytes) -> Any:
+    scan_pickle(data, stream.tell())
+    return _StorageUnpickler(stream).load()
+
+
 def _load_storage(data: bytes) -> _Storage:
     """Stand in for ``torch.storage._load_from_bytes``."""
+    if not isinstance(data, bytes):
+        raise pickle.UnpicklingError("a tensor of something else than bytes")
     stream = io.BytesIO(data)
     magic, protocol, system, head, keys = (
-        _StorageUnpickler(stream).load() for _ in range(5)
+        _load_part(stream, data) for _ in range(_NUM_PARTS)
     )
     if (magic, protocol) != (_MAGIC, _PROTOCOL):
         raise pickle.UnpicklingError("a tensor in a format that is not known")
@@ -97,6 +113,8 @@ def _rebuild_tensor(
     numbers = (offset, *size, *stride)
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise pickle.UnpicklingError("a tensor of a negative or odd shape")
+    if len(size) > _MOST_AXES:
+        raise pickle.UnpicklingError("a tensor of too many axes")
     count = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
     available = len(storage.values)
@@ -111,14 +129,19 @@ def _rebuild_tensor(
     ).copy()
 
 
+def _make_ordered() -> OrderedDict[Any, Any]:
+    """Stand in for ``OrderedDict``, which torch has as a tensor's empty hooks."""
+    return OrderedDict()
+
+
 class TensorUnpickler(RestrictedUnpickler):
     """Reads dense torch tensors too, as numpy arrays."""
 
     allowed = {  # noqa: RUF012 (as in the base class)
         **RestrictedUnpickler.allowed,
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-        ("torch.storage", "_load_from_bytes"): _load_storage,
+        ("collections", "OrderedDict"): AllowedName(_make_ordered),
+        ("torch._utils", "_rebuild_tensor_v2"): AllowedName(_rebuild_tensor),
+        ("torch.storage", "_load_from_bytes"): AllowedName(_load_storage),
     }
     kind = "results"
     remedy = (

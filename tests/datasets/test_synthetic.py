@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.synthetic import (
     FRAMES,
     act,
@@ -183,7 +183,7 @@ def test_written_file_is_a_data_set(tmp_path: Path) -> None:
     path = tmp_path / "new" / "synthetic.pkl"
     write_synthetic(path, num_performers=2, num_train_performers=1, repetitions=1)
     for split in ("xsub_train", "xsub_val"):
-        dataset = SkeletonDataset(
+        dataset = SafePoseDataset(
             str(path), [], split=split, layout=LAYOUT, num_classes=len(ACTIONS)
         )
         assert len(dataset) == len(ACTIONS)

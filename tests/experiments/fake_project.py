@@ -24,13 +24,13 @@ train_dataloader = dict(
     dataset=dict(
         type="RepeatDataset",
         times=2,
-        dataset=dict(type="SkeletonDataset", ann_file="nwucla.pkl",
+        dataset=dict(type="SafePoseDataset", ann_file="nwucla.pkl",
                      split="xview_train"),
     ),
 )
 val_dataloader = dict(
     batch_size=4,
-    dataset=dict(type="SkeletonDataset", ann_file="nwucla.pkl", split="xview_val"),
+    dataset=dict(type="SafePoseDataset", ann_file="nwucla.pkl", split="xview_val"),
 )
 test_dataloader = val_dataloader
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=20, val_interval=5)

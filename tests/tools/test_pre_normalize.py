@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.transforms import FastPreNormalize3D
 from gap_mmaction.utils.atomic_pickle import write_annotations
 from gap_mmaction.utils.restricted_pickle import load_annotations
@@ -51,7 +51,7 @@ def source(tmp_path: Path) -> Path:
 
 def _samples(path: Path, **kwargs: Any) -> list[dict[str, Any]]:
     pipeline = [dict(type="FastPreNormalize3D", **kwargs)]
-    dataset = SkeletonDataset(str(path), pipeline, split="train")
+    dataset = SafePoseDataset(str(path), pipeline, split="train")
     return [dataset[i] for i in range(len(dataset))]
 
 

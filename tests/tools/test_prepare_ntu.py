@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.chunk import Chunk
 from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
 from gap_mmaction.datasets.ntu.generated import format_skeleton, make_recording
@@ -114,7 +114,7 @@ def test_annotation_file(
         "11 frames or fewer",
     )
 
-    dataset = SkeletonDataset(
+    dataset = SafePoseDataset(
         str(out), [], split="xview_val", layout="nturgb+d", num_classes=60
     )
     assert len(dataset) == 6

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.nwucla import ACTION_IDS
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
@@ -89,7 +89,7 @@ def test_zip(
     assert ["all", "20", "10"] in rows
     assert "full data set has 1,020" in printed.err
 
-    dataset = SkeletonDataset(
+    dataset = SafePoseDataset(
         str(out), [], split="xview_val", layout="nw-ucla", num_classes=10
     )
     assert len(dataset) == 10
@@ -240,3 +240,50 @@ def test_the_real_archive(shared: Path, tmp_path: Path) -> None:
         assert content["split"][f"xview_{part}"] == sorted(names)
         assert [found[n]["label"] for n in names] == expected[f"{part}_labels"]
         assert [found[n]["total_frames"] for n in names] == expected[f"{part}_lengths"]
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_when_damaged(
+    kind: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "all_sqe.zip"
+    with zipfile.ZipFile(source, "w", kind) as archive:
+        archive.writestr("a01_s01_e00_v01.json", json.dumps(sequence("a01")))
+    data = bytearray(source.read_bytes())
+    data[60:90] = b"\xff" * 30
+    source.write_bytes(data)
+    assert TOOL.main([str(source), str(tmp_path / "out.pkl")]) == 1
+    error = capsys.readouterr().err
+    assert f"{source}: a01_s01_e00_v01.json: cannot be read" in error
+
+
+def test_a_file_that_would_fill_the_memory(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**5)
+    source = tmp_path / "all_sqe.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a01_s01_e00_v01.json", " " * 10**6)
+    assert source.stat().st_size < 10**4
+    assert TOOL.main([str(source), str(tmp_path / "out.pkl")]) == 1
+    assert "would take 1,000,000 bytes unpacked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 10**5, "nested too deeply"),
+        ('{"label": true, "skeletons": []}', "'label' is True"),
+        ('{"label": 1.0, "skeletons": []}', "'label' is 1.0"),
+    ],
+)
+def test_odd_json(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_zip(tmp_path / "all_sqe.zip", {"a01_s01_e00_v01": text})
+    assert TOOL.main([str(source), str(tmp_path / "out.pkl")]) == 1
+    error = capsys.readouterr().err
+    assert "a01_s01_e00_v01.json" in error
+    assert message in error

@@ -156,3 +156,93 @@ def test_truncated() -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pkl.*ann_file"):
         load_annotations(tmp_path / "none.pkl")
+
+
+def test_an_index_beyond_the_file_takes_no_memory() -> None:
+    # The unpickler would make room for 2**28 objects.
+    data = b"\x80\x02Nr\xff\xff\xff\x0f."
+    with pytest.raises(pickle.UnpicklingError, match=r"the number 268435455"):
+        loads_annotations(data)
+    with pytest.raises(pickle.UnpicklingError, match=r"the number 999999999"):
+        loads_annotations(b"Np999999999\n.")
+    assert loads_annotations(b"\x80\x02]r\x01\x00\x00\x00h\x01a.")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_number_of_bytes_is_refused(kind: type) -> None:
+    with pytest.raises(pickle.UnpicklingError):
+        loads_annotations(pickle.dumps(Call(kind, 10**12)))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_bytearrays(protocol: int) -> None:
+    for value in (bytearray(b"ab"), bytearray()):
+        assert same(loads_annotations(pickle.dumps(value, protocol)), value)
+    # As Python 2 and early 3 wrote them.
+    assert loads_annotations(pickle.dumps(Call(bytearray, "a\xff", "latin-1"))) == (
+        bytearray(b"a\xff")
+    )
+
+
+@pytest.mark.parametrize("name", ["_codecs\nencode", "numpy\nndarray", "numpy\ndtype"])
+def test_what_names_stand_for_cannot_be_changed(name: str) -> None:
+    state = pickle.dumps((None, {"__defaults__": (1,)}), protocol=2)[2:-1]
+    data = b"\x80\x02c" + name.encode() + b"\n" + state + b"b."
+    with pytest.raises(pickle.UnpicklingError, match="a change of what a name"):
+        loads_annotations(data)
+    with pytest.raises(pickle.UnpicklingError, match="a name that is not called"):
+        loads_annotations(b"\x80\x02c" + name.encode() + b"\n.")
+
+
+def test_tuples_of_the_same_tuples_are_gone_through_once() -> None:
+    value: Any = (np.zeros(1),)
+    for _ in range(80):
+        value = (value, value)
+    read = loads_annotations(pickle.dumps(value))
+    for _ in range(80):
+        assert read[0] is read[1]
+        read = read[0]
+    assert same(read, (np.zeros(1),))
+
+
+def test_an_array_has_one_owner_of_its_memory() -> None:
+    # numpy would free what a row of it still looks at.
+    rows = Call(list, np.zeros((2, 3)))
+    with pytest.raises(pickle.UnpicklingError, match="a list of no container"):
+        loads_annotations(pickle.dumps(rows))
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-3, -1), (3, 1.0), (2**62, 4)])
+def test_array_of_an_odd_shape(shape: Any) -> None:
+    array = np.arange(3, dtype=np.int8)
+    reduced: Any = array.__reduce__()
+    function, args, state = reduced[:3]
+
+    class Odd:
+        def __reduce__(self) -> Any:
+            return function, args, (state[0], shape, *state[2:])
+
+    with pytest.raises(pickle.UnpicklingError):
+        loads_annotations(pickle.dumps(Odd()))
+
+
+def test_deep_nesting_is_refused() -> None:
+    value: Any = []
+    chain = [value]
+    for _ in range(200):
+        value = [value]
+        chain.append(value)
+    # In the second, each is met by itself before it is met in the next one.
+    for content in (value, chain):
+        with pytest.raises(pickle.UnpicklingError, match="nested deeper than 100"):
+            loads_annotations(pickle.dumps(content))
+    loop: list[Any] = []
+    loop.append(loop)
+    read = loads_annotations(pickle.dumps(loop))
+    assert read[0] is read
+
+
+@pytest.mark.parametrize("value", [{(1, 2): 3}, {frozenset((1,))}, {("a",)}])
+def test_keys_are_texts_and_numbers(value: Any) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="a key that is neither"):
+        loads_annotations(pickle.dumps(value))

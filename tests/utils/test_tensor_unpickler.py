@@ -116,3 +116,23 @@ def test_truncated() -> None:
     for end in range(0, len(data) - 1, 11):
         with pytest.raises(pickle.UnpicklingError):
             loads(data[:end])
+
+
+def test_a_storage_cannot_be_changed() -> None:
+    # (1000, 0) numbers take no memory, and 1000 rows would be read from there.
+    class Changed:
+        def __reduce__(self) -> Any:
+            storage = torch.zeros(4).untyped_storage()
+            data = torch.storage.TypedStorage(
+                wrap_storage=storage, dtype=torch.float32, _internal=True
+            ).__reduce__()
+            return (*data, (None, {"values": np.zeros((1000, 0))}))
+
+    with pytest.raises(pickle.UnpicklingError, match="a change of a tensor's numbers"):
+        loads(pickle.dumps(Changed()))
+
+
+def test_an_index_beyond_a_storages_head_takes_no_memory() -> None:
+    head = b"\x80\x02Nr\xff\xff\xff\x0f."
+    with pytest.raises(pickle.UnpicklingError, match="the number 268435455"):
+        loads(pickle.dumps(Call(torch.storage._load_from_bytes, head)))

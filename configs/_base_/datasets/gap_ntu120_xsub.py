@@ -7,7 +7,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
-        type="SkeletonDataset",
+        type="SafePoseDataset",
         ann_file="data/skeleton/ntu120_3d.pkl",
         layout="nturgb+d",
         num_classes=120,
@@ -28,7 +28,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
-        type="SkeletonDataset",
+        type="SafePoseDataset",
         ann_file="data/skeleton/ntu120_3d.pkl",
         layout="nturgb+d",
         num_classes=120,

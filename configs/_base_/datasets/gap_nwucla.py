@@ -8,7 +8,7 @@ train_dataloader = dict(
         type="RepeatDataset",
         times=5,
         dataset=dict(
-            type="SkeletonDataset",
+            type="SafePoseDataset",
             ann_file="data/nwucla.pkl",
             layout="nw-ucla",
             num_classes=10,
@@ -31,7 +31,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
-        type="SkeletonDataset",
+        type="SafePoseDataset",
         ann_file="data/nwucla.pkl",
         layout="nw-ucla",
         num_classes=10,

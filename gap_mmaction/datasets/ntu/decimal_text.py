@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gap_mmaction.utils.brief import brief
+
 _WIDTH = 16
 PADDING = b" " * (_WIDTH + 1)
 """What the text given to :func:`parse_decimals` has to begin with."""
@@ -30,7 +32,7 @@ class DecimalError(ValueError):
     """
 
     def __init__(self, index: int, token: str) -> None:
-        super().__init__(f"{token!r} is not a number")
+        super().__init__(f"{brief(token)} is not a number")
         self.index = index
         self.token = token
 

@@ -7,6 +7,7 @@ for each joint, of which the first three are x, y and z in metres.
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
 
 import numpy as np
@@ -26,6 +27,7 @@ _JOINT_FIELDS = 12
 _AXES = 3
 _MOST_DIGITS = 18
 _SPACE, _NEWLINE = 32, 10
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
 def parse_skeleton(data: bytes, where: str) -> RawSequence:
@@ -152,7 +154,12 @@ def _parse_joints(
             _check_joint(line, line_of(row), where)
         text = PADDING + b"\n".join(b" ".join(line.split()) for line in lines) + b"\n"
         separators = _find_separators(text)
-        assert separators is not None
+        if separators is None:
+            row = next(row for row, line in enumerate(lines) if _CONTROL.search(line))
+            raise ValueError(
+                f"{where}, line {line_of(row) + 1}: a control character among the "
+                f"numbers ({_quote(lines[row])}); {_REMEDY}"
+            )
     end = separators[:, :_AXES]
     start = np.empty_like(end)
     start[0, 0] = len(PADDING)
@@ -188,10 +195,13 @@ def _find_separators(text: bytes) -> npt.NDArray[np.int64] | None:
     if len(found) % _JOINT_FIELDS or found[0] == len(PADDING):
         return None
     separators = found.reshape(-1, _JOINT_FIELDS)
-    is_newline = codes[separators] == _NEWLINE
+    blanks = codes[separators]
+    is_newline = blanks == _NEWLINE
     if (
         not is_newline[:, -1].all()
         or np.count_nonzero(is_newline) != len(separators)
+        # Other control characters are none: one may be a digit that lost a bit.
+        or np.count_nonzero(blanks == _SPACE) != blanks.size - len(separators)
         or (found[1:] - found[:-1] == 1).any()
     ):
         return None

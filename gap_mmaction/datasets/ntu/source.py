@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,10 +11,15 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from gap_mmaction.datasets.ntu.sample_name import SampleName
+from gap_mmaction.utils.zip_source import open_zip, read_member
 
 _SUFFIX = ".skeleton"
 _MOST_SHOWN = 10
 _OPEN_ARCHIVES = 4
+_REMEDY = (
+    f"give a folder or a zip archive of {_SUFFIX} files, and download an archive again "
+    "if it is broken"
+)
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,9 @@ class SkeletonFile:
         if os.path.isdir(self.source):
             with open(os.path.join(self.source, self.member), "rb") as stream:
                 return stream.read()
-        try:
-            return _open_archive(self.source, os.getpid()).read(self.member)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            KeyError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
-            raise ValueError(
-                f"{self}: cannot be read from the archive ({error}); download the "
-                "archive again, or unpack it and give the folder"
-            ) from error
+        archive = _open_archive(self.source, os.getpid())
+        remedy = "download the archive again, or unpack it and give the folder"
+        return read_member(archive, self.member, remedy)
 
 
 def list_files(sources: Sequence[str | PathLike[str]]) -> list[SkeletonFile]:
@@ -144,14 +137,8 @@ def _list_source(path: Path) -> list[tuple[str, str]]:
             f"{path}: neither a folder nor a zip archive; give the path of the NTU "
             "RGB+D skeletons"
         )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise ValueError(
-            f"{path}: not a readable zip archive ({error}); give a folder or a zip "
-            f"archive of {_SUFFIX} files, and download an archive again if it is broken"
-        ) from error
+    with open_zip(path, _REMEDY) as archive:
+        infos = archive.infolist()
     return [
         (info.filename, f"{info.file_size} {info.CRC:08x}")
         for info in infos
@@ -176,7 +163,7 @@ def _is_skeleton(name: str) -> bool:
 @lru_cache(maxsize=_OPEN_ARCHIVES)
 def _open_archive(path: str, process: int) -> zipfile.ZipFile:
     """Open once per process: forked ones share, and move, a position in the file."""
-    return zipfile.ZipFile(path)
+    return open_zip(path, _REMEDY)
 
 
 def _name_of(file: SkeletonFile) -> str:

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import yaml
 
+from gap_mmaction.utils.brief import brief
+
 SCHEMA = "gap-descriptions/1"
 
 PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
@@ -16,7 +18,18 @@ PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
 
 # The same in C, where PyYAML was built with it: a tenth of the time.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MOST_DIGITS = 9
 _TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first", "include"))
+
+
+_PLAIN = ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "merge")
+_TAGS = frozenset(("!", *(f"tag:yaml.org,2002:{name}" for name in _PLAIN)))
+_LONGEST_CHAIN = 16
+_DEEPEST = 20
+# Aliases let a short file stand for a very long one. A text counts its characters and
+# what it takes besides; the largest file that ships counts half a million.
+_COST_OF_TEXT = 100
+_LARGEST_AMOUNT = 10**8
 
 
 class DescriptionError(ValueError):
@@ -63,13 +76,26 @@ def load_descriptions(
         DescriptionError: If it breaks the schema; the message names file, line, class
             and field.
     """
-    return _load(Path(path), (), include)
+    return _load(Path(path), (), include, {})
 
 
 def _load(
-    path: Path, dependents: tuple[Path, ...], include: bool
+    path: Path, dependents: tuple[Path, ...], include: bool, known: _Known
 ) -> list[ActionDescription]:
-    """Read a file that others, ``dependents``, name as their base."""
+    """Read a file that others, ``dependents``, name as their base.
+
+    A file that is named again is not read again: each of twenty files may name the
+    next one twice.
+    """
+    place = path.resolve()
+    if place not in known:
+        known[place] = _read(path, dependents, include, known)
+    return known[place]
+
+
+def _read(
+    path: Path, dependents: tuple[Path, ...], include: bool, known: _Known
+) -> list[ActionDescription]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -80,24 +106,37 @@ def _load(
         ) from None
     except UnicodeDecodeError as error:
         raise DescriptionError(f"{path} is no UTF-8 text: {error}") from error
-    return _Reader(path, text, dependents, include).read()
+    return _Reader(path, text, dependents, include, known).read()
+
+
+_Known = dict[Path, list[ActionDescription]]
 
 
 class _Reader:
     """Walks a file's YAML nodes, which know their lines."""
 
     def __init__(
-        self, path: Path, text: str, dependents: tuple[Path, ...], include: bool
+        self,
+        path: Path,
+        text: str,
+        dependents: tuple[Path, ...],
+        include: bool,
+        known: _Known,
     ) -> None:
         self.path = path
         self.text = text
         self.include = include
         self.chain = (*dependents, path.resolve())
+        self.known = known
+        self.amount = 0
 
     def read(self) -> list[ActionDescription]:
         try:
+            self._check_nesting()
             root = yaml.compose(self.text, Loader=_LOADER)
-        except yaml.YAMLError as error:
+        except DescriptionError:
+            raise
+        except (yaml.YAMLError, ValueError) as error:
             raise DescriptionError(f"{self.path} is no valid YAML: {error}") from error
         if not isinstance(root, yaml.MappingNode):
             raise DescriptionError(
@@ -106,7 +145,9 @@ class _Reader:
         top = dict(self._pairs(root))
         for node, _ in root.value:
             if node.value not in _TOP_KEYS:
-                self._fail(node, f"unknown key {node.value!r}, use {sorted(_TOP_KEYS)}")
+                self._fail(
+                    node, f"unknown key {brief(node.value)}, use {sorted(_TOP_KEYS)}"
+                )
         if "schema" not in top or self._string(top["schema"], "schema") != SCHEMA:
             self._fail(top.get("schema", root), f"`schema` must be {SCHEMA!r}")
         if ("base" in top) == ("classes" in top):
@@ -124,27 +165,49 @@ class _Reader:
                 classes = self._include(one, classes)
         return classes
 
+    def _check_nesting(self) -> None:
+        """Count brackets: the composer in C calls itself for each, without a limit."""
+        depth = 0
+        for event in yaml.parse(self.text, Loader=_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _DEEPEST:
+                raise DescriptionError(
+                    f"{self.path}: lists and mappings nested deeper than {_DEEPEST} "
+                    "(schema: docs/descriptions.md)"
+                )
+
     def _read_base(self, top: dict[str, yaml.Node]) -> list[ActionDescription]:
         base = self._read_other(top["base"], "base")
         if "first" not in top:
             return base
         value = self._string(top["first"], "first")
-        if not value.isdigit() or not 1 <= int(value) <= len(base):
+        # Digits of other scripts, and more of them than Python reads.
+        is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+        if not is_number or not 1 <= int(value) <= len(base):
             name = self._string(top["base"], "base")
             self._fail(
                 top["first"],
-                f"`first` is {value!r}, {name} has {len(base)} classes",
+                f"`first` is {brief(value)}, {name} has {len(base)} classes",
             )
         return base[: int(value)]
 
     def _read_other(self, node: yaml.Node, key: str) -> list[ActionDescription]:
         name = self._string(node, key)
         path = self.path.parent / name
-        if not path.is_file():
-            self._fail(node, f"there is no file {str(path)!r}, the `{key}`")
+        try:
+            is_there = path.is_file()
+        except OSError:  # a name that is too long
+            is_there = False
+        if not is_there:
+            self._fail(node, f"there is no file {brief(str(path))}, the `{key}`")
         if path.resolve() in self.chain:
             self._fail(node, f"{name!r} is based on this file itself")
-        return _load(path, self.chain, self.include)
+        if len(self.chain) > _LONGEST_CHAIN:
+            self._fail(node, f"a chain of more than {_LONGEST_CHAIN} files")
+        return _load(path, self.chain, self.include, self.known)
 
     def _include(
         self, node: yaml.Node, classes: list[ActionDescription]
@@ -195,7 +258,13 @@ class _Reader:
             self._fail(node, f"class {index} needs one `label`")
         return ActionDescription(fields["label"][0], fields, self._where(node))
 
+    def _check_tag(self, node: yaml.Node) -> None:
+        """Refuse `!!python/...` and other tags, which mean nothing here."""
+        if node.tag not in _TAGS:
+            self._fail(node, f"the tag {brief(node.tag)}, which is not read")
+
     def _texts(self, node: yaml.Node, what: str) -> Iterator[str]:
+        self._check_tag(node)
         if isinstance(node, yaml.SequenceNode):
             if not node.value:
                 self._fail(node, f"{what} is an empty list")
@@ -205,19 +274,27 @@ class _Reader:
             yield self._string(node, what)
 
     def _string(self, node: yaml.Node, what: str) -> str:
+        self._check_tag(node)
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             self._fail(node, f"{what} must be a text or a list of texts")
+        self.amount += len(node.value) + _COST_OF_TEXT
+        if self.amount > _LARGEST_AMOUNT:
+            self._fail(node, "the texts repeat each other (*alias) without end")
         value = " ".join(str(node.value).split())
         if not value:
             self._fail(node, f"{what} is empty")
         return value
 
     def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
+        self._check_tag(node)
         seen = set()
         for key_node, value in node.value:
+            self._check_tag(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._fail(key_node, "a list or a mapping where a key should be")
             key = str(key_node.value)
             if key in seen:
-                self._fail(key_node, f"the key {key!r} stands twice")
+                self._fail(key_node, f"the key {brief(key)} stands twice")
             seen.add(key)
             yield key, value
 

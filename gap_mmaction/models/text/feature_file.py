@@ -8,13 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.strict_json import parse_json
 
 FORMAT = "gap-text-features/1"
+
+_REMEDY = (
+    "make one with tools/cache_text_features.py, or correct the name (in a config, "
+    "model.text_branch.features)"
+)
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,33 @@ class FeatureFile:
     encoder: str
 
     def read(self) -> Tensor:
-        """Read the features ``[len(texts), D]``."""
-        with safe_open(self.path, framework="pt") as file:
-            return file.get_tensor("features").float()
+        """Read the features ``[len(texts), D]``.
+
+        Raises:
+            ValueError: If they are no numbers, or not finite.
+        """
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                features = file.get_tensor("features")
+        except Exception as error:  # dtypes that torch or safetensors does not know
+            raise ValueError(
+                f"{self.path}: `features` cannot be read ({str(error)[:300]}); "
+                f"{_REMEDY}"
+            ) from error
+        if not features.is_floating_point():
+            raise ValueError(
+                f"{self.path}: `features` are {features.dtype}, not floating-point "
+                f"numbers; {_REMEDY}"
+            )
+        features = features.float()
+        bad = (~features.isfinite()).any(dim=1).nonzero()
+        if len(bad):
+            raise ValueError(
+                f"{self.path}: {len(bad)} of {len(features)} rows of `features` are "
+                f"not finite, the first is that of {brief(self.texts[int(bad[0])])}; "
+                f"{_REMEDY}"
+            )
+        return features
 
 
 def hash_texts(texts: Iterable[str]) -> str:
@@ -74,13 +105,9 @@ def open_features(path: str | Path) -> FeatureFile:
         FileNotFoundError: If it is not there.
         ValueError: If it is no feature file, or its hash does not fit its texts.
     """
-    remedy = (
-        "make one with tools/cache_text_features.py, or correct the name (in a config, "
-        "model.text_branch.features)"
-    )
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no feature file {str(path)!r}; {remedy}")
+        raise FileNotFoundError(f"there is no feature file {str(path)!r}; {_REMEDY}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -89,22 +116,33 @@ def open_features(path: str | Path) -> FeatureFile:
                 if "features" in file.keys()  # noqa: SIM118
                 else None
             )
-    except SafetensorError as error:
+    except Exception as error:  # SafetensorError, and what its numbers overflow
         raise ValueError(
-            f"{path} is no readable safetensors file ({error}); {remedy}"
+            f"{path} is no readable safetensors file ({str(error)[:300]}); {_REMEDY}"
         ) from error
     if metadata.get("format") != FORMAT or shape is None or len(shape) != 2:
         raise ValueError(
-            f"{path}: format is {metadata.get('format')!r}, expected {FORMAT!r} with a "
-            f"matrix `features`; {remedy}"
+            f"{path}: format is {brief(metadata.get('format'))}, expected {FORMAT!r} "
+            f"with a matrix `features`; {_REMEDY}"
         )
-    try:
-        texts = tuple(map(str, json.loads(metadata.get("texts", "[]"))))
-    except (TypeError, ValueError):
-        texts = ()
+    texts = _read_texts(metadata.get("texts", "[]"))
     if hash_texts(texts) != metadata.get("sha256") or len(texts) != shape[0]:
         raise ValueError(
-            f"{path}: sha256 {metadata.get('sha256')} in its header does not fit its "
-            f"{len(texts)} texts and {shape[0]} rows; the file is damaged, {remedy}"
+            f"{path}: sha256 {brief(metadata.get('sha256'))} in its header does not "
+            f"fit its {len(texts)} texts and {shape[0]} rows; the file is damaged, "
+            f"{_REMEDY}"
         )
+    if not shape[1]:
+        raise ValueError(f"{path}: its features have the width 0; {_REMEDY}")
     return FeatureFile(path, shape[1], texts, metadata.get("encoder", "unknown"))
+
+
+def _read_texts(header: str) -> tuple[str, ...]:
+    """Read the texts of a header; none where it is damaged."""
+    try:
+        texts = parse_json(header)
+        # Lone surrogates, which JSON can write, have no hash.
+        "".join(texts).encode()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(texts) if isinstance(texts, list) else ()

@@ -9,6 +9,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from gap_mmaction.utils.checkpoint_guard import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
 from .text_encoder import Tokens, TransformerTextEncoder
@@ -51,7 +52,9 @@ class HFTextEncoder(TransformerTextEncoder):
             )
         self._transformers = import_optional("transformers")
         try:
-            config = self._transformers.AutoConfig.from_pretrained(model)
+            config = self._transformers.AutoConfig.from_pretrained(
+                model, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             # A path of a folder that is not there is no name on the hub either.
             raise offline_error("HFTextEncoder", model, error) from error
@@ -87,12 +90,14 @@ class HFTextEncoder(TransformerTextEncoder):
         Raises:
             RuntimeError: If they cannot be had.
             ValueError: If the model's files lack some of the text side's weights.
+            pickle.UnpicklingError: If its files hold more than weights, or are broken.
         """
         model_class = type(self.model)
         try:
-            pretrained, report = model_class.from_pretrained(
-                self.model_name, output_loading_info=True
-            )
+            with named_errors(self.model_name):
+                pretrained, report = model_class.from_pretrained(
+                    self.model_name, output_loading_info=True, weights_only=True
+                )
         except OSError as error:
             raise offline_error("HFTextEncoder", self.model_name, error) from error
         own = self.model.state_dict()
@@ -112,7 +117,7 @@ class HFTextEncoder(TransformerTextEncoder):
         if self._tokenizer is None:
             try:
                 self._tokenizer = self._transformers.AutoTokenizer.from_pretrained(
-                    self.model_name
+                    self.model_name, trust_remote_code=False
                 )
             except OSError as error:
                 raise offline_error("HFTextEncoder", self.model_name, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gap_mmaction import compat
+from gap_mmaction.utils.checkpoint_guard import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
 from .causal_tower import encode_prefix_tree, is_plain_causal
@@ -126,7 +128,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         wrong = [
             name
             for name, value in found.items()
-            if value is None or value.shape != own[name].shape
+            if not isinstance(value, Tensor) or value.shape != own[name].shape
         ]
         if wrong:
             raise ValueError(
@@ -138,14 +140,14 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
 
     def _read_file(self, path: str) -> Mapping[str, Tensor]:
         try:
-            state = _open_clip().factory.load_state_dict(path)
-        except Exception as error:  # there is no end of what torch.load raises
+            with named_errors(path):
+                return _open_clip().factory.load_state_dict(path, weights_only=True)
+        except (OSError, pickle.UnpicklingError) as error:
             raise ValueError(
-                f"{path} holds no state dict that can be read ({error!r}); give "
+                f"{path} holds no state dict that can be read ({error}); give "
                 "`pretrained` a file of weights as open_clip or torch.save writes it, "
                 "or a tag of open_clip"
             ) from error
-        return state
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""

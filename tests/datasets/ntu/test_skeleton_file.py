@@ -183,3 +183,21 @@ def test_no_text(data: bytes) -> None:
 def test_generated_size() -> None:
     data = make_recording(np.random.default_rng(0), 33)
     assert 80_000 < len(data) < 100_000
+
+
+@pytest.mark.parametrize("code", [0, 1, 8, 14, 28, 31])
+def test_control_characters(lines: list[str], code: int) -> None:
+    # 31 is a digit that has lost bits; where a blank was, all fields are still there.
+    for text in (lines[6].replace(" ", chr(code), 1), lines[6] + chr(code)):
+        changed = [*lines[:6], text, *lines[7:]]
+        with pytest.raises(ValueError, match=r"a\.skeleton, line 7: "):
+            parse(changed)
+
+
+def test_a_long_word_is_shortened(lines: list[str]) -> None:
+    lines[6] = lines[6].replace(" ", "x" * 10**5 + " ", 1)
+    with pytest.raises(
+        ValueError, match=r"a\.skeleton, line 7: .*not a number"
+    ) as caught:
+        parse(lines)
+    assert len(str(caught.value)) < 500

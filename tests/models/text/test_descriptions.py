@@ -237,3 +237,44 @@ classes:
         path = _write(tmp_path, self.HEAD)
         with pytest.raises(DescriptionError, match=r"line 3: .*more\.yaml', the `incl"):
             load_descriptions(path)
+
+
+class TestHostileFiles:
+    """What no one writes by mistake ends in the same kind of error."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "? [a, b]\n: c\n",
+            "[" * 10**5,
+            "{a: " * 10**4,
+            GOOD.replace("head moves", "!!python/name:os.system").replace(">-", ""),
+            GOOD.replace("sit down", "!mine sit"),
+            "schema: gap-descriptions/1\nbase: good.yaml\nfirst: \u00b2\n",
+            "schema: gap-descriptions/1\nbase: good.yaml\nfirst: " + "9" * 5000,
+            f"schema: gap-descriptions/1\nbase: {'y' * 5000}.yaml\n",
+        ],
+    )
+    def test_is_named(self, text: str, tmp_path: Path) -> None:
+        _write(tmp_path, GOOD, "good.yaml")
+        with pytest.raises(DescriptionError, match=r"mine\.yaml"):
+            load_descriptions(_write(tmp_path, text))
+
+    def test_aliases_without_end(self, tmp_path: Path) -> None:
+        classes = [f"  - label: c{i}\n    more: *x\n" for i in range(3000)]
+        lines = ["  - label: first\n    more: &x\n", "      - a\n" * 3000, *classes]
+        text = "schema: gap-descriptions/1\nclasses:\n" + "".join(lines)
+        with pytest.raises(DescriptionError, match=r"mine\.yaml, line .*without end"):
+            load_descriptions(_write(tmp_path, text))
+
+    def test_files_that_name_the_next_one_twice(self, tmp_path: Path) -> None:
+        head = "schema: gap-descriptions/1\n"
+        _write(tmp_path, head + "classes: [{label: sit}]\n", "f15.yaml")
+        for i in range(15):
+            name = f"f{i + 1}.yaml"
+            _write(tmp_path, f"{head}base: {name}\ninclude: {name}\n", f"f{i}.yaml")
+        assert [a.label for a in load_descriptions(tmp_path / "f0.yaml")] == ["sit"]
+        _write(tmp_path, f"{head}base: f0.yaml\n", "g0.yaml")
+        path = _write(tmp_path, f"{head}base: g0.yaml\n", "g1.yaml")
+        with pytest.raises(DescriptionError, match="a chain of more than 16 files"):
+            load_descriptions(path)

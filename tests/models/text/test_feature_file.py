@@ -116,3 +116,28 @@ class TestDamage:
         save_file(features, str(file), {"format": FORMAT})
         with pytest.raises(ValueError, match=rf"{file}: sha256 None .*damaged"):
             open_features(file)
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_not_finite(self, value: float, tmp_path: Path) -> None:
+        features = torch.ones(3, 4)
+        features[1, 2] = value
+        file = open_features(_save(tmp_path / "nan.safetensors", features))
+        with pytest.raises(ValueError, match=r"nan\.safetensors: 1 of 3.*'stand up'"):
+            file.read()
+
+    def test_whole_numbers(self, tmp_path: Path) -> None:
+        features = torch.ones(3, 4, dtype=torch.int64)
+        file = open_features(_save(tmp_path / "int.safetensors", features))
+        with pytest.raises(ValueError, match=r"int\.safetensors.*torch\.int64"):
+            file.read()
+
+    def test_no_width(self, tmp_path: Path) -> None:
+        path = _save(tmp_path / "none.safetensors", torch.ones(3, 0))
+        with pytest.raises(ValueError, match=r"none\.safetensors.*width 0"):
+            open_features(path)
+
+    @pytest.mark.parametrize("texts", ["[" * 10**5, '"abc"', '{"a": 1}', '["\\ud800"]'])
+    def test_texts_of_another_kind(self, texts: str, tmp_path: Path) -> None:
+        path = _save(tmp_path / "texts.safetensors", torch.ones(3, 4), texts=texts)
+        with pytest.raises(ValueError, match=r"texts\.safetensors: sha256"):
+            open_features(path)

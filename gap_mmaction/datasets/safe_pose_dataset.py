@@ -1,4 +1,4 @@
-"""Skeleton annotations, read safely and checked."""
+"""SafePoseDataset: skeleton annotations, read safely and checked."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
 from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 _NUM_AXES = 4
 _COORDINATES = (2, 3)
+# Metres, millimetres and pixels are far below; squares of these are finite still.
+_FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 
 @DATASETS.register_module()
-class SkeletonDataset(PoseDataset):
+class SafePoseDataset(PoseDataset):
     """Stock ``PoseDataset`` that reads safely and says what is wrong with the data.
 
     It takes the same annotation files: a pickle of ``dict(split={name: [frame_dir]},
@@ -113,7 +116,14 @@ class SkeletonDataset(PoseDataset):
         info: dict[str, Any] = super(PoseDataset, self).get_data_info(idx)
         if "skeleton" in self.data_prefix:
             name = f"{_name_of(info)}.pkl"
-            info.update(load_annotations(osp.join(self.data_prefix["skeleton"], name)))
+            path = osp.join(self.data_prefix["skeleton"], name)
+            content = load_annotations(path)
+            if not isinstance(content, dict):
+                raise ValueError(
+                    f"'{path}': holds a {type(content).__name__} where a dict with "
+                    "'keypoint' is needed; make the file anew"
+                )
+            info.update(content)
             self._check_shape(info)
         self._check_coordinates(info)
         return info
@@ -132,36 +142,68 @@ class SkeletonDataset(PoseDataset):
                 "the file anew, or, if it is a list of annotations, set split=None"
             )
         else:
-            splits = content.get("split", {})
-            if self.split not in splits:
-                raise KeyError(
-                    f"{where}: no split {self.split!r}; set 'split' to one of "
-                    f"{', '.join(sorted(splits)) or '(the file has none)'}"
-                )
-            names = set(splits[self.split])
-            annotations = [
-                item
-                for item in content["annotations"]
-                if not isinstance(item, dict) or _name_of(item) in names
-            ]
+            names = self._names(content)
+            annotations = self._list(content["annotations"], "'annotations'")
+            for index, item in enumerate(annotations):
+                self._check_name(item, index)
+            annotations = [item for item in annotations if _name_of(item) in names]
         if not annotations:
             raise ValueError(
                 f"{where}: no sequence in split {self.split!r}; make the file anew "
                 "from the full data set"
             )
-        self._warn_of_names(annotations, names)
         for index, item in enumerate(annotations):
-            if not _has_name(item):
-                raise ValueError(
-                    f"{where}: annotation {index} has no key 'frame_dir'; each must be "
-                    "a dict with frame_dir, label, total_frames and keypoint"
-                )
+            self._check_name(item, index)
+        self._warn_of_names(annotations, names)
         return annotations
 
-    def _warn_of_names(self, annotations: list[Any], names: set[str]) -> None:
+    def _names(self, content: dict[Any, Any]) -> set[str]:
+        """Take the names of the split's sequences out of the file."""
+        where = f"ann_file '{self.ann_file}'"
+        splits = content.get("split", {})
+        if not isinstance(splits, dict):
+            raise ValueError(
+                f"{where}: 'split' is {brief(splits)}, not a dict with a list of "
+                "names for each split; make the file anew"
+            )
+        if self.split not in splits:
+            raise KeyError(
+                f"{where}: no split {self.split!r}; set 'split' to one of "
+                f"{', '.join(sorted(map(str, splits))) or '(the file has none)'}"
+            )
+        names = self._list(splits[self.split], f"split {self.split!r}")
+        for name in names:
+            if not isinstance(name, str):
+                raise ValueError(
+                    f"{where}: split {self.split!r} has {brief(name)} among its "
+                    "names; they must be texts, the frame_dir of the sequences"
+                )
+        return set(names)
+
+    def _list(self, value: Any, what: str) -> list[Any]:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(
+                f"ann_file '{self.ann_file}': {what} is {brief(value)}, not a list; "
+                "make the file anew"
+            )
+        return list(value)
+
+    def _check_name(self, item: Any, index: int) -> None:
+        name = _name_of(item) if isinstance(item, dict) else None
+        if not isinstance(name, str):
+            problem = "no key" if name is None else f"{brief(name)} for its"
+            raise ValueError(
+                f"ann_file '{self.ann_file}': annotation {index} has {problem} "
+                "'frame_dir'; each must be a dict with frame_dir, label, total_frames "
+                "and keypoint"
+            )
+
+    def _warn_of_names(
+        self, annotations: list[dict[str, Any]], names: set[str]
+    ) -> None:
         """Tell of sequences that are there twice, or named by the split only."""
-        counts = Counter(_name_of(item) for item in annotations if _has_name(item))
-        twice = sorted(name for name, count in counts.items() if name and count > 1)
+        counts = Counter(_name_of(item) for item in annotations)
+        twice = sorted(name for name, count in counts.items() if count > 1)
         absent = sorted(names - set(counts))
         for found, what in ((twice, "stand there twice"), (absent, "are not there")):
             if found:
@@ -179,17 +221,20 @@ class SkeletonDataset(PoseDataset):
         where = f"{self._where(item)} (number {index} of split {self.split!r})"
         if item.get("label") is None:
             raise KeyError(f"{where}: 'label' is missing; add the 0-based class index")
-        labels = np.asarray(item["label"])
+        try:
+            labels = np.asarray(item["label"])
+        except (ValueError, OverflowError, RecursionError):  # lists of unequal length
+            labels = np.asarray("")
         if labels.dtype.kind not in "iu" or labels.ndim != int(self.multi_class):
             raise ValueError(
-                f"{where}: label={item['label']!r} is not "
+                f"{where}: label={brief(item['label'])} is not "
                 f"{'a list of integers' if self.multi_class else 'an integer'}; give "
                 "the 0-based class index"
             )
         limit = self.num_classes
         if (labels < 0).any() or (limit is not None and (labels >= limit).any()):
             raise ValueError(
-                f"{where}: label={item['label']!r} is not "
+                f"{where}: label={brief(item['label'])} is not "
                 f"{'0 or more' if limit is None else f'in 0..{limit - 1}'}; labels are "
                 "0-based, correct the annotation or 'num_classes'"
             )
@@ -202,12 +247,12 @@ class SkeletonDataset(PoseDataset):
                 f"{where}: 'keypoint' is missing; add an array [M, T, V, C], or set "
                 "data_prefix['skeleton'] to the folder of the single files"
             )
-        shape = list(np.shape(keypoint))
         if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != "f":
             raise ValueError(
                 f"{where}: 'keypoint' is {type(keypoint).__name__} of "
                 f"{getattr(keypoint, 'dtype', 'objects')}; save a float array"
             )
+        shape = list(keypoint.shape)
         if len(shape) != _NUM_AXES or shape[3] not in _COORDINATES:
             raise ValueError(
                 f"{where}: 'keypoint' has shape {shape}, expected [M, T, V, C]: "
@@ -225,16 +270,28 @@ class SkeletonDataset(PoseDataset):
                 f"'{self.skeleton.name}' has {self.skeleton.num_joints}; set 'layout' "
                 "to that of the data"
             )
-        if item.get("total_frames", shape[1]) != shape[1]:
+        total = item.get("total_frames", shape[1])
+        if not isinstance(total, (int, np.integer)) or total != shape[1]:
             raise ValueError(
-                f"{where}: total_frames={item['total_frames']!r}, but 'keypoint' has "
+                f"{where}: total_frames={brief(total)}, but 'keypoint' has "
                 f"{shape[1]} frames; correct 'total_frames'"
             )
         item["total_frames"] = shape[1]
+        score = item.get("keypoint_score")
+        if score is not None and not (
+            isinstance(score, np.ndarray)
+            and score.dtype.kind == "f"
+            and list(score.shape) == shape[:3]
+        ):
+            raise ValueError(
+                f"{where}: 'keypoint_score' is {brief(score)}, where a float array of "
+                f"shape {shape[:3]} goes with 'keypoint'; correct it or leave it out"
+            )
 
     def _check_coordinates(self, item: dict[str, Any]) -> None:
         keypoint = item["keypoint"]
-        bad = ~np.isfinite(keypoint)
+        # Not finite or too large: NaN is neither smaller nor greater.
+        bad = ~(np.abs(keypoint) <= _FARTHEST)
         if bad.any():
             person, frame, joint, axis = np.argwhere(bad)[0]
             raise ValueError(
@@ -243,6 +300,12 @@ class SkeletonDataset(PoseDataset):
                 f"{frame}, joint {joint}, axis {axis} (0-based; {int(bad.sum())} such "
                 "values in all); repair the sequence or remove it from the split"
             )
+        score = item.get("keypoint_score")
+        if score is not None and not np.isfinite(score).all():
+            raise ValueError(
+                f"{self._where(item)}: 'keypoint_score' has values that are not "
+                "finite; repair the sequence or remove it from the split"
+            )
         if not keypoint.any():
             raise ValueError(
                 f"{self._where(item)}: a sequence with no person, every coordinate is "
@@ -250,10 +313,6 @@ class SkeletonDataset(PoseDataset):
             )
 
 
-def _has_name(item: Any) -> bool:
-    return isinstance(item, dict) and _name_of(item) is not None
-
-
-def _name_of(item: dict[str, Any]) -> str | None:
+def _name_of(item: dict[str, Any]) -> Any:
     """Get what identifies a sequence, by the key that ``PoseDataset`` prefers."""
     return item.get("filename", item.get("frame_dir"))

@@ -1,4 +1,4 @@
-"""SkeletonDataset gives what PoseDataset gives, and names what is wrong."""
+"""SafePoseDataset gives what PoseDataset gives, and names what is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 
-from gap_mmaction.datasets import SkeletonDataset
+from gap_mmaction.datasets import SafePoseDataset
 
 Annotations = dict[str, Any]
 
@@ -35,14 +35,14 @@ def content() -> Annotations:
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Callable[..., SkeletonDataset]:
+def build(tmp_path: Path) -> Callable[..., SafePoseDataset]:
     """Write a content and open it."""
 
-    def _build(content: Any, **kwargs: Any) -> SkeletonDataset:
+    def _build(content: Any, **kwargs: Any) -> SafePoseDataset:
         path = tmp_path / "annotations.pkl"
         path.write_bytes(pickle.dumps(content))
         options = {"split": "train", "layout": "nw-ucla", "num_classes": 3}
-        return SkeletonDataset(str(path), [], **{**options, **kwargs})
+        return SafePoseDataset(str(path), [], **{**options, **kwargs})
 
     return _build
 
@@ -52,9 +52,9 @@ def test_same_samples_as_stock(tmp_path: Path, content: Annotations) -> None:
     path.write_bytes(pickle.dumps(content))
     for split in ("train", "val"):
         config = {"ann_file": path.name, "data_root": str(tmp_path), "pipeline": []}
-        ours = DATASETS.build({**config, "type": "SkeletonDataset", "split": split})
+        ours = DATASETS.build({**config, "type": "SafePoseDataset", "split": split})
         stock = DATASETS.build({**config, "type": "PoseDataset", "split": split})
-        assert isinstance(ours, SkeletonDataset)
+        assert isinstance(ours, SafePoseDataset)
         assert isinstance(stock, PoseDataset)
         assert len(ours) == len(stock)
         for mine, theirs in zip(ours, stock):
@@ -64,13 +64,13 @@ def test_same_samples_as_stock(tmp_path: Path, content: Annotations) -> None:
 
 
 def test_list_without_splits(
-    build: Callable[..., SkeletonDataset], content: Annotations
+    build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     assert len(build(content["annotations"], split=None)) == len(content["annotations"])
 
 
 def test_unknown_split_lists_those_there(
-    build: Callable[..., SkeletonDataset], content: Annotations
+    build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     for split in ("xsub_train", None):
         with pytest.raises(KeyError, match=rf"annotations.*{split}.*train, val"):
@@ -78,7 +78,7 @@ def test_unknown_split_lists_those_there(
 
 
 def test_split_without_sequences(
-    build: Callable[..., SkeletonDataset], content: Annotations
+    build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     content["split"]["none"] = ["s77"]
     with pytest.raises(ValueError, match=r"no sequence in split 'none'"):
@@ -87,7 +87,7 @@ def test_split_without_sequences(
 
 @pytest.mark.parametrize("content_", [3, {"a": 1}, [{"label": 1}]])
 def test_content_of_another_kind(
-    content_: Any, build: Callable[..., SkeletonDataset]
+    content_: Any, build: Callable[..., SafePoseDataset]
 ) -> None:
     with pytest.raises(ValueError, match=r"annotations\.pkl"):
         build(content_, split=None if isinstance(content_, list) else "train")
@@ -103,6 +103,7 @@ def test_content_of_another_kind(
         ("label", [1], r"'s4'.*label=\[1\] is not an integer"),
         ("keypoint", None, r"'s4'.*'keypoint' is missing"),
         ("keypoint", [[1.0]], r"'s4'.*'keypoint' is list"),
+        ("keypoint", [[1.0], [1.0, 2.0]], r"'s4'.*'keypoint' is list"),
         ("keypoint", np.zeros((1, 2, 20, 3), int), r"'s4'.*float array"),
         ("keypoint", np.zeros((8, 20, 3)), r"'s4'.*\[8, 20, 3\]"),
         ("keypoint", np.zeros((1, 3, 8, 20)), r"'s4'.*\[1, 3, 8, 20\]"),
@@ -110,13 +111,20 @@ def test_content_of_another_kind(
         ("keypoint", np.zeros((0, 8, 20, 3)), r"'s4'.*no person"),
         ("keypoint", np.zeros((1, 8, 25, 3)), r"'s4'.*25 joints.*'nw-ucla' has 20"),
         ("total_frames", 9, r"'s4'.*total_frames=9.*8 frames"),
+        ("total_frames", "8", r"'s4'.*total_frames='8'.*8 frames"),
+        ("total_frames", np.ones(3), r"'s4'.*total_frames=array.*8 frames"),
+        ("label", [[1], [1, 2]], r"'s4'.*label=.*is not an integer"),
+        pytest.param("label", 10**5000, r"'s4'.*label=<int> is not", id="huge label"),
+        ("label", 1.0, r"'s4'.*label=1.0 is not an integer"),
+        ("keypoint_score", [1.0], r"'s4'.*'keypoint_score' is \[1.0\]"),
+        ("keypoint_score", np.ones((1, 8, 19)), r"'s4'.*shape \[1, 8, 20\]"),
     ],
 )
 def test_bad_annotation_is_named_on_loading(
     key: str,
     value: Any,
     message: str,
-    build: Callable[..., SkeletonDataset],
+    build: Callable[..., SafePoseDataset],
     content: Annotations,
 ) -> None:
     content["annotations"][4][key] = value
@@ -126,21 +134,66 @@ def test_bad_annotation_is_named_on_loading(
     build(content, split="val")  # the other split does not suffer
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [None, 3, ["s0"], np.zeros(2)])
+def test_name_of_another_kind(
+    value: Any, build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    content["annotations"][3]["frame_dir"] = value
+    with pytest.raises(
+        ValueError, match=r"annotations\.pkl.*annotation 3 has.*'frame_"
+    ):
+        build(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("annotations", 3, "'annotations' is 3, not a list"),
+        ("annotations", [3], "annotation 0 has no key 'frame_dir'"),
+        ("split", None, "'split' is None, not a dict"),
+        ("split", ["train"], r"'split' is \['train'\], not a dict"),
+        ("split", {"train": 5}, "split 'train' is 5, not a list"),
+        ("split", {"train": "s0"}, "split 'train' is 's0', not a list"),
+        ("split", {"train": [["s0"]]}, r"has \['s0'\] among its names"),
+    ],
+)
+def test_structure_of_another_kind(
+    key: str,
+    value: Any,
+    message: str,
+    build: Callable[..., SafePoseDataset],
+    content: Annotations,
+) -> None:
+    content[key] = value
+    with pytest.raises(ValueError, match=message) as caught:
+        build(content)
+    assert "annotations.pkl" in str(caught.value)
+
+
+def test_scores_not_finite(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    content["annotations"][0]["keypoint_score"] = np.full((1, 4, 20), np.nan, "f4")
+    with pytest.raises(ValueError, match=r"'s0'.*'keypoint_score' has values"):
+        build(content)[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e10])
 def test_coordinates_not_finite(
-    value: float, build: Callable[..., SkeletonDataset], content: Annotations
+    value: float, build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     content["annotations"][4]["keypoint"][0, 5, 7, 2] = value
     dataset = build(content)
     assert dataset[1]["frame_dir"] == "s2"
     with pytest.raises(
-        ValueError, match=r"'s4'.*(nan|inf) at person 0, frame 5, joint 7, axis 2"
+        ValueError,
+        match=r"'s4'.*(nan|inf|10000000000.0) at person 0, frame 5, joint 7, axis 2",
     ):
         dataset[2]
 
 
 def test_nobody_in_any_frame(
-    build: Callable[..., SkeletonDataset], content: Annotations
+    build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     content["annotations"][0]["keypoint"][:] = 0
     with pytest.raises(ValueError, match=r"'s0'.*no person"):
@@ -148,7 +201,7 @@ def test_nobody_in_any_frame(
 
 
 def test_single_files(
-    tmp_path: Path, build: Callable[..., SkeletonDataset], content: Annotations
+    tmp_path: Path, build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     for item in content["annotations"]:
         single = {"keypoint": item.pop("keypoint")}
@@ -158,7 +211,7 @@ def test_single_files(
 
 
 def test_multi_class(
-    build: Callable[..., SkeletonDataset], content: Annotations
+    build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     for item in content["annotations"]:
         item["label"] = [0, 2]
@@ -167,24 +220,24 @@ def test_multi_class(
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone\.pkl.*tools/data"):
-        SkeletonDataset(str(tmp_path / "gone.pkl"), [], split="train")
+        SafePoseDataset(str(tmp_path / "gone.pkl"), [], split="train")
 
 
 def test_nothing_is_executed(tmp_path: Path) -> None:
     path = tmp_path / "a.pkl"
     path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     with pytest.raises(pickle.UnpicklingError, match=r"os\.system"):
-        SkeletonDataset(str(path), [], split="train")
+        SafePoseDataset(str(path), [], split="train")
 
 
 def test_warns_of_names(
-    build: Callable[..., SkeletonDataset],
+    build: Callable[..., SafePoseDataset],
     content: Annotations,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(
-        "gap_mmaction.datasets.skeleton_dataset.print_log",
+        "gap_mmaction.datasets.safe_pose_dataset.print_log",
         lambda message, *_: told.append(message),
     )
     build(content)

@@ -1,0 +1,29 @@
+"""Values in messages: short, whatever a file has put there."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 2
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
+
+
+def brief(value: Any) -> str:
+    """Write a value as ``repr`` does, shortened.
+
+    ``repr`` itself fails on integers of many digits and on deep nesting, and takes for
+    ever on lists of lists of the same list.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        A text of one line.
+    """
+    try:
+        text = _REPR.repr(value)
+    except (ValueError, RecursionError):
+        text = f"<{type(value).__name__}>"
+    return " ".join(text.split())

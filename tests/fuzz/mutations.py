@@ -1,0 +1,187 @@
+"""Damage: to bytes, and to what a file holds."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+OPERATIONS = ("flip", "set", "delete", "insert", "repeat", "truncate", "swap", "splice")
+LARGEST = 2**20
+
+
+class Mutation(NamedTuple):
+    """One change of some bytes.
+
+    Attributes:
+        operation: One of ``OPERATIONS``.
+        place: Where, a number that is taken modulo the length.
+        amount: How much, taken modulo what there is.
+        data: What is put there.
+    """
+
+    operation: str
+    place: int
+    amount: int
+    data: bytes
+
+
+# What parsers stumble over: ends of ranges, lengths, opcodes, names, signs.
+TOKENS = [
+    *(b"\x00", b"\xff", b"\x80", b"\xff\xff\xff\xff", b"\xff" * 8, b"\x00" * 8),
+    *(b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80"),
+    *(b"nan", b"inf", b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"0x1", b"1_0", b"-0"),
+    *(b"\n", b"\r", b"\t", b" ", b"\x0b", b"\x1c", b'"', b"'", b"[", b"]", b"{", b"}"),
+    *(b"&a", b"*a", b"<<: *a", b"!!python/object/apply:os.system", b"? ", b"---\n"),
+    *(b"[" * 50_000, b"(" * 2000, b"]" * 50, b"- " * 500, b"{a: " * 300),
+    *(b"cos\nsystem\n", b"cbuiltins\neval\n", b"\x8c\x02os\x8c\x06system\x93"),
+    *(b"N", b"I1\n", b"(", b"t", b"R", b"b", b"0", b"1", b"2", b"l", b"d", b"u", b"."),
+    *(b"\x85", b"\x86", b"\x87", b"\x94", b"\x95", b"\x96", b"h\x00", b"q\x00", b"Q"),
+    *(b"r\xff\xff\xff\x0f", b"p99999999\n", b"j\xff\xff\xff\x0f", b"L1L\n", b"V\\\n"),
+    *(b"\x8b\xff\xff\xff\x7f", b"B\xff\xff\xff\x7f", b"X\xff\xff\xff\x7f"),
+    *(b"\xed\xa0\x80", b"\xc3\x28", "\u00b2".encode(), "\u2028".encode()),
+]
+
+
+def apply(data: bytes, mutations: Sequence[Mutation], other: bytes) -> bytes:
+    """Change bytes.
+
+    Args:
+        data: A valid file.
+        mutations: What to do, one after the other.
+        other: Another file, for splicing.
+
+    Returns:
+        The changed bytes, of a bounded length.
+    """
+    changed = bytearray(data)
+    for operation, place, amount, inserted in mutations:
+        start = place % (len(changed) + 1)
+        end = start + amount % (len(changed) - start + 1)
+        if operation == "flip" and start < len(changed):
+            changed[start] ^= 1 << amount % 8
+        elif operation == "set":
+            changed[start : start + len(inserted)] = inserted
+        elif operation == "delete":
+            del changed[start:end]
+        elif operation == "insert":
+            changed[start:start] = inserted
+        elif operation == "repeat":
+            changed[start:start] = changed[start:end] * (1 + amount % 3)
+        elif operation == "truncate":
+            del changed[start:]
+        elif operation == "swap":
+            changed[start:end] = changed[start:end][::-1]
+        elif operation == "splice":
+            changed[start:] = other[amount % (len(other) + 1) :]
+    return bytes(changed[:LARGEST])
+
+
+def draw(rng: random.Random) -> list[Mutation]:
+    """Draw a few mutations."""
+    return [
+        Mutation(
+            rng.choice(OPERATIONS),
+            rng.randrange(2**20),
+            rng.randrange(2 ** rng.randrange(1, 20)),
+            rng.choice(TOKENS) if rng.random() < 0.7 else rng.randbytes(4),
+        )
+        for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5, 8)))
+    ]
+
+
+def _nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def _doubled(levels: int) -> Any:
+    value: Any = (1, 2)
+    for _ in range(levels):
+        value = (value, value)
+    return value
+
+
+# Kinds of values, which hardly ever are what belongs there.
+WRONG_VALUES: dict[str, Any] = {
+    **{"none": None, "true": True, "zero": 0, "minus": -1, "one": 1, "large": 2**70},
+    **{"digits": 10**5000, "half": 0.5, "nan": float("nan"), "inf": float("inf")},
+    **{"tiny": 1e-320, "far": 1e30, "text": "x", "empty text": "", "number": "1"},
+    **{"zeros": "a\x00b", "surrogate": "\ud800", "long": "y" * 100_000, "bytes": b"\0"},
+    **{"list": [], "dict": {}, "tuple": (), "ragged": [[1], [1, 2]], "set": {1, 2}},
+    **{"mixed": [1, "a", None, 2.5], "keys": {1: 2, None: 3, "a": 4}, "texts": ["a"]},
+    **{"deep": _nested(90), "deeper": _nested(3000), "doubled": _doubled(12)},
+    **{"path": "../../../etc/passwd", "script": "!!python/name:os.system"},
+    **{"array": np.zeros(3), "scalar": np.float64("nan"), "int64": np.int64(-5)},
+    **{"matrix": np.zeros((2, 3), "f4"), "0-d": np.array(1), "none left": np.ones(0)},
+    **{
+        "bool": np.ones(2, bool),
+        "letters": np.array(["a"]),
+        "half float": np.ones(2, "f2"),
+    },
+    **{
+        "poses": np.ones((1, 4, 20, 3), "f4"),
+        "nowhere": np.full((1, 4, 20, 3), np.nan),
+    },
+    **{"ints": np.ones((1, 4, 20, 3), "i4"), "2-d": np.ones((1, 4, 20, 2), "f4")},
+    **{
+        "no frames": np.ones((1, 0, 20, 3)),
+        "large-endian": np.ones((1, 4, 20, 3), ">f8"),
+    },
+    **{"objects": np.array([{}, None], dtype=object), "dates": np.zeros(2, "M8[s]")},
+    **{
+        "records": np.zeros(2, [("a", "f4")]),
+        "complex": 1j,
+        "type": int,
+        "slice": slice(1),
+    },
+}
+
+
+def draw_place(content: Any, rng: random.Random) -> tuple[Any, ...]:
+    """Draw where in a content a value may be put; the whole is such a place too."""
+    place: list[Any] = []
+    while rng.random() > 0.1:
+        if isinstance(content, dict) and content:
+            place.append(rng.choice(list(content)))
+        elif isinstance(content, list) and content:
+            place.append(rng.randrange(len(content)))
+        else:
+            break
+        content = content[place[-1]]
+    return tuple(place)
+
+
+def put(content: Any, place: Sequence[Any], value: Any) -> Any:
+    """Give a copy of a content with another value at a place."""
+    if not place:
+        return value
+    changed = copy.copy(content)
+    changed[place[0]] = put(content[place[0]], place[1:], value)
+    return changed
+
+
+def remove(content: Any, place: Sequence[Any]) -> Any:
+    """Give a copy of a content without what is at a place."""
+    if not place:
+        return None
+    changed = copy.copy(content)
+    if len(place) == 1:
+        del changed[place[0]]
+    else:
+        changed[place[0]] = remove(content[place[0]], place[1:])
+    return changed
+
+
+def to_json(content: Any) -> bytes:
+    """Write JSON, which YAML is as well; what JSON does not know as its text."""
+    try:
+        return json.dumps(content, default=str, skipkeys=True).encode()
+    except (RecursionError, ValueError):
+        return b"[" * 50_000

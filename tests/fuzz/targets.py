@@ -1,0 +1,371 @@
+"""What is fuzzed: a kind of file, its valid forms, and what reading it must give."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import pickle
+import random
+import signal
+import struct
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import MMLogger
+from safetensors.torch import save
+
+from gap_mmaction.datasets import SafePoseDataset
+from gap_mmaction.datasets.ntu.generated import format_skeleton
+from gap_mmaction.datasets.ntu.sample import PROTOCOLS, convert_skeleton
+from gap_mmaction.datasets.nwucla import list_sequences, parse_sequence, read_sequences
+from gap_mmaction.evaluation.same_samples import check_same_samples
+from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.feature_file import FORMAT, hash_texts, open_features
+from tests.fuzz.mutations import WRONG_VALUES, draw_place, put, remove, to_json
+
+EXPECTED = (
+    *(ValueError, KeyError, TypeError, FileNotFoundError, pickle.UnpicklingError),
+)
+"""The exceptions that the documentation names; the message has to name the file."""
+
+LONGEST_MESSAGE = 20_000
+SECONDS = 20
+_NAME = "S001C001P001R001A001"
+_SEQUENCE = "a01_s01_e00_v01"
+
+
+class Finding(BaseException):
+    """What must not be; no ``except Exception`` on the way can hide it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of file.
+
+    Attributes:
+        file: What such a file is called.
+        contents: What valid files hold.
+        dump: Makes the bytes of a content.
+        read: Reads a file and checks what has come of it.
+    """
+
+    file: str
+    contents: Sequence[Any]
+    dump: Callable[[Any], bytes]
+    read: Callable[[Path], None]
+
+    def seeds(self) -> list[bytes]:
+        """Give valid files."""
+        return [self.dump(content) for content in self.contents]
+
+    def check(self, data: bytes, folder: Path) -> bool:
+        """Read bytes as such a file.
+
+        Args:
+            data: The content of the file.
+            folder: Where it is written.
+
+        Returns:
+            Whether they were accepted; otherwise there was an exception that is
+            documented.
+
+        Raises:
+            Finding: If it takes too long, or the exception's message does not name the
+                file.
+            BaseException: Any other exception is one too.
+        """
+        path = folder / self.file
+        path.write_bytes(data)
+        before = signal.signal(signal.SIGALRM, _give_up)
+        signal.alarm(SECONDS)
+        try:
+            self.read(path)
+        except EXPECTED as error:
+            message = str(error)
+            # Or another file that it names.
+            if self.file not in message and str(folder) not in message:
+                raise Finding(f"{type(error).__name__} without the file") from error
+            if len(message) > LONGEST_MESSAGE:
+                raise Finding(f"{len(message)} characters of message") from error
+            return False
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+        return True
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise Finding(f"it takes more than {SECONDS} seconds")
+
+
+def _require(condition: Any, what: str) -> None:
+    if not condition:
+        raise Finding(f"accepted, but {what}")
+
+
+def _annotations() -> list[Any]:
+    rng = np.random.default_rng(0)
+    items = [
+        {
+            "frame_dir": f"s{i}",
+            "label": np.int64(i) if i == 2 else i,
+            "total_frames": 4,
+            "keypoint": rng.normal(size=(1, 4, 20, 3)).astype("f2" if i else "f4"),
+            "keypoint_score": np.ones((1, 4, 20), "f4"),
+            "img_shape": (1080, 1920),
+        }
+        for i in range(3)
+    ]
+    return [{"split": {"train": ["s0", "s1", "s2"]}, "annotations": items}]
+
+
+def _read_annotations(path: Path) -> None:
+    options: dict[str, Any] = {"layout": "nw-ucla", "num_classes": 3}
+    # Else the garbage of all modules is collected each time.
+    options["serialize_data"] = False
+    dataset = SafePoseDataset(str(path), [], split="train", **options)
+    _require(len(dataset), "there is no sequence")
+    for sample in dataset:
+        keypoint = sample["keypoint"]
+        _require(keypoint.ndim == 4 and keypoint.shape[2] == 20, "of another shape")
+        _require(np.isfinite(keypoint.astype(np.float32)).all(), "not finite")
+        _require(keypoint.any(), "there is nobody")
+        _require(0 <= int(sample["label"]) < 3, "of another class")
+        _require(isinstance(sample["frame_dir"], str), "without a name")
+        _require(sample["total_frames"] == keypoint.shape[1], "of another length")
+
+
+def _scores() -> list[Any]:
+    batch = torch.randn(3, 4)
+    content = [
+        {
+            "num_classes": 4,
+            "pred_score": batch[i],
+            "pred_label": batch[i].argmax(0, keepdim=True),
+            "gt_label": torch.tensor([i]),
+            "frame_dir": f"s{i}",
+        }
+        for i in range(3)
+    ]
+    plain = [
+        {"pred_score": score.numpy(), "gt_label": i} for i, score in enumerate(batch)
+    ]
+    return [content, plain]
+
+
+def _read_scores(path: Path) -> None:
+    file = load_scores(path)
+    _require(file.scores.ndim == 2 and file.scores.dtype == np.float64, "no matrix")
+    _require(np.isfinite(file.scores).all(), "not finite")
+    _require(file.labels.shape == file.scores.shape[:1], "labels are missing")
+    _require((file.labels >= 0).all(), "a class below 0")
+    _require((file.labels < file.scores.shape[1]).all(), "a class without a score")
+    if file.sample_ids is not None:
+        _require(len(set(file.sample_ids)) == len(file.labels), "a sample is twice")
+    check_same_samples([file, file])
+
+
+def _descriptions() -> list[Any]:
+    classes = [
+        {"label": "sit down", "synonyms": ["take a seat", "be seated"], "head": "down"},
+        {"label": "stand up", "synonyms": ["rise"], "head": "up"},
+    ]
+    head = {"schema": "gap-descriptions/1"}
+    return [
+        {**head, "dataset": "mine", "classes": classes},
+        {**head, "base": "other.yaml", "first": 1},
+        {**head, "classes": [{"label": "sit"}], "include": ["other.yaml"]},
+    ]
+
+
+def _read_descriptions(path: Path) -> None:
+    other = path.parent / "other.yaml"
+    if not other.exists():
+        other.write_text(
+            "schema: gap-descriptions/1\nclasses: [{label: sit, hand: rests}]\n"
+        )
+    classes = load_descriptions(path)
+    labels = [action.label for action in classes]
+    _require(labels, "there is no class")
+    _require(len(set(labels)) == len(labels), "a label is twice")
+    for action in classes:
+        for texts in action.fields.values():
+            _require(texts and all(text.strip() for text in texts), "an empty text")
+            "".join(texts).encode()
+
+
+_TEXTS = ["sit down", "stand up"]
+
+
+def _features() -> list[Any]:
+    metadata = {
+        "format": FORMAT,
+        "encoder": "none",
+        "texts": json.dumps(_TEXTS),
+        "sha256": hash_texts(_TEXTS),
+    }
+    kinds = (torch.float32, torch.float16, torch.bfloat16)
+    files = []
+    for kind in kinds:
+        data = save({"features": torch.ones(2, 4, dtype=kind)}, metadata)
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + length])
+        files.append({"header": header, "numbers": list(data[8 + length :])})
+    return files
+
+
+def _dump_features(content: Any) -> bytes:
+    if not isinstance(content, dict) or "header" not in content:
+        return to_json(content)
+    numbers = content.get("numbers")
+    try:
+        data = bytes(numbers) if isinstance(numbers, list) else b""
+    except (TypeError, ValueError):
+        data = b"\xff" * 32
+    header = to_json(content["header"])
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def _read_features(path: Path) -> None:
+    file = open_features(path)
+    features = file.read()
+    _require(features.shape == (len(file.texts), file.embed_dims), "of another shape")
+    _require(features.isfinite().all(), "not finite")
+    _require(features.dtype == torch.float32, "of another kind")
+    _require(file.embed_dims > 0, "of no width")
+
+
+def _skeletons() -> list[Any]:
+    rng = np.random.default_rng(1)
+    one, two = rng.normal(size=(2, 25, 3))
+    walk = [[("71", one + frame / 50)] for frame in range(13)]
+    pair = [[("71", one), ("72", two + frame / 50)] for frame in range(13)]
+    frames = [walk, [*pair[:6], [], *walk[6:]]]
+    texts = [format_skeleton(frame).decode() for frame in frames]
+    return [[line.split(" ") for line in text.split("\n")] for text in texts]
+
+
+def _dump_skeleton(content: Any) -> bytes:
+    lines = content if isinstance(content, list) else [content]
+    return b"\n".join(
+        b" ".join(_word(word) for word in (line if isinstance(line, list) else [line]))
+        for line in lines
+    )
+
+
+def _word(word: Any) -> bytes:
+    try:
+        return str(word).encode()
+    except (ValueError, RecursionError):
+        return b"9" * 5000
+
+
+def _read_skeleton(path: Path) -> None:
+    data = path.read_bytes()
+    for protocol in PROTOCOLS:
+        sample = convert_skeleton(data, _NAME, protocol, str(path))
+        if sample.annotation is None:
+            _require(sample.notes, "there is neither a sample nor a reason")
+            continue
+        keypoint = sample.annotation["keypoint"]
+        _require(keypoint.shape[2:] == (25, 3), "of another shape")
+        _require(keypoint.shape[0] in (1, 2) and keypoint.shape[1], "no actor")
+        _require(np.isfinite(keypoint).all(), "not finite")
+
+
+def _sequences() -> list[Any]:
+    skeletons = np.random.default_rng(2).normal(size=(2, 20, 3)).round(3).tolist()
+    return [{"file_name": _SEQUENCE, "skeletons": skeletons, "label": 1}]
+
+
+def _check_sequence(sequence: dict[str, Any]) -> None:
+    keypoint = sequence["keypoint"]
+    _require(keypoint.shape[0] == 1 and keypoint.shape[2:] == (20, 3), "of no shape")
+    _require(keypoint.dtype == np.float32 and np.isfinite(keypoint).all(), "no numbers")
+    _require(0 <= sequence["label"] < 10, "of another class")
+
+
+def _read_sequence(path: Path) -> None:
+    _check_sequence(parse_sequence(path.read_bytes(), str(path)))
+
+
+def _archives() -> list[Any]:
+    (content,) = _sequences()
+    kinds = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+    return [
+        {"kind": kind, "files": {f"all/{_SEQUENCE}.json": to_json(content).decode()}}
+        for kind in (*kinds, zipfile.ZIP_LZMA)
+    ]
+
+
+def _dump_archive(content: Any) -> bytes:
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        return to_json(content)
+    stream = io.BytesIO()
+    kind = content.get("kind")
+    kinds = (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    compression = kind if type(kind) is int and kind in kinds else zipfile.ZIP_STORED
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for name, text in content["files"].items():
+            data = text.encode("utf-8", "replace") if isinstance(text, str) else b"1"
+            archive.writestr(str(name), data)
+    return stream.getvalue()
+
+
+def _read_archive(path: Path) -> None:
+    members = list_sequences(path)
+    sequences = list(read_sequences(path, members))
+    _require(len(sequences) == len(members) > 0, "sequences are missing")
+    for sequence in sequences:
+        _check_sequence(sequence)
+
+
+def _dump_pickle(protocol: int) -> Callable[[Any], bytes]:
+    def dump(content: Any) -> bytes:
+        try:
+            return pickle.dumps(content, protocol)
+        except (RecursionError, UnicodeEncodeError):
+            return pickle.dumps(None)
+
+    return dump
+
+
+TARGETS = {
+    "annotation": Target("a.pkl", _annotations(), _dump_pickle(5), _read_annotations),
+    "annotation-p2": Target(
+        "a.pkl", _annotations(), _dump_pickle(2), _read_annotations
+    ),
+    "scores": Target("scores.pkl", _scores(), _dump_pickle(2), _read_scores),
+    "descriptions": Target("d.yaml", _descriptions(), to_json, _read_descriptions),
+    "features": Target("f.safetensors", _features(), _dump_features, _read_features),
+    "skeleton": Target(
+        f"{_NAME}.skeleton", _skeletons(), _dump_skeleton, _read_skeleton
+    ),
+    "nwucla-json": Target(f"{_SEQUENCE}.json", _sequences(), to_json, _read_sequence),
+    "nwucla-zip": Target("all.zip", _archives(), _dump_archive, _read_archive),
+}
+
+
+def quiet() -> None:
+    """Keep the data set's log lines away."""
+    MMLogger.get_current_instance().setLevel(logging.ERROR)
+
+
+def draw_content(target: Target, rng: random.Random) -> bytes:
+    """Draw a file of the right form with wrong values in it."""
+    content = rng.choice(target.contents)
+    for _ in range(rng.choice((1, 1, 2))):
+        place = draw_place(content, rng)
+        if rng.random() < 0.15:
+            content = remove(content, place)
+        else:
+            content = put(content, place, WRONG_VALUES[rng.choice(list(WRONG_VALUES))])
+    return target.dump(content)

@@ -1,0 +1,306 @@
+"""Files that would run code are refused wherever a file is read.
+
+The harmless marker is a file that such a file would create.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from mmaction.apis import init_recognizer
+from mmaction.registry import MODELS
+from mmengine.config import Config
+
+from gap_mmaction.datasets import SafePoseDataset
+from gap_mmaction.datasets.ntu.chunk import Chunk
+from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
+from gap_mmaction.datasets.synthetic import write_synthetic
+from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.experiments.annotations import SplitSizes
+from gap_mmaction.experiments.folds import write_folds
+from gap_mmaction.experiments.results import fused_accuracy
+from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEncoder
+from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.utils.launch import drop_text_branch
+from tests.models.text_common import TINY_CLIP, save_tiny_hf
+from tools import browse_descriptions, demo, fuse_scores, publish, test, train
+from tools.analysis import compare_classes, confusion_matrix
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
+
+
+class Creates:
+    """Pickles as a call that creates a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        return open, (str(self.marker), "w")
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    return tmp_path / "marker"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good annotation file."""
+    path = tmp_path_factory.mktemp("data") / "synthetic.pkl"
+    write_synthetic(path, num_performers=2, num_train_performers=1, repetitions=1)
+    return path
+
+
+@pytest.fixture
+def evil_pickle(tmp_path: Path, marker: Path) -> Path:
+    path = tmp_path / "evil.pkl"
+    item = {"frame_dir": "a", "label": 0, "keypoint": Creates(marker)}
+    content = {"split": {"train": ["a"], "val": ["a"]}, "annotations": [item]}
+    path.write_bytes(pickle.dumps(content))
+    return path
+
+
+def evil_checkpoint_content(marker: Path) -> dict[str, Any]:
+    return {"state_dict": {"backbone.A": Creates(marker)}, "meta": {"epoch": 1}}
+
+
+@pytest.fixture(params=["zip", "legacy", "plain pickle"])
+def evil_checkpoint(
+    request: pytest.FixtureRequest, tmp_path: Path, marker: Path
+) -> Path:
+    path = tmp_path / "evil.pth"
+    content = evil_checkpoint_content(marker)
+    if request.param == "plain pickle":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        is_zip = request.param == "zip"
+        torch.save(content, path, _use_new_zipfile_serialization=is_zip)
+    return path
+
+
+def load_script(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def options(data: Path, work_dir: Path, *more: str) -> list[str]:
+    """Point the tools at an annotation file."""
+    loaders = ("train", "val", "test")
+    files = [f"{name}_dataloader.dataset.ann_file={data}" for name in loaders]
+    return ["--work-dir", str(work_dir), "--cfg-options", *files, *more]
+
+
+def expect_refusal(call: Callable[[], Any], file: Path, marker: Path) -> None:
+    with pytest.raises((pickle.UnpicklingError, ValueError)) as caught:
+        call()
+    assert str(file) in str(caught.value)
+    assert "weights_only" not in str(caught.value), "that advice is not ours"
+    assert not marker.exists()
+
+
+def test_the_marker_works(
+    evil_pickle: Path, evil_checkpoint: Path, marker: Path
+) -> None:
+    pickle.loads(evil_pickle.read_bytes())["annotations"][0]["keypoint"].close()
+    assert marker.exists()
+    marker.unlink()
+    with contextlib.suppress(RuntimeError):  # of torch, after the plain pickle
+        torch.load(evil_checkpoint, weights_only=False)
+    assert marker.exists()
+
+
+PICKLE_READERS: dict[str, Callable[[Path, Path], Any]] = {
+    "SafePoseDataset": lambda file, _: SafePoseDataset(str(file), [], split="train"),
+    "single files": lambda file, _: SafePoseDataset(
+        str(write_list(file.parent / "list.pkl", file.stem)),
+        [],
+        data_prefix={"skeleton": str(file.parent)},
+    )[0],
+    "train": lambda file, folder: train.main([CONFIG, *options(file, folder)]),
+    "scores": lambda file, _: load_scores(file),
+    "reproduce: sizes": lambda file, _: SplitSizes().get(file, "train"),
+    "reproduce: folds": lambda file, folder: write_folds(
+        file, "train", 2, folder / "folds.pkl"
+    ),
+    "reproduce: scores": lambda file, _: fused_accuracy([file], [1.0]),
+    "prepare_ntu": lambda file, folder: load_chunk(file, folder),
+    "features": lambda file, _: CachedTextEncoder(str(file)),
+    "descriptions": lambda file, _: load_descriptions(file),
+}
+
+
+def write_list(path: Path, name: str) -> Path:
+    """Write annotations whose skeletons are in files of their own."""
+    path.write_bytes(pickle.dumps([{"frame_dir": name, "label": 0}]))
+    return path
+
+
+def load_chunk(file: Path, folder: Path) -> Any:
+    """Read a part that an earlier run of prepare_ntu has left, so to speak."""
+    store = ChunkStore(folder)
+    chunk = Chunk(0, (), "reference")
+    folder.mkdir(exist_ok=True)
+    part = store.path_of(chunk.index, chunk.key)
+    part.write_bytes(file.read_bytes())
+    try:
+        return list(
+            load_script("tools/data/prepare_ntu.py").load_samples([chunk], store)
+        )
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(part), str(file))) from error
+
+
+@pytest.mark.parametrize("reader", PICKLE_READERS)
+def test_pickle(reader: str, evil_pickle: Path, marker: Path, tmp_path: Path) -> None:
+    read = PICKLE_READERS[reader]
+    expect_refusal(lambda: read(evil_pickle, tmp_path / "work"), evil_pickle, marker)
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        (fuse_scores.main, ["{}", "--weights", "1"]),
+        (confusion_matrix.main, ["{}", "--out", "{}.png"]),
+        (compare_classes.main, ["{}", "{}"]),
+        (browse_descriptions.main, ["{}", "walk"]),
+        (browse_descriptions.main, ["nwucla", "carry", "--features", "{}"]),
+    ],
+)
+def test_pickle_on_a_command_line(
+    main: Callable[[list[str]], int],
+    arguments: list[str],
+    evil_pickle: Path,
+    marker: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = main([argument.format(evil_pickle) for argument in arguments])
+    assert code == 1
+    assert str(evil_pickle) in capsys.readouterr().err
+    assert not marker.exists()
+
+
+def test_annotations_of_a_test(evil_pickle: Path, marker: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "good.pth"
+    torch.save({"state_dict": {}}, checkpoint)
+    arguments = [CONFIG, str(checkpoint), *options(evil_pickle, tmp_path / "work")]
+    expect_refusal(lambda: test.main(arguments), evil_pickle, marker)
+
+
+CHECKPOINT_READERS: dict[str, Callable[[Path, Path, Path], Any]] = {
+    "train --resume": lambda file, data, folder: train.main(
+        [CONFIG, "--resume", str(file), *options(data, folder)]
+    ),
+    "train load_from": lambda file, data, folder: train.main(
+        [CONFIG, *options(data, folder, f"load_from={file}")]
+    ),
+    "test": lambda file, data, folder: test.main(
+        [CONFIG, str(file), *options(data, folder)]
+    ),
+    "publish": lambda file, _, folder: publish.strip_checkpoint(str(file), folder),
+    "init_recognizer": lambda file, *_: init_recognizer(
+        model_config(), str(file), device="cpu"
+    ),
+    "demo": lambda file, *_: demo.build_for_test(model_config(), file),
+    "open_clip": lambda file, *_: OpenCLIPTextEncoder(
+        "tiny", pretrained=str(file)
+    ).init_weights(),
+}
+
+
+def model_config() -> Config:
+    config = Config.fromfile(CONFIG)
+    drop_text_branch(config)
+    return config
+
+
+@pytest.mark.parametrize("reader", CHECKPOINT_READERS)
+def test_checkpoint(
+    reader: str,
+    evil_checkpoint: Path,
+    data: Path,
+    marker: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if reader == "open_clip":
+        open_clip = pytest.importorskip("open_clip")
+        monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
+    read = CHECKPOINT_READERS[reader]
+    expect_refusal(
+        lambda: read(evil_checkpoint, data, tmp_path / "work"), evil_checkpoint, marker
+    )
+
+
+def test_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
+    pytest.importorskip("transformers")
+    folder = Path(save_tiny_hf(tmp_path / "model", "bert"))
+    encoder = HFTextEncoder(str(folder))
+    (folder / "model.safetensors").unlink()
+    content = evil_checkpoint_content(marker)["state_dict"]
+    torch.save(content, folder / "pytorch_model.bin")
+    expect_refusal(encoder.init_weights, folder, marker)
+
+
+def test_code_in_a_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
+    pytest.importorskip("transformers")
+    folder = Path(save_tiny_hf(tmp_path / "model", "bert"))
+    code = f"open({str(marker)!r}, 'w')\nclass Mine: pass\n"
+    (folder / "mine.py").write_text(code)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Mine"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RuntimeError, match="trust_remote_code") as caught:
+        HFTextEncoder(str(folder))
+    assert str(folder) in str(caught.value)
+    assert not marker.exists()
+
+
+def test_code_in_the_meta_of_a_checkpoint(
+    data: Path, marker: Path, tmp_path: Path
+) -> None:
+    # Nothing but tensors and texts, and yet MMEngine would run the text.
+    model = MODELS.build(model_config().model)
+    checkpoint = tmp_path / "resumed.pth"
+    meta = {"epoch": 0, "iter": 0, "config": f"open({str(marker)!r}, 'w')"}
+    hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
+    content = {"state_dict": model.state_dict(), "meta": meta, "message_hub": hub}
+    torch.save(content, checkpoint)
+    more = ["train_cfg.max_epochs=0", "model.text_branch=None"]
+    train.main(
+        [CONFIG, "--resume", str(checkpoint), *options(data, tmp_path / "w", *more)]
+    )
+    assert not marker.exists()
+
+
+def test_descriptions_with_python_in_them(tmp_path: Path, marker: Path) -> None:
+    path = tmp_path / "evil.yaml"
+    path.write_text(
+        "schema: gap-descriptions/1\nclasses:\n  - label: sit\n    head: "
+        f"!!python/object/apply:builtins.open ['{marker}', 'w']\n"
+    )
+    expect_refusal(lambda: load_descriptions(path), path, marker)
+
+
+def test_every_reader_of_numpy_files_leaves_pickles_out() -> None:
+    # There is none; np.load would need allow_pickle=False, its default, to be safe.
+    for folder in ("gap_mmaction", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text("utf-8")
+            for call in ("np.load(", "pickle.load(", "pickle.loads(", "torch.load("):
+                assert call not in text, (path, call)
+            assert "weights_only=False" not in text, path
+            assert "mmengine.load(" not in text, path
