@@ -44,18 +44,21 @@ class ClipPicture:
     label_name: str | None = None
     slot_parts: Mapping[str, str] = field(default_factory=dict)
 
-    def movie(self, frames: Sequence[int], title: bool = True) -> Iterator[np.ndarray]:
+    def movie(
+        self, frames: Sequence[int], bare: bool = False, height: float = 4.2
+    ) -> Iterator[np.ndarray]:
         """Draw frames.
 
         Args:
             frames: Their indices.
-            title: Whether name and class stand above.
+            bare: Whether to leave out name and class above and the colours below.
+            height: Of the bodies' panel, in hundreds of pixels.
 
         Yields:
             Pictures ``[height, width, 3]``, uint8, all of the same even size.
         """
-        panel_size = _panel_size(self._span(), 4.2)
-        figure, body, side = self._layout(panel_size, title)
+        panel_size = _panel_size(self._span(), height)
+        figure, body, side = self._layout(panel_size, bare)
         axes = body.add_axes((0.02, 0.07, 0.96, 0.91))
         panel = SkeletonPanel(axes, self.clip, self.view, self.colours, scale=1.25)
         self._draw_side(side)
@@ -91,7 +94,7 @@ class ClipPicture:
         columns = min(columns, len(frames))
         rows = -(-len(frames) // columns)
         size = (columns * width, rows * height)
-        figure, body, side = self._layout(size, True)
+        figure, body, side = self._layout(size, False)
         for i, frame in enumerate(frames):
             row, column = divmod(i, columns)
             left, bottom = column / columns, 1 - (row + 1) / rows
@@ -118,18 +121,19 @@ class ClipPicture:
         return np.ptp(np.concatenate([points, floor]), axis=0)
 
     def _layout(
-        self, body_size: tuple[float, float], title: bool
+        self, body_size: tuple[float, float], bare: bool
     ) -> tuple[Figure, SubFigure, SubFigure | None]:
         """Make room for a heading, the body, the legend below and the bars beside."""
         side = self._side_width()
-        top, bottom = (0.55 if title else 0.0), 0.32
+        # A row of no height would have no place in the figure.
+        top, bottom = (1e-3, 1e-3) if bare else (0.55, 0.32)
         height = body_size[1]
         if self.result is not None:
             height = max(height, 0.9 + 0.52 * len(self.result.top_labels))
-        width = max(body_size[0], 3.2 if title else 0.0)
+        width = body_size[0] if bare else max(body_size[0], 3.2)
         figure = Figure(figsize=(width + side, height + top + bottom), dpi=_DPI)
         rows = figure.subfigures(
-            3, 1, height_ratios=[max(top, 0.001), height, bottom], hspace=0, wspace=0
+            3, 1, height_ratios=[top, height, bottom], hspace=0, wspace=0
         )
         if side:
             body, beside = rows[1].subfigures(
@@ -137,9 +141,9 @@ class ClipPicture:
             )
         else:
             body, beside = rows[1], None
-        if title:
+        if not bare:
             self._draw_title(rows[0], int(11 * (width + side)))
-        self._draw_legend(rows[2])
+            self._draw_legend(rows[2])
         return figure, body, beside
 
     def _side_width(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,12 +87,31 @@ class PartFeatures:
                 raise ValueError(f"class {self.class_names[label]!r} has no samples")
         kept = np.isin(self.labels, classes)
         new = {label: index for index, label in enumerate(classes)}
-        return PartFeatures(
-            self.parts,
-            tuple(self.class_names[label] for label in classes),
-            np.array([new[label] for label in self.labels[kept].tolist()]),
-            self.skeletons[kept],
-            self.texts[list(classes)],
+        return replace(
+            self,
+            class_names=tuple(self.class_names[label] for label in classes),
+            labels=np.array([new[label] for label in self.labels[kept].tolist()]),
+            skeletons=self.skeletons[kept],
+            texts=self.texts[list(classes)],
+        )
+
+    def centred(self) -> PartFeatures:
+        """Take away what all skeletons have in common, and what all texts have.
+
+        The loss (GAP, eq. 4 to 6) compares the texts with one another for a skeleton,
+        and the skeletons for a text. What is common to one side does not count there,
+        but it keeps the two sides apart in a picture.
+
+        Returns:
+            The features less the mean of their side, over classes alike, of norm 1.
+        """
+        means = np.stack(
+            [self.skeletons[self.labels == c].mean(0) for c in np.unique(self.labels)]
+        )
+        return replace(
+            self,
+            skeletons=_unit(self.skeletons - means.mean(0)),
+            texts=_unit(self.texts - self.texts.mean(0)),
         )
 
     def nearest_text(self) -> np.ndarray:
@@ -103,6 +122,11 @@ class PartFeatures:
         """
         cosines = np.einsum("nkd,ckd->nkc", self.skeletons, self.texts)
         return np.asarray((cosines.argmax(2) == self.labels[:, None]).mean(0))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12))
 
 
 def _label(annotation: Mapping[str, Any], num_classes: int, where: str) -> int:

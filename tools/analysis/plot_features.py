@@ -67,6 +67,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CLASS",
         help="classes to draw, by name or index (default: all)",
     )
+    parser.add_argument(
+        "--uncentred",
+        action="store_true",
+        help="lay the features out as they are, texts further from skeletons "
+        "(docs/visualization.md)",
+    )
     parser.add_argument("--title", help="what stands above")
     parser.add_argument(
         "--batch-size", type=count, default=32, metavar="N", help="(default: 32)"
@@ -153,11 +159,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         features = compute(args)
+        shown = features if args.uncentred else features.centred()
         layouts = []
         for slot in range(len(features.parts)):
-            points = np.concatenate(
-                [features.skeletons[:, slot], features.texts[:, slot]]
-            )
+            points = np.concatenate([shown.skeletons[:, slot], shown.texts[:, slot]])
             layouts.append(embed(points, args.method, args.seed, args.neighbours))
     except (*ERRORS, pickle.UnpicklingError) as error:
         print(f"error: {error}", file=sys.stderr)
