@@ -13,6 +13,7 @@ import argparse
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,19 @@ def find_skeleton(args: argparse.Namespace, run: RunFolder) -> Skeleton | None:
     return None
 
 
-def read_annotations(path: str, scores: ScoreFile) -> dict[str, Mapping[str, Any]]:
+def read_annotations(
+    path: str, scores: ScoreFile, split: Any
+) -> tuple[ScoreFile, dict[str, Mapping[str, Any]]]:
     """Read the annotations of the samples tested, by name.
+
+    Args:
+        path: The annotation file.
+        scores: Of the samples. Where they have no names, they are those of the split,
+            in its order, if number and labels agree.
+        split: The split tested on, or None.
+
+    Returns:
+        The scores with names, and the annotations.
 
     Raises:
         ValueError: If it is no annotation file, or of other samples.
@@ -100,18 +112,30 @@ def read_annotations(path: str, scores: ScoreFile) -> dict[str, Mapping[str, Any
     items = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
         raise ValueError(f"{path}: no list of annotations is in it")
-    wanted = set(scores.sample_ids or ())
-    found = {
-        name: item
-        for item in items
-        if (name := str(item.get("filename", item.get("frame_dir")))) in wanted
+    annotations = {
+        str(item.get("filename", item.get("frame_dir"))): item for item in items
     }
+    if scores.sample_ids is None:
+        splits = content.get("split") if isinstance(content, dict) else None
+        members = set((splits or {}).get(split) or annotations)
+        names = [name for name in annotations if name in members]
+        labels = [annotations[name].get("label") for name in names]
+        if labels != scores.labels.tolist():
+            raise ValueError(
+                f"{scores.path} has no names of samples, and the labels in {path} are "
+                "not those of its samples in order. Pack names with "
+                "meta_keys=('frame_dir',) in PackActionInputs and test again, or leave "
+                "--ann-file out"
+            )
+        scores = replace(scores, sample_ids=names)
+    wanted = set(scores.sample_ids or ())
+    found = {name: item for name, item in annotations.items() if name in wanted}
     if not found:
         raise ValueError(
             f"{path}: none of the samples of {scores.path} is in it; give the "
             "annotations that were tested on"
         )
-    return found
+    return scores, found
 
 
 def gather(args: argparse.Namespace) -> ReportSources:
@@ -121,18 +145,14 @@ def gather(args: argparse.Namespace) -> ReportSources:
         return ReportSources(run, title=args.title)
     scores = load_scores(args.scores)
     skeleton = find_skeleton(args, run)
-    problem, annotations = "", {}
+    problem = ""
+    annotations: dict[str, Mapping[str, Any]] = {}
+    dataset = dataset_of(run.config.get("test_dataloader"))
     path = args.ann_file
     if path is None:
-        path = dataset_of(run.config.get("test_dataloader")).get("ann_file")
+        path = dataset.get("ann_file")
         path = path if isinstance(path, str) and Path(path).is_file() else None
-    if scores.sample_ids is None:
-        problem = (
-            "The score file has no names of samples, so that clips cannot be found in "
-            "the annotations; pack them with meta_keys=('frame_dir',) in the test "
-            "pipeline's PackActionInputs and test again."
-        )
-    elif skeleton is None:
+    if skeleton is None:
         problem = "The config names no joint layout; --layout does."
     elif path is None:
         problem = (
@@ -140,7 +160,7 @@ def gather(args: argparse.Namespace) -> ReportSources:
             "names the file that was tested on."
         )
     else:
-        annotations = read_annotations(path, scores)
+        scores, annotations = read_annotations(path, scores, dataset.get("split"))
     return ReportSources(
         run,
         scores,

@@ -144,7 +144,8 @@ def _tiles(run: RunFolder, test: TestResults | None) -> list[dict[str, str]]:
     curve = None if run.log is None else run.log.curves.get("acc/top1")
     if curve is not None and np.isfinite(curve[1]).any():
         best = int(np.nanargmax(curve[1]))
-        at = f"best top-1 in training, at {curve[0][best]:g}"
+        unit = "epoch" if run.log is None or run.log.by_epoch else "iteration"
+        at = f"best top-1 in training, {unit} {curve[0][best]:g}"
         tiles.append(_tile(at, f"{100 * curve[1][best]:.2f} %"))
     if run.checkpoint is not None:
         try:
@@ -177,7 +178,7 @@ def _curves(run: RunFolder, problems: dict[str, str]) -> str:
         problems["curves"] = str(error)
         return ""
     keys += [key for key in ("loss_con",) if key in run.log.curves]
-    return png_uri(draw_curves([run.log], [run.name], keys))
+    return png_uri(draw_curves([run.log], [run.name], keys, columns=2))
 
 
 def _final(log: TrainingLog | None) -> list[dict[str, str]]:

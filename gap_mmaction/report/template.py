@@ -113,7 +113,7 @@ style="width: {{ "%.1f" | format(item.percent) }}%"></i></div></td>
 </tr>
 {% endfor %}</table></div>
 <h3>Confusion</h3>
-<img alt="Confusion matrix" style="max-height: 900px" src="{{ confusion }}">
+<img alt="Confusion matrix" style="max-height: 760px" src="{{ confusion }}">
 {% if test.confused %}
 <div class="scroll"><table>
 <tr><th>true class</th><th>taken for</th><th class="n">samples</th>

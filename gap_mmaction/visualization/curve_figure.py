@@ -35,7 +35,10 @@ def is_share(key: str) -> bool:
 
 
 def draw_curves(
-    logs: Sequence[TrainingLog], names: Sequence[str], keys: Sequence[str]
+    logs: Sequence[TrainingLog],
+    names: Sequence[str],
+    keys: Sequence[str],
+    columns: int | None = None,
 ) -> Figure:
     """Draw a panel for each quantity with a line for each run.
 
@@ -43,12 +46,17 @@ def draw_curves(
         logs: The runs, all by epoch or all by iteration.
         names: What the legend calls them.
         keys: The quantities.
+        columns: How many panels stand in a row; by default all.
 
     Returns:
         The picture.
     """
-    figure = Figure(figsize=(5 * len(keys), 4.2), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(keys)))
+    columns = min(columns or len(keys), len(keys))
+    rows = -(-len(keys) // columns)
+    figure = Figure(figsize=(5 * columns, 3.4 * rows + 0.8), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns)).reshape(-1)
+    for axes in panels[len(keys) :]:
+        axes.set_axis_off()
     lines = {}
     for axes, key in zip(panels, keys):
         for i, (log, name) in enumerate(zip(logs, names)):

@@ -19,6 +19,9 @@ MAX_GIF_FPS = 50
 """Browsers slow faster ones down to ten frames a second."""
 
 
+_NEARLY_WHITE = 247
+
+
 def write_gif(pictures: Iterable[np.ndarray], path: Path, fps: float) -> int:
     """Write a GIF that repeats, whole or not at all.
 
@@ -65,7 +68,8 @@ def _palette(image: Image.Image) -> Image.Image:
     """Choose 128 colours, white as white as it is."""
     found = image.quantize(colors=128, dither=Image.Dither.NONE)
     colours = np.array(found.getpalette(), np.int64).reshape(-1, 3)
-    colours[colours.sum(axis=1).argmax()] = 255
+    # Pillow finds the nearest colour by six bits of each channel.
+    colours[(colours >= _NEARLY_WHITE).all(axis=1)] = 255
     found.putpalette(colours.reshape(-1).tolist())
     return found
 

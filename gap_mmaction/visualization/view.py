@@ -104,7 +104,7 @@ class View:
         flat = [i for i in range(3) if upwards[i] == 0]
         # Low joints that are far off are errors of the sensor.
         ground = np.quantile(height, 0.01)
-        cell = max(np.ptp(height), 1e-6) / 3
+        cell = max(np.ptp(height), 1e-6) / 4
         low, high = np.quantile(points[:, flat], (0.02, 0.98), axis=0)
         counts = np.minimum(np.ceil((high - low) / cell).astype(int) + 1, 24)
         start = (low + high) / 2 - counts * cell / 2
