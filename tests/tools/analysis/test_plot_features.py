@@ -69,13 +69,12 @@ def test_errors(
 
 
 def make_features(classes: int = 3) -> PartFeatures:
-    """Skeletons at their texts, but for a turn that all of them share."""
+    """Skeletons at their texts, but for what all of them share."""
     rng = np.random.default_rng(0)
-    texts = np.linalg.qr(rng.normal(size=(64, 64)))[0][:classes, None].repeat(2, axis=1)
+    rows = np.linalg.qr(rng.normal(size=(64, 64)))[0]
+    texts = rows[:classes, None].repeat(2, axis=1)
     labels = np.arange(2 * classes) % classes
-    common = np.zeros(64)
-    common[:] = 5
-    skeletons = texts[labels] + common
+    skeletons = texts[labels] + 3 * rows[-1]
     skeletons /= np.linalg.norm(skeletons, axis=-1, keepdims=True)
     names = tuple(f"class {i} $" for i in range(classes))
     return PartFeatures(("global", "head"), names, labels, skeletons, texts)
