@@ -172,6 +172,8 @@ def read_without_model(args: argparse.Namespace, skeleton: Skeleton) -> dict[str
     if annotation.get("keypoint_score") is None:
         form = replace(form, has_score=False)
     name = annotation["frame_dir"]
+    if name == args.input:
+        name = Path(name).name
     complete = form.complete(annotation, name)
     return {**complete, "label": annotation.get("label")}
 

@@ -108,7 +108,7 @@ def _read_config(folder: Path, problems: dict[str, str]) -> tuple[str, dict[str,
 def _read_environment(folder: Path) -> str:
     """Take what stands between the first rulers of the last start's log."""
     for file in sorted(folder.glob("*/*.log"))[::-1]:
-        lines = []
+        lines: list[str] = []
         with file.open(encoding="utf-8", errors="replace") as stream:
             for line, _ in zip(stream, range(_HEAD)):
                 if lines and line.startswith("----"):

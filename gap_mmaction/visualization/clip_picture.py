@@ -91,8 +91,8 @@ class ClipPicture:
             The picture.
         """
         width, height = _panel_size(window_of(self.clip, self.view), 2.3)
-        columns = min(columns, len(frames))
         rows = -(-len(frames) // columns)
+        columns = -(-len(frames) // rows)  # as many in each row, if that is possible
         size = (columns * width, rows * height)
         figure, body, side = self._layout(size, False)
         for i, frame in enumerate(frames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -93,52 +94,83 @@ def write_mp4(pictures: Iterable[np.ndarray], path: Path, fps: float) -> int:
         ValueError: If there is no picture.
         RuntimeError: If neither program has an encoder; the message says what to do.
     """
-    frames = list(pictures)
-    if not frames:
+    remaining = iter(pictures)
+    first = next(remaining, None)
+    if first is None:
         raise ValueError("a movie of no frames")
-    problems = []
+    encode = _by_ffmpeg if _has_ffmpeg() else _by_opencv
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "movie.mp4"
-        for encode in (_by_ffmpeg, _by_opencv):
-            problem = encode(frames, file, fps)
-            if not problem and file.is_file() and file.stat().st_size:
-                with atomic_file(path) as stream:
-                    stream.write(file.read_bytes())
-                return len(frames)
-            problems.append(problem or "it wrote an empty file")
-    raise RuntimeError(
-        f"{path}: no MP4 can be written here. ffmpeg: {problems[0]}; OpenCV: "
-        f"{problems[1]}. Install ffmpeg (apt install ffmpeg, conda install ffmpeg), or "
-        "write a .gif or .png"
-    )
+        count, problem = encode(itertools.chain([first], remaining), file, fps)
+        if problem or not file.is_file() or not file.stat().st_size:
+            raise RuntimeError(
+                f"{path}: no MP4 can be written here: {problem or 'it is empty'}. "
+                "Install ffmpeg with libx264 (apt install ffmpeg, conda install "
+                "ffmpeg), or write a .gif or .png"
+            )
+        with atomic_file(path) as stream:
+            stream.write(file.read_bytes())
+    return count
 
 
-def _by_ffmpeg(frames: list[np.ndarray], file: Path, fps: float) -> str:
-    """Give an empty string, or what is wrong."""
-    program = shutil.which("ffmpeg")
-    if program is None:
-        return "is not on the PATH"
-    height, width = frames[0].shape[:2]
-    command = [program, "-y", "-loglevel", "error", "-f", "rawvideo"]
+def _has_ffmpeg() -> bool:
+    """Say whether there is an ffmpeg that writes H.264."""
+    if shutil.which("ffmpeg") is None:
+        return False
+    command = ["ffmpeg", "-hide_banner", "-encoders"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    return b"libx264" in done.stdout
+
+
+def _by_ffmpeg(
+    pictures: Iterable[np.ndarray], file: Path, fps: float
+) -> tuple[int, str]:
+    """Give the number of pictures, and what went wrong or nothing."""
+    remaining = iter(pictures)
+    first = next(remaining)
+    height, width = first.shape[:2]
+    command = ["ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo"]
     command += ["-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", f"{fps:g}"]
     command += ["-i", "-", "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p"]
     command += ["-crf", "20", "-movflags", "+faststart", str(file)]
-    data = b"".join(np.ascontiguousarray(frame).tobytes() for frame in frames)
-    done = subprocess.run(command, input=data, capture_output=True, check=False)
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"exit status {done.returncode}"
-    return ""
+    log = file.with_suffix(".log")
+    count = 0
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+        ) as process,
+    ):
+        assert process.stdin is not None
+        try:
+            for picture in itertools.chain([first], remaining):
+                process.stdin.write(np.ascontiguousarray(picture).tobytes())
+                count += 1
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it has stopped, and says why
+    lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+    if process.returncode:
+        said = lines[-1] if lines else f"exit status {process.returncode}"
+        return count, f"ffmpeg: {said}"
+    return count, ""
 
 
-def _by_opencv(frames: list[np.ndarray], file: Path, fps: float) -> str:
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(
-        str(file), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height)
-    )
-    if not writer.isOpened():
-        return "has no encoder for mp4v"
-    for frame in frames:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
-    return ""
+def _by_opencv(
+    pictures: Iterable[np.ndarray], file: Path, fps: float
+) -> tuple[int, str]:
+    """Give the number of pictures, and what went wrong or nothing."""
+    writer: cv2.VideoWriter | None = None
+    count = 0
+    for picture in pictures:
+        if writer is None:
+            height, width = picture.shape[:2]
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            writer = cv2.VideoWriter(str(file), code, fps, (width, height))
+            if not writer.isOpened():
+                return 0, "ffmpeg is not there, and OpenCV has no encoder for mp4v"
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        count += 1
+    if writer is not None:
+        writer.release()
+    return count, ""

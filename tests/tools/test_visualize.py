@@ -83,7 +83,7 @@ def test_prediction(
     ("arguments", "message"),
     [
         (["many.pkl", "--layout", "nw-ucla"], "holds 2 sequences, choose one"),
-        (["many.pkl", "--layout", "nw-ucla", "--name", "a3"], "there are a1, a0"),
+        (["many.pkl", "--layout", "nw-ucla", "--name", "a3"], "there are a0, a1"),
         (["none.pkl", "--layout", "nw-ucla"], "there is no such file"),
         (["one.json", "--layout", "coco"], "20 joints"),
         (["one.json", "--layout", "body"], "'body' is unknown"),

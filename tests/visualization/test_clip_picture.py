@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gap_mmaction.apis.skeleton_result import SkeletonResult
-from gap_mmaction.visualization import movie_file
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
 from gap_mmaction.visualization.movie_file import write_gif, write_gif_to, write_mp4
 from gap_mmaction.visualization.part_colours import PartColours
@@ -141,14 +140,39 @@ class TestMp4:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(shutil, "which", {}.get)
-        monkeypatch.setattr(movie_file, "_by_opencv", _fail)
-        with pytest.raises(RuntimeError, match="not on the PATH; OpenCV: is broken"):
+        monkeypatch.setattr(cv2, "VideoWriter", Broken)
+        with pytest.raises(RuntimeError, match=r"a\.mp4: .*OpenCV has no encoder"):
             write_mp4(self.pictures, tmp_path / "a.mp4", 10)
         assert not list(tmp_path.iterdir())
 
+    def test_ffmpeg_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = tmp_path / "bin" / "ffmpeg"
+        program.parent.mkdir()
+        program.write_text(
+            '#!/bin/sh\ncase "$*" in *-encoders*) echo libx264;; '
+            "*) echo no room >&2; exit 3;; esac\n"
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+        with pytest.raises(RuntimeError, match="ffmpeg: no room"):
+            write_mp4(self.pictures, tmp_path / "a.mp4", 10)
+        assert [path.name for path in tmp_path.iterdir()] == ["bin"]
 
-def _fail(*args: object) -> str:
-    return "is broken"
+
+class Broken:
+    """A writer without an encoder."""
+
+    def __init__(self, *args: object) -> None:
+        pass
+
+    @staticmethod
+    def fourcc(*letters: str) -> int:
+        return 0
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return False
 
 
 def test_wrong_movies(tmp_path: Path) -> None:
