@@ -65,7 +65,7 @@ class TestResults:
         matrix = confusion_matrix(scores.predictions, scores.labels, len(names))
         totals = matrix.sum(axis=1)
         classes = []
-        for label in np.flatnonzero(totals):
+        for label in np.flatnonzero(totals).tolist():
             row = matrix[label].copy()
             right, row[label] = int(row[label]), 0
             worst = int(row.argmax())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -132,15 +133,14 @@ class ClipPicture:
             height = max(height, 0.9 + 0.52 * len(self.result.top_labels))
         width = body_size[0] if bare else max(body_size[0], 3.2)
         figure = Figure(figsize=(width + side, height + top + bottom), dpi=_DPI)
-        rows = figure.subfigures(
+        rows: Any = figure.subfigures(
             3, 1, height_ratios=[top, height, bottom], hspace=0, wspace=0
         )
+        body, beside = rows[1], None
         if side:
             body, beside = rows[1].subfigures(
                 1, 2, width_ratios=[width, side], hspace=0, wspace=0
             )
-        else:
-            body, beside = rows[1], None
         if not bare:
             self._draw_title(rows[0], int(11 * (width + side)))
             self._draw_legend(rows[2])

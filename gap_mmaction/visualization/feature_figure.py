@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 from .part_features import PartFeatures
 from .plain_text import plain_text
 
+Colour = tuple[float, float, float, float]
+
 COLUMNS = 3
 MAX_NAMED = 40
 """More classes have their numbers at the stars and no legend."""
@@ -65,7 +67,7 @@ def draw_features(
     return figure
 
 
-def class_colours(count: int) -> list[tuple[float, ...]]:
+def class_colours(count: int) -> list[Colour]:
     """Give each class a colour, as far apart as their number allows."""
     name = "tab10" if count <= 10 else "tab20" if count <= 20 else "turbo"
     table = matplotlib.colormaps[name]
@@ -78,19 +80,32 @@ def _draw_panel(
     axes: Axes,
     places: np.ndarray,
     labels: np.ndarray,
-    colours: Sequence[tuple[float, ...]],
+    colours: Sequence[Colour],
     numbered: bool,
 ) -> None:
     dots, stars = places[: len(labels)], places[len(labels) :]
     axes.scatter(
-        *dots.T, s=9, c=[colours[label] for label in labels], linewidths=0, alpha=0.75
+        dots[:, 0],
+        dots[:, 1],
+        s=9,
+        c=[colours[label] for label in labels],
+        linewidths=0,
+        alpha=0.75,
     )
     axes.scatter(
-        *stars.T, s=150, c=colours, marker="*", edgecolors="black", linewidths=0.8
+        stars[:, 0],
+        stars[:, 1],
+        s=150,
+        c=colours,
+        marker="*",
+        edgecolors="black",
+        linewidths=0.8,
     )
     if numbered:
         for index, place in enumerate(stars):
-            axes.text(*place, str(index), fontsize=5, ha="center", va="center")
+            axes.text(
+                place[0], place[1], str(index), fontsize=5, ha="center", va="center"
+            )
     # Only who is near whom means something.
     axes.set_xticks([])
     axes.set_yticks([])

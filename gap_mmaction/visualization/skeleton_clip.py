@@ -52,9 +52,8 @@ class SkeletonClip:
         keypoint = np.asarray(annotation["keypoint"], np.float64)
         keypoint = keypoint[..., : skeleton.num_coordinates]
         # Files written for GCNs hold zeros where a person is missing.
-        visible = np.repeat(
-            keypoint.any(axis=(2, 3))[..., None], keypoint.shape[2], axis=2
-        )
+        there = np.any(keypoint, axis=(2, 3), keepdims=True)[..., 0]
+        visible = np.repeat(there, keypoint.shape[2], axis=2)
         score = annotation.get("keypoint_score")
         if score is not None:
             visible &= np.asarray(score) >= MIN_SCORE

@@ -18,6 +18,10 @@ FIRST, OTHERS = 1.0, 0.45
 
 _MARGIN = 0.06
 
+_Colour = tuple[float, float, float, float]
+# How near it is, where it is, and its colour.
+_Item = tuple[float, np.ndarray, _Colour]
+
 
 class SkeletonPanel:
     """Draws one frame after the other into the same panel.
@@ -82,8 +86,8 @@ class SkeletonPanel:
         Args:
             frame: Its index.
         """
-        lines: list[tuple[float, np.ndarray, tuple[float, ...]]] = []
-        dots: list[tuple[float, np.ndarray, tuple[float, ...]]] = []
+        lines: list[_Item] = []
+        dots: list[_Item] = []
         for person, points in enumerate(self._points[:, frame]):
             visible = self.clip.visible[person, frame]
             depth = self._depth[person, frame]
@@ -91,16 +95,18 @@ class SkeletonPanel:
             for (a, b, _), colour in zip(self.colours.bones, self._bone_colours):
                 if visible[a] and visible[b]:
                     near = float(depth[a] + depth[b]) / 2
-                    lines.append((near, points[[a, b]], (*colour[:3], opaque)))
+                    lines.append((near, points[[a, b]], _with_alpha(colour, opaque)))
             for joint in np.flatnonzero(visible):
                 colour = self._joint_colours[joint]
-                dots.append((float(depth[joint]), points[joint], (*colour[:3], opaque)))
+                dots.append(
+                    (float(depth[joint]), points[joint], _with_alpha(colour, opaque))
+                )
         lines.sort(key=_depth)
         dots.sort(key=_depth)
         self.bones.set_segments([line for _, line, _ in lines])
         self.bones.set_color([colour for *_, colour in lines])
         self.joints.set_offsets(np.array([dot for _, dot, _ in dots]).reshape(-1, 2))
-        self.joints.set_facecolors([colour for *_, colour in dots])
+        self.joints.set_facecolor([colour for *_, colour in dots])
         if self._window is not None and dots:
             places = self._points[:, frame][self.clip.visible[:, frame]]
             middle = (places.min(axis=0) + places.max(axis=0)) / 2
@@ -131,5 +137,9 @@ def window_of(clip: SkeletonClip, view: View) -> np.ndarray:
     return np.max(spans, axis=0)
 
 
-def _depth(item: tuple[float, np.ndarray, tuple[float, ...]]) -> float:
+def _depth(item: _Item) -> float:
     return item[0]
+
+
+def _with_alpha(colour: _Colour, alpha: float) -> _Colour:
+    return (*colour[:3], alpha)

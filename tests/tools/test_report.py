@@ -57,7 +57,7 @@ class Page(HTMLParser):
         self.text += data
 
     def images(self) -> list[Image.Image]:
-        found = []
+        found: list[Image.Image] = []
         for tag, attributes in self.tags:
             if tag == "img":
                 head, data = str(attributes["src"]).split(",")

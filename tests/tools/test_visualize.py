@@ -54,11 +54,11 @@ def test_movies_without_a_model(files: Files, tmp_path: Path) -> None:
     layout = ["--layout", "nw-ucla"]
     assert main([files.path("one.json"), *layout, "--out", gif]) == 0
     with Image.open(gif) as image:
-        assert image.n_frames == 9
+        assert getattr(image, "n_frames", 0) == 9
     named = [files.path("many.pkl"), "--name", "a1", *layout, "--labels", "nwucla"]
     assert main([*named, "--frames", "5", "--up", "z", "--out", gif]) == 0
     with Image.open(gif) as image:
-        assert image.n_frames == 5
+        assert getattr(image, "n_frames", 0) == 5
     flat = [files.path("coco.npy"), "--layout", "coco", "--parts", "head", "foot"]
     assert main([*flat, "--out", str(tmp_path / "a.mp4")]) == 0
     assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,8 @@ def make_picture(
 
 
 def texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(match=_is_text)]
+    found: list[Any] = [*figure.findobj(match=_is_text)]
+    return [text.get_text() for text in found]
 
 
 def _is_text(artist: object) -> bool:
@@ -72,7 +74,7 @@ def test_movie(layout: str, tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.gif"
     assert write_gif(pictures, path, 20) == 3
     with Image.open(path) as image:
-        assert (image.n_frames, image.size) == (3, (width, height))
+        assert (getattr(image, "n_frames", 0), image.size) == (3, (width, height))
         assert image.info["duration"] == 50 and image.info["loop"] == 0
         for frame in range(3):
             image.seek(frame)
@@ -88,7 +90,8 @@ def test_prediction_and_parts() -> None:
     assert "class: sit" in words
     assert "predicted: wave \\$x_\\$" in words
     assert {"1", "2", "3", "4", "0.70", *PARTS} <= set(words)
-    scores, similarity = sheet.findobj(match=_is_bars)
+    panels: list[Any] = [*sheet.findobj(match=_is_bars)]
+    scores, similarity = panels
     assert [bar.get_width() for bar in scores.patches] == [0.7, 0.2]
     wanted = make_result().part_similarity
     assert wanted is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -22,6 +23,10 @@ def make_panel(clip: SkeletonClip, follow: bool = False) -> SkeletonPanel:
     return SkeletonPanel(axes, clip, View.of(clip), colours, follow=follow)
 
 
+def colours_of(panel: SkeletonPanel) -> Any:
+    return panel.bones.get_color()
+
+
 def test_joints_and_bones_have_the_colours_of_their_parts() -> None:
     clip = make_clip()
     panel = make_panel(clip)
@@ -29,17 +34,17 @@ def test_joints_and_bones_have_the_colours_of_their_parts() -> None:
         panel.show(frame)
         points = View.of(clip).project(clip.keypoint[0, frame])
         places = np.asarray(panel.joints.get_offsets())
-        found = panel.joints.get_facecolors()
+        found = np.asarray(panel.joints.get_facecolor())
         assert len(places) == len(found) == 20
         for joint, point in enumerate(points):
             (row,) = np.flatnonzero((places == point).all(axis=1))
-            assert to_hex(found[row]) == panel.colours.joints[joint]
+            assert to_hex(tuple(found[row])) == panel.colours.joints[joint]
         lines = np.array(panel.bones.get_segments())
         assert len(lines) == len(clip.skeleton.edges)
         for a, b, colour in panel.colours.bones:
             match = (lines == points[[a, b]]).all(axis=(1, 2))
             (row,) = np.flatnonzero(match)
-            assert to_hex(panel.bones.get_colors()[row]) == colour
+            assert to_hex(colours_of(panel)[row]) == colour
 
 
 def test_nearer_ones_are_drawn_later() -> None:
@@ -95,12 +100,12 @@ def test_second_person_and_missing_joints() -> None:
     clip.visible[1, 0, 3] = False  # the head: one joint and one bone less
     panel = make_panel(clip)
     panel.show(0)
-    assert len(panel.joints.get_offsets()) == 39
+    assert len(np.asarray(panel.joints.get_offsets())) == 39
     assert len(panel.bones.get_segments()) == 2 * 19 - 1
-    opaque = panel.joints.get_facecolors()[:, 3]
+    opaque = np.asarray(panel.joints.get_facecolor())[:, 3]
     assert (opaque == OTHERS).sum() == 19 and (opaque == 1).sum() == 20
     clip.visible[:, 1] = False
     panel.show(1)
-    assert len(panel.joints.get_offsets()) == 0
+    assert len(np.asarray(panel.joints.get_offsets())) == 0
     assert not len(panel.bones.get_segments())
     assert isinstance(panel.bones, LineCollection)

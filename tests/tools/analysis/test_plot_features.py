@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -115,11 +116,11 @@ def test_figure(classes: int) -> None:
     panels = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title().split(":")[0] for axes in panels] == ["global", "head"]
     for axes in panels:
-        dots, stars = axes.collections
+        dots, stars = (typing.cast(typing.Any, c) for c in axes.collections)
         assert len(dots.get_offsets()) == 2 * classes
         assert len(stars.get_offsets()) == classes
-        colours = dots.get_facecolors()[:classes, :3]
-        np.testing.assert_array_equal(colours, stars.get_facecolors()[:, :3])
+        colours = dots.get_facecolor()[:classes, :3]
+        np.testing.assert_array_equal(colours, stars.get_facecolor()[:, :3])
         assert len(axes.texts) == (50 if classes == 50 else 0)
     (legend,) = figure.legends
     assert len(legend.get_texts()) == (1 if classes == 50 else classes + 1)
