@@ -33,6 +33,26 @@ def import_optional(
         ) from error
 
 
+def import_for(purpose: str, module: str, package: str | None = None) -> ModuleType:
+    """Import a module that one tool, or one option of it, needs.
+
+    Args:
+        purpose: What needs it, as the start of a sentence.
+        module: The module's name.
+        package: The name to install it by, where that differs.
+
+    Raises:
+        ImportError: If it is missing; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        name = package or module
+        raise ImportError(
+            f"{purpose} needs {name} ({error}): `pip install {name}`"
+        ) from error
+
+
 def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
     """Make the exception for pretrained weights that cannot be had."""
     return RuntimeError(

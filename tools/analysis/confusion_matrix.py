@@ -14,16 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.confusion import confusion_matrix, most_confused
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.figure_file import save_png
-
-MAX_CLASSES_WITH_NUMBERS = 20
-DARK = 0.4
+from gap_mmaction.visualization.confusion_figure import draw_confusion
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,46 +47,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def draw(path: Path, matrix: np.ndarray, names: list[str], title: str) -> None:
-    """Draw a matrix whose rows are shares of the true class.
-
-    Args:
-        path: The picture.
-        matrix: ``[C, C]``, counts, row true class, column predicted class.
-        names: Names of the classes.
-        title: What stands above.
-    """
-    count = len(matrix)
-    with_numbers = count <= MAX_CLASSES_WITH_NUMBERS
-    cell, font = (0.55, 8) if with_numbers else (0.13, 6)
-    side = 3 + cell * count
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
-    axes = figure.add_subplot()
-    # A class without samples has an empty row.
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    # Not linear, or errors of a few percent would look like none.
-    image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=1))
-    axes.set_xticks(range(count), names, rotation=90, fontsize=font)
-    axes.set_yticks(range(count), names, fontsize=font)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
-    axes.set_title(title, fontsize=10)
-    if with_numbers:
-        for row, column in np.argwhere(matrix):
-            axes.text(
-                column,
-                row,
-                str(matrix[row, column]),
-                ha="center",
-                va="center",
-                fontsize=font,
-                color="white" if shares[row, column] > DARK else "black",
-            )
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
-    bar.set_label("share of the true class")
-    save_png(figure, path)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool.
 
@@ -114,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         share = 100 * samples / matrix[row].sum()
         print(f"| {names[row]} | {names[column]} | {samples:,} | {share:.1f} |")
     title = summary if args.title is None else f"{args.title}\n{summary}"
-    draw(args.out, matrix, names, title)
+    save_png(draw_confusion(matrix, names, title), args.out)
     print(f"\nwritten: {args.out}")
     return 0
 

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from gap_mmaction.evaluation.training_log import TrainingLog, read_training_log
+from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.figure_file import save_png
-
-DEFAULT_KEYS = ("loss", "loss_cls", "acc/top1")
+from gap_mmaction.visualization.curve_figure import (
+    DEFAULT_KEYS,
+    choose_keys,
+    draw_curves,
+    is_share,
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -49,77 +50,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def choose_keys(logs: Sequence[TrainingLog], keys: Sequence[str] | None) -> list[str]:
-    """Find what there is to draw.
-
-    Raises:
-        ValueError: If no run has logged a quantity asked for, or none of the usual.
-    """
-    known = {key for log in logs for key in log.curves}
-    chosen = list(keys) if keys else [key for key in DEFAULT_KEYS if key in known]
-    missing = [key for key in chosen if key not in known]
-    if missing or not chosen:
-        wanted = ", ".join(missing or DEFAULT_KEYS)
-        raise ValueError(f"no run has logged {wanted}; there are {sorted(known)}")
-    return chosen
-
-
 def default_names(runs: Sequence[str]) -> list[str]:
     """Name runs by their last folder, or by the path where that is not enough."""
     names = [Path(run).resolve().name for run in runs]
     unique = len(set(names)) == len(names)
     return names if unique else [str(Path(run)) for run in runs]
-
-
-def is_share(key: str) -> bool:
-    """Say whether a quantity is an accuracy, which is shown in percent."""
-    return key.startswith("acc/") or key.endswith("_acc")
-
-
-def draw(
-    path: Path, logs: Sequence[TrainingLog], names: Sequence[str], keys: Sequence[str]
-) -> None:
-    """Draw a panel for each quantity with a line for each run.
-
-    Args:
-        path: The picture.
-        logs: The runs, all by epoch or all by iteration.
-        names: What the legend calls them.
-        keys: The quantities.
-    """
-    figure = Figure(figsize=(5 * len(keys), 4.2), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(keys)))
-    lines = {}
-    for axes, key in zip(panels, keys):
-        for i, (log, name) in enumerate(zip(logs, names)):
-            if key not in log.curves:
-                continue
-            positions, values = log.curves[key]
-            # A metric of testing has a prefix, and few points.
-            marker = "o" if "/" in key else None
-            (lines[i],) = axes.plot(
-                positions,
-                values * (100 if is_share(key) else 1),
-                color=f"C{i % 10}",
-                linestyle=("-", "--", ":")[i // 10 % 3],
-                linewidth=1.3,
-                marker=marker,
-                markersize=3,
-                label=name,
-            )
-        axes.set_title(f"{key}, %" if is_share(key) else key, fontsize=10)
-        axes.set_xlabel("epoch" if logs[0].by_epoch else "iteration")
-        axes.grid(color="0.9")
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-    figure.legend(
-        handles=[lines[i] for i in sorted(lines)],
-        loc="outside lower center",
-        ncols=min(4, len(lines)),
-        frameon=False,
-        fontsize=9,
-    )
-    save_png(figure, path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -157,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             scale, digits = (100, 2) if is_share(key) else (1, 4)
             cells.append("" if last is None else f"{scale * last:.{digits}f}")
         print(f"| {name} | {' | '.join(cells)} | {log.length} |")
-    draw(args.out, logs, names, keys)
+    save_png(draw_curves(logs, names, keys), args.out)
     print(f"\nwritten: {args.out}")
     return 0
 

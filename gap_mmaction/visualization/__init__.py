@@ -1,0 +1,17 @@
+"""Pictures of skeletons, features and runs."""
+
+from .clip_picture import ClipPicture, spread_frames
+from .movie_file import write_gif, write_mp4
+from .part_colours import PartColours
+from .skeleton_clip import SkeletonClip
+from .view import View
+
+__all__ = [
+    "ClipPicture",
+    "PartColours",
+    "SkeletonClip",
+    "View",
+    "spread_frames",
+    "write_gif",
+    "write_mp4",
+]

@@ -1,0 +1,118 @@
+"""tools/visualize.py, with and without a model."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from tests.apis.small_model import make_config, make_model, make_sequences
+from tools.visualize import main
+
+SEQUENCES = make_sequences(2)
+
+
+class Files(NamedTuple):
+    """A model and inputs."""
+
+    folder: Path
+    model: list[str]
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    init_default_scope("mmaction")
+    folder = tmp_path_factory.mktemp("visualize")
+    config = make_config(folder)
+    checkpoint = folder / "epoch_1.pth"
+    make_model(config, checkpoint)
+    config.dump(folder / "config.py")
+    items = [
+        {"frame_dir": f"a{i}", "label": i, "keypoint": SEQUENCES[i]} for i in range(2)
+    ]
+    (folder / "many.pkl").write_bytes(pickle.dumps({"annotations": items}))
+    content = {"label": 1, "skeletons": SEQUENCES[0][0].tolist()}
+    (folder / "one.json").write_text(json.dumps(content))
+    points = np.random.default_rng(0).uniform(0, 100, (2, 4, 17, 3))
+    np.save(folder / "coco.npy", points)
+    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
+    return Files(folder, options)
+
+
+def test_movies_without_a_model(files: Files, tmp_path: Path) -> None:
+    """Nine frames of a sequence; five of another one; two persons of a picture."""
+    gif = str(tmp_path / "a.gif")
+    layout = ["--layout", "nw-ucla"]
+    assert main([files.path("one.json"), *layout, "--out", gif]) == 0
+    with Image.open(gif) as image:
+        assert getattr(image, "n_frames", 0) == 9
+    named = [files.path("many.pkl"), "--name", "a1", *layout, "--labels", "nwucla"]
+    assert main([*named, "--frames", "5", "--up", "z", "--out", gif]) == 0
+    with Image.open(gif) as image:
+        assert getattr(image, "n_frames", 0) == 5
+    flat = [files.path("coco.npy"), "--layout", "coco", "--parts", "head", "foot"]
+    assert main([*flat, "--out", str(tmp_path / "a.mp4")]) == 0
+    assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_prediction(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = [files.path("many.pkl"), "--name", "a0", *files.model, "--frames", "3"]
+    wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
+    assert main([*clip, "--top-k", "2", "--out", str(wide)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and "3 of 9 frames" in lines[2]
+    first, second = (float(line.split()[0]) for line in lines[:2])
+    assert 1 >= first >= second >= 0
+    assert main([*clip, "--no-parts", "--out", str(narrow)]) == 0
+    with Image.open(wide) as a, Image.open(narrow) as b:
+        assert a.width > b.width
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["many.pkl", "--layout", "nw-ucla"], "holds 2 sequences, choose one"),
+        (["many.pkl", "--layout", "nw-ucla", "--name", "a3"], "there are a0, a1"),
+        (["none.pkl", "--layout", "nw-ucla"], "there is no such file"),
+        (["one.json", "--layout", "coco"], "20 joints"),
+        (["one.json", "--layout", "body"], "'body' is unknown"),
+        (["one.json", "--layout", "nw-ucla", "--parts", "tail"], "no part 'tail'"),
+    ],
+)
+def test_errors(
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    out = tmp_path / "a.png"
+    path = files.path(arguments[0])
+    assert main([path, *arguments[1:], "--out", str(out)]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--layout", "coco", "--out", "a.jpg"],
+        ["--out", "a.png"],
+        ["--layout", "coco", "--out", "a.png", "--checkpoint", "a.pth"],
+        ["--layout", "coco", "--out", "a.gif", "--fps", "60"],
+    ],
+)
+def test_command_line(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["one.json", *arguments])
