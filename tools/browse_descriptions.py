@@ -30,7 +30,7 @@ from gap_mmaction.models.text.descriptions import (
 from gap_mmaction.models.text.feature_file import open_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.utils.argument_types import natural
-from gap_mmaction.utils.dependency import import_optional
+from gap_mmaction.utils.dependency import import_for
 from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
@@ -145,7 +145,7 @@ def encode(args: argparse.Namespace, texts: Sequence[str]) -> Tensor:
 
 def count_tokens(texts: Sequence[str]) -> list[int]:
     """Count CLIP's tokens, start and end included."""
-    open_clip = import_optional("open_clip", "open_clip_torch")
+    open_clip = import_for("counting CLIP's tokens", "open_clip", "open_clip_torch")
     tokens = open_clip.SimpleTokenizer(context_length=512)(list(texts))
     return (tokens > 0).sum(1).tolist()
 

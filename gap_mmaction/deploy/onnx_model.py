@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gap_mmaction.utils.dependency import import_optional
+from gap_mmaction.utils.dependency import import_for
 
 from .clip_scorer import ClipScorer
 
@@ -127,8 +127,8 @@ class OnnxScorer:
 
 
 def _import(package: str) -> Any:
-    return import_optional(
+    return import_for(
+        "export to ONNX",
         package,
-        user="export to ONNX",
         remedy="or export with --format torchscript, which needs torch alone",
     )

@@ -6,19 +6,21 @@ import importlib
 from types import ModuleType
 
 
-def import_optional(
-    module: str,
-    package: str | None = None,
-    user: str = "this text encoder",
-    remedy: str = "or train with features that were computed elsewhere: "
-    "tools/cache_text_features.py there, model.text_branch.features=FILE here",
+_FEATURES = (
+    "or train with features that were computed elsewhere: "
+    "tools/cache_text_features.py there, model.text_branch.features=FILE here"
+)
+
+
+def import_for(
+    purpose: str, module: str, package: str | None = None, remedy: str | None = None
 ) -> ModuleType:
-    """Import a module that only some settings need.
+    """Import a module that one tool, one option of it, or one setting needs.
 
     Args:
+        purpose: What needs it, as the start of a sentence.
         module: The module's name.
         package: The name to install it by, where that differs.
-        user: What needs it, for the message.
         remedy: What else to do than to install it, for the message.
 
     Raises:
@@ -29,28 +31,22 @@ def import_optional(
     except ImportError as error:
         name = package or module
         raise ImportError(
-            f"{user} needs {name} ({error}): `pip install {name}`; {remedy}"
+            f"{purpose} needs {name} ({error}): `pip install {name}`"
+            f"{'' if remedy is None else f'; {remedy}'}"
         ) from error
 
 
-def import_for(purpose: str, module: str, package: str | None = None) -> ModuleType:
-    """Import a module that one tool, or one option of it, needs.
+def import_optional(module: str, package: str | None = None) -> ModuleType:
+    """Import a module that some text encoders need.
 
     Args:
-        purpose: What needs it, as the start of a sentence.
         module: The module's name.
         package: The name to install it by, where that differs.
 
     Raises:
-        ImportError: If it is missing; the message says how to install it.
+        ImportError: If it is missing; the message says how to train without it.
     """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        name = package or module
-        raise ImportError(
-            f"{purpose} needs {name} ({error}): `pip install {name}`"
-        ) from error
+    return import_for("this text encoder", module, package, _FEATURES)
 
 
 def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
