@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-
 _FEATURES = (
     "or train with features that were computed elsewhere: "
     "tools/cache_text_features.py there, model.text_branch.features=FILE here"
