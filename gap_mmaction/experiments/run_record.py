@@ -11,7 +11,7 @@ from typing import Any
 from gap_mmaction.utils.atomic_file import atomic_file
 
 from .run_config import RunConfig
-from .run_spec import RunSpec
+from .run_identity import RunIdentity
 
 FORMAT = "gap-run/1"
 STATES = ("running", "interrupted", "failed", "ended")
@@ -64,7 +64,7 @@ class RunRecord:
     error: str | None = None
 
     @classmethod
-    def of(cls, spec: RunSpec, config: RunConfig) -> RunRecord:
+    def of(cls, spec: RunIdentity, config: RunConfig) -> RunRecord:
         """Start the record of a run."""
         size = config.data.stat().st_size if config.data.is_file() else None
         return cls(
