@@ -172,7 +172,7 @@ class Experiment:
         folder.write_config(item.config)
         try:
             checkpoint = self.trainer.train(
-                *(item.config, folder, record, head, keep_open)
+                item.config, folder, record, head, keep_open
             )
             self._test(item, folder, record, checkpoint, keep_open)
         except BaseException as error:
