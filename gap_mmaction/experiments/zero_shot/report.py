@@ -12,9 +12,8 @@ from .split_result import ALL, SplitResult
 
 _HEAD = (
     *("unseen classes", "clips", "unseen among unseen", "one name for all"),
-    *("seen", "unseen", "H", "seen*", "unseen*", "H*", "area"),
+    *("seen", "unseen", "H", "seen cal.", "unseen cal.", "H cal.", "area"),
 )
-_NUMBERS = len(_HEAD) - 2
 
 
 def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
@@ -98,15 +97,15 @@ def _slots(results: Sequence[SplitResult]) -> list[str]:
 
 
 def _chance(item: SplitResult) -> list[str]:
-    """Give what guessing reaches; there is none for the area and the calibrated ones.
+    """Give what guessing reaches.
 
-    Who guesses may favour unseen classes too, which changes seen and unseen but hardly
-    the harmonic mean.
+    Who guesses may favour unseen classes too, which trades the seen ones for them and
+    hardly changes the harmonic mean; the curve of all such trades is a straight line.
     """
-    among_unseen = f"{100 / len(item.split.unseen):.1f}"
+    seen, unseen = len(item.split.seen), len(item.split.unseen)
     among_all = f"{100 / item.split.num_classes:.1f}"
-    cells = [among_unseen, "", *[among_all] * 3]
-    return [*cells, *[""] * (_NUMBERS - len(cells))]
+    area = f"{100 / (2 * seen * unseen):.1f}"
+    return [f"{100 / unseen:.1f}", "", *[among_all] * 3, *[""] * 3, area]
 
 
 def _note(item: SplitResult) -> str:
@@ -114,10 +113,11 @@ def _note(item: SplitResult) -> str:
         f"{item.split.num_classes} classes, of which {len(item.split.seen)} are "
         "trained on. *Unseen among unseen*: clips of unseen classes, which of these it "
         "is; *one name for all*: what the same answer for every clip reaches at best. "
-        "*Seen*, *unseen*: all classes compete; *H*: their harmonic mean; *: after "
-        "calibrated stacking, a number subtracted from the scores of the seen classes, "
-        "chosen on held-out training clips of seen classes. *Area*: under the curve of "
-        "seen against unseen accuracy over all such numbers. Slots: means over the "
+        "*Seen*, *unseen*: all classes compete; *H*: their harmonic mean; *cal.*: "
+        "after calibrated stacking, a number subtracted from the scores of the seen "
+        "classes, chosen on held-out training clips of seen classes. *Area*: under the "
+        "curve of seen against unseen accuracy over all such numbers. Slots: means "
+        "over the "
         f"splits; *{ALL}*: all together, as in the first table."
     )
 
