@@ -177,7 +177,7 @@ def describe(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     }
     words = [f"`{args.config}`, seed {args.seed}"]
     if args.epochs is not None:
-        words.append(f"{args.epochs} epochs with the schedule in proportion")
+        words.append(f"--epochs {args.epochs}, the schedule in proportion")
     if args.cfg_options:
         words.append(f"`--cfg-options {' '.join(args.cfg_options)}`")
     words.append(

@@ -142,7 +142,7 @@ def test_what_a_run_leaves(project: Project) -> None:
         assert (dataset["num_classes"], dataset["split"]) == (7, split)
         assert dataset["ann_file"].startswith(str(project.work_dir / "data"))
     # One step of 14 clips an epoch.
-    assert record.config["param_scheduler"][1]["end"] == record.iterations == 4
+    assert record.config["param_scheduler"][-1]["end"] == record.iterations == 4
     bank = PromptBank(model["text_branch"]["prompts"]["descriptions"])
     assert len(bank.labels) == 7
 
@@ -185,7 +185,7 @@ class TestErrors:
             (["--unseen", "2", "10"], (), "must be different ones of 0 to 9"),
             (["--unseen", "2"], (), "at least 2 must be unseen"),
             ([], ("model.text_branch=None",), "has no text branch"),
-            ([], ("model.cls_head.num_classes=9",), "describes 10 classes"),
+            ([], ("model.cls_head.num_classes=9",), "label=9 is no class, 0 to 8"),
             (
                 [],
                 ("val_dataloader.dataset.split=xview_val",),
