@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ class TestRanking:
 
 
 def test_labels() -> None:
-    items = [{"label": 1}, {}, {"label": np.int64(0)}]
+    items: list[dict[str, Any]] = [{"label": 1}, {}, {"label": np.int64(0)}]
     np.testing.assert_array_equal(read_labels(items, 2), [1, -1, 0])
     for label in (2, -1, "sit", 1.0):
         with pytest.raises(ValueError, match=r"f: a: label=.* is no class, 0 to 1"):

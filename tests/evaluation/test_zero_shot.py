@@ -44,11 +44,11 @@ class TestEvaluate:
         assert found.unseen_by_class == (1.0, 0.0)
         assert found.unseen_mean_class == 0.5
         assert found.seen == pytest.approx(2 / 3)
-        assert found.plain == Generalised(pytest.approx(1 / 3), pytest.approx(1 / 3))
+        third = {"seen": 100 / 3, "unseen": 100 / 3, "harmonic": 100 / 3}
+        assert found.plain.to_dict() == pytest.approx(third)
         # The factor turns the fourth clip, and no seen one.
-        assert found.calibrated == Generalised(
-            pytest.approx(1 / 3), pytest.approx(2 / 3)
-        )
+        assert found.calibrated.seen == pytest.approx(1 / 3)
+        assert found.calibrated.unseen == pytest.approx(2 / 3)
         assert found.calibrated.harmonic == pytest.approx(4 / 9)
         assert (found.num_seen, found.num_unseen) == (3, 3)
         assert found.largest == pytest.approx(2 / 3)

@@ -65,7 +65,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     ]
     inferencer = SkeletonInferencer(config, checkpoint)
     results = inferencer(sequences, part_similarity=True)
-    cosines = np.stack([result.part_similarity for result in results if result.parts])
+    cosines = np.array([result.part_similarity for result in results])
     return Files(folder, options, inferencer, cosines)
 
 
