@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,17 @@ from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.atomic_file import atomic_file
 
-from .child_process import run_child
 from .interruption import Interrupted
 from .launcher import Launcher
 from .plan import PlannedRun
 from .results import Results
 from .run_configs import RunConfigs
-from .run_folder import RunFolder, last_line
+from .run_folder import RunFolder
 from .run_record import RunRecord
 from .run_spec import RunSpec
 from .table import Table
 from .table_text import to_csv, to_markdown
+from .trainer import RunFailedError, Trainer
 from .versions import collect_versions
 
 
@@ -41,12 +40,6 @@ class Failure:
     spec: RunSpec
     log: Path
     error: str
-
-
-class _RunFailedError(Exception):
-    def __init__(self, log: Path, error: str) -> None:
-        super().__init__(error)
-        self.log = log
 
 
 class Experiment:
@@ -81,7 +74,7 @@ class Experiment:
         self.launcher = launcher
         self.how = how
         self.say = say
-        self.interval = interval
+        self.trainer = Trainer(launcher, say, interval)
         self.results = Results(work_dir)
         self.specs = table.runs(seeds)
 
@@ -137,7 +130,7 @@ class Experiment:
             head = f"[{number}/{len(planned)}] {item.spec}"
             try:
                 record = self._run_one(item, versions, head, keep_open)
-            except _RunFailedError as error:
+            except RunFailedError as error:
                 failures.append(Failure(item.spec, error.log, str(error)))
                 self.say(f"{head}: failed: {error} (log: {error.log})")
                 continue
@@ -178,7 +171,9 @@ class Experiment:
         record.write(folder.record_file)
         folder.write_config(item.config)
         try:
-            checkpoint = self._train(item, folder, record, head, keep_open)
+            checkpoint = self.trainer.train(
+                item.config, folder, record, head, keep_open
+            )
             self._test(item, folder, record, checkpoint, keep_open)
         except BaseException as error:
             stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
@@ -190,36 +185,6 @@ class Experiment:
         record.write(folder.record_file)
         folder.remove_other_checkpoints(checkpoint.name)
         return record
-
-    def _train(
-        self,
-        item: PlannedRun,
-        folder: RunFolder,
-        record: RunRecord,
-        head: str,
-        keep_open: Sequence[int],
-    ) -> Path:
-        """Train, from the last checkpoint on; give the last epoch's checkpoint."""
-        epochs = item.config.max_epochs
-        last = folder.checkpoint(epochs)
-        if last is not None:
-            return last[0]
-        newest = folder.checkpoint()
-        resume = None if newest is None else newest[0]
-        where = f"from epoch {newest[1]} on" if newest is not None else "training"
-        self.say(f"{head}: {where}, to epoch {epochs} (log: {folder.train_log})")
-        command = self.launcher.train(
-            *(folder.config, folder.train_dir, record.seed, resume),
-            item.config.options,
-        )
-        self._call("train", command, folder.train_log, folder, record, keep_open)
-        last = folder.checkpoint(epochs)
-        if last is None:
-            raise _RunFailedError(
-                folder.train_log,
-                f"training has ended without epoch_{epochs}.pth in {folder.train_dir}",
-            )
-        return last[0]
 
     def _test(
         self,
@@ -235,11 +200,11 @@ class Experiment:
             *(folder.config, checkpoint, folder.test_dir, folder.new_scores),
             item.config.options,
         )
-        self._call("test", command, folder.test_log, folder, record, keep_open)
+        self.trainer.call("test", command, folder.test_log, folder, record, keep_open)
         try:
             scores = load_scores(folder.new_scores)
         except (OSError, ValueError, pickle.UnpicklingError) as error:
-            raise _RunFailedError(folder.test_log, str(error)) from error
+            raise RunFailedError(folder.test_log, str(error)) from error
         os.replace(folder.new_scores, folder.scores)
         values = accuracy(scores.scores, scores.labels)
         record.result = {
@@ -249,38 +214,3 @@ class Experiment:
             "samples": len(scores.labels),
             "checkpoint": checkpoint.name,
         }
-
-    def _call(
-        self,
-        tool: str,
-        command: list[str],
-        log: Path,
-        folder: RunFolder,
-        record: RunRecord,
-        keep_open: Sequence[int],
-    ) -> None:
-        """Run a tool, and note the time that it takes."""
-        record.command = command
-        record.write(folder.record_file)
-        before, start = record.minutes, time.monotonic()
-
-        def beat() -> None:
-            record.minutes = before + (time.monotonic() - start) / 60
-            record.write(folder.record_file)
-
-        try:
-            status = run_child(
-                command,
-                log,
-                self.launcher.environment(tool),
-                keep_open,
-                beat,
-                self.interval,
-            )
-        finally:
-            beat()
-        if status < 0:
-            raise _RunFailedError(log, f"ended by signal {-status}")
-        if status:
-            error = last_line(log) or "no output"
-            raise _RunFailedError(log, f"exit status {status}: {error}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gap_mmaction.utils.atomic_pickle import write_annotations
-from gap_mmaction.utils.restricted_pickle import load_annotations
 
 from .annotations import name_of
+from .split_reader import read_split
 
 # NTU RGB+D, NW-UCLA, and the embedded set.
 _PERFORMERS = (
@@ -157,22 +156,8 @@ def write_folds(
         pickle.UnpicklingError: If it is no annotation file.
         ValueError: If it has no such split, or folds cannot be made.
     """
-    content = load_annotations(source)
-    splits = content.get("split", {}) if isinstance(content, dict) else {}
-    if split not in splits:
-        raise ValueError(
-            f"annotation file {source}: no split '{split}', it has "
-            f"{', '.join(splits) or 'none'}"
-        )
-    members = set(splits[split])
-    chosen = [item for item in content["annotations"] if name_of(item) in members]
+    chosen = read_split(source, split)
     names = [str(name_of(item)) for item in chosen]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(
-            f"annotation file {source}: {len(twice)} samples are there twice, the "
-            f"first is '{twice[0]}'; make the file anew"
-        )
     labels = [int(item["label"]) for item in chosen]
     try:
         folds = make_folds(names, labels, num_folds, seed)

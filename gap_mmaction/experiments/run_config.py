@@ -58,17 +58,20 @@ def read_config(path: Path) -> dict[str, Any]:
     return Config.fromfile(path, import_custom_modules=False).to_dict()
 
 
-def config_text(base: Path, changes: Mapping[str, Any]) -> str:
+def config_text(
+    base: Path, changes: Mapping[str, Any], tool: str = "tools/reproduce.py"
+) -> str:
     """Write a config that inherits another one.
 
     Args:
         base: The config that is inherited.
         changes: What is set to another value; plain Python values.
+        tool: Who writes it, for a comment.
 
     Returns:
         The file's content.
     """
-    lines = ["# Written by tools/reproduce.py", f"_base_ = {str(base)!r}"]
+    lines = [f"# Written by {tool}", f"_base_ = {str(base)!r}"]
     for key, value in changes.items():
         lines += ["", f"{key} = {pprint.pformat(value, width=86, sort_dicts=False)}"]
     return "\n".join(lines) + "\n"

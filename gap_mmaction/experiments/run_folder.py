@@ -9,8 +9,8 @@ from pathlib import Path
 from gap_mmaction.utils.atomic_file import atomic_file
 
 from .run_config import RunConfig
+from .run_identity import RunIdentity
 from .run_record import RunFolderError, RunRecord
-from .run_spec import RunSpec
 
 _CHECKPOINT = re.compile(r"epoch_(\d+)\.pth")
 # What a process that was killed can leave before the record is there.
@@ -35,7 +35,7 @@ class RunFolder:
         spec: The run.
     """
 
-    def __init__(self, work_dir: Path, spec: RunSpec) -> None:
+    def __init__(self, work_dir: Path, spec: RunIdentity) -> None:
         self.path = work_dir / spec.folder
         self.record_file = self.path / "run.json"
         self.config = self.path / "config.py"

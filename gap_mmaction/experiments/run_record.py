@@ -12,7 +12,7 @@ from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.strict_json import parse_json
 
 from .run_config import RunConfig
-from .run_spec import RunSpec
+from .run_identity import RunIdentity
 
 FORMAT = "gap-run/1"
 STATES = ("running", "interrupted", "failed", "ended")
@@ -65,7 +65,7 @@ class RunRecord:
     error: str | None = None
 
     @classmethod
-    def of(cls, spec: RunSpec, config: RunConfig) -> RunRecord:
+    def of(cls, spec: RunIdentity, config: RunConfig) -> RunRecord:
         """Start the record of a run."""
         size = config.data.stat().st_size if config.data.is_file() else None
         return cls(

@@ -1,4 +1,4 @@
-"""A lock that keeps two runs of ``tools/reproduce.py`` apart."""
+"""A lock that keeps two runs of ``tools/reproduce.py`` or its like apart."""
 
 from __future__ import annotations
 
@@ -22,21 +22,25 @@ class WorkDirLock:
 
     The kernel holds it, so it is gone with whoever had it: nothing is left over from a
     process that was killed. The trainings that are started share it. One that outlives
-    ``tools/reproduce.py`` keeps others out until it has ended.
+    the tool that started it keeps others out until it has ended.
 
     Use it in a ``with`` statement.
 
     Args:
         work_dir: The work dir, made if it is not there.
         patience: Seconds to wait for somebody who is about to end.
+        tool: The tool's name, without its suffix.
 
     Raises:
         WorkDirLockedError: On entering, if it is taken.
     """
 
-    def __init__(self, work_dir: Path, patience: float = 5.0) -> None:
-        self.path = work_dir / "reproduce.lock"
+    def __init__(
+        self, work_dir: Path, patience: float = 5.0, tool: str = "reproduce"
+    ) -> None:
+        self.path = work_dir / f"{tool}.lock"
         self.patience = patience
+        self.tool = tool
         self._stream: BinaryIO | None = None
 
     @staticmethod
@@ -89,7 +93,7 @@ class WorkDirLock:
         stream.seek(0)
         owner = stream.read().decode("utf-8", "replace").strip() or "unknown"
         return (
-            f"{self.path.parent}: another tools/reproduce.py, or a training that it "
+            f"{self.path.parent}: another tools/{self.tool}.py, or a training that it "
             f"has left, is at work there (started by {owner}). Wait until it has "
             "ended, end it, or give another --work-dir"
         )

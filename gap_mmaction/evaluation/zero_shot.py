@@ -1,0 +1,143 @@
+"""How well classes are named that were not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .calibrated_stacking import calibrate, seen_unseen_area
+
+
+@dataclass(frozen=True)
+class Generalised:
+    """Accuracies where seen and unseen classes compete, as fractions.
+
+    Attributes:
+        seen: Top-1 of the clips of seen classes.
+        unseen: Top-1 of those of unseen classes.
+    """
+
+    seen: float
+    unseen: float
+
+    @property
+    def harmonic(self) -> float:
+        """The harmonic mean of both, 0 if one of them is."""
+        total = self.seen + self.unseen
+        return 2 * self.seen * self.unseen / total if total else 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Give all three by name, in percent."""
+        named = {"seen": self.seen, "unseen": self.unseen, "harmonic": self.harmonic}
+        return {name: 100 * value for name, value in named.items()}
+
+
+@dataclass(frozen=True)
+class ZeroShotResult:
+    """What scores of all classes say about the clips of a test, as fractions.
+
+    Attributes:
+        unseen: Top-1 of clips of unseen classes among the unseen classes: zero-shot.
+        unseen_mean_class: The same, each class counting alike.
+        unseen_by_class: The share of each unseen class's clips that is named right, in
+            the order of the classes; nan for a class without clips.
+        seen: Top-1 of clips of seen classes among the seen classes.
+        plain: All classes compete.
+        calibrated: The same after ``factor`` has been subtracted from the seen ones.
+        factor: The factor of calibrated stacking.
+        area: Area under the curve of seen against unseen accuracy over all factors.
+        num_unseen: Clips of unseen classes.
+        num_seen: Clips of seen classes.
+        largest: Share of the most frequent of the unseen classes: what naming every
+            clip alike can reach at most.
+    """
+
+    unseen: float
+    unseen_mean_class: float
+    unseen_by_class: tuple[float, ...]
+    seen: float
+    plain: Generalised
+    calibrated: Generalised
+    factor: float
+    area: float
+    num_unseen: int
+    num_seen: int
+    largest: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as JSON has it, accuracies in percent."""
+        return {
+            "unseen": 100 * self.unseen,
+            "unseen_mean_class": 100 * self.unseen_mean_class,
+            "unseen_by_class": [
+                None if np.isnan(value) else 100 * value
+                for value in self.unseen_by_class
+            ],
+            "seen": 100 * self.seen,
+            "generalised": self.plain.to_dict(),
+            "calibrated": self.calibrated.to_dict(),
+            "factor": self.factor,
+            "area": 100 * self.area,
+            "clips_unseen": self.num_unseen,
+            "clips_seen": self.num_seen,
+            "largest_unseen_class": 100 * self.largest,
+        }
+
+
+def evaluate_zero_shot(
+    scores: np.ndarray, labels: np.ndarray, is_seen: np.ndarray, factor: float
+) -> ZeroShotResult:
+    """Score the names that clips of seen and unseen classes are given.
+
+    Args:
+        scores: ``[N, C]`` for all classes, the higher the likelier.
+        labels: ``[N]``, their classes.
+        is_seen: ``[C]``, whether a class was trained on.
+        factor: Of calibrated stacking, chosen on other clips, see
+            :func:`.calibrated_stacking.choose_factor`.
+
+    Returns:
+        The result.
+
+    Raises:
+        ValueError: If scores are not finite, or there are no clips of seen or none of
+            unseen classes.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    if not np.isfinite(scores).all():
+        raise ValueError("the scores are not finite; so are the model's weights")
+    of_seen = is_seen[labels]
+    if of_seen.all() or not of_seen.any():
+        kind = "unseen" if of_seen.all() else "seen"
+        raise ValueError(f"of the {len(labels)} clips none is of a {kind} class")
+    among_unseen = np.where(is_seen, -np.inf, scores)[~of_seen].argmax(axis=1)
+    among_seen = np.where(is_seen, scores, -np.inf)[of_seen].argmax(axis=1)
+    unseen_labels = labels[~of_seen]
+    right = among_unseen == unseen_labels
+    classes = np.flatnonzero(~is_seen)
+    counts = np.array([(unseen_labels == label).sum() for label in classes])
+    hits = np.array([right[unseen_labels == label].sum() for label in classes])
+    with np.errstate(invalid="ignore"):
+        by_class = hits / counts
+    return ZeroShotResult(
+        unseen=float(right.mean()),
+        unseen_mean_class=float(np.nanmean(by_class)),
+        unseen_by_class=tuple(by_class.tolist()),
+        seen=float((among_seen == labels[of_seen]).mean()),
+        plain=_generalised(scores, labels, of_seen),
+        calibrated=_generalised(calibrate(scores, is_seen, factor), labels, of_seen),
+        factor=factor,
+        area=seen_unseen_area(scores, labels, is_seen),
+        num_unseen=int((~of_seen).sum()),
+        num_seen=int(of_seen.sum()),
+        largest=float(counts.max() / counts.sum()),
+    )
+
+
+def _generalised(
+    scores: np.ndarray, labels: np.ndarray, of_seen: np.ndarray
+) -> Generalised:
+    right = scores.argmax(axis=1) == labels
+    return Generalised(float(right[of_seen].mean()), float(right[~of_seen].mean()))

@@ -1,0 +1,97 @@
+"""Which classes are trained on, and which are not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+_FEWEST = 2
+
+
+@dataclass(frozen=True)
+class ClassSplit:
+    """The classes of a data set, seen and unseen.
+
+    Attributes:
+        num_classes: Number of all classes.
+        unseen: The classes that are not trained on, 0-based; kept in order.
+
+    Raises:
+        ValueError: If one is no class or there twice, or fewer than two are seen or
+            unseen, where naming them would be no choice.
+    """
+
+    num_classes: int
+    unseen: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Sort and check."""
+        unseen = tuple(sorted(self.unseen))
+        object.__setattr__(self, "unseen", unseen)
+        bad = [label for label in unseen if not 0 <= label < self.num_classes]
+        if bad or len(set(unseen)) < len(unseen):
+            raise ValueError(
+                f"the unseen classes {list(unseen)} must be different ones of 0 to "
+                f"{self.num_classes - 1}"
+            )
+        if not _FEWEST <= len(unseen) <= self.num_classes - _FEWEST:
+            raise ValueError(
+                f"{len(unseen)} unseen classes of {self.num_classes}: at least "
+                f"{_FEWEST} must be unseen and {_FEWEST} seen, to be told apart"
+            )
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """The classes that are trained on; their places are the labels in training."""
+        return tuple(c for c in range(self.num_classes) if c not in self.unseen)
+
+    @property
+    def is_seen(self) -> np.ndarray:
+        """Whether each class is trained on, bool ``[C]``."""
+        mask = np.ones(self.num_classes, dtype=bool)
+        mask[list(self.unseen)] = False
+        return mask
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return "unseen-" + "-".join(map(str, self.unseen))
+
+
+def draw_splits(
+    num_classes: int, count: int, num_unseen: int, seed: int = 0
+) -> list[ClassSplit]:
+    """Draw splits, such that classes are unseen as evenly as can be.
+
+    The classes are shuffled and cut into groups, each the unseen ones of a split, until
+    there are too few left for a group; then they are shuffled again. More splits of the
+    same seed begin with the same ones.
+
+    Args:
+        num_classes: Number of all classes.
+        count: How many splits.
+        num_unseen: Unseen classes of each.
+        seed: Of the shuffle.
+
+    Returns:
+        Different splits.
+
+    Raises:
+        ValueError: If there are not so many, or a split is not possible.
+    """
+    possible = math.comb(num_classes, num_unseen)
+    if not 1 <= count <= possible:
+        raise ValueError(
+            f"{count} splits with {num_unseen} of {num_classes} classes unseen: there "
+            f"are {possible:,}"
+        )
+    rng = np.random.default_rng(seed)
+    found: dict[ClassSplit, None] = {}
+    while len(found) < count:
+        order = rng.permutation(num_classes).tolist()
+        for start in range(0, num_classes - num_unseen + 1, num_unseen):
+            split = ClassSplit(num_classes, tuple(order[start : start + num_unseen]))
+            found.setdefault(split)
+    return list(found)[:count]

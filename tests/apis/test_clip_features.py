@@ -1,0 +1,122 @@
+"""Files of clips' features, and the ranking of clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from gap_mmaction.apis import ClipFeatures, rank_clips
+from gap_mmaction.apis.feature_extraction import read_labels
+
+
+def make_clips(clips: int = 6) -> ClipFeatures:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(rows: int) -> torch.Tensor:
+        return F.normalize(torch.randn((rows, 2, 4), generator=generator), dim=-1)
+
+    return ClipFeatures(
+        names=tuple(f"clip{i}" for i in range(clips)),
+        labels=np.array([0, 1, 2, -1, 1, 0][:clips]),
+        features=draw(clips),
+        parts=("global", "hand"),
+        classes=("sit", "stand", "thröw"),
+        class_features=draw(3),
+        source={"checkpoint": "abc"},
+    )
+
+
+class TestFile:
+    def test_round_trip(self, tmp_path: Path) -> None:
+        clips = make_clips()
+        path = tmp_path / "new" / "clips.safetensors"
+        clips.save(path)
+        again = ClipFeatures.load(path)
+        for name in ("names", "parts", "classes", "source"):
+            assert getattr(again, name) == getattr(clips, name)
+        np.testing.assert_array_equal(again.labels, clips.labels)
+        assert torch.equal(again.features, clips.features)
+        assert torch.equal(again.class_features, clips.class_features)
+        assert [file.name for file in path.parent.iterdir()] == ["clips.safetensors"]
+
+    def test_cosines(self) -> None:
+        clips = make_clips()
+        cosines = clips.cosines()
+        assert cosines.shape == (6, 2, 3)
+        expected = F.cosine_similarity(
+            clips.features[4, 1], clips.class_features[2, 1], dim=0
+        )
+        assert cosines[4, 1, 2] == pytest.approx(float(expected), abs=1e-6)
+
+    def test_broken_files(self, tmp_path: Path) -> None:
+        path = tmp_path / "clips.safetensors"
+        with pytest.raises(FileNotFoundError, match="no file of clip features"):
+            ClipFeatures.load(path)
+        path.write_bytes(b"\0" * 100)
+        with pytest.raises(ValueError, match=r"clips\.safetensors: no file of clip"):
+            ClipFeatures.load(path)
+        save_file({"features": torch.zeros(1)}, path)
+        with pytest.raises(ValueError, match="its format is None"):
+            ClipFeatures.load(path)
+        make_clips().save(path)
+        path.write_bytes(path.read_bytes()[:-8])
+        with pytest.raises(ValueError, match="no file of clip features"):
+            ClipFeatures.load(path)
+        save_file({"features": torch.zeros(1)}, path, {"format": "gap-clip-features/1"})
+        with pytest.raises(ValueError, match="no file of clip features"):
+            ClipFeatures.load(path)
+
+    def test_what_does_not_fit(self) -> None:
+        clips = make_clips()
+        for change in (
+            {"names": clips.names[1:]},
+            {"parts": ("global",)},
+            {"classes": ("sit",)},
+            {"labels": clips.labels[1:]},
+        ):
+            with pytest.raises(ValueError, match="do not fit one another"):
+                ClipFeatures(**{**vars(clips), **change})
+        with pytest.raises(ValueError, match="but there are 3 classes"):
+            ClipFeatures(**{**vars(clips), "labels": clips.labels + 1 + clips.labels})
+
+
+class TestRanking:
+    def test_order(self) -> None:
+        clips = make_clips()
+        text = clips.class_features[1]
+        found = rank_clips(clips, text)
+        scores = clips.cosines()[:, :, 1].mean(1)
+        assert [match.name for match in found] == [
+            f"clip{i}" for i in np.argsort(-scores)
+        ]
+        assert [match.rank for match in found] == [1, 2, 3, 4, 5, 6]
+        by_name = {match.name: match for match in found}
+        assert by_name["clip2"].score == pytest.approx(scores[2], abs=1e-6)
+        assert by_name["clip2"].label_name == "thröw"
+        assert by_name["clip3"].label is None and by_name["clip3"].label_name == ""
+        assert by_name["clip5"].to_dict()["cosines"].keys() == {"global", "hand"}
+
+    def test_parts(self) -> None:
+        clips = make_clips()
+        text = clips.class_features[1]
+        found = rank_clips(clips, text, ["hand"], 2)
+        order = np.argsort(-clips.cosines()[:, 1, 1])
+        assert [match.name for match in found] == [f"clip{i}" for i in order[:2]]
+        assert found[0].score == pytest.approx(found[0].cosines["hand"])
+        assert rank_clips(clips, text, ["hand", "global"]) == rank_clips(clips, text)
+        with pytest.raises(ValueError, match="no part 'foot'; the model has global"):
+            rank_clips(clips, text, ["foot"])
+
+
+def test_labels() -> None:
+    items: list[dict[str, Any]] = [{"label": 1}, {}, {"label": np.int64(0)}]
+    np.testing.assert_array_equal(read_labels(items, 2), [1, -1, 0])
+    for label in (2, -1, "sit", 1.0):
+        with pytest.raises(ValueError, match=r"f: a: label=.* is no class, 0 to 1"):
+            read_labels([{"frame_dir": "a", "label": label}], 2, "f")

@@ -1,0 +1,159 @@
+"""Accuracies of zero-shot recognition, and calibrated stacking."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gap_mmaction.evaluation import (
+    Generalised,
+    calibrate,
+    choose_factor,
+    combine_slots,
+    evaluate_zero_shot,
+    seen_unseen_area,
+)
+
+# Classes 0 and 2 are seen.
+IS_SEEN = np.array([True, False, True, False])
+SCORES = np.array(
+    [
+        [0.9, 0.5, 0.1, 0.0],  # seen 0: right, ahead by 0.4
+        [0.3, 0.6, 0.2, 0.1],  # seen 0: right among the seen, behind by 0.3
+        [0.8, 0.1, 0.7, 0.0],  # seen 2: wrong
+        [0.4, 0.3, 0.0, 0.2],  # unseen 1: right among the unseen, behind by 0.1
+        [0.1, 0.5, 0.0, 0.4],  # unseen 3: wrong
+        [0.2, 0.6, 0.0, 0.3],  # unseen 1: right
+    ]
+)
+LABELS = np.array([0, 0, 2, 1, 3, 1])
+
+
+def random_scores(clips: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, clips)
+    scores = rng.normal(size=(clips, 4)) + 0.7 * IS_SEEN
+    scores[np.arange(clips), labels] += 1
+    return scores, labels
+
+
+class TestEvaluate:
+    def test_by_hand(self) -> None:
+        found = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, factor=0.2)
+        assert found.unseen == pytest.approx(2 / 3)
+        assert found.unseen_by_class == (1.0, 0.0)
+        assert found.unseen_mean_class == 0.5
+        assert found.seen == pytest.approx(2 / 3)
+        third = {"seen": 100 / 3, "unseen": 100 / 3, "harmonic": 100 / 3}
+        assert found.plain.to_dict() == pytest.approx(third)
+        # The factor turns the fourth clip, and no seen one.
+        assert found.calibrated.seen == pytest.approx(1 / 3)
+        assert found.calibrated.unseen == pytest.approx(2 / 3)
+        assert found.calibrated.harmonic == pytest.approx(4 / 9)
+        assert (found.num_seen, found.num_unseen) == (3, 3)
+        assert found.largest == pytest.approx(2 / 3)
+
+    def test_as_json(self) -> None:
+        content = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, 0.2).to_dict()
+        assert content["unseen"] == pytest.approx(200 / 3)
+        assert content["calibrated"]["harmonic"] == pytest.approx(400 / 9)
+        assert content["unseen_by_class"] == [100.0, 0.0]
+
+    def test_class_without_clips(self) -> None:
+        found = evaluate_zero_shot(SCORES[:4], LABELS[:4], IS_SEEN, 0.0)
+        assert found.to_dict()["unseen_by_class"] == [100.0, None]
+        assert found.unseen_mean_class == 1.0
+
+    def test_nothing_right(self) -> None:
+        assert Generalised(0.0, 0.0).harmonic == 0.0
+
+    @pytest.mark.parametrize(("rows", "kind"), [([0, 1], "unseen"), ([3, 4], "seen")])
+    def test_clips_of_one_kind(self, rows: list[int], kind: str) -> None:
+        with pytest.raises(ValueError, match=f"none is of a {kind} class"):
+            evaluate_zero_shot(SCORES[rows], LABELS[rows], IS_SEEN, 0.0)
+
+    def test_not_finite(self) -> None:
+        with pytest.raises(ValueError, match="not finite"):
+            evaluate_zero_shot(SCORES * np.nan, LABELS, IS_SEEN, 0.0)
+
+
+class TestFactor:
+    def test_loses_as_many_as_allowed(self) -> None:
+        scores, labels = random_scores()
+        held_out = IS_SEEN[labels]
+        scores, labels = scores[held_out], labels[held_out]
+        among_seen = np.where(IS_SEEN, scores, -np.inf).argmax(1) == labels
+        for share in (0.0, 0.1, 0.5):
+            factor = choose_factor(scores, labels, IS_SEEN, share)
+
+            def kept(factor: float) -> int:
+                names = calibrate(scores, IS_SEEN, factor).argmax(1)
+                return int((names == labels).sum())
+
+            allowed = int(share * among_seen.sum())
+            assert kept(factor) == among_seen.sum() - allowed
+            # It is the largest one.
+            assert kept(factor + 1e-6) == among_seen.sum() - allowed - 1
+
+    def test_by_hand(self) -> None:
+        # The margins of what is right among the seen are 0.4 and -0.3.
+        factors = [
+            choose_factor(SCORES[:3], LABELS[:3], IS_SEEN, s) for s in (0.0, 0.5)
+        ]
+        assert factors == pytest.approx([-0.3, 0.4], abs=1e-6)
+
+    def test_nothing_right(self) -> None:
+        assert choose_factor(SCORES[2:3], LABELS[2:3], IS_SEEN, 0.1) == 0.0
+
+    def test_errors(self) -> None:
+        with pytest.raises(ValueError, match="1 of the clips are of unseen ones"):
+            choose_factor(SCORES[:4], LABELS[:4], IS_SEEN, 0.1)
+        with pytest.raises(ValueError, match=r"max_loss=1\.0"):
+            choose_factor(SCORES[:3], LABELS[:3], IS_SEEN, 1.0)
+
+
+class TestArea:
+    def test_is_that_of_many_factors(self) -> None:
+        scores, labels = random_scores()
+        points = []
+        for factor in np.linspace(-12, 12, 20_001):
+            found = calibrate(scores, IS_SEEN, factor).argmax(1) == labels
+            points.append(
+                (found[IS_SEEN[labels]].mean(), found[~IS_SEEN[labels]].mean())
+            )
+        seen, unseen = np.array(points).T
+        expected = ((seen[:-1] - seen[1:]) * (unseen[:-1] + unseen[1:]) / 2).sum()
+        area = seen_unseen_area(scores, labels, IS_SEEN)
+        assert area == pytest.approx(expected, abs=1e-3)
+        assert 0.2 < area < 0.9
+
+    def test_bounds(self) -> None:
+        perfect = np.eye(4)
+        assert seen_unseen_area(perfect, np.arange(4), IS_SEEN) == pytest.approx(1.0)
+        assert seen_unseen_area(-perfect, np.arange(4), IS_SEEN) == 0.0
+        with pytest.raises(ValueError, match="of seen classes and of unseen"):
+            seen_unseen_area(perfect[:1], np.array([0]), IS_SEEN)
+
+
+class TestSlots:
+    def test_mean(self) -> None:
+        cosines = np.random.default_rng(0).uniform(-1, 1, (5, 3, 4))
+        np.testing.assert_allclose(combine_slots(cosines), cosines.mean(1))
+        np.testing.assert_allclose(combine_slots(cosines, [0, 2, 0]), cosines[:, 1])
+        np.testing.assert_allclose(
+            combine_slots(cosines, [1, 3, 0]),
+            0.25 * cosines[:, 0] + 0.75 * cosines[:, 1],
+        )
+
+    def test_decides_as_the_product_of_distributions(self) -> None:
+        cosines = np.random.default_rng(0).uniform(-1, 1, (50, 3, 4))
+        exponentials = np.exp(cosines / 0.1)
+        each = exponentials / exponentials.sum(2, keepdims=True)
+        decided = each.prod(1).argmax(1)
+        assert len(set(decided)) == 4
+        np.testing.assert_array_equal(combine_slots(cosines).argmax(1), decided)
+
+    @pytest.mark.parametrize("weights", [[1, 1], [0, 0, 0], [1, -1, 1], [1, np.nan, 1]])
+    def test_errors(self, weights: list[float]) -> None:
+        with pytest.raises(ValueError, match="weights"):
+            combine_slots(np.zeros((1, 3, 2)), weights)

@@ -1,0 +1,246 @@
+"""tools/zero_shot.py, its trainings played, and one of them real."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.runner import save_checkpoint
+
+from gap_mmaction.apis import ClipFeatures
+from gap_mmaction.experiments.interruption import Interrupted
+from gap_mmaction.experiments.run_config import parse_options
+from gap_mmaction.experiments.run_record import RunRecord
+from gap_mmaction.experiments.trainer import RunFailedError, Trainer
+from gap_mmaction.models import PromptBank
+from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
+from gap_mmaction.models.text.class_similarity import class_features
+from tests.config_files import ROOT
+from tests.experiments.fake_project import write_annotations
+from tools.zero_shot import main, parse_args
+
+CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
+SMALL = [
+    *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
+    *("model.cls_head.in_channels=8", "train_dataloader.batch_size=14"),
+]
+SLOTS = ["global", "head", "hand", "hip", "foot"]
+
+
+class Project:
+    """A data set, and the trainings that were asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.work_dir = folder / "work"
+        self.ann_file = folder / "nwucla.pkl"
+        self.trained: list[str] = []
+        self.failing = "nothing"
+        self.error: BaseException | None = None
+        write_annotations(self.ann_file, performers=2)
+        content = pickle.loads(self.ann_file.read_bytes())
+        rng = np.random.default_rng(0)
+        for item in content["annotations"]:
+            item["keypoint"] = rng.normal(size=(1, 8, 20, 3)).astype(np.float32)
+            item["total_frames"] = 8
+        self.ann_file.write_bytes(pickle.dumps(content))
+
+    def run(self, *arguments: str, options: tuple[str, ...] = ()) -> int:
+        return main(
+            [
+                *(str(CONFIG), "--ann-file", str(self.ann_file), "--folds", "2"),
+                *("--work-dir", str(self.work_dir), *arguments),
+                *("--cfg-options", *SMALL, *options),
+            ]
+        )
+
+    def read(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(
+            (self.work_dir / "zero_shot.json").read_text()
+        )
+        return content
+
+    def train(self, config: Any, folder: Any, record: RunRecord, *rest: Any) -> Path:
+        """Play a training."""
+        self.trained.append(record.name)
+        if self.failing in record.name:
+            raise self.error or RunFailedError(folder.train_log, "not finite")
+        cfg = Config.fromfile(folder.config)
+        cfg.merge_from_dict(parse_options(config.options))
+        torch.manual_seed(record.seed)
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        path: Path = folder.train_dir / f"epoch_{config.max_epochs}.pth"
+        path.parent.mkdir(parents=True)
+        save_checkpoint({"state_dict": model.state_dict(), "meta": {}}, str(path))
+        return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    made = Project(tmp_path)
+    monkeypatch.setattr(Trainer, "train", lambda self, *rest: made.train(*rest))
+    return made
+
+
+def test_two_splits(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--splits", "2", "--num-unseen", "3", "--epochs", "2"]
+    assert project.run(*arguments) == 0
+    printed = capsys.readouterr().out
+    assert len(set(project.trained)) == len(project.trained) == 2
+    content = project.read()
+    assert content["chance"] == pytest.approx(
+        {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
+    )
+    markdown = (project.work_dir / "zero_shot.md").read_text()
+    assert markdown in printed
+    unseen = [item["unseen"] for item in content["splits"]]
+    assert len({label for labels in unseen for label in labels}) == 6
+    for item in content["splits"]:
+        assert list(item["slots"]) == [*SLOTS, "all"]
+        found = item["slots"]["all"]
+        assert (found["clips_unseen"], found["clips_seen"]) == (6, 14)
+        assert found["largest_unseen_class"] == pytest.approx(100 / 3)
+        names = ", ".join(item["unseen_names"])
+        assert f"| {names} | 6 | {found['unseen']:.1f} | 33.3 |" in markdown
+    assert "| chance |  | 33.3 |  | 10.0 | 10.0 | 10.0 |  |  |  | 2.4 |" in markdown
+    assert "| mean of 2 splits |" in markdown
+
+    # Nothing is trained twice; other weights are another evaluation.
+    assert project.run(*arguments, "--no-train", "--weights", *"10000") == 0
+    assert len(project.trained) == 2
+    for item in project.read()["splits"]:
+        assert item["slots"]["all"] == item["slots"]["global"]
+    # One more split keeps the first ones.
+    assert project.run("--splits", "3", "--epochs", "2") == 0
+    assert len(project.trained) == 3
+    assert [item["unseen"] for item in project.read()["splits"]][:2] == unseen
+
+
+def test_what_a_run_leaves(project: Project) -> None:
+    assert project.run("--unseen", "2", "5", "7", "--epochs", "4") == 0
+    folder = project.work_dir / "runs" / "unseen-2-5-7" / "seed0"
+    record = RunRecord.read(folder / "run.json")
+    assert record.has_ended
+    # The training knows of seven classes, and its schedule is a tenth of 40 epochs.
+    model = record.config["model"]
+    assert model["cls_head"]["num_classes"] == 7
+    for loader, split in (
+        ("train", "train"),
+        ("val", "held_out"),
+        ("test", "held_out"),
+    ):
+        dataset = record.config[f"{loader}_dataloader"]["dataset"]
+        dataset = dataset.get("dataset", dataset)
+        assert (dataset["num_classes"], dataset["split"]) == (7, split)
+        assert dataset["ann_file"].startswith(str(project.work_dir / "data"))
+    # One step of 14 clips an epoch.
+    assert record.config["param_scheduler"][-1]["end"] == record.iterations == 4
+    bank = PromptBank(model["text_branch"]["prompts"]["descriptions"])
+    assert len(bank.labels) == 7
+
+    whole = PromptBank("data/descriptions/nwucla.yaml")
+    encoder = CachedTextEncoder("data/text_features/nwucla_minilm.safetensors")
+    texts = class_features(whole, encoder.encode(whole.texts)).transpose(0, 1)
+    for name, clips in (("held_out", 14), ("test", 20)):
+        found = ClipFeatures.load(folder / f"{name}.safetensors")
+        assert found.classes == whole.labels
+        torch.testing.assert_close(found.class_features, texts)
+        assert len(found.names) == clips
+        # Labels are those of all classes, also where training had others.
+        assert found.labels.tolist() == [int(name[1:3]) - 1 for name in found.names]
+        assert found.features.std() > 0
+    assert set(found.labels) == set(range(10))
+
+
+def test_failures_do_not_stop_the_others(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.failing = "unseen-0-1"
+    arguments = ["--unseen", "0", "1", "--unseen", "2", "3"]
+    assert project.run(*arguments) == 1
+    assert [item["unseen"] for item in project.read()["splits"]] == [[2, 3]]
+    printed = capsys.readouterr().out
+    assert "failed: not finite" in printed and "1 of 2 runs have failed" in printed
+    project.error = Interrupted(15)
+    assert project.run(*arguments) == 128 + 15
+    assert "the same command goes on" in capsys.readouterr().out
+    project.failing = "nothing"
+    assert project.run(*arguments) == 0
+    assert [item["unseen"] for item in project.read()["splits"]] == [[0, 1], [2, 3]]
+    assert len(project.trained) == 4
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("arguments", "options", "message"),
+        [
+            (["--unseen", "2", "10"], (), "must be different ones of 0 to 9"),
+            (["--unseen", "2"], (), "at least 2 must be unseen"),
+            ([], ("model.text_branch=None",), "has no text branch"),
+            ([], ("model.cls_head.num_classes=9",), "label=9 is no class, 0 to 8"),
+            (
+                [],
+                ("val_dataloader.dataset.split=xview_val",),
+                "sets val_dataloader.dataset.split",
+            ),
+            ([], ("randomness.seed=3",), "see --seed"),
+            (["--ann-file", "absent.pkl"], (), "absent.pkl"),
+            (["--device", "gpu"], (), "device='gpu'"),
+        ],
+    )
+    def test_settings(
+        self,
+        project: Project,
+        capsys: pytest.CaptureFixture[str],
+        arguments: list[str],
+        options: tuple[str, ...],
+        message: str,
+    ) -> None:
+        assert project.run(*arguments, options=options) == 1
+        assert message in capsys.readouterr().err
+        assert not (project.work_dir / "zero_shot.json").exists()
+
+    def test_no_config(
+        self, project: Project, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["absent.py", "--work-dir", str(project.work_dir)]) == 1
+        assert "no config absent.py" in capsys.readouterr().err
+
+    def test_other_settings_in_the_work_dir(
+        self, project: Project, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert project.run("--unseen", "2", "3") == 0
+        assert project.run("--unseen", "2", "3", "--epochs", "2") == 1
+        error = capsys.readouterr().err
+        assert "train_cfg.max_epochs is 40 there, 2 is asked for" in error
+        assert len(project.trained) == 1
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--unseen", "2", "3", "--splits", "2"],
+            ["--max-loss", "1"],
+            ["--folds", "1"],
+            ["--weights", "-1"],
+        ],
+    )
+    def test_command_line(self, arguments: list[str]) -> None:
+        with pytest.raises(SystemExit):
+            parse_args(["config.py", *arguments])
+
+
+@pytest.mark.slow
+def test_real_training(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    assert project.run("--unseen", "2", "5", "7", "--epochs", "1") == 0
+    (item,) = project.read()["splits"]
+    assert item["slots"]["all"]["clips_unseen"] == 6
+    run = project.work_dir / "runs" / "unseen-2-5-7" / "seed0"
+    assert (run / "train" / "epoch_1.pth").is_file()

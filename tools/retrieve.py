@@ -1,0 +1,346 @@
+#!/usr/bin/env python
+r"""Rank the clips of an annotation file by how near they are to a text.
+
+Examples:
+    python tools/retrieve.py --class "sit down" --split xview_val \
+        --config configs/gap/ctrgcn_nwucla_cpu.py --checkpoint epoch_40.pth \
+        --ann-file data/nwucla.pkl
+    python tools/retrieve.py "raise the right hand" --part hand --top 5 \
+        --config configs/gap/ctrgcn_nwucla_cpu.py --checkpoint epoch_40.pth \
+        --ann-file data/nwucla.pkl --features clips.safetensors \
+        --encoder HFTextEncoder --encoder-options model=all-MiniLM-L6-v2 pooling=mean
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.utils import ProgressBar
+from torch import Tensor
+
+from gap_mmaction.apis import (
+    ClipFeatures,
+    Match,
+    PartSimilarity,
+    SkeletonInferencer,
+    extract_features,
+    rank_clips,
+)
+from gap_mmaction.apis.feature_extraction import read_labels
+from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.encoder_arguments import (
+    add_encoder_arguments,
+    check_encoder_arguments,
+)
+from gap_mmaction.utils.test_pipeline import find_test_pipeline
+
+ERRORS = (KeyError, ValueError, TypeError, OSError, RuntimeError)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="what to look for")
+    parser.add_argument(
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="look for a class instead, by its name or index: by all of its texts, "
+        "for which no encoder is needed",
+    )
+    parser.add_argument("--config", required=True, help="config of the model")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        help="checkpoint file, which must have kept its text branch",
+    )
+    parser.add_argument(
+        "--ann-file", required=True, metavar="FILE.pkl", help="the clips"
+    )
+    parser.add_argument("--split", help="the split to take (default: all clips)")
+    parser.add_argument(
+        "--part",
+        nargs="+",
+        default=[],
+        metavar="PART",
+        help="compare these parts alone, e.g. hand (default: the mean of all)",
+    )
+    parser.add_argument(
+        "--top", type=count, default=10, metavar="N", help="clips to list (10)"
+    )
+    parser.add_argument(
+        "--features",
+        type=Path,
+        metavar="FILE.safetensors",
+        help="keep the clips' features in this file, and take them from it once it is "
+        "there",
+    )
+    parser.add_argument("--out", type=Path, help="file to write, .json or .csv")
+    add_encoder_arguments(
+        parser,
+        "text encoder, which made the features that the model was trained with; "
+        "needed for a text unless the model has an encoder of its own",
+    )
+    parser.add_argument(
+        "--batch-size", type=count, default=32, metavar="N", help="(32)"
+    )
+    parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="settings of the config to replace",
+    )
+    args = parser.parse_args(argv)
+    if (args.text is None) == (args.class_name is None):
+        parser.error("give a TEXT or --class NAME")
+    if args.text is not None and not args.text.strip():
+        parser.error("the text is empty")
+    if args.out is not None and args.out.suffix not in (".json", ".csv"):
+        parser.error(f"--out {args.out}: must end in .json or .csv")
+    if args.features is not None and args.features.suffix != ".safetensors":
+        parser.error(f"--features {args.features}: must end in .safetensors")
+    check_encoder_arguments(parser, args)
+    return args
+
+
+class Search:
+    """The clips and the text of a command line; the model is loaded when needed.
+
+    Args:
+        args: The command line's arguments.
+
+    Raises:
+        OSError: If a file is not there.
+        ValueError: If the file of features is of something else.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.config = Config.fromfile(args.config)
+        if args.cfg_options:
+            self.config.merge_from_dict(args.cfg_options)
+        self.source = describe_source(args, self.config)
+        self._inferencer: SkeletonInferencer | None = None
+        self._clips: ClipFeatures | None = None
+        if args.features is not None and args.features.is_file():
+            self._clips = read_features(args.features, self.source)
+
+    def query(self) -> Tensor:
+        """Give the features ``[K, D]`` of what is looked for."""
+        if self.args.text is not None:
+            _, similarity = self._load()
+            return similarity.text_features([self.args.text])[0].cpu()
+        name = self.args.class_name
+        if self._clips is not None:
+            return self._clips.class_features[find_class(self._clips.classes, name)]
+        _, similarity = self._load()
+        index = find_class(similarity.labels, name)
+        return similarity.class_features([index])[0].cpu()
+
+    def clips(self) -> ClipFeatures:
+        """Give the clips; computes them, and keeps them if that is asked for."""
+        if self._clips is None:
+            self._clips = self._compute()
+            if self.args.features is not None:
+                self._clips.save(self.args.features)
+                print(f"written: {self.args.features}")
+        return self._clips
+
+    def _compute(self) -> ClipFeatures:
+        inferencer, similarity = self._load()
+        where = self.args.ann_file
+        annotations = inferencer.read(where, where, self.args.split)
+        progress = ProgressBar(len(annotations), file=sys.stdout)
+        features = extract_features(
+            inferencer, similarity, annotations, where, progress.update
+        )
+        print()
+        return ClipFeatures(
+            names=tuple(item["frame_dir"] for item in annotations),
+            labels=read_labels(annotations, len(similarity.labels), where),
+            features=features,
+            parts=similarity.parts,
+            classes=similarity.labels,
+            class_features=similarity.class_features().cpu(),
+            source=self.source,
+        )
+
+    def _load(self) -> tuple[SkeletonInferencer, PartSimilarity]:
+        if self._inferencer is None:
+            args = self.args
+            self._inferencer = SkeletonInferencer(
+                self.config, args.checkpoint, args.device, batch_size=args.batch_size
+            )
+            if args.encoder is not None:
+                encoder = {"type": args.encoder, **args.encoder_options}
+                self._inferencer.load_text_branch(
+                    build_frozen_encoder(encoder, args.device)
+                )
+        return self._inferencer, self._inferencer.load_text_branch()
+
+
+def describe_source(args: argparse.Namespace, config: Config) -> dict[str, str]:
+    """Say what features of clips are of, to tell those of something else.
+
+    Args:
+        args: The command line's arguments.
+        config: The config with its options.
+
+    Raises:
+        OSError: If a file is not there.
+    """
+    settings = [config.model.to_dict(), find_test_pipeline(config)]
+    described = json.dumps(settings, default=repr, sort_keys=True)
+    with open(args.checkpoint, "rb") as stream:
+        weights = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            weights.update(block)
+    return {
+        "model and test pipeline of the config": _digest(described.encode()),
+        "checkpoint": weights.hexdigest(),
+        "ann-file": Path(args.ann_file).name,
+        "bytes of the ann-file": str(Path(args.ann_file).stat().st_size),
+        "split": args.split or "",
+    }
+
+
+def read_features(path: Path, source: dict[str, str]) -> ClipFeatures:
+    """Read features of clips that were kept.
+
+    Args:
+        path: The file.
+        source: What they must be of.
+
+    Raises:
+        ValueError: If they are of something else.
+    """
+    clips = ClipFeatures.load(path)
+    different = [key for key in source if clips.source.get(key) != source[key]]
+    if different:
+        raise ValueError(
+            f"--features {path}: was made with another "
+            f"{' and another '.join(different)}; give another file, or remove it"
+        )
+    return clips
+
+
+def find_class(classes: Sequence[str], name: str) -> int:
+    """Find a class by its name or index.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name in classes:
+        return list(classes).index(name)
+    if name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    raise ValueError(
+        f"--class {name!r}: there is no such class; there are {', '.join(classes)}"
+    )
+
+
+def to_text(matches: Sequence[Match], parts: Sequence[str]) -> str:
+    """Write matches as a table."""
+    head = ["rank", "clip", "class", "score", *parts]
+    rows = [
+        [
+            *(str(match.rank), match.name, match.label_name or "-"),
+            f"{match.score:.3f}",
+            *(f"{match.cosines[part]:.3f}" for part in parts),
+        ]
+        for match in matches
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths)) + " |"
+        for line in lines
+    )
+
+
+def to_csv(matches: Sequence[Match], parts: Sequence[str]) -> str:
+    """Write matches as CSV, a row each."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    cosines = [f"cosine_{part}" for part in parts]
+    table.writerow(["rank", "name", "label", "label_name", "score", *cosines])
+    for match in matches:
+        label = "" if match.label is None else match.label
+        row: list[Any] = [match.rank, match.name, label, match.label_name, match.score]
+        table.writerow([*row, *(match.cosines[part] for part in parts)])
+    return text.getvalue()
+
+
+def write(args: argparse.Namespace, clips: ClipFeatures, found: list[Match]) -> None:
+    """Write the file that is asked for."""
+    if args.out.suffix == ".csv":
+        content = to_csv(found, clips.parts)
+    else:
+        described = {
+            "text": args.text,
+            "class": args.class_name,
+            "parts": args.part or list(clips.parts),
+            "config": args.config,
+            "checkpoint": args.checkpoint,
+            "ann_file": args.ann_file,
+            "split": args.split,
+            "clips": len(clips.names),
+            "results": [match.to_dict() for match in found],
+        }
+        content = json.dumps(described, indent=1, allow_nan=False) + "\n"
+    with atomic_file(args.out) as stream:
+        stream.write(content.encode(errors="backslashreplace"))
+    print(f"written: {args.out}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Returns:
+        The exit status: 0, or 1 where something is missing or does not fit.
+    """
+    args = parse_args(argv)
+    try:
+        search = Search(args)
+        # First, as it fails at once where there is no encoder.
+        query = search.query()
+        clips = search.clips()
+        found = rank_clips(clips, query, args.part, args.top)
+        print(to_text(found, clips.parts))
+        if args.class_name is not None:
+            label = find_class(clips.classes, args.class_name)
+            hits = sum(match.label == label for match in found)
+            print(
+                f"{hits} of these {len(found)} are {clips.classes[label]!r}, as "
+                f"{int((clips.labels == label).sum())} of all {len(clips.names)} are"
+            )
+        if args.out is not None:
+            write(args, clips, found)
+    except (*ERRORS, pickle.UnpicklingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
