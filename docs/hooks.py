@@ -30,7 +30,9 @@ EXTRA_PAGES = ("README.md", "configs/gap/README.md")
 
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
-_LOADED = re.compile(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"?https?://", re.I)
+_LOADED = re.compile(
+    r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"?https?://", re.I
+)
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -144,5 +146,3 @@ def _repository_path(uri: str) -> str:
 
 def _repository_url() -> str:
     return os.environ.get("GAP_REPOSITORY_URL", "").rstrip("/")
-
-

@@ -24,7 +24,6 @@ SHELLS = ("bash", "")
 # What ends a command, or a test of one.
 OPERATORS = {"|", "||", "&&", ";", "&", ">", "<", "do", "done", "then", "fi"}
 
-_SUBSTITUTION = re.compile(r"\$\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _TOOL = re.compile(r"(?:\./)?tools/[\w/]+\.(?:py|sh)")
 
 
@@ -92,15 +91,36 @@ def commands(page: Path) -> list[list[str]]:
 
     Values of variables are left out, what a substitution gives is a word.
     """
-    codes = [*fences(page, *SHELLS), *inline_code(page)]
+    return [*blocks(page), *_find_calls(inline_code(page))]
+
+
+def blocks(page: Path) -> list[list[str]]:
+    """List the calls of tools in the blocks of code of a page."""
+    return _find_calls(fences(page, *SHELLS))
+
+
+def _find_calls(codes: list[str]) -> list[list[str]]:
     found = []
     for code in codes:
-        text = _SUBSTITUTION.sub("given", code.replace("\\\n", " "))
+        text = _without_substitutions(code.replace("\\\n", " "))
         text = re.sub(r"\$\{?\w+\}?", "", text)
         for line in text.splitlines():
             if _TOOL.search(line):
                 found += list(_calls(line))
     return found
+
+
+def _without_substitutions(text: str) -> str:
+    """Put a word in the place of each ``$(command)``."""
+    start = text.find("$(")
+    if start < 0:
+        return text
+    depth, end = 0, start + 1
+    for end in range(start + 1, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[end], 0)
+        if not depth:
+            break
+    return _without_substitutions(f"{text[:start]}given{text[end + 1 :]}")
 
 
 def _calls(line: str) -> Iterator[list[str]]:
@@ -123,9 +143,6 @@ def _calls(line: str) -> Iterator[list[str]]:
 def navigation() -> list[str]:
     """List the pages in the navigation of the site."""
 
-    class Loader(yaml.SafeLoader):
-        """Reads the file, in which tags may stand."""
-
     def walk(entry: Any) -> Iterator[str]:
         if isinstance(entry, str):
             yield entry
@@ -134,4 +151,4 @@ def navigation() -> list[str]:
         for part in entry.values() if isinstance(entry, dict) else ():
             yield from walk(part)
 
-    return list(walk(yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), Loader)["nav"]))
+    return list(walk(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]))
