@@ -36,7 +36,8 @@ lint: $(VENV)/.installed-tests
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@# Not --quiet: --strict counts only the warnings that are printed.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV)
