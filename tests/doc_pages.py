@@ -1,0 +1,154 @@
+"""The pages of the documentation, taken apart for the tests."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "configs").rglob("*.md")),
+]
+SHELLS = ("bash", "")
+# What ends a command, or a test of one.
+OPERATORS = {"|", "||", "&&", ";", "&", ">", "<", "do", "done", "then", "fi"}
+
+_TOOL = re.compile(r"(?:\./)?tools/[\w/]+\.(?:py|sh)")
+
+
+@functools.cache
+def tokens(page: Path) -> list[Token]:
+    """Parse a page."""
+    parser = MarkdownIt("commonmark").enable("table")
+    return parser.parse(page.read_text("utf-8"))
+
+
+def inline(page: Path) -> Iterator[Token]:
+    """Give what stands within the lines of a page: text, code, links, pictures."""
+    for token in tokens(page):
+        yield from token.children or ()
+
+
+def links(page: Path) -> list[str]:
+    """List the addresses of links and pictures."""
+    found = [token.attrGet("href") or token.attrGet("src") for token in inline(page)]
+    return [str(address) for address in found if address]
+
+
+def inline_code(page: Path) -> list[str]:
+    """List the pieces of code within lines."""
+    return [token.content for token in inline(page) if token.type == "code_inline"]
+
+
+def fences(page: Path, *languages: str) -> list[str]:
+    """List the blocks of code of some languages."""
+    return [
+        token.content
+        for token in tokens(page)
+        if token.type == "fence" and token.info.strip() in languages
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    """List the anchors that a page has on GitHub and in the site alike."""
+    github: dict[str, int] = {}
+    site: dict[str, int] = {}
+    both = set()
+    stream = tokens(page)
+    for opening, content in zip(stream, stream[1:]):
+        if opening.type != "heading_open":
+            continue
+        text = "".join(
+            token.content
+            for token in content.children or ()
+            if token.type in ("text", "code_inline")
+        )
+        first = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore")
+        second = re.sub(r"[^\w\s-]", "", ascii_text.decode()).strip().lower()
+        second = re.sub(r"[-\s]+", "-", second)
+        # Repeated ones are numbered in two ways, so that they are none for both.
+        for slug, seen in ((first, github), (second, site)):
+            seen[slug] = seen.get(slug, 0) + 1
+        if first == second and github[first] == 1 and site[second] == 1:
+            both.add(first)
+    return both
+
+
+def commands(page: Path) -> list[list[str]]:
+    """List the calls of tools on a page, as words, the tool first.
+
+    Values of variables are left out, what a substitution gives is a word.
+    """
+    return [*blocks(page), *_find_calls(inline_code(page))]
+
+
+def blocks(page: Path) -> list[list[str]]:
+    """List the calls of tools in the blocks of code of a page."""
+    return _find_calls(fences(page, *SHELLS))
+
+
+def _find_calls(codes: list[str]) -> list[list[str]]:
+    found = []
+    for code in codes:
+        text = _without_substitutions(code.replace("\\\n", " "))
+        text = re.sub(r"\$\{?\w+\}?", "", text)
+        for line in text.splitlines():
+            if _TOOL.search(line):
+                found += list(_calls(line))
+    return found
+
+
+def _without_substitutions(text: str) -> str:
+    """Put a word in the place of each ``$(command)``."""
+    start = text.find("$(")
+    if start < 0:
+        return text
+    depth, end = 0, start + 1
+    for end in range(start + 1, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[end], 0)
+        if not depth:
+            break
+    return _without_substitutions(f"{text[:start]}given{text[end + 1 :]}")
+
+
+def _calls(line: str) -> Iterator[list[str]]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
+    lexer.whitespace_split = True
+    call: list[str] = []
+    for word in lexer:
+        if word in OPERATORS:
+            if call:
+                yield call
+            call = []
+        elif call:
+            call.append(word)
+        elif _TOOL.fullmatch(word):
+            call = [word.removeprefix("./")]
+    if call:
+        yield call
+
+
+def navigation() -> list[str]:
+    """List the pages in the navigation of the site."""
+
+    def walk(entry: Any) -> Iterator[str]:
+        if isinstance(entry, str):
+            yield entry
+        for part in entry if isinstance(entry, list) else ():
+            yield from walk(part)
+        for part in entry.values() if isinstance(entry, dict) else ():
+            yield from walk(part)
+
+    return list(walk(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]))
