@@ -20,10 +20,15 @@ from mmaction.apis import init_recognizer
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
+from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.chunk import Chunk
 from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
 from gap_mmaction.datasets.synthetic import write_synthetic
+from gap_mmaction.deploy.conversion import convert_checkpoint
+from gap_mmaction.deploy.loading import load_for_test
+from gap_mmaction.deploy.publish import publish_model
+from gap_mmaction.engine import BrokenCheckpointError
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.experiments.annotations import SplitSizes
 from gap_mmaction.experiments.folds import write_folds
@@ -32,8 +37,9 @@ from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEn
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.utils.launch import drop_text_branch
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
-from tools import browse_descriptions, demo, fuse_scores, publish, test, train
+from tools import browse_descriptions, demo, fuse_scores, test, train
 from tools.analysis import compare_classes, confusion_matrix
+from tools.data import pre_normalize
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
@@ -105,7 +111,8 @@ def options(data: Path, work_dir: Path, *more: str) -> list[str]:
 
 
 def expect_refusal(call: Callable[[], Any], file: Path, marker: Path) -> None:
-    with pytest.raises((pickle.UnpicklingError, ValueError)) as caught:
+    refusals = (pickle.UnpicklingError, ValueError, BrokenCheckpointError)
+    with pytest.raises(refusals) as caught:
         call()
     assert str(file) in str(caught.value)
     assert "weights_only" not in str(caught.value), "that advice is not ours"
@@ -176,6 +183,7 @@ def test_pickle(reader: str, evil_pickle: Path, marker: Path, tmp_path: Path) ->
         (fuse_scores.main, ["{}", "--weights", "1"]),
         (confusion_matrix.main, ["{}", "--out", "{}.png"]),
         (compare_classes.main, ["{}", "{}"]),
+        (pre_normalize.main, ["{}", "{}.out.pkl"]),
         (browse_descriptions.main, ["{}", "walk"]),
         (browse_descriptions.main, ["nwucla", "carry", "--features", "{}"]),
     ],
@@ -210,7 +218,12 @@ CHECKPOINT_READERS: dict[str, Callable[[Path, Path, Path], Any]] = {
     "test": lambda file, data, folder: test.main(
         [CONFIG, str(file), *options(data, folder)]
     ),
-    "publish": lambda file, _, folder: publish.strip_checkpoint(str(file), folder),
+    "publish": lambda file, _, folder: publish_model(file, folder / "out.pth"),
+    "convert": lambda file, _, folder: convert_checkpoint(
+        "gap", file, folder / "out.pth"
+    ),
+    "export": lambda file, *_: load_for_test(model_config(), file),
+    "SkeletonInferencer": lambda file, *_: SkeletonInferencer(model_config(), file),
     "init_recognizer": lambda file, *_: init_recognizer(
         model_config(), str(file), device="cpu"
     ),
@@ -295,12 +308,13 @@ def test_descriptions_with_python_in_them(tmp_path: Path, marker: Path) -> None:
     expect_refusal(lambda: load_descriptions(path), path, marker)
 
 
-def test_every_reader_of_numpy_files_leaves_pickles_out() -> None:
-    # There is none; np.load would need allow_pickle=False, its default, to be safe.
+def test_every_reader_leaves_pickles_out() -> None:
+    safe = {"np.load(": "allow_pickle=False", "torch.load(": "weights_only=True"}
     for folder in ("gap_mmaction", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text("utf-8")
-            for call in ("np.load(", "pickle.load(", "pickle.loads(", "torch.load("):
+            for call in ("pickle.load(", "pickle.loads(", "mmengine.load("):
                 assert call not in text, (path, call)
-            assert "weights_only=False" not in text, path
-            assert "mmengine.load(" not in text, path
+            for call, argument in safe.items():
+                for rest in text.split(call)[1:]:
+                    assert argument in rest.partition(")")[0], (path, call)

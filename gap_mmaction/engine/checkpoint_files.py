@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
+from gap_mmaction.utils.checkpoint_guard import named_errors
+
 LAST = "last_checkpoint"
 _NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
 
@@ -42,19 +44,17 @@ def read_meta(path: Path) -> dict[str, Any]:
                 damaged = archive.testzip()
             if damaged is not None:
                 raise BrokenCheckpointError(f"{path} is damaged: {damaged!r} in it")
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with named_errors(path):
+            content = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipped
+            )
     except FileNotFoundError:
         raise
-    except (
-        *(OSError, EOFError, RuntimeError, KeyError, ValueError),
-        *(pickle.UnpicklingError, zipfile.BadZipFile),
-    ) as error:
-        if isinstance(error, BrokenCheckpointError):
-            raise
+    except (OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise BrokenCheckpointError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read, as after a full "
-            f"disk or a killed writer: {reason}"
+            f"{path} ({path.stat().st_size} bytes) cannot be read: after a full disk "
+            f"or a killed writer it is cut short; {reason}"
         ) from error
     needed = {"meta", "state_dict", "message_hub"}
     missing = needed - set(content) if isinstance(content, dict) else needed

@@ -50,7 +50,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def _samples(path: Path, **kwargs: Any) -> list[dict[str, Any]]:
-    pipeline = [dict(type="FastPreNormalize3D", **kwargs)]
+    pipeline: list[Any] = [dict(type="FastPreNormalize3D", **kwargs)]
     dataset = SafePoseDataset(str(path), pipeline, split="train")
     return [dataset[i] for i in range(len(dataset))]
 

@@ -10,6 +10,7 @@ Example: ``python tools/data/pre_normalize.py ntu120_3d.pkl ntu120_3d_normalized
 from __future__ import annotations
 
 import argparse
+import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             normalize(item, transform, args.dtype)
         print()
         write_annotations(content, args.out)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, pickle.UnpicklingError) as error:
         print(f"\nerror: {args.source}: {error}", file=sys.stderr)
         return 1
     print(f"written: {args.out}, {len(items):,} sequences")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.models import OpenCLIPTextEncoder
 from gap_mmaction.models.text import open_clip_encoder
-from gap_mmaction.models.text.causal_tower import is_plain_causal
+from gap_mmaction.models.text.causal_tower import encode_prefix_tree, is_plain_causal
 from tests.models.text_common import TINY_CLIP
 
 open_clip: Any = pytest.importorskip("open_clip")
@@ -63,11 +63,10 @@ def _gradients(encoder: OpenCLIPTextEncoder, features: Tensor) -> dict[str, Tens
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the encodings over common beginnings, so that no test goes around them."""
     counted: list[int] = []
-    original = open_clip_encoder.encode_prefix_tree
 
     def count(tower: Any, tree: Any) -> Tensor:
         counted.append(len(tree.ids))
-        return original(tower, tree)
+        return encode_prefix_tree(tower, tree)
 
     monkeypatch.setattr(open_clip_encoder, "encode_prefix_tree", count)
     return counted
