@@ -13,7 +13,6 @@ from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.atomic_file import atomic_file
 
-from .interruption import Interrupted
 from .launcher import Launcher
 from .plan import PlannedRun
 from .results import Results
@@ -21,6 +20,7 @@ from .run_configs import RunConfigs
 from .run_folder import RunFolder
 from .run_record import RunRecord
 from .run_spec import RunSpec
+from .running import running
 from .table import Table
 from .table_text import to_csv, to_markdown
 from .trainer import RunFailedError, Trainer
@@ -164,25 +164,12 @@ class Experiment:
     ) -> RunRecord:
         folder = RunFolder(self.work_dir, item.spec)
         record = item.record or RunRecord.of(item.spec, item.config)
-        record.versions, record.error = versions, None
         record.processes = item.config.processes
-        # First, so that there is never a folder of which nothing is known.
-        record.state = "running"
-        record.write(folder.record_file)
-        folder.write_config(item.config)
-        try:
+        with running(folder, record, item.config, versions):
             checkpoint = self.trainer.train(
                 item.config, folder, record, head, keep_open
             )
             self._test(item, folder, record, checkpoint, keep_open)
-        except BaseException as error:
-            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
-            record.state = "interrupted" if stopped else "failed"
-            record.error = str(error)
-            record.write(folder.record_file)
-            raise
-        record.state = "ended"
-        record.write(folder.record_file)
         folder.remove_other_checkpoints(checkpoint.name)
         return record
 

@@ -11,11 +11,11 @@ from mmengine.config import Config
 
 from gap_mmaction.apis import ClipFeatures
 
-from ..interruption import Interrupted
 from ..launcher import Launcher
 from ..run_config import RunConfig, parse_options
 from ..run_folder import RunFolder
 from ..run_record import RunRecord
+from ..running import running
 from ..trainer import RunFailedError, Trainer
 from ..versions import collect_versions
 from .class_split import ClassSplit
@@ -169,24 +169,11 @@ class ZeroShotExperiment:
     ) -> None:
         folder = item.folder
         record = item.record or RunRecord.of(item.spec, item.config)
-        record.versions, record.error = versions, None
-        # First, so that there is never a folder of which nothing is known.
-        record.state = "running"
-        record.write(folder.record_file)
-        folder.write_config(item.config)
-        try:
+        with running(folder, record, item.config, versions):
             checkpoint = self.trainer.train(
                 item.config, folder, record, head, keep_open
             )
             record.result = self._score(item, checkpoint, head)
-        except BaseException as error:
-            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
-            record.state = "interrupted" if stopped else "failed"
-            record.error = str(error)
-            record.write(folder.record_file)
-            raise
-        record.state = "ended"
-        record.write(folder.record_file)
         folder.remove_other_checkpoints(checkpoint.name)
 
     def _score(self, item: _Planned, checkpoint: Path, head: str) -> dict[str, Any]:
