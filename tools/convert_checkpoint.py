@@ -21,11 +21,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.conversion import SOURCES, convert_checkpoint
 from gap_mmaction.deploy.loading import read_config
+from gap_mmaction.utils.config_options import add_cfg_options
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,13 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CONFIG.py",
         help="config of the model (default: CTR-GCN or its baseline, by the shapes)",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         "--leave-out",
         nargs="+",

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import nn
 
 import gap_mmaction  # noqa: F401
@@ -39,6 +39,7 @@ from gap_mmaction.deploy.clips import (
 from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
 from gap_mmaction.deploy.loading import load_for_test, read_config
 from gap_mmaction.utils.argument_types import count, natural, positive
+from gap_mmaction.utils.config_options import add_cfg_options
 
 _BATCHES = (1, 16)
 
@@ -104,13 +105,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, metavar="FILE.json", help="write all figures there"
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.generated and args.ann_file is not None:
         parser.error("--ann-file and --generated exclude each other")

@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.benchmark.cost import CONVENTION, Cost, measure_cost
@@ -25,6 +24,7 @@ from gap_mmaction.benchmark.report import environment, write_json
 from gap_mmaction.deploy.clips import frames_of
 from gap_mmaction.deploy.loading import read_config
 from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.config_options import add_cfg_options
 
 HEADER = (
     "| | parameters | trained | GFLOPs | giga multiply-adds | ms |\n"
@@ -56,13 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, metavar="COST.json", help="write the figures there"
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.pairs < 2:
         parser.error("--pairs: must be 2 or more")

@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.config_options import add_cfg_options
 
 MOST_SHOWN = 20
 ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
@@ -94,13 +95,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar=("HEIGHT", "WIDTH"),
         help="of the pictures that 2D joints were found in, where inputs do not tell",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.out.suffix not in (".json", ".csv"):
         parser.error(f"--out {args.out}: must end in .json or .csv")

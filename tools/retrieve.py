@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.utils import ProgressBar
 from torch import Tensor
 
@@ -40,6 +40,7 @@ from gap_mmaction.apis.feature_extraction import read_labels
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
@@ -99,13 +100,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--batch-size", type=count, default=32, metavar="N", help="(32)"
     )
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if (args.text is None) == (args.class_name is None):
         parser.error("give a TEXT or --class NAME")

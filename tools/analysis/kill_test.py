@@ -22,13 +22,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.benchmark.kill_test import Outcome, run_kill_test
 from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = ROOT / "configs" / "gap" / "ctrgcn_synthetic.py"
@@ -67,13 +68,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--work-dir", type=Path, help="an empty folder (default: one that is removed)"
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.config_keys import did_you_mean
+from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.embedding import METHODS, embed
 from gap_mmaction.visualization.feature_figure import draw_features
@@ -78,13 +79,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--batch-size", type=count, default=32, metavar="N", help="(default: 32)"
     )
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.out.suffix != ".png":
         parser.error(f"--out {args.out}: must end in .png")
