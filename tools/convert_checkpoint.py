@@ -25,8 +25,7 @@ from mmengine.config import Config
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.conversion import SOURCES, convert_checkpoint
-from gap_mmaction.deploy.loading import read_config
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -37,9 +37,9 @@ from gap_mmaction.deploy.clips import (
     generated_clips,
 )
 from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
-from gap_mmaction.deploy.loading import load_for_test, read_config
+from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.utils.argument_types import count, natural, positive
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 _BATCHES = (1, 16)
 

@@ -21,14 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 MOST_SHOWN = 20
 ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
@@ -112,9 +111,7 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
         OSError: If a file is not there.
         ValueError: If config, checkpoint and options do not fit one another.
     """
-    config = Config.fromfile(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    config = read_config(args.config, args.cfg_options)
     labels = None
     if args.labels is not None:
         labels = load_class_names(args.labels, config.model.cls_head.num_classes)

@@ -40,7 +40,7 @@ from gap_mmaction.apis.feature_extraction import read_labels
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
@@ -127,9 +127,7 @@ class Search:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.config = Config.fromfile(args.config)
-        if args.cfg_options:
-            self.config.merge_from_dict(args.cfg_options)
+        self.config = read_config(args.config, args.cfg_options)
         self.source = describe_source(args, self.config)
         self._inferencer: SkeletonInferencer | None = None
         self._clips: ClipFeatures | None = None

@@ -27,6 +27,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.argument_types import count, positive
+from gap_mmaction.utils.config_options import read_config
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.paths import find_description_file
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
@@ -196,9 +197,7 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
     config = inferencer = result = None
     slot_parts: dict[str, str] = {}
     if args.config is not None:
-        config = Config.fromfile(args.config)
-        if args.cfg_options:
-            config.merge_from_dict(args.cfg_options)
+        config = read_config(args.config, args.cfg_options)
     names = load_names(args.labels, config)
     if config is not None and args.checkpoint is not None:
         inferencer = SkeletonInferencer(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.text_encoder import TextEncoder
+from gap_mmaction.utils.config_options import ConfigSource, read_config
 from gap_mmaction.utils.test_pipeline import find_test_pipeline
 
 from .input_format import InputFormat, name_of_input
@@ -20,7 +21,7 @@ from .input_reader import InputReader
 from .part_similarity import PartSimilarity
 from .pose_results import are_pose_results
 from .skeleton_result import SkeletonResult
-from .trained_model import ConfigSource, load_model, read_config
+from .trained_model import load_model
 
 
 class SkeletonInferencer:

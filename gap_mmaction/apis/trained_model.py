@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import pickle
 import re
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Union
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -20,33 +18,10 @@ from torch import Tensor, nn
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError, check_fit
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint
+from gap_mmaction.utils.config_options import ConfigSource, read_config
 from gap_mmaction.utils.launch import drop_text_branch
 
-ConfigSource = Union[str, "PathLike[str]", Config]
-
 _PARTS = ("backbone.", "cls_head.")
-
-
-def read_config(config: ConfigSource) -> Config:
-    """Read a config, or copy one.
-
-    Args:
-        config: A path, or the config itself, which is left as it is.
-
-    Returns:
-        The config. Configs are code: a file is executed.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        TypeError: If it is neither.
-    """
-    if isinstance(config, Config):
-        return copy.deepcopy(config)
-    if not isinstance(config, (str, PathLike)):
-        raise TypeError(
-            f"a config is a path or an mmengine Config, got {type(config).__name__}"
-        )
-    return Config.fromfile(config)
 
 
 def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:

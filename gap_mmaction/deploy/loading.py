@@ -29,19 +29,3 @@ def load_for_test(cfg: Config, checkpoint: str | Path) -> nn.Module:
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model
-
-
-def read_config(path: str | Path, options: dict | None = None) -> Config:
-    """Read a config and merge settings into it.
-
-    Args:
-        path: The file.
-        options: What ``--cfg-options`` gives.
-
-    Raises:
-        FileNotFoundError: If it is not there.
-    """
-    cfg = Config.fromfile(path)
-    if options:
-        cfg.merge_from_dict(options)
-    return cfg

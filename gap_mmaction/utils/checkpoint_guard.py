@@ -39,7 +39,7 @@ def named_errors(path: str | PathLike[str]) -> Iterator[None]:
             f"it asks for '{found[1]}', which weights do not need and which could run "
             "code"
             if found is not None and isinstance(error, pickle.UnpicklingError)
-            else f"{type(error).__name__}: {_first_sentence(error)}"
+            else f"{type(error).__name__}: {first_sentence(error)}"
         )
         raise pickle.UnpicklingError(
             f"{fspath(path)}: refused or unreadable: {reason}. A file of weights holds "
@@ -76,7 +76,8 @@ def check_content(checkpoint: Any) -> Any:
     return checkpoint
 
 
-def _first_sentence(error: Exception) -> str:
+def first_sentence(error: Exception) -> str:
+    """Take what was wrong out of what torch says, without its advice."""
     text = str(error)
     # What torch says before it is the advice to switch the check off.
     found = _UNPICKLER.search(text)
@@ -84,5 +85,5 @@ def _first_sentence(error: Exception) -> str:
         text = found[1]
     elif "weights_only" in text:
         text = "not in the form in which torch.save writes weights"
-    lines = text.splitlines()
+    lines = text.strip().splitlines()
     return lines[0][:_LONGEST].rstrip(". ") if lines else "no reason given"

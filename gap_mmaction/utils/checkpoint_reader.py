@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checkpoint_guard import first_sentence
 from .safetensors_checkpoint import SUFFIX, load_from_safetensors
 
 # What torch raises for a truncated file or for one of another kind.
@@ -45,14 +45,14 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise pickle.UnpicklingError(
-            f"{file}: refused or unreadable: {_reason(error)}. A checkpoint holds "
-            "tensors, numbers, strings and containers; load this one where you trust "
-            "it, and save its state dict alone"
+            f"{file}: refused or unreadable: {first_sentence(error)}. A checkpoint "
+            "holds tensors, numbers, strings and containers; load this one where you "
+            "trust it, and save its state dict alone"
         ) from error
     except _BROKEN as error:
         raise ValueError(
             f"{file}: no checkpoint, or a damaged one ({type(error).__name__}: "
-            f"{_first_line(error)}); fetch or save it once more"
+            f"{first_sentence(error)}); fetch or save it once more"
         ) from error
     if not isinstance(content, dict):
         raise ValueError(
@@ -92,15 +92,3 @@ def state_dict_of(
             "them, they are no weights"
         )
     return dict(state)
-
-
-def _reason(error: pickle.UnpicklingError) -> str:
-    """Take what was wrong out of torch's advice on how to go on in spite of it."""
-    found = re.search(r"WeightsUnpickler error: *(.*)", str(error))
-    reason = (found.group(1) if found else _first_line(error)).rstrip(". ")
-    return reason or "it is not what torch.save writes"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else "no message"

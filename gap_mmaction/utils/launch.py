@@ -17,6 +17,8 @@ from gap_mmaction import compat
 from gap_mmaction.models.recognizers import RecognizerGAP
 from gap_mmaction.utils.skeleton_runner import SkeletonRunner
 
+from .config_options import read_config
+
 
 def add_common_arguments(parser: ArgumentParser) -> None:
     """Adds the options that training and testing have in common.
@@ -63,9 +65,7 @@ def load_config(args: Namespace) -> Config:
     Raises:
         FileNotFoundError: If there is no such config.
     """
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.config_keys import did_you_mean
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.embedding import METHODS, embed
 from gap_mmaction.visualization.feature_figure import draw_features
@@ -125,9 +124,7 @@ def find_classes(names: Sequence[str], known: Sequence[str]) -> list[int]:
 
 def compute(args: argparse.Namespace) -> PartFeatures:
     """Run the model on the samples."""
-    config = Config.fromfile(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    config = read_config(args.config, args.cfg_options)
     split, file = args.split, args.ann_file
     if file is None:
         dataset = test_set(config)

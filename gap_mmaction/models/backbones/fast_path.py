@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gap_mmaction.utils.hooks import is_hooked
+
 _PLAIN_ONLY: ContextVar[bool] = ContextVar("plain_only", default=False)
 
 
@@ -121,14 +123,7 @@ def refuse_second_derivative() -> None:
 
 
 def _is_stock(module: nn.Module, kind: type[nn.Module], dtype: torch.dtype) -> bool:
-    if type(module) is not kind or any(
-        (
-            module._forward_hooks,
-            module._forward_pre_hooks,
-            module._backward_hooks,
-            module._backward_pre_hooks,
-        )
-    ):
+    if type(module) is not kind or is_hooked(module):
         return False
     if not isinstance(module, (nn.Conv2d, nn.BatchNorm2d)):
         return True

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gap_mmaction.utils.dependency import import_optional
+from gap_mmaction.utils.hooks import is_hooked
 
 from .prefix_tree import PrefixTree
 
@@ -27,7 +28,7 @@ def is_plain_causal(tower: Any) -> bool:
     transformer = import_optional("open_clip.transformer", "open_clip_torch")
     if type(tower) is not transformer.TextTransformer:
         return False
-    if any(map(_is_hooked, (tower, tower.transformer, tower.token_embedding))):
+    if any(map(is_hooked, (tower, tower.transformer, tower.token_embedding))):
         return False
     return all(
         type(block) is transformer.ResidualAttentionBlock
@@ -35,8 +36,8 @@ def is_plain_causal(tower: Any) -> bool:
         and block.attn.in_proj_weight is not None
         and block.attn.bias_k is None
         and not block.attn.dropout
-        and not _is_hooked(block)
-        and not _is_hooked(block.attn)
+        and not is_hooked(block)
+        and not is_hooked(block.attn)
         for block in tower.transformer.resblocks
     )
 
@@ -110,12 +111,3 @@ def _heads(x: Tensor, heads: int, count: int) -> tuple[Tensor, ...]:
 def _residuals(block: Any, x: Tensor, attended: Tensor) -> Tensor:
     x = x + block.ls_1(block.attn.out_proj(attended))
     return x + block.ls_2(block.mlp(block.ln_2(x)))
-
-
-def _is_hooked(module: nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-    )
