@@ -32,7 +32,6 @@ from gap_mmaction.deploy.clip_scorer import AVERAGES
 from gap_mmaction.deploy.clips import (
     Clips,
     dataset_clips,
-    dataset_of,
     frames_of,
     generated_clips,
 )
@@ -40,6 +39,7 @@ from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_
 from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.loader_data import annotated_data
 
 _BATCHES = (1, 16)
 
@@ -122,7 +122,8 @@ def clips_for(args: argparse.Namespace, cfg: Config, model: nn.Module) -> Clips:
     """
     generate = args.generated
     if not generate and args.ann_file is None:
-        generate = not Path(dataset_of(cfg)["ann_file"]).is_file()
+        settings = annotated_data(cfg, "test_dataloader").settings
+        generate = not Path(settings["ann_file"]).is_file()
     if not generate:
         return dataset_clips(cfg, args.clips or None, args.ann_file)
     frames = args.frames or frames_of(cfg)

@@ -45,7 +45,7 @@ from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
 )
-from gap_mmaction.utils.test_pipeline import find_test_pipeline
+from gap_mmaction.utils.loader_data import find_test_pipeline
 
 ERRORS = (KeyError, ValueError, TypeError, OSError, RuntimeError)
 

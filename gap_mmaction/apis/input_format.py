@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gap_mmaction.skeletons import Skeleton, get_skeleton
-from gap_mmaction.utils.test_pipeline import find_test_pipeline
+from gap_mmaction.utils.loader_data import find_test_pipeline
 
 _AXES = 4
 _AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"

@@ -14,7 +14,7 @@ from torch import Tensor
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.text_encoder import TextEncoder
 from gap_mmaction.utils.config_options import ConfigSource, read_config
-from gap_mmaction.utils.test_pipeline import find_test_pipeline
+from gap_mmaction.utils.loader_data import find_test_pipeline
 
 from .input_format import InputFormat, name_of_input
 from .input_reader import InputReader

@@ -15,6 +15,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
+from gap_mmaction.utils.loader_data import annotated_data, find_test_pipeline
+
 from .clip_scorer import joints_of, person_limit
 
 _GENERATED_PERSONS = 2
@@ -61,7 +63,7 @@ def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -
             shapes.
     """
     init_default_scope(cfg.get("default_scope", "mmaction"))
-    settings = dict(dataset_of(cfg))
+    settings = annotated_data(cfg, "test_dataloader").settings
     if ann_file is not None:
         settings["ann_file"] = ann_file
     file = Path(settings["ann_file"])
@@ -108,22 +110,6 @@ def generated_clips(
     return Clips(list(0.3 * still + steps.cumsum(3)), f"{limit} generated sequences")
 
 
-def dataset_of(cfg: Config) -> dict[str, Any]:
-    """Give the config of the test set.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    loader = cfg.get("test_dataloader")
-    dataset = None if loader is None else loader.get("dataset")
-    if dataset is None or "ann_file" not in dataset:
-        raise ValueError(
-            "the config has no test_dataloader.dataset with an ann_file; the clips to "
-            "check with cannot be read"
-        )
-    return dict(dataset)
-
-
 def frames_of(cfg: Config) -> int | None:
     """Give the number of frames that a config's test pipeline makes a clip of."""
     lengths = [step["clip_len"] for step in _pipeline(cfg) if "clip_len" in step]
@@ -137,5 +123,4 @@ def clips_of(cfg: Config) -> int:
 
 
 def _pipeline(cfg: Config) -> list[Any]:
-    loader = cfg.get("test_dataloader") or {}
-    return list((loader.get("dataset") or {}).get("pipeline") or [])
+    return list(find_test_pipeline(cfg) or [])

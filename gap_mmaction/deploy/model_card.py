@@ -11,6 +11,7 @@ from torch import Tensor
 from gap_mmaction.experiments.versions import collect_versions
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
 from gap_mmaction.utils.config_text import parse_config_text
+from gap_mmaction.utils.loader_data import find_test_pipeline, innermost_data
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _NOT_STATED = "not stated"
@@ -118,8 +119,7 @@ class ModelCard:
 
     def _data_rows(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for loader, what in (("train", "trained on"), ("test", "test set")):
-            dataset = _dict(_dict(settings.get(f"{loader}_dataloader")).get("dataset"))
-            dataset = _dict(dataset.get("dataset")) or dataset
+            dataset = innermost_data(settings.get(f"{loader}_dataloader")).settings
             if not dataset:
                 continue
             file = str(dataset.get("ann_file", _NOT_STATED)).replace("\\", "/")
@@ -127,8 +127,7 @@ class ModelCard:
             # Its folder is the machine's it was trained on.
             name = f"`{file.rpartition('/')[2]}`"
             yield what, name if split is None else f"{name}, split `{split}`"
-        steps = _dict(settings.get("test_dataloader")).get("dataset")
-        pipeline = _dict(steps).get("pipeline")
+        pipeline = find_test_pipeline(settings)
         if isinstance(pipeline, (list, tuple)):
             yield "test pipeline", ", ".join(f"`{_call(_dict(s))}`" for s in pipeline)
 

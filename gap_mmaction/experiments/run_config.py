@@ -153,34 +153,6 @@ def check_options(options: Sequence[str]) -> None:
             )
 
 
-def dataset_of(
-    loader: Mapping[str, Any],
-) -> tuple[dict[str, Any], tuple[str, ...], int]:
-    """Find the data set with the annotation file, within RepeatDataset and its like.
-
-    Args:
-        loader: A dataloader's config.
-
-    Returns:
-        Its config, the keys that lead there, and how often it is repeated.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    found, times = loader["dataset"], 1
-    keys: tuple[str, ...] = ("dataset",)
-    while "ann_file" not in found:
-        times *= int(found.get("times", 1))
-        found = found.get("dataset")
-        keys = (*keys, "dataset")
-        if not isinstance(found, Mapping):
-            raise ValueError(
-                "the config's dataloader has no data set with an ann_file, which the "
-                "tables' runs need"
-            )
-    return dict(found), keys, times
-
-
 def nest(keys: Sequence[str], value: Any) -> Any:
     """Put a value into a dict in a dict, one for each key."""
     for key in reversed(keys):

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gap_mmaction.utils.loader_data import annotated_data
+
 from .annotations import SplitSizes
 from .benchmark import BENCHMARKS
 from .run_config import (
     RunConfig,
     check_options,
     config_text,
-    dataset_of,
     merge,
     nest,
     options_for,
@@ -81,7 +82,8 @@ class RunConfigs:
 
     def data_of(self, benchmark: str) -> tuple[Path, str]:
         """Give the annotation file of a benchmark and its training split."""
-        dataset, _, _ = dataset_of(self.base(benchmark, "joint")["train_dataloader"])
+        base = self.base(benchmark, "joint")
+        dataset = annotated_data(base, "train_dataloader").settings
         path = self.ann_file or Path(dataset["ann_file"])
         return path.absolute(), dataset["split"]
 
@@ -155,7 +157,7 @@ class RunConfigs:
             data, _ = self._folds[spec.benchmark]
         changes: dict[str, Any] = {}
         for loader in _LOADERS:
-            _, keys, _ = dataset_of(base[loader])
+            keys = annotated_data(base, loader).keys
             values = {"ann_file": str(data)}
             if spec.fold is not None:
                 part = "train" if loader == _LOADERS[0] else "val"
@@ -183,7 +185,7 @@ class RunConfigs:
         self, resolved: Mapping[str, Any], data: Path, spec: RunSpec
     ) -> int | None:
         loader = resolved["train_dataloader"]
-        dataset, _, times = dataset_of(loader)
+        dataset, _, times = annotated_data(resolved, "train_dataloader")
         data, split, part = Path(dataset["ann_file"]), dataset.get("split"), 1.0
         if spec.fold is not None and not data.is_file():
             # The folds are made when training starts; they are nearly equal.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gap_mmaction.utils.loader_data import innermost_data
+
 from .dumped_config import lookup
 
 _TEXT = "model.text_branch"
@@ -66,19 +68,10 @@ def summarize_config(config: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def dataset_of(loader: Any) -> dict[str, Any]:
-    """Find the innermost data set of a loader; empty where there is none."""
-    dataset = lookup(loader, "dataset")
-    while isinstance(lookup(dataset, "dataset"), dict):
-        dataset = dataset["dataset"]
-    return dataset if isinstance(dataset, dict) else {}
-
-
 def _data(loader: Any) -> str:
-    dataset = dataset_of(loader)
+    dataset, _, times = innermost_data(loader)
     shown = [str(dataset[key]) for key in ("ann_file", "split") if dataset.get(key)]
-    times = lookup(loader, "dataset.times")
-    if isinstance(times, int) and times > 1:
+    if times > 1:
         shown.append(f"{times} times per epoch")
     batch = lookup(loader, "batch_size")
     return ", ".join([*shown, *([f"batches of {batch}"] if batch else [])])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.report.config_summary import dataset_of, summarize_config
+from gap_mmaction.report.config_summary import summarize_config
 from gap_mmaction.report.dumped_config import lookup, parse_dumped_config
 from tests.config_files import LEAVES, load
 
@@ -57,6 +57,3 @@ def test_no_python(text: str) -> None:
 def test_lookup() -> None:
     assert lookup({"a": {"b": 0}}, "a.b") == 0
     assert lookup({"a": {"b": 0}}, "a.b.c") is None
-    inner = {"dataset": {"dataset": {"ann_file": "x"}}}
-    assert dataset_of(inner) == {"ann_file": "x"}
-    assert dataset_of(None) == {}

@@ -312,12 +312,13 @@ def test_kill_and_resume(
     parts = Path(f"{out}.parts")
     real_convert = Chunk.convert
 
-    def slow_convert(self: Chunk, store: ChunkStore) -> list[str]:
-        time.sleep(0.1)
+    def halting_convert(self: Chunk, store: ChunkStore) -> list[str]:
+        while len(list(parts.glob("*.pkl"))) >= 3:  # until the kill
+            time.sleep(0.01)
         return real_convert(self, store)
 
     with monkeypatch.context() as patch:  # the fork has it
-        patch.setattr(Chunk, "convert", slow_convert)
+        patch.setattr(Chunk, "convert", halting_convert)
         context = multiprocessing.get_context("fork")
         process = context.Process(target=TOOL.main, args=(argv,))
         process.start()

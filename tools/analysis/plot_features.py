@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.utils import ProgressBar
@@ -23,6 +22,7 @@ from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.visualization.embedding import METHODS, embed
 from gap_mmaction.visualization.feature_figure import draw_features
 from gap_mmaction.visualization.part_features import PartFeatures
@@ -85,23 +85,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def test_set(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Find the data set of a config's test run, which others may wrap.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
-    while "ann_file" not in dataset and isinstance(dataset.get("dataset"), Mapping):
-        dataset = dataset["dataset"]
-    if "ann_file" not in dataset:
-        raise ValueError(
-            "the config names no annotations (test_dataloader.dataset.ann_file); give "
-            "--ann-file"
-        )
-    return dataset
-
-
 def find_classes(names: Sequence[str], known: Sequence[str]) -> list[int]:
     """Find classes by their name or index.
 
@@ -127,7 +110,7 @@ def compute(args: argparse.Namespace) -> PartFeatures:
     config = read_config(args.config, args.cfg_options)
     split, file = args.split, args.ann_file
     if file is None:
-        dataset = test_set(config)
+        dataset = annotated_data(config, "test_dataloader").settings
         file = dataset["ann_file"]
         split = dataset.get("split") if split is None else split
     inferencer = SkeletonInferencer(

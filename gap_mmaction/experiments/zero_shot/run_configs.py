@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.utils.paths import find_shipped_file
 
 from ..run_config import (
     RunConfig,
     config_text,
-    dataset_of,
     merge,
     nest,
     parse_options,
@@ -88,8 +88,8 @@ class ZeroShotConfigs:
                 "are named"
             )
         self.descriptions = find_shipped_file(prompts["descriptions"])
-        train, _, _ = dataset_of(self._setting("train_dataloader"))
-        test, _, _ = dataset_of(self._setting("test_dataloader"))
+        train = annotated_data(self.settings, "train_dataloader").settings
+        test = annotated_data(self.settings, "test_dataloader").settings
         for name, dataset in (("train", train), ("test", test)):
             if dataset.get("split") is None:
                 raise ValueError(
@@ -127,7 +127,7 @@ class ZeroShotConfigs:
             *(folder.absolute(), self.num_folds),
         )
         loader = self.settings["train_dataloader"]
-        _, _, times = dataset_of(loader)
+        times = annotated_data(self.settings, "train_dataloader").times
         steps = data.num_train * times / int(loader["batch_size"])
         length = math.floor(steps) if loader.get("drop_last") else math.ceil(steps)
         changes = self._changes(split, data)
@@ -160,7 +160,7 @@ class ZeroShotConfigs:
         for key, name in _SPLITS.items():
             if self.settings.get(key) is None:
                 continue
-            dataset, keys, _ = dataset_of(self.settings[key])
+            dataset, keys, _ = annotated_data(self.settings, key)
             values: dict[str, Any] = {"ann_file": str(data.annotations), "split": name}
             if dataset.get("num_classes") is not None:
                 values["num_classes"] = count

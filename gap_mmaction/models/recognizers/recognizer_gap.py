@@ -11,7 +11,7 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from gap_mmaction.utils.config_keys import check_keys, registered
-from gap_mmaction.utils.test_pipeline import find_test_pipeline
+from gap_mmaction.utils.loader_data import find_test_pipeline
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from .checkpoint_fit import check_fit

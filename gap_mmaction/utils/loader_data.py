@@ -1,0 +1,70 @@
+"""The data set of a dataloader's config, within what wraps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class LoaderData(NamedTuple):
+    """A data set in the config of a dataloader.
+
+    Attributes:
+        settings: Its config; empty where there is none.
+        keys: The keys that lead to it from the loader's config.
+        times: How often those around it (``RepeatDataset``) repeat it.
+    """
+
+    settings: dict[str, Any]
+    keys: tuple[str, ...]
+    times: int
+
+
+def innermost_data(loader: Any) -> LoaderData:
+    """Find the data set in ``RepeatDataset`` and its like.
+
+    Args:
+        loader: A dataloader's config; anything else has no data set.
+    """
+    found, times = loader, 1
+    keys: tuple[str, ...] = ()
+    while isinstance(found, Mapping) and isinstance(found.get("dataset"), Mapping):
+        found = found["dataset"]
+        keys = (*keys, "dataset")
+        if isinstance(found.get("dataset"), Mapping):
+            repeated = found.get("times", 1)
+            times *= repeated if isinstance(repeated, int) else 1
+    return LoaderData(dict(found) if keys else {}, keys, times)
+
+
+def annotated_data(config: Mapping[str, Any], loader: str) -> LoaderData:
+    """Find a data set that has an annotation file.
+
+    Args:
+        config: A whole config.
+        loader: ``train_dataloader``, ``val_dataloader`` or ``test_dataloader``.
+
+    Raises:
+        ValueError: If there is no such data set.
+    """
+    data = innermost_data(config.get(loader))
+    if "ann_file" not in data.settings:
+        raise ValueError(
+            f"the config names no annotations ({loader}.dataset.ann_file, or that of a "
+            "data set within it); set them there, or give --ann-file"
+        )
+    return data
+
+
+def find_test_pipeline(config: Mapping[str, Any]) -> Any:
+    """Find the transforms that a test run applies.
+
+    Args:
+        config: A whole config.
+
+    Returns:
+        Those of ``test_dataloader``; without such a loader ``test_pipeline``; None if
+        the config has neither.
+    """
+    pipeline = innermost_data(config.get("test_dataloader")).settings.get("pipeline")
+    return config.get("test_pipeline") if pipeline is None else pipeline
