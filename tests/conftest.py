@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from mmengine.runner import runner
 
 import gap_mmaction  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# For speed: a Runner asks compilers and drivers for their versions, and data sets
+# collect garbage, for which what was imported needs not be searched each time.
+runner.collect_env = functools.lru_cache(maxsize=1)(runner.collect_env)
+gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -22,16 +22,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import mmengine
 import numpy as np
 import pytest
 import torch
 from mmaction.models.utils import Graph
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.dist import utils as dist_utils
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, checkpoint
 from torch import distributed
+from yapf.yapflib import yapf_api
 
 from gap_mmaction import compat
 from gap_mmaction.skeletons import get_skeleton
@@ -411,6 +413,31 @@ class TestCheckpointLoader:
         torch.save({"state_dict": {}, "meta": {"config": "1 / 0", "epoch": 3}}, file)
         loaded = checkpoint.CheckpointLoader.load_checkpoint(str(file))
         assert loaded["meta"] == {"epoch": 3}
+
+
+class TestConfigText:
+    """The text of a config is laid out once."""
+
+    def test_is_still_needed(self) -> None:
+        source = inspect.getsource(Config.pretty_text.fget)
+        assert "FormatCode(" in source and "cache" not in source
+
+    def test_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        calls: list[str] = []
+
+        def format_code(source: str, style_config: dict[str, Any]) -> tuple[str, bool]:
+            calls.append(source)
+            return yapf_api.FormatCode(source, style_config=style_config)
+
+        monkeypatch.setattr(mmengine.config.config, "FormatCode", format_code)
+        assert compat.format_configs_once()
+        assert not compat.format_configs_once()
+        config = Config({"a": {"b": [1, 2], "c": "d" * 80}, "e": "f" * 80})
+        text = config.pretty_text
+        assert config.pretty_text == text == Config(config.to_dict()).pretty_text
+        assert len(calls) == 1 and text != calls[0]
+        config.e = "f" * 81
+        assert "f" * 81 in config.pretty_text and len(calls) == 2
 
 
 class TestDownloads:

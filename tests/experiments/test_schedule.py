@@ -39,6 +39,29 @@ def test_cosine() -> None:
     assert not any("convert_to_iter_based" in item for item in (warm_up, cosine))
 
 
+def test_average_of_the_weights() -> None:
+    config = schedule("gap_sgd_cosine_40e_ema")
+    config["custom_hooks"].append({"type": "FiniteLossHook"})
+    (hook, other) = scale_schedule(config, 2, 32)["custom_hooks"]
+    # What is left of the first weights at the end: the same as after 40 epochs.
+    own = config["custom_hooks"][0]
+    left = (1 - own["momentum"]) ** (40 * 32)
+    assert (1 - hook["momentum"]) ** (2 * 32) == pytest.approx(left)
+    assert hook == {**own, "momentum": hook["momentum"]}
+    assert other == {"type": "FiniteLossHook"}
+
+
+def test_average_that_begins_late() -> None:
+    config = schedule("gap_sgd_cosine_40e")
+    late = {"type": "EMAHook", "begin_epoch": 20}
+    steps = {"type": "EMAHook", "ema_type": "StochasticWeightAverage"}
+    config["custom_hooks"] = [late, steps]
+    scaled = scale_schedule(config, 10, 32)["custom_hooks"]
+    assert scaled[0]["begin_epoch"] == 5
+    assert scaled[0]["momentum"] == pytest.approx(1 - 0.9998**4)
+    assert scaled[1] == steps
+
+
 def test_longer() -> None:
     changes = scale_schedule(schedule("gap_sgd_cosine_40e"), 80, 32)
     assert changes["train_cfg"] == {"max_epochs": 80, "val_interval": 10}
