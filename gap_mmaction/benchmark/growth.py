@@ -35,7 +35,8 @@ class Setting:
     synonyms: int
 
     def __str__(self) -> str:
-        return f"{self.preset}, {self.synonyms} synonyms"
+        plural = "" if self.synonyms == 1 else "s"
+        return f"{self.preset}, {self.synonyms} synonym{plural}"
 
 
 @dataclass(frozen=True)

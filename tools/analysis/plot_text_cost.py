@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from gap_mmaction.benchmark.growth import Cost, Setting, measure_growth
 from gap_mmaction.utils.argument_types import count
@@ -73,6 +73,7 @@ def draw(path: Path, costs: Sequence[Cost], samples: int) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks(sorted({cost.classes for cost in costs}))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
