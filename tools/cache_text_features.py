@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
@@ -19,6 +18,7 @@ from gap_mmaction.models.text.feature_file import save_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.models.text.presets import PRESETS
 from gap_mmaction.models.text.prompt_slot import MissingFieldError
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu"
     )
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     check_encoder_arguments(parser, args)
     return args
@@ -66,15 +66,18 @@ def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
         return list(MODELS.build({"type": "PromptBank", **prompts}).texts)
     every = "all" in presets
     texts: dict[str, None] = {}
+    lacking: dict[str, list[str]] = {}
     for preset in PRESETS if every else presets:
         try:
             bank = PromptBank(prompts["descriptions"], preset=preset)
         except MissingFieldError as error:
             if not every:
                 raise
-            print(f"left out: preset {preset}, {error}", file=sys.stderr)
+            lacking.setdefault(str(error), []).append(preset)
         else:
             texts.update(dict.fromkeys(bank.texts))
+    for reason, left_out in lacking.items():
+        print(f"left out: {', '.join(left_out)} ({reason})", file=sys.stderr)
     return list(texts)
 
 
@@ -88,9 +91,7 @@ def cache_features(args: argparse.Namespace) -> None:
         RuntimeError: If the encoder's weights cannot be had.
         ImportError: If its library is missing.
     """
-    config = Config.fromfile(args.config)
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
+    config = read_config(args.config, args.cfg_options)
     init_default_scope("mmaction")
     branch: Mapping[str, Any] = config.model.get("text_branch") or {}
     if "prompts" not in branch:

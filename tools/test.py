@@ -67,6 +67,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
                 f"--dump: {args.config} has no test_evaluator, so nothing is tested"
             )
         evaluators = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+        # A config that an earlier test has written may name that one's file.
+        evaluators = [item for item in evaluators if item["type"] != "DumpResults"]
         dump = {"type": "DumpResults", "out_file_path": args.dump}
         cfg.test_evaluator = [*evaluators, dump]
 
@@ -90,7 +92,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
 def main(argv: Sequence[str] | None = None) -> None:
     """Tests as the command line says."""
     args = parse_args(argv)
-    cfg = merge_args(launch.load_config(args), args)
+    with launch.told_errors():
+        cfg = merge_args(launch.load_config(args), args)
     with launch.process_group(cfg):
         launch.build_runner(cfg).test()
 

@@ -112,9 +112,9 @@ def _merge_amp(cfg: Config, args: argparse.Namespace) -> None:
         source = "--amp" if args.amp else f"{args.config}: optim_wrapper.type={kind!r}"
         raise ValueError(
             f"{source}: mixed precision needs an accelerator and there is none. Train "
-            "in single precision: leave --amp out, or use optim_wrapper=dict("
-            "type='OptimWrapper', ...) without loss_scale in the config. bfloat16 runs "
-            "on a CPU, if not faster, with type='BFloat16OptimWrapper'."
+            "in single precision: leave --amp out, or give --cfg-options "
+            "optim_wrapper.type=OptimWrapper. bfloat16 runs on a CPU, if not faster, "
+            "with optim_wrapper.type=BFloat16OptimWrapper."
         )
 
 
@@ -136,7 +136,8 @@ def _merge_randomness(cfg: Config, args: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Trains as the command line says."""
     args = parse_args(argv)
-    cfg = merge_args(launch.load_config(args), args)
+    with launch.told_errors():
+        cfg = merge_args(launch.load_config(args), args)
     with launch.process_group(cfg):
         launch.build_runner(cfg).train()
 

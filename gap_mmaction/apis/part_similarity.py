@@ -200,9 +200,10 @@ class PartSimilarity:
             if self._encoder is None:
                 raise ValueError(
                     f"{new[0]!r} is no text of the model's classes, and the model has "
-                    "the features of these alone. Give `encoder`, the text encoder "
-                    "that made them (gap_mmaction.models.text.frozen_encoder."
-                    "build_frozen_encoder)"
+                    "the features of these alone. Give the text encoder that made "
+                    "them: `encoder`, by gap_mmaction.models.text.frozen_encoder."
+                    "build_frozen_encoder, or on command lines --encoder and "
+                    "--encoder-options"
                 )
             features = self._encoder.encode(new).to(self._known)
             start = len(self._rows)

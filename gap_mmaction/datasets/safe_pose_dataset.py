@@ -268,7 +268,8 @@ class SafePoseDataset(PoseDataset):
             raise ValueError(
                 f"{where}: 'keypoint' has {shape[2]} joints, layout "
                 f"'{self.skeleton.name}' has {self.skeleton.num_joints}; set 'layout' "
-                "to that of the data"
+                f"to that of the data, or reorder its axes: its shape is {shape}, "
+                "expected [M, T, V, C]"
             )
         total = item.get("total_frames", shape[1])
         if not isinstance(total, (int, np.integer)) or total != shape[1]:

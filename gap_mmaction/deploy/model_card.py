@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from gap_mmaction.utils.loader_data import find_test_pipeline, innermost_data
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _NOT_STATED = "not stated"
+_VERSION = re.compile(r"^(\d+\.\d+\.\d+(?:rc\d+)?).*")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class ModelCard:
     def text(self) -> str:
         """Give the card."""
         text = self.meta.get("cfg")
-        settings = parse_config_text(text) if isinstance(text, str) else {}
+        settings = self._read(text) if isinstance(text, str) else {}
         lines = [f"# {self.name}", "", "| | |", "|---|---|"]
         lines += [f"| {key} | {_cell(value)} |" for key, value in self._rows(settings)]
         lines += ["", "## Use", "", *self._use(settings)]
@@ -63,6 +66,13 @@ class ModelCard:
             lines += [f"{index}. {name}" for index, name in enumerate(classes)]
         lines += ["", "## Licence", "", *self._licence()]
         return "\n".join(lines) + "\n"
+
+    def _read(self, text: str) -> dict[str, Any]:
+        try:
+            return parse_config_text(text, self.source)
+        except ValueError as error:
+            warnings.warn(f"{error}: the card says nothing of it", stacklevel=3)
+            return {}
 
     def _rows(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "file", f"`{self.file}`, {self.size / 2**20:.1f} MiB"
@@ -141,8 +151,12 @@ class ModelCard:
             ("mmengine_version", "mmengine"),
             ("converted_from", "converted from"),
         ):
-            if isinstance(self.meta.get(key), (str, int, float)):
-                yield what, self.meta[key]
+            value = self.meta.get(key)
+            if key == "mmengine_version":
+                # MMEngine appends the commit of whatever repository it is used in.
+                value = _VERSION.sub(r"\1", str(value)) if value else None
+            if isinstance(value, (str, int, float)):
+                yield what, value
         yield "made from", f"`{self.source}`"
 
     def _use(self, settings: Mapping[str, Any]) -> list[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gap_mmaction.utils.config_text import lookup
 from gap_mmaction.utils.loader_data import innermost_data
-
-from .dumped_config import lookup
 
 _TEXT = "model.text_branch"
 _ROWS = (
@@ -29,7 +28,7 @@ def summarize_config(config: dict[str, Any]) -> list[tuple[str, str]]:
     """List the settings that tell one run from another.
 
     Args:
-        config: As :func:`.parse_dumped_config` gives it.
+        config: As :func:`gap_mmaction.utils.config_text.parse_config_text` gives it.
 
     Returns:
         Rows of a name and its settings; those that the config has.

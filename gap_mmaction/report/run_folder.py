@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gap_mmaction.evaluation.training_log import TrainingLog, read_training_log
-
-from .dumped_config import parse_dumped_config
+from gap_mmaction.utils.config_text import parse_config_text
 
 _START = re.compile(r"\d{8}_\d{6}")
 _HEAD = 200
@@ -87,14 +86,15 @@ class RunFolder:
 
 
 def _read_config(folder: Path, problems: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    # The last start's, which a resumed run may have changed.
-    files = sorted(folder.glob("*/vis_data/config.py"))[::-1] + sorted(
-        folder.glob("*.py")
-    )
+    # The last start's, which a resumed run may have changed; of trainings first, which
+    # have curves: a test leaves the texts out.
+    dated = sorted(folder.glob("*/vis_data/config.py"), reverse=True)
+    dated.sort(key=lambda file: not file.with_name("scalars.json").is_file())
+    files = dated + sorted(folder.glob("*.py"))
     for file in files:
         try:
             text = file.read_text("utf-8")
-            return text, parse_dumped_config(text, file)
+            return text, parse_config_text(text, file)
         except (OSError, ValueError) as error:
             problems["config"] = str(error)
     problems.setdefault(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import copy
+import inspect
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any, Union
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .config_action import ConfigAction
+from .config_keys import did_you_mean
 
 ConfigSource = Union[str, "PathLike[str]", Config]
 
@@ -22,9 +28,10 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=ConfigAction,
         metavar="KEY=VALUE",
-        help="settings of the config to replace",
+        help="settings of the config to replace, e.g. train_cfg.max_epochs=40 "
+        "model.text_branch=None 'key=[a,b]'; no blanks within a value",
     )
 
 
@@ -43,15 +50,36 @@ def read_config(
     Raises:
         FileNotFoundError: If there is no such file.
         TypeError: If it is neither.
+        ValueError: If an option names nothing that the config has, but almost.
     """
     if isinstance(config, Config):
         read = copy.deepcopy(config)
     elif isinstance(config, (str, PathLike)):
+        path = Path(config)
+        if not path.is_file():
+            near = did_you_mean(path.name, [file.name for file in _configs(path)])
+            raise FileNotFoundError(f"config {path} is not there{near}")
         read = Config.fromfile(config)
     else:
         raise TypeError(
             f"a config is a path or an mmengine Config, got {type(config).__name__}"
         )
     if options:
+        _check_names(options, read)
         read.merge_from_dict(dict(options))
     return read
+
+
+def _configs(path: Path) -> list[Path]:
+    return list(path.parent.glob("*.py")) if path.parent.is_dir() else []
+
+
+def _check_names(options: Mapping[str, Any], config: Config) -> None:
+    """Refuse misspelt names: MMEngine adds them, and nothing ever reads them."""
+    for key in options:
+        name = key.partition(".")[0]
+        if name in config or name in inspect.signature(Runner.__init__).parameters:
+            continue
+        near = did_you_mean(name, list(config))
+        if near:
+            raise ValueError(f"--cfg-options {key}: the config has no {name!r}{near}")

@@ -1,59 +1,83 @@
-"""Read the settings out of a config's text, without executing it."""
+"""The settings in a config's text, read without running it."""
 
 from __future__ import annotations
 
 import ast
+from os import PathLike
 from typing import Any
 
+_NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+_NO_LITERAL = (*_NO_PYTHON, TypeError)
 
-def parse_config_text(text: str) -> dict[str, Any]:
-    """Read the assignments of a dumped config, as mmengine puts it into checkpoints.
 
-    The text may be somebody else's and is parsed, not executed.
+def parse_config_text(text: str, where: str | PathLike[str]) -> dict[str, Any]:
+    """Read a config that mmengine has dumped, into a work dir or a checkpoint.
+
+    Such a text assigns literals and calls of ``dict`` to names. Nothing in it is
+    executed: a run may be somebody else's.
 
     Args:
-        text: Assignments of ``dict(...)``, lists, tuples, strings and numbers.
+        text: The text.
+        where: Where it is from, for messages.
 
     Returns:
-        The settings by name. Those that are anything else are left out; a text that
-        is no Python gives none at all.
+        The settings by name; what is no literal is given as its source text.
+
+    Raises:
+        ValueError: If it is no Python.
     """
     try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    settings = {}
-    for node in body:
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-            continue
-        target = node.targets[0]
-        if isinstance(target, ast.Name):
-            try:
-                settings[target.id] = _value(node.value)
-            except (ValueError, TypeError, RecursionError):
-                continue
+        module = ast.parse(text)
+    except _NO_PYTHON as error:
+        raise ValueError(f"{where}: not a config ({error})") from error
+    settings: dict[str, Any] = {}
+    for node in module.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            settings[node.targets[0].id] = _value(node.value)
+    return settings
+
+
+def lookup(settings: Any, path: str) -> Any:
+    """Follow a path such as ``model.backbone.type``; None where it ends early."""
+    for key in path.split("."):
+        settings = settings.get(key) if isinstance(settings, dict) else None
     return settings
 
 
 def _value(node: ast.expr) -> Any:
-    """Give the value of a literal.
+    try:
+        return _literal(node)
+    except _NO_LITERAL:
+        return ast.unparse(node)
 
-    Raises:
-        ValueError: If it is none.
-    """
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "dict"
-        and not node.args
-        and all(keyword.arg for keyword in node.keywords)
-    ):
-        return {str(keyword.arg): _value(keyword.value) for keyword in node.keywords}
-    if isinstance(node, ast.Dict) and None not in node.keys:
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values)
-        return {_value(key): _value(value) for key, value in pairs if key is not None}
-    if isinstance(node, ast.List):
-        return [_value(item) for item in node.elts]
-    if isinstance(node, ast.Tuple):
-        return tuple(_value(item) for item in node.elts)
+        return {ast.literal_eval(_key(key)): _value(value) for key, value in pairs}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        items = [_value(item) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _dict(node)
     return ast.literal_eval(node)
+
+
+def _dict(node: ast.Call) -> dict[Any, Any]:
+    """Read ``dict(a=1)`` and, for keys that are no names, ``dict({'a-b': 1}, c=2)``."""
+    if ast.unparse(node.func) != "dict" or len(node.args) > 1:
+        raise ValueError("a call of something else")
+    read = _literal(node.args[0]) if node.args else {}
+    if not isinstance(read, dict):
+        raise ValueError("a dict of something else")
+    for word in node.keywords:
+        if word.arg is None:
+            raise ValueError("names that only running it would tell")
+        read[word.arg] = _value(word.value)
+    return read
+
+
+def _key(node: ast.expr | None) -> ast.expr:
+    if node is None:
+        raise ValueError("keys that only running it would tell")
+    return node

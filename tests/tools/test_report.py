@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.report import RunFolder
 from tests.evaluation.score_files import dump
 from tests.evaluation.training_logs import epochs, write_run
 from tests.visualization.clips import standing
@@ -99,6 +100,14 @@ def write_annotations(path: Path, labels: np.ndarray = LABELS) -> None:
     ]
     content = {"split": {"val": NAMES}, "annotations": [*items]}
     path.write_bytes(pickle.dumps(content))
+
+
+def test_config_is_that_of_the_training(run: Path) -> None:
+    tested = run / "20990101_000000" / "vis_data" / "config.py"
+    tested.parent.mkdir(parents=True)
+    tested.write_text("model = dict(text_branch=None)")
+    (run / "own.py").write_text("model = dict(text_branch=None)")
+    assert RunFolder.read(run).config_text == CONFIG
 
 
 def test_whole_page(run: Path, options: list[str], tmp_path: Path) -> None:

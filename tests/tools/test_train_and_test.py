@@ -205,7 +205,27 @@ def test_two_processes_on_the_cpu(project: Project) -> None:
     assert accuracies(log_test)[-1] == accuracies(log)[-1]
 
 
-def test_config_in_the_work_dir_is_whole(project: Project, trained: str) -> None:
-    config = Config.fromfile(project.folder / "gap" / "ctrgcn_synthetic.py")
+def test_config_in_the_work_dir_is_that_of_training(
+    project: Project, trained: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    own = project.folder / "gap" / "ctrgcn_synthetic.py"
+    before = own.read_bytes()
+    config = Config.fromfile(own)
     assert config.model.text_branch.prompts.preset == "synonym+parts4"
     assert json.dumps(config.train_cfg.to_dict())
+    # In the same work dir, which is the default.
+    first = tmp_path / "first.pkl"
+    arguments = (sys.executable, "tools/test.py", str(own))
+    call(*arguments, str(checkpoint), "--dump", str(first))
+    assert own.read_bytes() == before
+    # A config with a file to dump into, as stock tools leave it.
+    config.test_evaluator = [
+        *config.test_evaluator,
+        {"type": "DumpResults", "out_file_path": str(first)},
+    ]
+    dumped, scores = tmp_path / "dumped.py", first.read_bytes()
+    config.dump(dumped)
+    second = tmp_path / "second.pkl"
+    other = str(checkpoint.with_name("epoch_1.pth"))
+    call(sys.executable, "tools/test.py", str(dumped), other, "--dump", str(second))
+    assert first.read_bytes() == scores != second.read_bytes()

@@ -7,29 +7,64 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_text import parse_config_text
+from gap_mmaction.utils.config_text import lookup, parse_config_text
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_dumped_config_reads_as_it_is() -> None:
-    cfg = Config.fromfile("configs/gap/ctrgcn_nwucla_cpu.py")
-    settings = parse_config_text(cfg.pretty_text)
-    assert settings["model"] == cfg.model.to_dict()
-    assert settings["test_dataloader"]["dataset"]["split"] == "xview_val"
-    assert set(settings) == set(cfg.to_dict())
+def test_as_mmengine_dumps_it() -> None:
+    cfg = Config.fromfile(ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py")
+    settings = parse_config_text(cfg.pretty_text, "a.py")
+    assert settings == cfg.to_dict()
+    assert lookup(settings, "test_dataloader.dataset.split") == "xview_val"
+
+
+def test_keys_that_are_no_names() -> None:
+    # MMEngine writes dict({'hand-arm': [2, 3]}, name='suit') for such.
+    layout = {
+        "name": "suit",
+        "parts": {"hand-arm": ["left hand"], "hip": [0]},
+        "mixed": {"leg-foot": {"a-b": (1, -2.5)}, "other": [True, None]},
+        "numbers": {0: "a"},
+    }
+    text = Config({"model": {"layout": layout}}).pretty_text
+    assert "dict({" in text
+    assert parse_config_text(text, "a.py") == {"model": {"layout": layout}}
+    assert parse_config_text("a = dict({'b-c': 1}, d=2)", "a.py") == {
+        "a": {"b-c": 1, "d": 2}
+    }
 
 
 def test_nothing_is_executed(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
+    touch = f"__import__('pathlib').Path({str(marker)!r}).touch()"
     text = (
         f"a = open({str(marker)!r}, 'w')\n"
-        f"b = dict(c=[__import__('pathlib').Path({str(marker)!r}).touch()])\n"
+        f"b = dict(c=[{touch}])\n"
         "d = dict(**{'x': 1})\n"
         "e = (1, -2.5, {'k': [True, None]})\n"
+        "f = {**e}\n"
+        f"g = {{{touch}: 1}}\n"
+        "h = dict([(1, 2)])\n"
+        "import os"
     )
-    assert parse_config_text(text) == {"e": (1, -2.5, {"k": [True, None]})}
+    settings = parse_config_text(text, "a.py")
     assert not marker.exists()
+    assert settings["e"] == (1, -2.5, {"k": [True, None]})
+    assert settings["b"] == {"c": [touch]}
+    # What only running it would tell is given as it stands.
+    for name in "adfgh":
+        assert isinstance(settings[name], str)
+    assert set(settings) == set("abdefgh")
 
 
-@pytest.mark.parametrize("text", ["a = = 1", "\0", "(" * 1000, ""])
+@pytest.mark.parametrize("text", ["a = = 1", "a = '\0'", "(" * 1000])
 def test_no_python(text: str) -> None:
-    assert parse_config_text(text) == {}
+    with pytest.raises(ValueError, match=r"a\.py: not a config"):
+        parse_config_text(text, "a.py")
+    assert parse_config_text("", "a.py") == {}
+
+
+def test_lookup() -> None:
+    assert lookup({"a": {"b": 0}}, "a.b") == 0
+    assert lookup({"a": {"b": 0}}, "a.b.c") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -64,6 +65,11 @@ class RecognizerGAP(RecognizerGCN):
         self._cfg: Any = None
         self.text_branch = None
         if text_branch is not None:
+            if not isinstance(text_branch, Mapping):
+                raise TypeError(
+                    f"model.text_branch={text_branch!r}: it is a dict of settings, or "
+                    "None (--cfg-options model.text_branch=None)"
+                )
             config = {**self._defaults(), **text_branch}
             branch = registered(config["type"])
             if branch is not None:

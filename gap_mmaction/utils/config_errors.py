@@ -1,0 +1,84 @@
+"""Where in a config a setting stands that a class does not take."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import mmaction.registry
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from .config_keys import did_you_mean
+
+_UNEXPECTED = re.compile(
+    r"(\w+)\.__init__\(\) got an unexpected keyword argument '([^']+)'"
+)
+
+
+@contextmanager
+def named_settings(config: Config) -> Iterator[None]:
+    """Name the place of a setting that a class refuses.
+
+    Python says which class and which argument, but a config has many dicts.
+
+    Args:
+        config: The whole config that is built from within the context.
+
+    Raises:
+        TypeError: In place of Python's, with the path of the setting in the config,
+            what the class takes, and which of that it may have meant.
+    """
+    try:
+        yield
+    except TypeError as error:
+        found = _UNEXPECTED.search(str(error))
+        if found is None:
+            raise
+        kind, key = found.groups()
+        found_at = list(_places(dict(config.items()), key, ""))
+        # Some dicts have no type: what they are for is known where they are used.
+        places = [path for path, type_ in found_at if type_ == kind] or [
+            path for path, type_ in found_at if type_ is None
+        ]
+        if not places:
+            raise
+        takes = _arguments(kind)
+        near = did_you_mean(key, takes)
+        what = f"{kind} takes {takes}" if takes else f"{kind} does not take it"
+        where = " or ".join(places)
+        raise TypeError(f"{where}: unknown setting{near}; {what}") from error
+
+
+def _places(settings: Any, key: str, path: str) -> Iterator[tuple[str, str | None]]:
+    """Give the paths of a key, and the types of the dicts that it is in."""
+    items: Any = ()
+    if isinstance(settings, Mapping):
+        items = settings.items()
+        if key in settings:
+            kind = settings.get("type")
+            yield f"{path}{key}", getattr(kind, "__name__", kind)
+    elif isinstance(settings, (list, tuple)):
+        items = enumerate(settings)
+    for name, value in items:
+        yield from _places(value, key, f"{path}{name}.")
+
+
+def _arguments(kind: str) -> list[str]:
+    """List what a registered class takes; nothing if it is not known."""
+    own = [item for item in vars(mmaction.registry).values() if _is_registry(item)]
+    for registry in (*own, *(item.parent for item in own if item.parent is not None)):
+        # Not by `get`, which imports all that a registry may have.
+        found = registry.module_dict.get(kind)
+        if isinstance(found, type):
+            parameters = inspect.signature(found).parameters.values()
+            rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+            return [item.name for item in parameters if item.kind not in rest]
+    return []
+
+
+def _is_registry(item: Any) -> bool:
+    return isinstance(item, Registry)
