@@ -2,86 +2,190 @@
 
 from __future__ import annotations
 
+import csv
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from mmaction.registry import DATASETS, MODELS
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from PIL import Image
 
 from gap_mmaction.models.text.feature_file import save_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
+from tests import doc_pages
+from tools import infer, retrieve, visualize
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "custom_dataset.md"
+SHORT = """
+# Only makes the test short.
+model['backbone']['base_channels'] = 8
+model['cls_head']['in_channels'] = 32
+train_cfg = dict(max_epochs=1)
+train_dataloader['dataset']['times'] = 1
+train_dataloader.update(batch_size=8, num_workers=0, persistent_workers=False)
+val_dataloader.update(num_workers=0, persistent_workers=False)
+"""
 
 
 def code_blocks(language: str) -> list[str]:
-    page = (ROOT / "docs" / "custom_dataset.md").read_text("utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+    return doc_pages.fences(PAGE, language)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the configs and the three files of the page."""
+    """A folder with the configs and the files of the page."""
+    init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("suit")
     shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / "data" / "descriptions").mkdir(parents=True)
-    skeletons, config = code_blocks("python")
+    skeletons, config, pair = code_blocks("python")
     subprocess.run([sys.executable, "-c", skeletons], cwd=folder, check=True)
     (words,) = code_blocks("yaml")
     descriptions = folder / "data" / "descriptions" / "suit.yaml"
     descriptions.write_text(words, encoding="utf-8")
-    (folder / "configs" / "gap" / "ctrgcn_suit.py").write_text(config)
+    configs = folder / "configs" / "gap"
+    (configs / "ctrgcn_suit.py").write_text(config + SHORT)
+    (configs / "ctrgcn_suit_pair.py").write_text(pair)
     texts = PromptBank(str(descriptions), preset="synonym+parts4").texts
     features = torch.randn(len(texts), 16, generator=torch.Generator().manual_seed(0))
-    save_features(folder / "suit.safetensors", texts, features, "random")
+    save_features(folder / "data" / "suit.safetensors", texts, features, "random")
     return folder
 
 
-def run_tool(project: Path, tool: str, *args: str) -> str:
-    command = [sys.executable, str(ROOT / "tools" / tool), "configs/gap/ctrgcn_suit.py"]
+def commands(tool: str) -> list[list[str]]:
+    """Give the arguments of the page's calls of a tool that need no text model."""
+    found = [
+        [argument.replace("epoch_110", "epoch_1") for argument in arguments]
+        for name, *arguments in doc_pages.blocks(PAGE)
+        if name == f"tools/{tool}" and "--encoder" not in arguments
+    ]
+    assert found
+    return found
+
+
+def run_tool(project: Path, tool: str) -> str:
+    (arguments,) = commands(tool)
     done = subprocess.run(
-        [*command, *args], cwd=project, capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "tools" / tool), *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout + done.stderr
 
 
 def test_config_is_short() -> None:
-    _, config = code_blocks("python")
-    assert len(config.splitlines()) < 25
+    _, config, pair = code_blocks("python")
+    assert len(config.splitlines()) < 28
+    assert len(pair.splitlines()) < 20
 
 
-def test_train_and_test_without_code(project: Path) -> None:
-    init_default_scope("mmaction")
-    options = [
-        "optim_wrapper.type=OptimWrapper",
-        "model.text_branch.features=suit.safetensors",
-        # What follows only makes the test short.
-        "model.backbone.base_channels=8",
-        "model.cls_head.in_channels=32",
-        "train_dataloader.dataset.times=1",
-        "train_dataloader.batch_size=8",
-        "train_cfg.max_epochs=1",
-        *(f"{split}_dataloader.num_workers=0" for split in ("train", "val", "test")),
-        *(
-            f"{split}_dataloader.persistent_workers=False"
-            for split in ("train", "val", "test")
-        ),
-    ]
-    log = run_tool(project, "train.py", "--work-dir", "run", "--cfg-options", *options)
+@pytest.fixture(scope="module")
+def log(project: Path) -> str:
+    """What training prints; its checkpoint is in the work dir then."""
+    return run_tool(project, "train.py")
+
+
+def test_train_and_test_without_code(project: Path, log: str) -> None:
     assert re.search(r"loss_con: \d", log)
     trained = re.findall(r"acc/top1: ([\d.]+)", log)[-1]
-    log = run_tool(
-        project,
-        "test.py",
-        "run/epoch_1.pth",
-        "--work-dir",
-        "run",
-        "--cfg-options",
-        *options,
-    )
-    assert re.findall(r"acc/top1: ([\d.]+)", log)[-1] == trained
+    tested = run_tool(project, "test.py")
+    assert re.findall(r"acc/top1: ([\d.]+)", tested)[-1] == trained
+
+
+@pytest.mark.usefixtures("log")
+def test_use(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    (arguments,) = commands("infer.py")
+    assert infer.main(arguments) == 0
+    with (project / "labels.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == 1 + 8
+    assert {"squat", "star jump", "bow"} & set(rows[1])
+    (arguments,) = commands("visualize.py")
+    assert visualize.main(arguments) == 0
+    with Image.open(project / "take016.png") as picture:
+        assert picture.width > picture.height
+    capsys.readouterr()
+    (arguments,) = commands("retrieve.py")
+    assert retrieve.main(arguments) == 0
+    assert len(set(re.findall(r"take\d{3}", capsys.readouterr().out))) == 8
+
+
+@pytest.mark.parametrize("persons", [1, 2, 3])
+def test_two_persons(
+    project: Path, monkeypatch: pytest.MonkeyPatch, persons: int
+) -> None:
+    monkeypatch.chdir(project)
+    config = Config.fromfile("configs/gap/ctrgcn_suit_pair.py")
+    config.model.text_branch = None
+    model = MODELS.build(config.model)
+    annotations = pickle.loads((project / "data" / "suit.pkl").read_bytes())
+    for item in annotations["annotations"]:
+        item["keypoint"] = np.concatenate([item["keypoint"]] * persons)
+    (project / "data" / f"{persons}.pkl").write_bytes(pickle.dumps(annotations))
+    for dataset in (
+        config.train_dataloader.dataset.dataset,
+        config.test_dataloader.dataset,
+    ):
+        sample = DATASETS.build({**dataset, "ann_file": f"data/{persons}.pkl"})[0]
+        assert sample["inputs"].shape == (1, 2, 52, 11, 3)
+        assert sample["inputs"][0, 1].any() == (persons > 1)
+        batch = {key: [value] * 2 for key, value in sample.items()}
+        assert torch.isfinite(run_loss(model, batch))
+
+
+def test_2d(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The changes that the page names, with a confidence and without."""
+    monkeypatch.chdir(project)
+    text = (project / "configs" / "gap" / "ctrgcn_suit.py").read_text()
+    for old, new in (
+        ("./ctrgcn_nwucla.py", "./ctrgcn_ntu60_2d.py"),
+        ("_delete_=True,", "_delete_=True, num_coordinates=2,"),
+        (", init_cfg=dict(std=0.816)", ""),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    flat = project / "configs" / "gap" / "ctrgcn_suit_2d.py"
+    flat.write_text(text)
+    annotations = pickle.loads((project / "data" / "suit.pkl").read_bytes())
+    for score in (True, False):
+        config = Config.fromfile(flat)
+        config.model.text_branch = None
+        if not score:
+            config.model.backbone.in_channels = 2
+        model = MODELS.build(config.model)
+        for item in annotations["annotations"]:
+            item["keypoint"] = item["keypoint"][..., :2]
+            item["img_shape"] = (480, 640)
+            item.pop("keypoint_score", None)
+            if score:
+                item["keypoint_score"] = np.ones_like(item["keypoint"][..., 0])
+        (project / "data" / "suit.2d.pkl").write_bytes(pickle.dumps(annotations))
+        dataset = {**config.train_dataloader.dataset.dataset}
+        sample = DATASETS.build({**dataset, "ann_file": "data/suit.2d.pkl"})[0]
+        assert sample["inputs"].shape == (1, 2, 100, 11, 3 if score else 2)
+        batch = {key: [value] * 2 for key, value in sample.items()}
+        assert torch.isfinite(run_loss(model, batch))
+
+
+def run_loss(model: Any, batch: dict[str, Any]) -> torch.Tensor:
+    """Compute the classification loss of a batch."""
+    data = model.data_preprocessor(batch, training=True)
+    losses = model(**data, mode="loss")
+    loss: torch.Tensor = losses["loss_cls"]
+    return loss.detach()
