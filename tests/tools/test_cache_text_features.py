@@ -64,7 +64,7 @@ def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert file.get_tensor("features").dtype == torch.float16
     # The set has no `manual` field.
     assert main([config, str(out), *encoder, "--presets", "all"]) == 0
-    assert "left out:  manual" in capsys.readouterr().err
+    assert "left out: manual" in capsys.readouterr().err
     assert expected < set(open_features(out).texts)
 
 
