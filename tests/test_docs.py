@@ -207,6 +207,8 @@ def _check_options(args: argparse.Namespace) -> None:
     for key in args.cfg_options:
         place: Any = config
         for step in key.split(".")[:-1]:
+            if isinstance(place, list):
+                place = dict(zip(map(str, range(len(place))), place))
             assert step in place, f"{args.config} has no {key}"
             place = place[step]
 
