@@ -320,3 +320,29 @@ def test_help(script: str) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "--cfg-options" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            [],
+            r"error: config .*my_confg\.py is not there \(did .* 'my_config\.py",
+        ),
+        (["--amp"], "error: --amp: mixed precision needs an accelerator"),
+        (["--resume", "no.pth"], r"error: --resume no\.pth: there is no such"),
+        (["--cfg-options", "optim_warpper.a=3"], r"error: .*no 'optim_warpper' \(did"),
+    ],
+)
+def test_faults_of_the_command_line_are_told_in_a_line(
+    config: str, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compat, "lacks_accelerator", lambda: True)
+    file = config if options else config.replace("config.py", "confg.py")
+    with pytest.raises(SystemExit, match=message):
+        train_tool.main([file, *options])
+
+
+def test_checkpoint_that_is_not_there(config: str) -> None:
+    with pytest.raises(SystemExit, match=r"error: checkpoint no\.pth is not there"):
+        test_tool.main([config, "no.pth"])
