@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import Any
 
+from .brief import brief
+
 _REFUSED = re.compile(r"(?:GLOBAL|global:?) ([\w.]+)")
 _UNPICKLER = re.compile(r"WeightsUnpickler error: ([^\n]*)")
 _LONGEST = 300
@@ -36,8 +38,8 @@ def named_errors(path: str | PathLike[str]) -> Iterator[None]:
     except Exception as error:  # there is no end of what torch.load raises
         found = _REFUSED.search(str(error))
         reason = (
-            f"it asks for '{found[1]}', which weights do not need and which could run "
-            "code"
+            f"it asks for {brief(found[1])}, which weights do not need and which could "
+            "run code"
             if found is not None and isinstance(error, pickle.UnpicklingError)
             else f"{type(error).__name__}: {first_sentence(error)}"
         )

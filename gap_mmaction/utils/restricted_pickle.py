@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Callable
 
 import numpy as np
 
+from .brief import brief
 from .pickle_scan import scan_pickle
 
 _ALLOWED_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
@@ -217,8 +218,8 @@ class RestrictedUnpickler(pickle.Unpickler):
             return self.allowed[(module, name)]
         except KeyError:
             raise pickle.UnpicklingError(
-                f"the name '{module}.{name}', which {self.kind} do not need and which "
-                "could run code"
+                f"the name {brief(f'{module}.{name}')}, which {self.kind} do not need "
+                "and which could run code"
             ) from None
 
 

@@ -118,6 +118,13 @@ def test_other_names_are_refused(
     assert "tools/data" in str(caught.value)
 
 
+def test_a_name_without_end_makes_no_message_without_end() -> None:
+    data = b"c" + b"os." + b"x" * 10**6 + b"\nsystem\n."
+    with pytest.raises(pickle.UnpicklingError, match=r"os\.x.*system") as caught:
+        loads_annotations(data)
+    assert len(str(caught.value)) < 1000
+
+
 @pytest.mark.parametrize(
     ("value", "what"),
     [
