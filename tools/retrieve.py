@@ -37,6 +37,7 @@ from gap_mmaction.apis import (
     rank_clips,
 )
 from gap_mmaction.apis.feature_extraction import read_labels
+from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
@@ -141,9 +142,9 @@ class Search:
             return similarity.text_features([self.args.text])[0].cpu()
         name = self.args.class_name
         if self._clips is not None:
-            return self._clips.class_features[find_class(self._clips.classes, name)]
+            return self._clips.class_features[require_class(self._clips.classes, name)]
         _, similarity = self._load()
-        index = find_class(similarity.labels, name)
+        index = require_class(similarity.labels, name)
         return similarity.class_features([index])[0].cpu()
 
     def clips(self) -> ClipFeatures:
@@ -200,12 +201,13 @@ def describe_source(args: argparse.Namespace, config: Config) -> dict[str, str]:
     """
     settings = [config.model.to_dict(), find_test_pipeline(config)]
     described = json.dumps(settings, default=repr, sort_keys=True)
+    model = hashlib.sha256(described.encode()).hexdigest()
     with open(args.checkpoint, "rb") as stream:
         weights = hashlib.sha256()
         while block := stream.read(1 << 20):
             weights.update(block)
     return {
-        "model and test pipeline of the config": _digest(described.encode()),
+        "model and test pipeline of the config": model,
         "checkpoint": weights.hexdigest(),
         "ann-file": Path(args.ann_file).name,
         "bytes of the ann-file": str(Path(args.ann_file).stat().st_size),
@@ -233,19 +235,18 @@ def read_features(path: Path, source: dict[str, str]) -> ClipFeatures:
     return clips
 
 
-def find_class(classes: Sequence[str], name: str) -> int:
+def require_class(classes: Sequence[str], name: str) -> int:
     """Find a class by its name or index.
 
     Raises:
         ValueError: If there is none.
     """
-    if name in classes:
-        return list(classes).index(name)
-    if name.isdecimal() and int(name) < len(classes):
-        return int(name)
-    raise ValueError(
-        f"--class {name!r}: there is no such class; there are {', '.join(classes)}"
-    )
+    index = find_class(name, classes)
+    if index is None:
+        raise ValueError(
+            f"--class {name!r}: there is no such class; there are {', '.join(classes)}"
+        )
+    return index
 
 
 def to_text(matches: Sequence[Match], parts: Sequence[str]) -> str:
@@ -317,7 +318,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = rank_clips(clips, query, args.part, args.top)
         print(to_text(found, clips.parts))
         if args.class_name is not None:
-            label = find_class(clips.classes, args.class_name)
+            label = require_class(clips.classes, args.class_name)
             hits = sum(match.label == label for match in found)
             print(
                 f"{hits} of these {len(found)} are {clips.classes[label]!r}, as "
@@ -329,10 +330,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 if __name__ == "__main__":

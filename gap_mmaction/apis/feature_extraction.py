@@ -79,10 +79,27 @@ def read_labels(
         label = item.get("label")
         if label is None:
             continue
-        if not isinstance(label, (int, np.integer)) or not 0 <= label < num_classes:
-            raise ValueError(
-                f"{where}: {item.get('frame_dir')}: label={label!r} is no class, "
-                f"0 to {num_classes - 1}"
-            )
-        labels[index] = label
+        clip = f"{where}: {item.get('frame_dir')}"
+        labels[index] = check_label(label, num_classes, clip)
     return labels
+
+
+def check_label(label: Any, num_classes: int, where: str) -> int:
+    """Check that a label is a class.
+
+    Args:
+        label: What an annotation has.
+        num_classes: The number of classes.
+        where: The clip, for messages.
+
+    Returns:
+        The label.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(label, (int, np.integer)) or not 0 <= label < num_classes:
+        raise ValueError(
+            f"{where}: label={label!r} is no class, 0 to {num_classes - 1}"
+        )
+    return int(label)

@@ -3,7 +3,7 @@
 from .accuracy import Accuracy, accuracy
 from .calibrated_stacking import calibrate, choose_factor, seen_unseen_area
 from .class_comparison import ClassComparison, compare_classes
-from .class_names import load_class_names
+from .class_names import find_class, load_class_names
 from .confusion import confusion_matrix, most_confused
 from .fusion import are_probabilities, fuse_scores, transform_scores
 from .same_samples import check_same_samples
@@ -30,6 +30,7 @@ __all__ = [
     "compare_classes",
     "confusion_matrix",
     "evaluate_zero_shot",
+    "find_class",
     "fuse_scores",
     "load_class_names",
     "load_scores",

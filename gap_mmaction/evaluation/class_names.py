@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.utils.paths import find_description_file
 
@@ -32,3 +34,20 @@ def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
             f"{num_classes}; give the description file of the data set tested on"
         )
     return names
+
+
+def find_class(wanted: str, names: Sequence[str]) -> int | None:
+    """Find a class by its name or, where none has that name, by its index.
+
+    Args:
+        wanted: What a command line says.
+        names: The classes' names.
+
+    Returns:
+        The class; None if there is none.
+    """
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < len(names):
+        return int(wanted)
+    return None

@@ -14,6 +14,7 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 _TEXT_BRANCH = "model.text_branch"
+_OF_THE_RUN = ("randomness", "work_dir", "resume", "load_from")
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,44 @@ def check_options(options: Sequence[str]) -> None:
             raise ValueError(
                 f"--cfg-options {key}=...: the tables set it, with and without GAP"
             )
-        if key.split(".")[0] in ("randomness", "work_dir", "resume", "load_from"):
+    refuse_run_settings(options, "--seeds")
+
+
+def refuse_run_settings(options: Sequence[str], seeds: str) -> None:
+    """Refuse options that every run of a work dir has a value of its own for.
+
+    Args:
+        options: ``KEY=VALUE``.
+        seeds: The tool's option for what of it concerns seeds.
+
+    Raises:
+        ValueError: If one is malformed, or sets such a thing.
+    """
+    for key in parse_options(options):
+        if key.split(".")[0] in _OF_THE_RUN:
             raise ValueError(
-                f"--cfg-options {key}=...: each run has its own; see --seeds and "
+                f"--cfg-options {key}=...: each run has its own; see {seeds} and "
                 "--work-dir"
             )
+
+
+def keep_two_checkpoints(base: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the change by which a config that keeps one checkpoint keeps two.
+
+    MMEngine's own hook removes the last checkpoint before it writes the next: who is
+    killed in between would have none.
+
+    Args:
+        base: The config.
+
+    Returns:
+        The change; nothing where it keeps more, or all.
+    """
+    checkpoint = (base.get("default_hooks") or {}).get("checkpoint") or {}
+    if checkpoint.get("max_keep_ckpts") != 1:
+        return {}
+    change: dict[str, Any] = nest(("default_hooks", "checkpoint", "max_keep_ckpts"), 2)
+    return change
 
 
 def nest(keys: Sequence[str], value: Any) -> Any:

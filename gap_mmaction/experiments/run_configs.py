@@ -15,6 +15,7 @@ from .run_config import (
     RunConfig,
     check_options,
     config_text,
+    keep_two_checkpoints,
     merge,
     nest,
     options_for,
@@ -126,12 +127,7 @@ class RunConfigs:
         data, data_changes = self._data_changes(spec, base)
         changes = merge(changes, data_changes)
         changes = merge(changes, self._batch_changes(base))
-        checkpoint = (base.get("default_hooks") or {}).get("checkpoint") or {}
-        if checkpoint.get("max_keep_ckpts") == 1:
-            # MMEngine removes the last checkpoint before it writes the next: who is
-            # killed in between would have none.
-            keys = ("default_hooks", "checkpoint", "max_keep_ckpts")
-            changes = merge(changes, nest(keys, 2))
+        changes = merge(changes, keep_two_checkpoints(base))
         resolved = resolve(config_text(path, changes), options)
         length = self._epoch_length(resolved, data, spec)
         if self.epochs is not None:

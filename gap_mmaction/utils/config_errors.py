@@ -69,7 +69,8 @@ def _places(settings: Any, key: str, path: str) -> Iterator[tuple[str, str | Non
 
 def _arguments(kind: str) -> list[str]:
     """List what a registered class takes; nothing if it is not known."""
-    own = [item for item in vars(mmaction.registry).values() if _is_registry(item)]
+    everything = vars(mmaction.registry).values()
+    own = [item for item in everything if isinstance(item, Registry)]
     for registry in (*own, *(item.parent for item in own if item.parent is not None)):
         # Not by `get`, which imports all that a registry may have.
         found = registry.module_dict.get(kind)
@@ -78,7 +79,3 @@ def _arguments(kind: str) -> list[str]:
             rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
             return [item.name for item in parameters if item.kind not in rest]
     return []
-
-
-def _is_registry(item: Any) -> bool:
-    return isinstance(item, Registry)

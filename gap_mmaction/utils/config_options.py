@@ -57,7 +57,8 @@ def read_config(
     elif isinstance(config, (str, PathLike)):
         path = Path(config)
         if not path.is_file():
-            near = did_you_mean(path.name, [file.name for file in _configs(path)])
+            beside = [file.name for file in path.parent.glob("*.py")]
+            near = did_you_mean(path.name, beside)
             raise FileNotFoundError(f"config {path} is not there{near}")
         read = Config.fromfile(config)
     else:
@@ -68,10 +69,6 @@ def read_config(
         _check_names(options, read)
         read.merge_from_dict(dict(options))
     return read
-
-
-def _configs(path: Path) -> list[Path]:
-    return list(path.parent.glob("*.py")) if path.parent.is_dir() else []
 
 
 def _check_names(options: Mapping[str, Any], config: Config) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gap_mmaction.evaluation import load_class_names
+from gap_mmaction.evaluation import find_class, load_class_names
 
 
 def test_names() -> None:
@@ -22,3 +22,12 @@ def test_another_number_of_classes() -> None:
 def test_no_file() -> None:
     with pytest.raises(FileNotFoundError, match="none"):
         load_class_names("none.yaml", 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [("sit", 0), ("1", 2), ("0", 0), ("2", 2), ("3", None), ("-1", None), ("²", None)],
+)
+def test_find_class(wanted: str, index: int | None) -> None:
+    # A name comes first, even one that looks like an index.
+    assert find_class(wanted, ["sit", "stand", "1"]) == index

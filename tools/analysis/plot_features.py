@@ -18,6 +18,7 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
@@ -93,15 +94,13 @@ def find_classes(names: Sequence[str], known: Sequence[str]) -> list[int]:
     """
     found = []
     for name in names:
-        if name in known:
-            found.append(known.index(name))
-        elif name.isdecimal() and int(name) < len(known):
-            found.append(int(name))
-        else:
+        index = find_class(name, known)
+        if index is None:
             raise ValueError(
                 f"--classes: no class {name!r}{did_you_mean(name, list(known))} among "
                 f"the {len(known)} of the model"
             )
+        found.append(index)
     return list(dict.fromkeys(found))
 
 

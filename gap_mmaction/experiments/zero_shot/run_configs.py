@@ -13,9 +13,10 @@ from gap_mmaction.utils.paths import find_shipped_file
 from ..run_config import (
     RunConfig,
     config_text,
+    keep_two_checkpoints,
     merge,
     nest,
-    parse_options,
+    refuse_run_settings,
     resolve,
 )
 from ..run_record import flatten
@@ -29,8 +30,6 @@ _SPLITS = {
     "val_dataloader": HELD_OUT,
     "test_dataloader": HELD_OUT,
 }
-# Each run has its own.
-_OF_THE_RUN = ("randomness", "work_dir", "resume", "load_from")
 
 
 class ZeroShotConfigs:
@@ -66,12 +65,7 @@ class ZeroShotConfigs:
     ) -> None:
         if not config.is_file():
             raise FileNotFoundError(f"there is no config {config}")
-        for key in parse_options(options):
-            if key.split(".")[0] in _OF_THE_RUN:
-                raise ValueError(
-                    f"--cfg-options {key}=...: each run has its own; see --seed and "
-                    "--work-dir"
-                )
+        refuse_run_settings(options, "--seed")
         self.config = config.absolute()
         self.epochs = epochs
         self.options = tuple(options)
@@ -165,13 +159,7 @@ class ZeroShotConfigs:
             if dataset.get("num_classes") is not None:
                 values["num_classes"] = count
             changes = merge(changes, {key: nest(keys, values)})
-        hooks = self.settings.get("default_hooks") or {}
-        if (hooks.get("checkpoint") or {}).get("max_keep_ckpts") == 1:
-            # MMEngine removes the last checkpoint before it writes the next: who is
-            # killed in between would have none.
-            keys = ("default_hooks", "checkpoint", "max_keep_ckpts")
-            changes = merge(changes, nest(keys, 2))
-        return changes
+        return merge(changes, keep_two_checkpoints(self.settings))
 
     def _check_options(
         self, changes: Mapping[str, Any], resolved: Mapping[str, Any]

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from gap_mmaction.apis.feature_extraction import check_label
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
 from gap_mmaction.utils.atomic_pickle import write_annotations
@@ -78,7 +78,14 @@ def write_seen_data(
     """
     items = read_split(source, train_split)
     where = f"annotation file {source}, split '{train_split}'"
-    labels = np.array([_label_of(item, split.num_classes, where) for item in items])
+    labels = np.array(
+        [
+            check_label(
+                item.get("label"), split.num_classes, f"{where}: {name_of(item)}"
+            )
+            for item in items
+        ]
+    )
     absent = set(range(split.num_classes)) - set(labels.tolist())
     if absent:
         raise ValueError(f"{where}: there is no clip of class {min(absent)}")
@@ -109,16 +116,6 @@ def write_seen_data(
         num_train=int((~held_out).sum()),
         num_held_out=int(held_out.sum()),
     )
-
-
-def _label_of(item: dict[str, Any], num_classes: int, where: str) -> int:
-    label = item.get("label")
-    if not isinstance(label, (int, np.integer)) or not 0 <= label < num_classes:
-        raise ValueError(
-            f"{where}: {name_of(item)}: label={label!r} is no class, 0 to "
-            f"{num_classes - 1}"
-        )
-    return int(label)
 
 
 def _write_seen_descriptions(source: Path, split: ClassSplit, folder: Path) -> Path:
