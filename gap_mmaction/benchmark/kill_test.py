@@ -96,8 +96,6 @@ def run_kill_test(
     done: list[Kill] = []
     for aim, step, delay in _moments(times, per_epoch, kills, seed):
         killed_at = runs.until_killed(disturbed, step, delay)
-        if killed_at is None:
-            break
         # What last_checkpoint names must be whole: find_resumable would pass on to an
         # older one, with a warning.
         last = disturbed / "last_checkpoint"
@@ -196,6 +194,22 @@ class _ProgressHook(Hook):
         self.steps.value = runner.iter + 1
 
 
+class _WaitForKillHook(Hook):
+    """Keeps a run that shall be killed from ending before that.
+
+    Its other processes, or the whole run, may be faster than the undisturbed run was.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self, ended: Any) -> None:
+        self.ended = ended
+
+    def after_train(self, runner: Any) -> None:
+        self.ended.value = True
+        time.sleep(_GUARD)
+
+
 class _Runs:
     """Starts runs of a config in processes of their own."""
 
@@ -203,6 +217,7 @@ class _Runs:
         self.config, self.processes = config, processes
         self.steps = _CONTEXT.Value("q", -1)
         self.times = _CONTEXT.Array("d", 100_000, lock=False)
+        self.ended = _CONTEXT.Value("b", False)
 
     def undisturbed(self, work_dir: Path) -> list[float]:
         """Run to the end and give the moment at which each step was done."""
@@ -213,15 +228,21 @@ class _Runs:
         """Run, or resume, to the end."""
         self._join(self._start(work_dir), work_dir)
 
-    def until_killed(self, work_dir: Path, step: int, delay: float) -> int | None:
-        """Run and kill; ``None`` if the run came to its end before."""
-        processes = self._start(work_dir)
+    def until_killed(self, work_dir: Path, step: int, delay: float) -> int:
+        """Run and kill; if all is done before the delay is over, kill then.
+
+        Returns:
+            The number of finished steps.
+
+        Raises:
+            RuntimeError: If the run fails by itself.
+        """
+        processes = self._start(work_dir, wait_for_kill=True)
         while self.steps.value < step and all(p.is_alive() for p in processes):
             time.sleep(_POLL)
-        time.sleep(delay)
-        if not any(process.is_alive() for process in processes):
-            self._join(processes, work_dir)
-            return None
+        due = time.monotonic() + delay
+        while (left := due - time.monotonic()) > 0 and not self.ended.value:
+            time.sleep(min(left, _POLL))
         for process in processes:
             try:
                 # With its data loaders' workers.
@@ -232,21 +253,23 @@ class _Runs:
             process.join()
         if any(process.exitcode != -signal.SIGKILL for process in processes):
             self._join(processes, work_dir)
-            return None
         return int(self.steps.value)
 
-    def _start(self, work_dir: Path) -> list[Any]:
+    def _start(self, work_dir: Path, wait_for_kill: bool = False) -> list[Any]:
         work_dir.mkdir(parents=True, exist_ok=True)
-        self.steps.value = -1
+        self.steps.value, self.ended.value = -1, False
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         processes = []
         for rank in range(self.processes):
-            arguments = (self.config, work_dir, rank, self.processes, port)
-            process = _CONTEXT.Process(
-                target=_train, args=(*arguments, self.steps, self.times)
-            )
+            hooks: list[Hook] = []
+            if rank == 0:
+                hooks.append(_ProgressHook(self.steps, self.times))
+            if wait_for_kill:
+                hooks.append(_WaitForKillHook(self.ended))
+            arguments = (self.config, work_dir, rank, self.processes, port, hooks)
+            process = _CONTEXT.Process(target=_train, args=arguments)
             process.start()
             processes.append(process)
         return processes
@@ -266,8 +289,7 @@ def _train(
     rank: int,
     processes: int,
     port: int,
-    steps: Any,
-    times: Any,
+    hooks: list[Hook],
 ) -> None:
     """Train in a forked process, which does not return."""
     os.setpgid(0, 0)
@@ -286,6 +308,6 @@ def _train(
         os.environ.update(MASTER_ADDR="127.0.0.1", GLOO_SOCKET_IFNAME="lo")
     with launch.process_group(config):
         runner = launch.build_runner(config)
-        if rank == 0:
-            runner.register_hook(_ProgressHook(steps, times))
+        for hook in hooks:
+            runner.register_hook(hook)
         runner.train()

@@ -18,9 +18,22 @@ ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
 
 
-def run(*options: str) -> str:
+TOOL = ("tools/analysis/kill_test.py",)
+# As if the undisturbed run had stalled, and the killed one had not.
+LATE_KILLS = """
+import runpy, sys
+from gap_mmaction.benchmark import kill_test
+def moments(times, per_epoch, kills, seed):
+    return [("step", 0, 600.0), ("step", len(times) - 1, 600.0)]
+kill_test._moments = moments
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run(*options: str, command: tuple[str, ...] = TOOL) -> str:
     done = subprocess.run(
-        [sys.executable, "tools/analysis/kill_test.py", "--epochs", "3", *options],
+        [sys.executable, *command, "--epochs", "3", *options],
         cwd=ROOT,
         # In a process of its own, as this one may have threads that cannot be forked.
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
@@ -49,6 +62,11 @@ def test_one_process(tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
     _, different = compare_checkpoints(path, tmp_path / "other.pth")
     assert different == ["/state_dict/cls_head.fc.bias"]
+
+
+def test_run_that_is_faster_than_its_kill() -> None:
+    output = run("--kills", "2", command=("-c", LATE_KILLS, *TOOL))
+    check(output, 2)
 
 
 @pytest.mark.slow
