@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from gap_mmaction.utils.atomic_file import sync_folder
 from gap_mmaction.utils.file_lock import try_lock
 
 from .question import Key
@@ -60,7 +61,7 @@ class Journal:
                 stream.truncate(whole)
             if not whole:
                 _write(stream, _HEADER)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
             elif not data[:whole].endswith(b"\n"):
                 # The crash took nothing but the end of the line.
                 _write(stream, b"\n")
@@ -179,16 +180,3 @@ def _write(stream: BinaryIO, data: bytes) -> None:
         # Half a line must not stand before the next one.
         stream.truncate(start)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the file's name on the disk, too."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError:
-        return  # some file systems cannot
-    finally:
-        os.close(handle)

@@ -51,7 +51,7 @@ def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[Bi
         os.unlink(temporary)
         raise
     if durable:
-        _flush_folder(out.parent)
+        sync_folder(out.parent)
 
 
 def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
@@ -74,8 +74,15 @@ def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
     return parts
 
 
-def _flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can."""
+def sync_folder(folder: str | PathLike[str]) -> None:
+    """Bring the names in a folder to the disk, where the system can.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        OSError: If the disk fails.
+    """
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
