@@ -37,7 +37,7 @@ from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEn
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.utils.launch import drop_text_branch
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
-from tools import browse_descriptions, demo, fuse_scores, test, train
+from tools import browse_descriptions, fuse_scores, test, train
 from tools.analysis import compare_classes, confusion_matrix
 from tools.data import pre_normalize
 
@@ -227,7 +227,6 @@ CHECKPOINT_READERS: dict[str, Callable[[Path, Path, Path], Any]] = {
     "init_recognizer": lambda file, *_: init_recognizer(
         model_config(), str(file), device="cpu"
     ),
-    "demo": lambda file, *_: demo.build_for_test(model_config(), file),
     "open_clip": lambda file, *_: OpenCLIPTextEncoder(
         "tiny", pretrained=str(file)
     ).init_weights(),

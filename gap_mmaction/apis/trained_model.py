@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError, check_fit
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
-from gap_mmaction.utils.checkpoint_reader import read_checkpoint
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.utils.config_options import ConfigSource, read_config
 from gap_mmaction.utils.launch import drop_text_branch
 
@@ -42,23 +41,12 @@ def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
     try:
         if "://" in name:
             # Loads with weights_only, see compat.allow_checkpoint_globals.
-            content: Any = CheckpointLoader.load_checkpoint(name, map_location="cpu")
+            content = CheckpointLoader.load_checkpoint(name, map_location="cpu")
         else:
             content = read_checkpoint(name)
     except pickle.UnpicklingError as error:
         raise ValueError(str(error)) from error
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    weights = {
-        re.sub(r"^module\.", "", str(key)): value
-        for key, value in state.items()
-        if isinstance(value, Tensor)
-    }
-    if not weights:
-        raise ValueError(
-            f"{name}: holds no weights; give a checkpoint that MMEngine's Runner has "
-            "written"
-        )
-    return weights
+    return weights_of(content, name)
 
 
 def load_model(

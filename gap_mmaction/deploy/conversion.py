@@ -18,7 +18,7 @@ from gap_mmaction.models.backbones import (
     convert_authors_state_dict,
 )
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
-from gap_mmaction.utils.checkpoint_reader import read_checkpoint
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.utils.launch import drop_text_branch
 from gap_mmaction.version import __version__
 
@@ -28,7 +28,6 @@ from .inferred_model import infer_model
 SOURCES = ("gap", "ctrgcn", "pyskl")
 # What the paper's repository has beside the GCN, for training only.
 GAP_TEXT = ("logit_scale", "part_list.", "head.", "linear_head.")
-_MODULE = "module."
 _PYSKL_HEAD = "cls_head.fc_cls."
 _HEAD = "cls_head.fc."
 # A checkpoint may lack these: the model knows them itself.
@@ -101,37 +100,6 @@ def convert_checkpoint(
     content = dump_checkpoint(model.state_dict(), meta, target.suffix)
     write_bytes(target, content)
     return Converted(cfg.model.to_dict(), len(state), left_out)
-
-
-def weights_of(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    """Take the weights out of a file's content.
-
-    Args:
-        content: A state dict, or a dict with one under ``state_dict``.
-        path: The file, for messages.
-
-    Returns:
-        The weights, without the ``module.`` that data-parallel training leaves.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    state = content.get("state_dict", content)
-    if not isinstance(state, Mapping) or not state:
-        raise ValueError(f"{path}: there is no state dict in it")
-    other = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if other:
-        raise ValueError(
-            f"{path}: the entries {other[:8]} are no tensors, so this is no state "
-            "dict; save the model's state_dict(), or put it under the key 'state_dict'"
-        )
-    weights = {}
-    for key, value in state.items():
-        name = str(key)
-        while name.startswith(_MODULE):
-            name = name[len(_MODULE) :]
-        weights[name] = value
-    return weights
 
 
 def rename(

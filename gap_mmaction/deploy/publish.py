@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
-from gap_mmaction.utils.checkpoint_reader import read_checkpoint, state_dict_of
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 
 from .checkpoint_file import (
     check_suffix,
@@ -81,7 +81,7 @@ def publish_model(
     """
     check_suffix(target.suffix)
     checkpoint = read_checkpoint(source)
-    state = state_dict_of(checkpoint, source)
+    state = weights_of(checkpoint, source)
     kept = state if keep_text else without_text(state)
     if not kept:
         raise ValueError(f"{source}: nothing is left without the text branch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .brief import brief
 from .checkpoint_guard import first_sentence
 from .safetensors_checkpoint import SUFFIX, load_from_safetensors
 
+_MODULE = "module."
 # What torch raises for a truncated file or for one of another kind.
 _BROKEN = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, OSError),
@@ -62,33 +65,38 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def state_dict_of(
-    checkpoint: dict[str, Any], path: str | PathLike[str]
+def weights_of(
+    content: Mapping[str, Any], path: str | PathLike[str]
 ) -> dict[str, Tensor]:
-    """Take the state dict out of a checkpoint.
+    """Take the weights out of a file's content.
 
     Args:
-        checkpoint: What :func:`read_checkpoint` gives.
-        path: Its file, for messages.
+        content: A state dict, or a dict with one under ``state_dict``.
+        path: The file, for messages.
 
     Returns:
-        ``checkpoint["state_dict"]``.
+        The weights, without the ``module.`` that data-parallel training leaves.
 
     Raises:
-        ValueError: If there is none, or an entry of it is no tensor.
+        ValueError: If there are none, or an entry is no tensor.
     """
-    state = checkpoint.get("state_dict")
-    if not isinstance(state, dict) or not state:
-        keys = sorted(map(str, checkpoint))[:8]
+    state = content.get("state_dict", content)
+    if not isinstance(state, Mapping) or not state:
         raise ValueError(
-            f"{path} has no `state_dict`, its keys are {keys}: "
-            "give a checkpoint that MMEngine's Runner has written, or convert it with "
-            "tools/convert_checkpoint.py"
+            f"{path}: holds no weights; give a checkpoint that MMEngine's Runner has "
+            "written, or save the model's state_dict()"
         )
-    other = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    other = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
     if other:
         raise ValueError(
-            f"{path}: the entries {other[:5]} of its state dict are no tensors; remove "
-            "them, they are no weights"
+            f"{path}: the entries {brief(other[:8])} are no tensors, so this is no "
+            "state dict; save the model's state_dict(), or put it under the key "
+            "'state_dict'"
         )
-    return dict(state)
+    weights = {}
+    for key, value in state.items():
+        name = str(key)
+        while name.startswith(_MODULE):
+            name = name[len(_MODULE) :]
+        weights[name] = value
+    return weights

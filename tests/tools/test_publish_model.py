@@ -149,7 +149,8 @@ class Evil:
 def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     marker = tmp_path / "marker"
     contents: dict[str, Any] = {
-        "no `state_dict`": {"weights": {}},
+        "holds no weights": {"state_dict": {}},
+        "['weights'] are no tensors": {"weights": {}},
         "are no tensors": {"state_dict": {"a": torch.ones(1), "b": "text"}},
         "nothing is left": {"state_dict": {"text_branch.a": torch.ones(1)}},
         "refused or unreadable": {"state_dict": {"a": Evil(marker)}},

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from gap_mmaction.utils.checkpoint_reader import read_checkpoint, state_dict_of
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.utils.safetensors_checkpoint import dump_safetensors
 
 STATE = {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor(3)}
@@ -22,8 +22,22 @@ def test_checkpoint_of_mmengine(tmp_path: Path) -> None:
     hub = {"log": HistoryBuffer([1.0], [1]), "runtime": np.float64(2)}
     torch.save({"state_dict": STATE, "meta": {"epoch": 1}, "message_hub": hub}, file)
     checkpoint = read_checkpoint(file)
-    state = state_dict_of(checkpoint, file)
+    state = weights_of(checkpoint, file)
     assert all(torch.equal(state[key], value) for key, value in STATE.items())
+
+
+def test_weights() -> None:
+    parallel = {f"module.module.{key}": value for key, value in STATE.items()}
+    assert set(weights_of(parallel, "a.pth")) == set(STATE)
+    refused: list[tuple[dict[str, Any], str]] = [
+        *(({}, "holds no weights"), ({"state_dict": {}}, "holds no weights")),
+        ({"state_dict": [1]}, "holds no weights"),
+        ({"model": STATE}, r"\['model'\] are no tensors"),
+        ({"state_dict": {**STATE, "model": 1}}, r"\['model'\] are no tensors"),
+    ]
+    for content, message in refused:
+        with pytest.raises(ValueError, match=rf"a\.pth: .*{message}"):
+            weights_of(content, "a.pth")
 
 
 def test_safetensors(tmp_path: Path) -> None:
@@ -33,7 +47,7 @@ def test_safetensors(tmp_path: Path) -> None:
     file.write_bytes(dump_safetensors(shared, {"epoch": np.int64(2), "x": (1, "y")}))
     checkpoint = read_checkpoint(file)
     assert checkpoint["meta"] == {"epoch": 2, "x": [1, "y"]}
-    state = state_dict_of(checkpoint, file)
+    state = weights_of(checkpoint, file)
     assert all(torch.equal(state[key], value) for key, value in shared.items())
     with pytest.raises(TypeError, match=r"write a \.pth file"):
         dump_safetensors(STATE, {"x": torch.ones(1)})
