@@ -124,7 +124,7 @@ def warn(files: Sequence[ScoreFile], has_ids: bool, transform: str) -> None:
     if transform == "none" and all(are_probabilities(file.scores) for file in files):
         print(
             "note: the scores are probabilities; published ensembles add raw scores, "
-            "which --transform log decides like",
+            "whose decisions --transform log gives",
             file=sys.stderr,
         )
 
