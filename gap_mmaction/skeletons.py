@@ -143,6 +143,7 @@ _NTU = Skeleton(
     # The public implementation roots the matrix it makes bones with in the middle of
     # the spine.
     hierarchy_root=1,
+    hierarchy_powers=(8, 1),
     parts={
         "upper": (*_span(1, 11), *_span(20, 24)),
         "head": (2, 3, 20),
@@ -168,6 +169,8 @@ _NW_UCLA = Skeleton(
     edges=_UCLA_EDGES,
     bones=(*_UCLA_EDGES, (2, 2)),
     centre=2,
+    hierarchy_powers=(6, 1),
+    hierarchy_reverse=True,
     parts={
         "upper": _span(1, 11),
         "head": (2, 3),

@@ -10,7 +10,6 @@ from mmaction.models.recognizers import RecognizerGCN
 from torch import Tensor, nn
 
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
-from gap_mmaction.models.data_preprocessors.streams import to_stream
 
 AVERAGES = ("prob", "score", "none")
 """How the scores of a sample's clips become those of the sample."""
@@ -58,8 +57,7 @@ class ClipScorer(nn.Module):
         """
         x = clips
         if isinstance(self.preprocessor, SkeletonDataPreprocessor):
-            stream = self.preprocessor
-            x = to_stream(x, stream.stream, stream.skeleton.bones, stream.matrix)
+            x = self.preprocessor.to_stream(x)
         if self.persons is not None and self.persons > 1:
             b, n, m, t, v, c = x.shape
             # A person too many is an error here too: a negative number of rows.

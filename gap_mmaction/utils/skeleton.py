@@ -39,6 +39,9 @@ class Skeleton:
             differs from mmaction2's; empty where it does not.
         hierarchy_root: The joint at the root of :attr:`hierarchy`, if it is not the
             centre.
+        hierarchy_powers: The powers k of the hierarchy's matrix in GAP's public code,
+            of its joint streams and of its bone streams; 0 is the identity.
+        hierarchy_reverse: Whether its edges point away from the root there.
         num_coordinates: Coordinates of a joint, 2 or 3. What the data have beyond them
             is no position: the confidence of a pose estimator.
     """
@@ -52,6 +55,8 @@ class Skeleton:
     bone_parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     author_edges: tuple[Edge, ...] = ()
     hierarchy_root: int | None = None
+    hierarchy_powers: tuple[int, int] = (0, 1)
+    hierarchy_reverse: bool = False
     num_coordinates: int = 3
 
     def __post_init__(self) -> None:

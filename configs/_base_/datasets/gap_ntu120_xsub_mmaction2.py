@@ -6,6 +6,7 @@ _base_ = "./gap_ntu120_xsub.py"
 
 train_dataloader = dict(
     batch_size=16,
+    drop_last=False,
     dataset=dict(
         _delete_=True,
         type="RepeatDataset",

@@ -1,5 +1,5 @@
 # Small, and with text features that ship with the project.
-_base_ = "./gap_ctrgcn.py"
+_base_ = "./gap_ctrgcn_mmaction2.py"
 
 model = dict(
     backbone=dict(

@@ -95,6 +95,7 @@ class StackedGCN(BaseModule):
             path = nn.Identity()
         elif residual:
             path = TemporalConv(in_channels, out_channels, 1, stride)
+            init_units(path)
         tcn, non_negative = self._make_tcn(out_channels, stride)
         # The input of a block is the output of a ReLU, so that only a convolution
         # on the residual path can make the sum negative.

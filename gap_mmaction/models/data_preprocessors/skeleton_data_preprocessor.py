@@ -25,20 +25,20 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     pipeline: one setting, ``model.data_preprocessor.stream``, reaches training,
     validation and test alike.
 
-    Bones have two forms. ``'difference'`` is that of the feeders of CTR-GCN and GAP and
-    of the paper's recipes: joint less parent, zero at the centre. ``'hierarchy'`` is
-    that of the model in GAP's public code, ``(I - A^k) x`` with k = 1, where the root
-    of the tree keeps its coordinates; on ``nturgb+d`` the root is the middle of the
-    spine (joint 1), so that joint 20 has its bone the other way round. On ``nw-ucla``
-    the public code has the edges in the opposite direction: a joint less the *sum* of
-    its children (``hierarchy_reverse=True``). It runs joint streams through the matrix
-    too, with k = 8 on NTU, which is the identity, and k = 6 on NW-UCLA, which is not:
-    joint 2 becomes ``x[2] - x[15] - x[19]``. All of it in configs:
+    Bones have two forms. ``'difference'`` is that of CTR-GCN's feeder and of
+    mmaction2: joint less parent, zero at the centre. ``'hierarchy'`` is that of the
+    model in GAP's public code, by which the paper's configs are made: every stream is
+    ``(I - A^k) x``, with the k and the direction of the edges that the layout names.
 
-    * ``stream='bone', bone_form='hierarchy'`` (NTU);
-    * ``stream='bone', bone_form='hierarchy', hierarchy_reverse=True`` (NW-UCLA);
-    * ``stream='joint', bone_form='hierarchy', hierarchy_power=6,
-      hierarchy_reverse=True`` (NW-UCLA).
+    * On ``nturgb+d``, k = 8 for joints, which is the identity, and 1 for bones, where
+      the middle of the spine (joint 1), the root, keeps its coordinates and joint 20
+      has its bone the other way round.
+    * On ``nw-ucla`` the edges point outwards: with k = 1 a bone is a joint less the
+      *sum* of its children; with k = 6 for joints, joint 2 becomes
+      ``x[2] - x[15] - x[19]``.
+    * On other layouts joints stay as they are and k = 1 for bones.
+
+    Motions are the steps over time of either.
 
     Columns beyond the layout's coordinates, as the confidence that ``coco`` has last,
     are no positions: a bone gets the mean confidence of its ends, a motion that of its
@@ -48,10 +48,10 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         layout: The joint layout of the data, a name or a dict.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
         bone_form: ``'difference'`` or ``'hierarchy'``.
-        hierarchy_power: k of the hierarchy's matrix. By default 1 on bone streams, and
-            no matrix on joint streams; if it is given, the matrix is applied to joint
-            streams too.
-        hierarchy_reverse: Whether the edges of the hierarchy point away from its root.
+        hierarchy_power: k of the hierarchy's matrix, by default the layout's for this
+            stream.
+        hierarchy_reverse: Whether the edges of the hierarchy point away from its root,
+            by default as the layout says.
 
     Raises:
         ValueError: If the layout, the stream or the form is unknown, k is negative, or
@@ -66,7 +66,7 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         stream: str = "joint",
         bone_form: str = "difference",
         hierarchy_power: int | None = None,
-        hierarchy_reverse: bool = False,
+        hierarchy_reverse: bool | None = None,
     ) -> None:
         super().__init__()
         check_stream(stream)
@@ -79,13 +79,15 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
             )
         matrix = None
         if bone_form == "hierarchy":
-            if hierarchy_power is None and stream.startswith("bone"):
-                hierarchy_power = 1
-            if hierarchy_power is not None:
-                matrix = hierarchy_matrix(
-                    self.skeleton, hierarchy_power, hierarchy_reverse
-                )
-        elif hierarchy_power is not None or hierarchy_reverse:
+            is_bone = stream.startswith("bone")
+            if hierarchy_power is None:
+                hierarchy_power = self.skeleton.hierarchy_powers[is_bone]
+            if hierarchy_reverse is None:
+                hierarchy_reverse = self.skeleton.hierarchy_reverse
+            matrix = hierarchy_matrix(self.skeleton, hierarchy_power, hierarchy_reverse)
+            if not is_bone and torch.equal(matrix, torch.eye(len(matrix))):
+                matrix = None
+        elif hierarchy_power is not None or hierarchy_reverse is not None:
             raise ValueError(
                 "model.data_preprocessor: hierarchy_power and hierarchy_reverse need "
                 f"bone_form='hierarchy', it is {bone_form!r}"
@@ -109,11 +111,14 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
                 f"model.data_preprocessor has {self.skeleton.num_joints}: set the "
                 "layout of the data"
             )
-        batch = to_stream(
-            batch,
+        return self.to_stream(batch), data_samples
+
+    def to_stream(self, joints: torch.Tensor) -> torch.Tensor:
+        """Returns the stream ``[..., T, V, C]`` of joints of that shape."""
+        return to_stream(
+            joints,
             self.stream,
             self.skeleton.bones,
             self.matrix,
             self.skeleton.num_coordinates,
         )
-        return batch, data_samples

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from gap_mmaction.skeletons import Layout, get_skeleton
+from gap_mmaction.skeletons import GLOBAL_PART, Layout, get_skeleton
 
 
 @MODELS.register_module()
@@ -17,7 +18,8 @@ class PartPoolingHead(nn.Module):
 
     GAP, section 3.1: average pooling over groups of joints, then a fully connected
     layer to the width of the text features. The public implementation pools the same
-    way and has one layer per part, as here.
+    way and has one layer per part, as here; that of the whole body starts with a
+    standard deviation of ``sqrt(2 / D)``, the others as PyTorch has it.
 
     Args:
         in_channels: Channels C of the feature map.
@@ -54,11 +56,15 @@ class PartPoolingHead(nn.Module):
         pooling = torch.zeros(skeleton.num_joints, len(self.parts))
         for index, part in enumerate(self.parts):
             joints = skeleton.part(part, stream)
-            pooling[list(joints), index] = 1 / len(joints)
+            pooling[list(joints), index] = 1
         self.register_buffer("pooling", pooling, persistent=False)
         self.projections = nn.ModuleList(
             nn.Linear(in_channels, embed_dims) for _ in self.parts
         )
+        for part, projection in zip(self.parts, self.projections):
+            if part == GLOBAL_PART:
+                std = math.sqrt(2 / embed_dims)
+                nn.init.normal_(projection.weight, 0.0, std)
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool and project.
@@ -69,7 +75,8 @@ class PartPoolingHead(nn.Module):
         Returns:
             ``[N, K, D]``, K parts.
         """
-        pooled = x.mean(dim=(1, 3)) @ self.pooling.to(x.dtype)
+        pooling = self.pooling.to(x.dtype)
+        pooled = x.mean(dim=(1, 3)) @ (pooling / pooling.sum(0))
         features = [
             projection(pooled[..., index])
             for index, projection in enumerate(self.projections)

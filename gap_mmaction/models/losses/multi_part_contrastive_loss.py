@@ -37,6 +37,10 @@ class MultiPartContrastiveLoss(nn.Module):
         learnable: Whether the factor is a parameter ``logit_scale`` of shape ``[K]``
             that starts at ``ln(1 / 0.07)``.
         loss_weight: The weight lambda of the loss in the sum (eq. 1).
+        learnable_weight: Whether lambda is learned, from ``loss_weight`` on: the loss
+            is :math:`\lambda L - \ln \lambda` with :math:`\lambda = e^{-s}`
+            (uncertainty weighting, Kendall et al., CVPR 2018). The paper calls lambda
+            learnable (section 3.1), but searches it (section 4.2).
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -55,6 +59,7 @@ class MultiPartContrastiveLoss(nn.Module):
         target: str = "uniform",
         learnable: bool = False,
         loss_weight: float = 0.8,
+        learnable_weight: bool = False,
     ) -> None:
         super().__init__()
         if num_parts < 1:
@@ -67,6 +72,13 @@ class MultiPartContrastiveLoss(nn.Module):
         self.temperature = temperature
         self.target = target
         self.loss_weight = loss_weight
+        self.log_variance: nn.Parameter | None = None
+        if learnable_weight:
+            if loss_weight <= 0:
+                raise ValueError(
+                    f"loss_weight must be above 0 to be learned, got {loss_weight}"
+                )
+            self.log_variance = nn.Parameter(torch.tensor(-math.log(loss_weight)))
         self.logit_scale: Tensor
         if learnable:
             start = torch.full((num_parts,), math.log(1 / 0.07))
@@ -86,7 +98,14 @@ class MultiPartContrastiveLoss(nn.Module):
         Returns:
             A scalar.
         """
-        return self.loss_weight * self.per_part(skeleton, text, labels).mean()
+        return self.weigh(self.per_part(skeleton, text, labels))
+
+    def weigh(self, losses: Tensor) -> Tensor:
+        """Returns the weighted mean of the losses ``[K]`` of the parts."""
+        mean = losses.mean()
+        if self.log_variance is None:
+            return self.loss_weight * mean
+        return torch.exp(-self.log_variance) * mean + self.log_variance
 
     def per_part(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
         """Compute the unweighted losses ``[K]`` of the parts.

@@ -152,7 +152,7 @@ class TextBranch(BaseModule):
             f"con_{slot.name}": loss.detach()
             for slot, loss in zip(self.prompts.slots, losses)
         }
-        return {"loss_con": criterion.loss_weight * losses.mean(), **logs}
+        return {"loss_con": criterion.weigh(losses), **logs}
 
     def encode(self, ids: Tensor) -> Tensor:
         """Give the features of texts.
