@@ -85,7 +85,8 @@ def test_stream_reaches_every_batch(path: Path, loader: str, folder: Path) -> No
             torch.stack(batch["inputs"]),
             stream,
             skeleton.bones,
-            num_coordinates=skeleton.num_coordinates,
+            preprocessor.matrix,
+            skeleton.num_coordinates,
         )
         torch.testing.assert_close(inputs[stream], expected)
     for stream in STREAMS[1:]:
@@ -147,12 +148,16 @@ def test_input_of_the_model_is_the_references(shared: Path, stream: str) -> None
     pipeline = Compose(pipeline.transforms[1:])
     config = load(ROOT / "configs" / "gap" / f"{stem}.py")
     preprocessor = MODELS.build(config.model.data_preprocessor)
+    source = "joint_motion" if stream.endswith("motion") else "joint"
+    power = 1 if stream.startswith("bone") else 8
     with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
         # [N, C, T, V, M] there, [N, M, T, V, C] here.
-        inputs, expected = (
+        inputs, joints = (
             golden[f"feeder/{name}"].transpose(0, 4, 2, 3, 1)
-            for name in ("input", stream.replace("-", "_"))
+            for name in ("input", source)
         )
+        # The public code turns the feeder's joints, or their motion, by a matrix.
+        expected = golden[f"gap/ntu_I_minus_A_pow_{power}"] @ joints
     samples = [pipeline(as_sample(keypoint)) for keypoint in inputs]
     data = {
         key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")
