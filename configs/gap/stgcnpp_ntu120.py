@@ -1,11 +1,8 @@
-# NTU RGB+D 120, X-Sub, joint stream, with mmaction2's ST-GCN++.
-_base_ = ["stgcn_ntu120.py"]
+# NTU RGB+D 120, X-Sub, joint stream, with mmaction2's ST-GCN++; its graph is AAGCN's.
+_base_ = ["aagcn_ntu120.py"]
 
 model = dict(
     backbone=dict(
-        graph_cfg=dict(mode="spatial"),
-        gcn_adaptive="init",
-        gcn_with_res=True,
-        tcn_type="mstcn",
+        type="STGCN", gcn_adaptive="init", gcn_with_res=True, tcn_type="mstcn"
     )
 )

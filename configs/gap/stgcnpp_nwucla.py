@@ -1,11 +1,8 @@
-# NW-UCLA, joint stream, with mmaction2's ST-GCN++.
-_base_ = ["stgcn_nwucla.py"]
+# NW-UCLA, joint stream, with mmaction2's ST-GCN++; its graph is AAGCN's.
+_base_ = ["aagcn_nwucla.py"]
 
 model = dict(
     backbone=dict(
-        graph_cfg=dict(mode="spatial"),
-        gcn_adaptive="init",
-        gcn_with_res=True,
-        tcn_type="mstcn",
+        type="STGCN", gcn_adaptive="init", gcn_with_res=True, tcn_type="mstcn"
     )
 )

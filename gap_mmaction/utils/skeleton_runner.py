@@ -68,7 +68,8 @@ class SkeletonRunner(Runner):
             The loop.
 
         Raises:
-            ValueError: If the ranks would get different numbers of samples.
+            ValueError: If there is no batch, or the ranks would get different numbers
+                of samples.
         """
         loader = self._train_dataloader
         if isinstance(loader, dict) and self._is_epoch_based():
@@ -80,6 +81,13 @@ class SkeletonRunner(Runner):
             }
             self._train_dataloader = loader
         built = super().build_train_loop(loop)
+        if not len(built.dataloader):
+            raise ValueError(
+                f"train_dataloader: {len(built.dataloader.dataset)} samples over "
+                f"{self.world_size} processes fill no batch of "
+                f"{built.dataloader.batch_size}, and drop_last leaves out what does "
+                "not; set a smaller batch_size, or drop_last=False"
+            )
         sampler = getattr(built.dataloader, "sampler", None)
         if self.distributed and not getattr(sampler, "round_up", True):
             raise ValueError(

@@ -132,6 +132,14 @@ def test_damaged_checkpoint(tmp_path: Path) -> None:
     assert runner.epoch == 1
 
 
+def test_no_batch_is_full(tmp_path: Path) -> None:
+    options = {"train_dataloader.drop_last": True, "train_dataloader.batch_size": 41}
+    config = tiny_config(tmp_path)
+    config.merge_from_dict(options)
+    with pytest.raises(ValueError, match=r"40 samples .* fill no batch of 41"):
+        launch.build_runner(config).train()
+
+
 def test_stock_data_set_and_iterations(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, 1)
     dataset = config.train_dataloader.dataset.dataset

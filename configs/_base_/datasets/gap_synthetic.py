@@ -8,6 +8,7 @@ train_dataloader = dict(
     batch_size=16,
     num_workers=0,
     persistent_workers=False,
+    drop_last=False,
     dataset=dict(
         ann_file="data/synthetic.pkl",
         num_classes=10,

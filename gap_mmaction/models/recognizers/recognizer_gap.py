@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,7 @@ class RecognizerGAP(RecognizerGCN):
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
     ) -> None:
+        _check_variant(backbone)
         super().__init__(
             backbone=backbone,
             cls_head=cls_head,
@@ -165,4 +167,17 @@ class RecognizerGAP(RecognizerGCN):
             missing_keys,
             unexpected_keys,
             error_msgs,
+        )
+
+
+def _check_variant(backbone: Mapping[str, Any]) -> None:
+    """Tell of a CTRGCN that is not ours, and does not know the authors' form."""
+    kind = registered(backbone.get("type", ""))
+    if "variant" not in backbone or kind is None:
+        return
+    if "variant" not in inspect.signature(kind).parameters:
+        raise TypeError(
+            f"model.backbone.variant: unknown to {kind.__module__}.{kind.__name__}, "
+            "which was registered first; import gap_mmaction before it or in its place "
+            "(custom_imports), or take a config *_mmaction2, which it runs too"
         )

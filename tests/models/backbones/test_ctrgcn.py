@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.config import Config
 from torch import nn
 
 from gap_mmaction.models import CTRGCN, convert_authors_state_dict
@@ -25,6 +26,8 @@ from tests.models.backbones_common import (
 )
 from tests.models.golden import assert_output, load_golden
 from tests.models.plain_gcn import PlainGCN
+
+CONFIGS = Path(__file__).parents[3] / "configs" / "gap"
 
 
 def _small(**kwargs: Any) -> CTRGCN:
@@ -98,6 +101,15 @@ class TestTraining:
 
 class TestInitialization:
     """A fresh model."""
+
+    @pytest.mark.parametrize("variant", ["mmaction2", "authors"])
+    def test_residual_convolutions(self, variant: str) -> None:
+        torch.manual_seed(0)
+        model = CTRGCN(dict(layout="nturgb+d"), variant=variant)
+        for block, width in ((4, 128), (7, 256)):
+            weight = model.net[block].residual.conv.weight
+            assert weight.std().item() == pytest.approx((2 / width) ** 0.5, rel=0.05)
+            assert not model.net[block].residual.conv.bias.any()
 
     def test_starts_as_residual_path(self) -> None:
         model = CTRGCN(dict(layout="coco"), base_channels=8, num_stages=2)
@@ -204,6 +216,9 @@ def test_registered_class_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     class CTRGCN(nn.Module):
         """Stands in for the one of mmaction2's projects/ctrgcn."""
 
+        def __init__(self, graph_cfg: dict) -> None:
+            super().__init__()
+
     spec = importlib.util.spec_from_file_location(
         "gap_mmaction.models.backbones.again", str(ctrgcn.__file__)
     )
@@ -213,6 +228,14 @@ def test_registered_class_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS.module_dict, "CTRGCN", CTRGCN)
     spec.loader.exec_module(again)
     assert MODELS.module_dict["CTRGCN"] is CTRGCN
+    # It takes what mmaction2's family says, and of the paper's all but the form.
+    stem = CONFIGS / "ctrgcn_ntu120"
+    config = Config.fromfile(f"{stem}_mmaction2.py").model
+    config.text_branch = None
+    assert type(MODELS.build(config).backbone) is CTRGCN
+    config.backbone = Config.fromfile(f"{stem}.py").model.backbone
+    with pytest.raises(TypeError, match=r"variant: unknown to .*import gap_mmaction"):
+        MODELS.build(config)
     monkeypatch.delitem(MODELS.module_dict, "CTRGCN")
     spec.loader.exec_module(again)
     assert MODELS.module_dict["CTRGCN"] is again.CTRGCN

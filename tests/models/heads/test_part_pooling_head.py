@@ -54,6 +54,13 @@ def test_mixed_precision() -> None:
     torch.testing.assert_close(out.float(), head(x), rtol=0.05, atol=0.05)
 
 
+def test_initialization() -> None:
+    torch.manual_seed(0)
+    head = PartPoolingHead(256, 512, ["global", "head"], "nturgb+d")
+    deviations = [projection.weight.std().item() for projection in head.projections]
+    assert deviations == pytest.approx([0.0625, 0.0361], rel=0.02)
+
+
 def test_same_part_twice() -> None:
     head = PartPoolingHead(2, 3, ["hip", "hip"], "coco")
     assert isinstance(head.projections, nn.ModuleList)

@@ -147,6 +147,20 @@ class TestBehaviour:
             expected = torch.full((3,), 5.0)
         torch.testing.assert_close(loss.logit_scale.detach(), expected)
 
+    def test_learned_weight(self) -> None:
+        """Its optimum is where lambda is one over the loss."""
+        features = [torch.rand(6, 2, 8) for _ in range(2)]
+        labels = torch.tensor([0, 0, 1, 2, 3, 3])
+        plain = MultiPartContrastiveLoss(2, loss_weight=0.5)
+        learned = MultiPartContrastiveLoss(2, loss_weight=0.5, learnable_weight=True)
+        mean = 2 * plain(*features, labels)
+        expected = 0.5 * mean + math.log(2)
+        torch.testing.assert_close(learned(*features, labels), expected)
+        assert learned.log_variance is not None
+        learned.log_variance.data = mean.log()
+        learned(*features, labels).backward()
+        assert learned.log_variance.grad.abs() < 1e-6
+
     @pytest.mark.parametrize("target", ["uniform", "softmax"])
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_mixed_precision(self, target: str, dtype: torch.dtype) -> None:
@@ -172,6 +186,7 @@ class TestErrors:
             (dict(num_parts=0), "num_parts must be at least 1, got 0"),
             (dict(temperature=0), "temperature must be above 0, got 0"),
             (dict(temperature=-1.0), "temperature must be above 0, got -1.0"),
+            (dict(loss_weight=0, learnable_weight=True), "must be above 0 to be"),
             (dict(target="hard"), "target 'hard' is unknown, use one of .*'softmax'"),
         ],
     )
