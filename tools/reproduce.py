@@ -40,6 +40,7 @@ from gap_mmaction.experiments import (
     write_folds,
 )
 from gap_mmaction.experiments.paper_values import ABLATION_BENCHMARK
+from gap_mmaction.experiments.variant import LOSSES
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = (*ABLATIONS[:-1], *COMPARISONS, ABLATIONS[-1])
@@ -72,6 +73,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         metavar="N",
         help="with the schedule in proportion (default: the config's)",
+    )
+    parser.add_argument(
+        "--loss",
+        nargs="+",
+        choices=LOSSES,
+        default=LOSSES[:1],
+        help="form of the contrastive loss: the paper's, the public implementation's "
+        "with its lambda, or both (default: paper)",
     )
     parser.add_argument(
         "--gpus",
@@ -127,10 +136,11 @@ def make_table(args: argparse.Namespace, configs: RunConfigs) -> Table:
     """Lay the table out for the benchmarks that are asked for."""
     if args.table in COMPARISONS:
         default = [names[0] for names in COMPARISONS[args.table][1]]
-        return comparison_table(args.table, args.data or default)
+        table = comparison_table(args.table, args.data or default)
+        return table.with_losses(args.loss)
     (benchmark,) = args.data or [ABLATION_BENCHMARK]
     model = configs.base(benchmark, "joint")["model"]
-    return ablation_table(args.table, benchmark, model)
+    return ablation_table(args.table, benchmark, model).with_losses(args.loss)
 
 
 def use_folds(configs: RunConfigs, benchmark: str, work_dir: Path, make: bool) -> None:

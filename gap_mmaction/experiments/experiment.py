@@ -11,6 +11,7 @@ from typing import Callable
 
 from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.atomic_file import atomic_file
 
 from .launcher import Launcher
@@ -196,8 +197,18 @@ class Experiment:
         values = accuracy(scores.scores, scores.labels)
         record.result = {
             "top1": 100 * values.top1,
+            "best_top1": _best_epoch(folder.train_dir),
             "top5": 100 * values.top5,
             "mean_class": 100 * values.mean_class,
             "samples": len(scores.labels),
             "checkpoint": checkpoint.name,
         }
+
+
+def _best_epoch(run: Path) -> float | None:
+    """Returns the best top-1 accuracy in percent that the training has logged."""
+    try:
+        _, values = read_training_log(run).curves["acc/top1"]
+    except (FileNotFoundError, KeyError, ValueError):
+        return None
+    return 100 * float(values.max())

@@ -60,27 +60,32 @@ class Results:
         self.problems: dict[Replicate, str] = {}
         self._fused: dict[Replicate, float] = {}
 
-    def statistic(self, measure: Measure, seeds: Sequence[int]) -> Statistic:
+    def statistic(
+        self, measure: Measure, seeds: Sequence[int], best: bool = False
+    ) -> Statistic:
         """Gather the accuracies behind a number of a table.
 
         Args:
             measure: The number.
             seeds: The seeds that count.
+            best: Whether to take each run's best epoch in place of its last.
 
         Returns:
             What is known of it.
         """
         replicates = measure.replicates(seeds)
-        values = [self.accuracy(replicate) for replicate in replicates]
+        values = [self.accuracy(replicate, best) for replicate in replicates]
         return Statistic(
             tuple(value for value in values if value is not None), len(replicates)
         )
 
-    def accuracy(self, replicate: Replicate) -> float | None:
+    def accuracy(self, replicate: Replicate, best: bool = False) -> float | None:
         """Give the top-1 accuracy of a run, or of an ensemble of streams.
 
         Args:
             replicate: The run, or the runs.
+            best: Whether to take the run's best epoch in place of its last; there is
+                none of an ensemble.
 
         Returns:
             Percent; None while one of them has not ended, or its scores are of no use.
@@ -94,6 +99,9 @@ class Results:
         ]
         if len(results) < len(replicate):
             return None
+        if best:
+            value = results[0].get("best_top1") if len(replicate) == 1 else None
+            return None if value is None else float(value)
         if len(replicate) == 1:
             return float(results[0]["top1"])
         if replicate not in self._fused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .measure import Measure
 from .run_spec import RunSpec
@@ -54,6 +54,26 @@ class Table:
     def benchmarks(self) -> list[str]:
         """Names of the benchmarks that are run."""
         return list(dict.fromkeys(measure.benchmark for measure in self.measures))
+
+    def with_losses(self, forms: Sequence[str]) -> Table:
+        """Returns the table with a number for each form of the loss, where texts are.
+
+        Args:
+            forms: Of :data:`.variant.LOSSES`.
+        """
+
+        def split(measure: Measure) -> Cell:
+            if not measure.variant.has_texts:
+                return (measure,)
+            variants = (replace(measure.variant, loss=form) for form in forms)
+            return tuple(replace(measure, variant=variant) for variant in variants)
+
+        rows = []
+        for row in self.rows:
+            cells = ([split(measure) for measure in cell] for cell in row.cells)
+            rows.append(replace(row, cells=tuple(sum(cell, ()) for cell in cells)))
+        note = f"Loss of the numbers with texts: {' / '.join(forms)}."
+        return replace(self, rows=tuple(rows), notes=(*self.notes, note))
 
     def runs(self, seeds: Sequence[int]) -> list[RunSpec]:
         """List the runs, each once: all with the first seed, then the next.

@@ -12,6 +12,11 @@ from .encoders import ENCODERS
 PLAIN = "plain"
 PART_CLASSIFIER = "part-classifier"
 DEFAULT_PRESET = "synonym+parts4"
+LOSSES = ("paper", "public")
+
+# The public code's form, and its lambda by layout where that is not the paper's 0.8.
+_PUBLIC_LOSS = {"target": "softmax", "learnable": True}
+_PUBLIC_LAMBDA = {"nw-ucla": 1.0}
 
 
 @dataclass(frozen=True)
@@ -25,12 +30,15 @@ class Variant:
         encoder: A name of :data:`.encoders.ENCODERS`; None for the config's own, or the
             text features that it reads.
         loss_weight: The weight lambda of the contrastive loss; None for the config's.
+        loss: ``paper`` for the config's form of the loss, ``public`` for that of the
+            public implementation, with its lambda.
     """
 
     backbone: str
     text: str = DEFAULT_PRESET
     encoder: str | None = None
     loss_weight: float | None = None
+    loss: str = "paper"
 
     @property
     def name(self) -> str:
@@ -40,6 +48,8 @@ class Variant:
             parts.append(self.encoder)
         if self.loss_weight is not None:
             parts.append(f"lambda{self.loss_weight:g}")
+        if self.loss != "paper":
+            parts.append(f"{self.loss}-loss")
         return "_".join(parts)
 
     @property
@@ -96,6 +106,14 @@ class Variant:
             if own.get("encoder") is not None:
                 encoder = {"_delete_": True, **encoder}
             branch.update(features=None, encoder=encoder)
+        loss: dict[str, Any] = {}
+        if self.loss == "public":
+            layout = model["data_preprocessor"]["layout"]
+            loss = dict(_PUBLIC_LOSS)
+            if layout in _PUBLIC_LAMBDA:
+                loss["loss_weight"] = _PUBLIC_LAMBDA[layout]
         if self.loss_weight is not None:
-            branch["loss"] = {"loss_weight": self.loss_weight}
+            loss["loss_weight"] = self.loss_weight
+        if loss:
+            branch["loss"] = loss
         return {**changes, "text_branch": branch}

@@ -32,7 +32,7 @@ def make_record(spec: RunSpec, top1: float | None, minutes: float = 10.0) -> Run
         data={},
         state="failed" if top1 is None else "ended",
         minutes=minutes,
-        result=None if top1 is None else {"top1": top1},
+        result=None if top1 is None else {"top1": top1, "best_top1": top1 + 1},
     )
 
 
@@ -55,13 +55,15 @@ def test_mean_and_deviation(tmp_path: Path) -> None:
         "1x", "A title", ("Model",), ("Acc (%)",), (Row(("A",), ((measure,),)),)
     )
     text = to_markdown(table, Results(tmp_path), range(5), "40 epochs")
-    assert "| Model | Acc (%) | Acc (%), *paper* |" in text
-    assert "| A | 91.7 ± 1.5 (3 of 5) | 94.0 |" in text
+    head = "| Model | Acc (%), last epoch [best epoch] | Acc (%), *paper* |"
+    assert head in text
+    assert "| A | 91.7 ± 1.5 [92.7] (3 of 5) | 94.0 |" in text
     text = to_markdown(table, Results(tmp_path), range(1), "40 epochs")
-    assert "| A | 90.0 | 94.0 |" in text
+    assert "| A | 90.0 [91.0] | 94.0 |" in text
     line = to_csv(table, Results(tmp_path), range(5)).splitlines()[1]
     assert line.endswith(
-        "ctrgcn_synonym+parts4 joint,91.6667,1.5275,3,5,90.0000 92.0000 93.0000,94.0"
+        "ctrgcn_synonym+parts4 joint,91.6667,1.5275,3,5,90.0000 92.0000 93.0000,"
+        "92.6667,91.0000 93.0000 94.0000,94.0"
     )
 
 
@@ -72,7 +74,7 @@ def test_two_numbers_in_a_cell(tmp_path: Path) -> None:
     rows = (Row(("A",), ((first, second), ())),)
     table = Table("1x", "A title", ("Model",), ("X", "Y"), rows)
     text = to_markdown(table, Results(tmp_path), [0], "")
-    assert "| A | 90.0 / - | 85.2 / - | - | - |" in text
+    assert "| A | 90.0 [91.0] / - | 85.2 / - | - | - |" in text
 
 
 def test_ensemble(tmp_path: Path) -> None:

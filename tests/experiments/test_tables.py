@@ -128,6 +128,21 @@ def test_stock_backbone_on_a_layout_that_it_knows() -> None:
         backbone_changes("gcn", own)
 
 
+@pytest.mark.parametrize(("name", "weight"), [("nwucla", 1.0), ("ntu120-xsub", 0.8)])
+def test_both_forms_of_the_loss(name: str, weight: float) -> None:
+    model = run_configs().base(name, "joint")["model"]
+    table = ablation_table("1d", name, model).with_losses(["paper", "public"])
+    # The plain networks once, those with texts twice.
+    assert [len(cell) for row in table.rows for cell in row.cells] == 4 * [1, 2]
+    specs = [spec for spec in table.runs([0]) if spec.variant.loss == "public"]
+    assert len(specs) == 4
+    config = run_configs().make(specs[-1]).resolved["model"]["text_branch"]["loss"]
+    assert config == {
+        **{"temperature": 0.1, "target": "softmax", "learnable": True},
+        **{"loss_weight": weight},
+    }
+
+
 def test_models_without_texts() -> None:
     # What is about texts is left out where there are none.
     configs = run_configs(*TINY, "model.text_branch.loss.temperature=0.2")

@@ -58,13 +58,12 @@ class PartPoolingHead(nn.Module):
             joints = skeleton.part(part, stream)
             pooling[list(joints), index] = 1
         self.register_buffer("pooling", pooling, persistent=False)
-        self.projections = nn.ModuleList(
-            nn.Linear(in_channels, embed_dims) for _ in self.parts
-        )
-        for part, projection in zip(self.parts, self.projections):
+        projections = [nn.Linear(in_channels, embed_dims) for _ in self.parts]
+        for part, projection in zip(self.parts, projections):
             if part == GLOBAL_PART:
                 std = math.sqrt(2 / embed_dims)
                 nn.init.normal_(projection.weight, 0.0, std)
+        self.projections = nn.ModuleList(projections)
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool and project.
