@@ -71,7 +71,7 @@ class MultiPartContrastiveLoss(nn.Module):
         self.num_parts = num_parts
         self.temperature = temperature
         self.target = target
-        self.loss_weight = loss_weight
+        self._loss_weight = loss_weight
         self.log_variance: nn.Parameter | None = None
         if learnable_weight:
             if loss_weight <= 0:
@@ -98,14 +98,15 @@ class MultiPartContrastiveLoss(nn.Module):
         Returns:
             A scalar.
         """
-        return self.weigh(self.per_part(skeleton, text, labels))
+        loss = self.loss_weight * self.per_part(skeleton, text, labels).mean()
+        return loss if self.log_variance is None else loss + self.log_variance
 
-    def weigh(self, losses: Tensor) -> Tensor:
-        """Returns the weighted mean of the losses ``[K]`` of the parts."""
-        mean = losses.mean()
+    @property
+    def loss_weight(self) -> float | Tensor:
+        """The weight lambda."""
         if self.log_variance is None:
-            return self.loss_weight * mean
-        return torch.exp(-self.log_variance) * mean + self.log_variance
+            return self._loss_weight
+        return torch.exp(-self.log_variance)
 
     def per_part(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
         """Compute the unweighted losses ``[K]`` of the parts.

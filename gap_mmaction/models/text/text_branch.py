@@ -138,7 +138,7 @@ class TextBranch(BaseModule):
 
         Returns:
             ``loss_con``, weighted, and ``con_<slot>``, unweighted and without
-            gradient, for the log.
+            gradient, for the log; where lambda is learned ``loss_lambda``, its term.
         """
         skeleton = self.head(x)
         text = self.encode(self.prompts.sample(labels))
@@ -148,11 +148,12 @@ class TextBranch(BaseModule):
             gather_from_ranks(text.to(skeleton.dtype)),
             gather_from_ranks(labels),
         )
-        logs = {
-            f"con_{slot.name}": loss.detach()
-            for slot, loss in zip(self.prompts.slots, losses)
-        }
-        return {"loss_con": criterion.weigh(losses), **logs}
+        logs = {"loss_con": criterion.loss_weight * losses.mean()}
+        if getattr(criterion, "log_variance", None) is not None:
+            logs["loss_lambda"] = criterion.log_variance
+        for slot, loss in zip(self.prompts.slots, losses):
+            logs[f"con_{slot.name}"] = loss.detach()
+        return logs
 
     def encode(self, ids: Tensor) -> Tensor:
         """Give the features of texts.

@@ -298,6 +298,13 @@ class TestLosses:
         joints = x.grad.abs().sum((0, 1, 2, 3)).nonzero().flatten().tolist()
         assert joints == [14, 15, 18, 19]
 
+    def test_learned_weight(self, file: str) -> None:
+        branch = _build(file, TUNED, loss=dict(learnable_weight=True))
+        losses = branch(*_batch())
+        assert list(losses)[:2] == ["loss_con", "loss_lambda"]
+        (losses["loss_con"] + losses["loss_lambda"]).backward()
+        assert branch.loss_con.log_variance.grad is not None
+
     def test_stream(self, file: str) -> None:
         joint = _build(file, FROZEN, layout="nturgb+d").head.pooling
         bone = _build(file, FROZEN, layout="nturgb+d", stream="bone").head.pooling
