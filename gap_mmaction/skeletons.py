@@ -46,7 +46,9 @@ def get_skeleton(layout: Layout) -> Skeleton:
     * ``parts``: ``{part: [joint, ...]}``, joints by number or by name;
     * optional: ``name``; ``bones``, ``(joint, parent)`` pairs, taken from ``inward``
       if they are not given; ``bone_parts``, parts that differ on bone streams;
-      ``num_coordinates``, 2 for joints in a picture, 3 if it is not given.
+      ``num_coordinates``, 2 for joints in a picture, 3 if it is not given; ``spine``,
+      its bottom and its top, and ``shoulders``, the right and the left one, by which
+      ``FastPreNormalize3D`` turns a body.
 
     Args:
         layout: A name among :func:`layouts`, or such a ``dict``.
@@ -143,6 +145,9 @@ _NTU = Skeleton(
     # The public implementation roots the matrix it makes bones with in the middle of
     # the spine.
     hierarchy_root=1,
+    # As mmaction2's PreNormalize3D has them.
+    spine=(0, 1),
+    shoulders=(8, 4),
     parts={
         "upper": (*_span(1, 11), *_span(20, 24)),
         "head": (2, 3, 20),
@@ -168,6 +173,8 @@ _NW_UCLA = Skeleton(
     edges=_UCLA_EDGES,
     bones=(*_UCLA_EDGES, (2, 2)),
     centre=2,
+    spine=(0, 1),
+    shoulders=(8, 4),
     parts={
         "upper": _span(1, 11),
         "head": (2, 3),
