@@ -129,6 +129,18 @@ class TextBranch(BaseModule):
             encoder.to(self.features.device)
             self.features.copy_(encoder.encode(self.prompts.texts))
 
+    def check_texts(self) -> None:
+        """Look whether the encoder takes every text; it needs no weights for that.
+
+        Raises:
+            ValueError: If texts do not suit it, or a feature file lacks some.
+        """
+        for encoder in (self.encoder, *self._frozen_encoder):
+            if isinstance(encoder, TransformerTextEncoder):
+                self._tokenize(encoder)
+            elif encoder is not None:
+                self.compute_features()
+
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Compute the loss.
 
