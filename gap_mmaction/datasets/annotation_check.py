@@ -116,9 +116,9 @@ class AnnotationCheck:
                 )
         if self.skeleton is not None and shape[2] != self.skeleton.num_joints:
             raise ValueError(
-                f"'keypoint' has {shape[2]} joints (shape {shape}, expected [M, T, V, "
-                f"C]), {self}; give data of this layout, set 'layout' to that of the "
-                "data, or reorder the axes"
+                f"'keypoint' has {shape[2]} joints, layout '{self.skeleton.name}' has "
+                f"{self.skeleton.num_joints}; set 'layout' to that of the data, or "
+                f"reorder its axes: its shape is {shape}, expected [M, T, V, C]"
             )
         columns = self.num_coordinates
         if shape[3] in (NUM_COORDINATES if columns is None else (columns,)):
@@ -174,7 +174,8 @@ def _check_finite(values: np.ndarray, key: str) -> None:
     raise ValueError(
         f"'{key}' is {values[place]}, not finite or too large, at "
         f"{', '.join(f'{name} {index}' for name, index in names)} (0-based; "
-        f"{int(bad.sum())} such values in all); repair the sequence or leave it out"
+        f"{int(bad.sum())} such values in all); repair the sequence or remove it from "
+        "the split"
     )
 
 

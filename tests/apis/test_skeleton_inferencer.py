@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.models import TextBranch
+from gap_mmaction.models.data_preprocessors import first_batch
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
 from tests.apis.small_model import (
     CLASSES,
@@ -357,6 +358,20 @@ class TestCheckpoints:
         config.model.cls_head.in_channels = 16
         with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*does not fit"):
             SkeletonInferencer(config, trained.checkpoint)
+
+    def test_scale_of_the_training_data(
+        self, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[str] = []
+        monkeypatch.setattr(
+            first_batch, "print_log", lambda text, *_: told.append(text)
+        )
+        content = torch.load(trained.checkpoint, weights_only=True)
+        for scale, warnings in ((0.5, 0), (500.0, 1)):
+            torch.save({**content, "meta": {"input_scale": scale}}, tmp_path / "a.pth")
+            SkeletonInferencer(trained.config, tmp_path / "a.pth")(SEQUENCES)
+            assert len(told) == warnings
+        assert "was trained with 500: another unit" in told[0]
 
     def test_part_of_a_model(self, trained: Trained, tmp_path: Path) -> None:
         state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]

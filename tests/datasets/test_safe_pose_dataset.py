@@ -14,6 +14,7 @@ from mmaction.registry import DATASETS
 
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.loader_data import find_test_pipeline
 from tests.config_files import ROOT, load
 
 Annotations = dict[str, Any]
@@ -270,6 +271,20 @@ def test_persons_and_frames_are_those_with_joints(
     dataset = DATASETS.build({**test, "ann_file": path, "split": "train"})
     np.testing.assert_array_equal(dataset[0]["inputs"], dataset[1]["inputs"])
     assert dataset[0]["inputs"].flatten(2).any(-1)[:, 0].all()
+
+
+def test_transforms_know_the_layout(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    step = {"type": "CenterSkeleton", "joint": "spine"}
+    keypoint = build(content, pipeline=[step])[0]["keypoint"]
+    assert not keypoint[0, 0, 1].any()
+    assert step.keys() == {"type", "joint"}
+    # Inference has it from the config.
+    loader = {"dataset": {"pipeline": [step], "layout": "nw-ucla"}}
+    assert find_test_pipeline({"test_dataloader": loader}) == [
+        {**step, "layout": "nw-ucla"}
+    ]
 
 
 def test_frames_of_a_video_stay(
