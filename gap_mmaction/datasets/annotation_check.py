@@ -124,10 +124,13 @@ class AnnotationCheck:
         if shape[3] in (NUM_COORDINATES if columns is None else (columns,)):
             return
         expected = "2 or 3, a joint's coordinates" if columns is None else f"{columns}"
+        more = shape[3] > (columns or max(NUM_COORDINATES))
         raise ValueError(
             f"'keypoint' has {shape[3]} columns (shape {shape}), expected {expected} "
-            f"({self}); give these, a confidence goes into 'keypoint_score'; a layout "
-            "of one's own says num_coordinates=2 or 3"
+            f"({self}); give these"
+            + (" (one more would be taken for the confidence," if more else " (")
+            + " a confidence goes into 'keypoint_score'), or set num_coordinates of a "
+            "layout of your own"
         )
 
 
