@@ -46,7 +46,9 @@ def get_skeleton(layout: Layout) -> Skeleton:
     * ``parts``: ``{part: [joint, ...]}``, joints by number or by name;
     * optional: ``name``; ``bones``, ``(joint, parent)`` pairs, taken from ``inward``
       if they are not given; ``bone_parts``, parts that differ on bone streams;
-      ``num_coordinates``, 2 for joints in a picture, 3 if it is not given.
+      ``num_coordinates``, 2 for joints in a picture, 3 if it is not given; ``spine``,
+      its bottom and its top, and ``shoulders``, the right and the left one, by which
+      ``FastPreNormalize3D`` turns a body.
 
     Args:
         layout: A name among :func:`layouts`, or such a ``dict``.
@@ -144,6 +146,9 @@ _NTU = Skeleton(
     # the spine.
     hierarchy_root=1,
     hierarchy_powers=(8, 1),
+    # As mmaction2's PreNormalize3D has them.
+    spine=(0, 1),
+    shoulders=(8, 4),
     parts={
         "upper": (*_span(1, 11), *_span(20, 24)),
         "head": (2, 3, 20),
@@ -171,6 +176,8 @@ _NW_UCLA = Skeleton(
     centre=2,
     hierarchy_powers=(6, 1),
     hierarchy_reverse=True,
+    spine=(0, 1),
+    shoulders=(8, 4),
     parts={
         "upper": _span(1, 11),
         "head": (2, 3),

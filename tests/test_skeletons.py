@@ -279,6 +279,8 @@ class TestDict:
             (dict(joints=["root", "mid", "mid"]), ["joints", "twice", "'mid'"]),
             (dict(num_node=4), ["num_node is 4", "3 names in joints"]),
             (dict(num_coordinates=4), ["num_coordinates is 4", "2 or 3"]),
+            (dict(spine=[0]), ["spine is (0,)", "two joints"]),
+            (dict(shoulders=["tip", "hip"]), ["shoulders", "no joint is named 'hip'"]),
             (dict(inward=5), ["inward", "list", "5"]),
             (dict(inward=[(1, 0, 2)]), ["inward", "(1, 0, 2)", "no pair"]),
             (dict(inward=[(1, 0), (3, 1)]), ["inward", "3 is no joint", "0 to 2"]),

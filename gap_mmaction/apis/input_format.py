@@ -8,30 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gap_mmaction.datasets.annotation_check import (
+    AnnotationCheck,
+    scales_by_picture,
+    to_numbers,
+)
 from gap_mmaction.skeletons import Skeleton, get_skeleton
 from gap_mmaction.utils.loader_data import find_test_pipeline
 
 _AXES = 4
-_AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"
 
 
 @dataclass(frozen=True)
-class InputFormat:
-    """What a config's pipeline and backbone take.
-
-    Attributes:
-        skeleton: The joint layout.
-        num_coordinates: Columns of ``keypoint``: coordinates of a joint.
-        has_score: Whether a confidence ``keypoint_score`` goes with them.
-        needs_img_shape: Whether coordinates are scaled by the size of the picture.
-    """
+class InputFormat(AnnotationCheck):
+    """What a config's pipeline and backbone take."""
 
     skeleton: Skeleton
     num_coordinates: int
     has_score: bool
-    needs_img_shape: bool
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputFormat:
@@ -57,25 +52,13 @@ class InputFormat:
         skeleton = get_skeleton(layout)
         channels = model["backbone"].get("in_channels", 3)
         coordinates = min(skeleton.num_coordinates, channels)
-        scaled = any(
-            _type_of(step) == "PreNormalize2D" and "img_shape" not in step
-            for step in pipeline
-        )
+        scaled = any(map(scales_by_picture, pipeline))
         return cls(skeleton, coordinates, channels > coordinates, scaled)
 
     @property
     def num_columns(self) -> int:
         """Columns of an array: the coordinates, and the confidence if there is one."""
         return self.num_coordinates + self.has_score
-
-    def __str__(self) -> str:
-        columns = " ".join("xyz"[: self.num_coordinates])
-        if self.has_score:
-            columns += " and a confidence"
-        return (
-            f"layout {self.skeleton.name!r} of the config: {self.skeleton.num_joints} "
-            f"joints with {columns}"
-        )
 
     def read_array(self, values: Any, name: str) -> dict[str, Any]:
         """Turn an array into an annotation.
@@ -91,7 +74,7 @@ class InputFormat:
         Raises:
             ValueError: If it is of another shape or type.
         """
-        array = _to_numbers(values, f"{name}: the array")
+        array = to_numbers(values, f"{name}: the array")
         if array.ndim == _AXES - 1:
             array = array[None]
         wanted = (self.skeleton.num_joints, self.num_columns)
@@ -130,122 +113,20 @@ class InputFormat:
         Raises:
             ValueError: If it does not fit; the message has the name and what is wanted.
         """
-        if annotation.get("keypoint") is None:
-            raise ValueError(
-                f"{name}: has no 'keypoint', its keys are "
-                f"{sorted(map(str, annotation))}; expected an array {_AXIS_NAMES}"
-            )
-        keypoint = _to_numbers(annotation["keypoint"], f"{name}: 'keypoint'")
-        self._check_shape(keypoint, name)
-        frames = annotation.get("total_frames", keypoint.shape[1])
-        if not np.array_equal(frames, keypoint.shape[1]):
-            raise ValueError(
-                f"{name}: total_frames is {frames!r}, but 'keypoint' has "
-                f"{keypoint.shape[1]} frames; correct 'total_frames'"
-            )
-        _check_finite(keypoint, name, "keypoint")
-        if not keypoint.any():
-            raise ValueError(f"{name}: nobody is there, every coordinate is zero")
+        given = dict(annotation)
+        if given.get("img_shape") is None:
+            given["img_shape"] = img_shape
+        try:
+            complete = self.read(given)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        # Transforms write into them.
+        for key in ("keypoint", "keypoint_score"):
+            if key in complete:
+                complete[key] = complete[key].copy()
         # 'start_index' and 'modality' are what BaseActionDataset would add.
-        complete = {
-            **{key: value for key, value in annotation.items() if value is not None},
-            **{"frame_dir": name, "label": -1, "total_frames": keypoint.shape[1]},
-            **{"start_index": 0, "modality": "Pose", "keypoint": keypoint},
-        }
-        complete.pop("keypoint_score", None)
-        if self.has_score:
-            complete["keypoint_score"] = self._read_score(annotation, keypoint, name)
-        if self.needs_img_shape:
-            complete["img_shape"] = _read_img_shape(
-                complete.get("img_shape", img_shape), name
-            )
-        return complete
-
-    def _check_shape(self, keypoint: npt.NDArray[Any], name: str) -> None:
-        joints, columns = self.skeleton.num_joints, self.num_coordinates
-        shape = list(keypoint.shape)
-        if len(shape) != _AXES:
-            raise ValueError(
-                f"{name}: 'keypoint' has shape {shape}, expected {_AXIS_NAMES}"
-            )
-        for axis, what in enumerate(("person", "frames")):
-            if shape[axis] == 0:
-                raise ValueError(
-                    f"{name}: a sequence with no {what} ('keypoint' has shape {shape})"
-                )
-        if shape[2] != joints:
-            raise ValueError(
-                f"{name}: 'keypoint' has {shape[2]} joints (shape {shape}), {self}. "
-                "Give data of this layout, or a config and checkpoint of another one"
-            )
-        if shape[3] != columns:
-            score = ", the confidence goes into 'keypoint_score'"
-            raise ValueError(
-                f"{name}: 'keypoint' has {shape[3]} columns (shape {shape}), expected "
-                f"{columns}{score if self.has_score else ''} ({self})"
-            )
-
-    def _read_score(
-        self, annotation: Mapping[str, Any], keypoint: npt.NDArray[Any], name: str
-    ) -> npt.NDArray[Any]:
-        if annotation.get("keypoint_score") is None:
-            raise ValueError(
-                f"{name}: has no 'keypoint_score' [M, T, V], the confidence of each "
-                f"joint ({self}); where none is known, give ones"
-            )
-        score = _to_numbers(annotation["keypoint_score"], f"{name}: 'keypoint_score'")
-        if score.shape != keypoint.shape[:-1]:
-            raise ValueError(
-                f"{name}: 'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
-                f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
-            )
-        _check_finite(score, name, "keypoint_score")
-        return score
-
-
-def _type_of(step: Any) -> str:
-    kind = step.get("type") if isinstance(step, Mapping) else type(step)
-    return kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-
-
-def _to_numbers(values: Any, what: str) -> npt.NDArray[Any]:
-    """Copy numbers into an array of floats, of the precision they have."""
-    if hasattr(values, "detach"):  # a tensor
-        values = values.detach().cpu().numpy()
-    try:
-        array = np.array(values)
-    except ValueError as error:  # lists of unequal length
-        raise ValueError(f"{what} is ragged ({error})") from error
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"{what} is of type {array.dtype}, expected numbers")
-    return array if array.dtype.kind == "f" else array.astype(np.float32)
-
-
-def _check_finite(values: npt.NDArray[Any], name: str, key: str) -> None:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        person, frame, joint, *_ = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{name}: '{key}' is not finite at person {person}, frame {frame}, joint "
-            f"{joint} (0-based; {int(bad.sum())} such values in all); repair the "
-            "sequence"
-        )
-
-
-def _read_img_shape(shape: Any, name: str) -> tuple[int, int]:
-    if shape is None:
-        raise ValueError(
-            f"{name}: the size of the picture is not known, by which the config scales "
-            "coordinates in pixels; give img_shape, (height, width), or --img-shape"
-        )
-    numbers = np.ravel(shape)
-    if (
-        numbers.dtype.kind not in "iuf"
-        or len(numbers) != 2
-        or not (np.isfinite(numbers) & (numbers > 0)).all()
-    ):
-        raise ValueError(f"{name}: img_shape is {shape!r}, expected (height, width)")
-    return int(numbers[0]), int(numbers[1])
+        more = {"frame_dir": name, "label": -1, "start_index": 0, "modality": "Pose"}
+        return {**complete, **more}
 
 
 def name_of_input(source: Any, index: int) -> str:

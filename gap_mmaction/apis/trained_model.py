@@ -37,16 +37,19 @@ def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint, or asks for more than tensors and numbers.
     """
+    return weights_of(_read_content(checkpoint), checkpoint)
+
+
+def _read_content(checkpoint: str | PathLike[str]) -> dict[str, Any]:
     name = os.fspath(checkpoint)
     try:
-        if "://" in name:
-            # Loads with weights_only, see compat.allow_checkpoint_globals.
-            content = CheckpointLoader.load_checkpoint(name, map_location="cpu")
-        else:
-            content = read_checkpoint(name)
+        if "://" not in name:
+            return read_checkpoint(name)
+        # Loads with weights_only, see compat.allow_checkpoint_globals.
+        content: dict[str, Any] = CheckpointLoader.load_checkpoint(name, "cpu")
     except pickle.UnpicklingError as error:
         raise ValueError(str(error)) from error
-    return weights_of(content, name)
+    return content
 
 
 def load_model(
@@ -77,7 +80,8 @@ def load_model(
     """
     config = read_config(config)
     name = os.fspath(checkpoint)
-    weights = read_weights(checkpoint)
+    content = _read_content(checkpoint)
+    weights = weights_of(content, name)
     has_text = any(key.startswith(TEXT_PREFIX) for key in weights)
     init_default_scope(config.get("default_scope", "mmaction"))
     if not text_branch:
@@ -95,6 +99,9 @@ def load_model(
             "Give the checkpoint that training has written"
         )
     model = MODELS.build(config.model)
+    if hasattr(model.data_preprocessor, "input_scale"):
+        meta = content.get("meta") or {}
+        model.data_preprocessor.input_scale = meta.get("input_scale")
     if text_branch:
         _check_text_branch(model.state_dict(), weights, name)
         # Reads a feature file, or runs the frozen encoder.

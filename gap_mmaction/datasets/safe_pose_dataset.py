@@ -12,14 +12,13 @@ from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
+from gap_mmaction.datasets.annotation_check import AnnotationCheck, scales_by_picture
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.loader_data import fill_layout
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
-_NUM_AXES = 4
-_COORDINATES = (2, 3)
-# Metres, millimetres and pixels are far below; squares of these are finite still.
-_FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
+_MOST_SHOWN = 5
 
 
 @DATASETS.register_module()
@@ -30,14 +29,17 @@ class SafePoseDataset(PoseDataset):
     annotations=[dict(frame_dir, label, total_frames, keypoint)])`` with ``keypoint``
     of shape ``[M, T, V, C]`` (persons, frames, joints, coordinates), or, without
     ``split``, a list of such annotations. The file is read without running anything
-    in it; labels and shapes are checked at once, coordinates as they are used.
+    in it, and all that is wrong with its sequences is said at once, see
+    :class:`AnnotationCheck`; with ``data_prefix['skeleton']`` each is checked as it is
+    used.
 
     Args:
         ann_file: Path to the annotation file.
         pipeline: Transforms, as dicts or callables.
         split: Name of the split to use. Defaults to None, for files that are a list.
         layout: Joint layout of the data, a name or a dict of ``skeletons.py``, whose
-            number of joints the data must have. Defaults to None: not checked.
+            number of joints and of coordinates the data must have. Transforms that take
+            a ``layout`` have it from here. Defaults to None: not checked.
         valid_ratio: See ``PoseDataset``. Defaults to None.
         box_thr: See ``PoseDataset``. Defaults to 0.5.
         data_prefix: See ``BaseDataset``. Defaults to None: nothing is prefixed.
@@ -52,8 +54,8 @@ class SafePoseDataset(PoseDataset):
         FileNotFoundError: If ``ann_file`` is not there.
         pickle.UnpicklingError: If it asks for more than containers, numbers, strings
             and numpy arrays.
-        KeyError: If the split is not in the file, or an annotation lacks a key.
-        ValueError: If a label, a shape or a coordinate is wrong.
+        KeyError: If the split is not in the file.
+        ValueError: If annotations are wrong; the message names them.
     """
 
     def __init__(
@@ -71,10 +73,16 @@ class SafePoseDataset(PoseDataset):
         start_index: int = 0,
         **kwargs: Any,
     ) -> None:
-        self.skeleton = None if layout is None else get_skeleton(layout)
+        skeleton = None if layout is None else get_skeleton(layout)
+        self._check = AnnotationCheck(
+            skeleton,
+            None if skeleton is None else skeleton.num_coordinates,
+            None,
+            any(map(scales_by_picture, pipeline)),
+        )
         super().__init__(
             ann_file,
-            pipeline,
+            fill_layout(pipeline, layout),
             split=split,
             valid_ratio=valid_ratio,
             box_thr=box_thr,
@@ -87,24 +95,36 @@ class SafePoseDataset(PoseDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the annotations of the split and check labels and shapes.
+        """Read the annotations of the split and check them.
 
         Returns:
             One dict for each sequence.
         """
         data_list = self._select(load_annotations(self.ann_file))
+        wrong: dict[str, list[str]] = {}
         for index, item in enumerate(data_list):
-            self._check_label(item, index)
-            # With data_prefix['skeleton'] the arrays are in files of their own.
-            if "skeleton" not in self.data_prefix:
-                self._check_shape(item)
+            try:
+                read = {**item, "label": self._read_label(item.get("label"))}
+                # With data_prefix['skeleton'] the arrays are in files of their own.
+                if "skeleton" not in self.data_prefix:
+                    read = self._read(read)
+                data_list[index] = read
+            except ValueError as error:
+                wrong.setdefault(str(error), []).append(_name_of(item))
+        bare = [_name_of(x) for x in data_list if x.get("keypoint_score") is None]
+        scored = len(data_list) - len(bare)
+        if not wrong and bare and scored:
+            problem = f"has no 'keypoint_score' [M, T, V], {scored} other sequences do"
+            wrong[f"{problem}; where no confidence is known, give ones"] = bare
+        self._refuse(wrong, len(data_list))
+        for item in data_list:
             for key in ("filename", "frame_dir"):
                 if "video" in self.data_prefix and key in item:
                     item[key] = osp.join(self.data_prefix["video"], item[key])
         return data_list
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Get one annotation and check its coordinates.
+        """Get one annotation; where it has a file of its own, read and check that.
 
         Args:
             idx: Index of the sequence.
@@ -123,9 +143,10 @@ class SafePoseDataset(PoseDataset):
                     f"'{path}': holds a {type(content).__name__} where a dict with "
                     "'keypoint' is needed; make the file anew"
                 )
-            info.update(content)
-            self._check_shape(info)
-        self._check_coordinates(info)
+            try:
+                info = self._read({**info, **content})
+            except ValueError as error:
+                raise ValueError(f"'{path}': {error}") from error
         return info
 
     def _select(self, content: Any) -> list[dict[str, Any]]:
@@ -214,104 +235,60 @@ class SafePoseDataset(PoseDataset):
                     logging.WARNING,
                 )
 
-    def _where(self, item: dict[str, Any]) -> str:
-        return f"ann_file '{self.ann_file}', frame_dir '{_name_of(item)}'"
+    def _where(self, name: Any = None) -> str:
+        where = f"ann_file '{self.ann_file}', split {self.split!r}"
+        return where if name is None else f"{where}, frame_dir '{name}'"
 
-    def _check_label(self, item: dict[str, Any], index: int) -> None:
-        where = f"{self._where(item)} (number {index} of split {self.split!r})"
-        if item.get("label") is None:
-            raise KeyError(f"{where}: 'label' is missing; add the 0-based class index")
+    def _read(self, item: dict[str, Any]) -> dict[str, Any]:
+        # Frames of a video are named by their numbers, so that none may go.
+        return self._check.read(item, trim_frames="video" not in self.data_prefix)
+
+    def _read_label(self, label: Any) -> int | list[int]:
+        """Read a label, of any kind of integer."""
+        if label is None:
+            raise ValueError("'label' is missing; add the 0-based class index")
         try:
-            labels = np.asarray(item["label"])
+            labels = np.asarray(label)
         except (ValueError, OverflowError, RecursionError):  # lists of unequal length
             labels = np.asarray("")
         if labels.dtype.kind not in "iu" or labels.ndim != int(self.multi_class):
             raise ValueError(
-                f"{where}: label={brief(item['label'])} is not "
+                f"label={brief(label)} is not "
                 f"{'a list of integers' if self.multi_class else 'an integer'}; give "
                 "the 0-based class index"
             )
         limit = self.num_classes
         if (labels < 0).any() or (limit is not None and (labels >= limit).any()):
             raise ValueError(
-                f"{where}: label={brief(item['label'])} is not "
+                f"label={brief(label)} is not "
                 f"{'0 or more' if limit is None else f'in 0..{limit - 1}'}; labels are "
                 "0-based, correct the annotation or 'num_classes'"
             )
+        read: int | list[int] = labels.tolist()
+        return read
 
-    def _check_shape(self, item: dict[str, Any]) -> None:
-        where = self._where(item)
-        keypoint = item.get("keypoint")
-        if keypoint is None:
-            raise KeyError(
-                f"{where}: 'keypoint' is missing; add an array [M, T, V, C], or set "
-                "data_prefix['skeleton'] to the folder of the single files"
-            )
-        if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != "f":
-            raise ValueError(
-                f"{where}: 'keypoint' is {type(keypoint).__name__} of "
-                f"{getattr(keypoint, 'dtype', 'objects')}; save a float array"
-            )
-        shape = list(keypoint.shape)
-        if len(shape) != _NUM_AXES or shape[3] not in _COORDINATES:
-            raise ValueError(
-                f"{where}: 'keypoint' has shape {shape}, expected [M, T, V, C]: "
-                "persons, frames, joints, 2 or 3 coordinates; reorder its axes"
-            )
-        for count, what in zip(shape, ("person", "frames")):
-            if count == 0:
-                raise ValueError(
-                    f"{where}: a sequence with no {what} ('keypoint' has shape "
-                    f"{shape}); remove it from the annotations and the split"
-                )
-        if self.skeleton is not None and shape[2] != self.skeleton.num_joints:
-            raise ValueError(
-                f"{where}: 'keypoint' has {shape[2]} joints, layout "
-                f"'{self.skeleton.name}' has {self.skeleton.num_joints}; set 'layout' "
-                f"to that of the data, or reorder its axes: its shape is {shape}, "
-                "expected [M, T, V, C]"
-            )
-        total = item.get("total_frames", shape[1])
-        if not isinstance(total, (int, np.integer)) or total != shape[1]:
-            raise ValueError(
-                f"{where}: total_frames={brief(total)}, but 'keypoint' has "
-                f"{shape[1]} frames; correct 'total_frames'"
-            )
-        item["total_frames"] = shape[1]
-        score = item.get("keypoint_score")
-        if score is not None and not (
-            isinstance(score, np.ndarray)
-            and score.dtype.kind == "f"
-            and list(score.shape) == shape[:3]
-        ):
-            raise ValueError(
-                f"{where}: 'keypoint_score' is {brief(score)}, where a float array of "
-                f"shape {shape[:3]} goes with 'keypoint'; correct it or leave it out"
-            )
+    def _refuse(self, wrong: dict[str, list[str]], count: int) -> None:
+        """Name the sequences that cannot be used, if there are any."""
+        if not wrong:
+            return
+        lines = [
+            f"{_listed(names)}: {problem}"
+            for problem, names in list(wrong.items())[:_MOST_SHOWN]
+        ]
+        rest = [name for names in list(wrong.values())[_MOST_SHOWN:] for name in names]
+        if rest:
+            lines.append(f"{_listed(rest)} are wrong in ways of their own")
+        number = sum(map(len, wrong.values()))
+        raise ValueError(
+            f"{self._where()}: {number} of {count} sequences cannot be used:\n  "
+            + "\n  ".join(lines)
+        )
 
-    def _check_coordinates(self, item: dict[str, Any]) -> None:
-        keypoint = item["keypoint"]
-        # Not finite or too large: NaN is neither smaller nor greater.
-        bad = ~(np.abs(keypoint) <= _FARTHEST)
-        if bad.any():
-            person, frame, joint, axis = np.argwhere(bad)[0]
-            raise ValueError(
-                f"{self._where(item)}: 'keypoint' is "
-                f"{keypoint[person, frame, joint, axis]} at person {person}, frame "
-                f"{frame}, joint {joint}, axis {axis} (0-based; {int(bad.sum())} such "
-                "values in all); repair the sequence or remove it from the split"
-            )
-        score = item.get("keypoint_score")
-        if score is not None and not np.isfinite(score).all():
-            raise ValueError(
-                f"{self._where(item)}: 'keypoint_score' has values that are not "
-                "finite; repair the sequence or remove it from the split"
-            )
-        if not keypoint.any():
-            raise ValueError(
-                f"{self._where(item)}: a sequence with no person, every coordinate is "
-                "zero; remove it from the annotations and the split"
-            )
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:_MOST_SHOWN])
+    more = len(names) - _MOST_SHOWN
+    return shown if more <= 0 else f"{shown} and {more} more"
 
 
 def _name_of(item: dict[str, Any]) -> Any:

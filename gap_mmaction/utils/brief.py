@@ -6,6 +6,7 @@ import reprlib
 from typing import Any
 
 _REPR = reprlib.Repr()
+_NAMES = ("frame_dir", "filename", "video_id", "img_key")
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
 
@@ -27,3 +28,12 @@ def brief(value: Any) -> str:
     except (ValueError, RecursionError):
         text = f"<{type(value).__name__}>"
     return " ".join(text.split())
+
+
+def name_of_sample(sample: Any) -> str:
+    """Name a data sample, by what the pipeline has kept of its sequence."""
+    for key in _NAMES:
+        name = sample.get(key) if hasattr(sample, "get") else None
+        if name is not None:
+            return str(name)
+    return "(unknown: set meta_keys=('frame_dir',) in the pipeline's PackActionInputs)"

@@ -53,6 +53,33 @@ def named_settings(config: Config) -> Iterator[None]:
         raise TypeError(f"{where}: unknown setting{near}; {what}") from error
 
 
+def unknown_settings(settings: Any, path: str = "") -> Iterator[str]:
+    """Find the settings that the classes of a config do not take, all of them.
+
+    Args:
+        settings: A config, or a part of it.
+        path: Where it stands, with a dot at its end.
+
+    Yields:
+        A line for each, with its path and what it may have meant. Classes that take
+        any setting, or are not known, are left out.
+    """
+    items: Any = ()
+    if isinstance(settings, Mapping):
+        items = settings.items()
+        kind = settings.get("type")
+        name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+        takes = [] if kind is None else _arguments(name, only_strict=True)
+        for key in settings if takes else ():
+            if key not in (*takes, "type", "_scope_"):
+                near = did_you_mean(key, takes)
+                yield f"{path}{key}: unknown setting{near}; {name} takes {takes}"
+    elif isinstance(settings, (list, tuple)):
+        items = enumerate(settings)
+    for name, value in items:
+        yield from unknown_settings(value, f"{path}{name}.")
+
+
 def _places(settings: Any, key: str, path: str) -> Iterator[tuple[str, str | None]]:
     """Give the paths of a key, and the types of the dicts that it is in."""
     items: Any = ()
@@ -67,8 +94,13 @@ def _places(settings: Any, key: str, path: str) -> Iterator[tuple[str, str | Non
         yield from _places(value, key, f"{path}{name}.")
 
 
-def _arguments(kind: str) -> list[str]:
-    """List what a registered class takes; nothing if it is not known."""
+def _arguments(kind: str, only_strict: bool = False) -> list[str]:
+    """List what a registered class takes; nothing if it is not known.
+
+    Args:
+        kind: Its name.
+        only_strict: Whether to list nothing, too, if it takes any setting.
+    """
     everything = vars(mmaction.registry).values()
     own = [item for item in everything if isinstance(item, Registry)]
     for registry in (*own, *(item.parent for item in own if item.parent is not None)):
@@ -77,5 +109,7 @@ def _arguments(kind: str) -> list[str]:
         if isinstance(found, type):
             parameters = inspect.signature(found).parameters.values()
             rest = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+            if only_strict and any(item.kind is rest[0] for item in parameters):
+                return []
             return [item.name for item in parameters if item.kind not in rest]
     return []

@@ -12,7 +12,7 @@ from gap_mmaction.utils.skeleton import GLOBAL_PART, Edge, Skeleton
 _KEYS = frozenset(
     (
         *("name", "joints", "num_node", "num_coordinates", "inward", "bones"),
-        *("center", "parts", "bone_parts"),
+        *("center", "parts", "bone_parts", "spine", "shoulders"),
     )
 )
 
@@ -60,6 +60,8 @@ class LayoutReader:
             parts=self._groups("parts"),
             bone_parts=self._groups("bone_parts"),
             num_coordinates=self.layout.get("num_coordinates", 3),
+            spine=self._joints(self.layout.get("spine", ()), "spine"),
+            shoulders=self._joints(self.layout.get("shoulders", ()), "shoulders"),
         )
 
     def _check_parents(self, edges: Sequence[Edge], centre: int) -> None:
@@ -124,12 +126,12 @@ class LayoutReader:
                 "the part"
             )
         return {
-            part: tuple(
-                self._joint(joint, f"{key}[{part!r}]")
-                for joint in self._list(joints, f"{key}[{part!r}]")
-            )
+            part: self._joints(joints, f"{key}[{part!r}]")
             for part, joints in parts.items()
         }
+
+    def _joints(self, value: Any, key: str) -> tuple[int, ...]:
+        return tuple(self._joint(joint, key) for joint in self._list(value, key))
 
     def _list(self, value: Any, key: str) -> Sequence[Any]:
         if not isinstance(value, Sequence) or isinstance(value, str):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from mmaction.registry import TRANSFORMS
 
 
 class LoaderData(NamedTuple):
@@ -63,8 +66,32 @@ def find_test_pipeline(config: Mapping[str, Any]) -> Any:
         config: A whole config.
 
     Returns:
-        Those of ``test_dataloader``; without such a loader ``test_pipeline``; None if
-        the config has neither.
+        Those of ``test_dataloader``, with the layout of its data set; without such a
+        loader ``test_pipeline``; None if the config has neither.
     """
-    pipeline = innermost_data(config.get("test_dataloader")).settings.get("pipeline")
-    return config.get("test_pipeline") if pipeline is None else pipeline
+    data = innermost_data(config.get("test_dataloader")).settings
+    if data.get("pipeline") is None:
+        return config.get("test_pipeline")
+    return fill_layout(data["pipeline"], data.get("layout"))
+
+
+def fill_layout(pipeline: Any, layout: Any) -> Any:
+    """Give a data set's layout to the transforms that take one and do not name theirs.
+
+    Args:
+        pipeline: The transforms, as dicts or callables.
+        layout: The layout; None changes nothing.
+    """
+    if layout is None:
+        return pipeline
+    return [
+        {**step, "layout": layout} if _lacks_layout(step) else step for step in pipeline
+    ]
+
+
+def _lacks_layout(step: Any) -> bool:
+    if not isinstance(step, Mapping) or "layout" in step:
+        return False
+    kind = step.get("type")
+    kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return kind is not None and "layout" in inspect.signature(kind).parameters

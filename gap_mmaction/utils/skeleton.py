@@ -44,6 +44,10 @@ class Skeleton:
         hierarchy_reverse: Whether its edges point away from the root there.
         num_coordinates: Coordinates of a joint, 2 or 3. What the data have beyond them
             is no position: the confidence of a pose estimator.
+        spine: Joints at the bottom and the top of the spine, by which a body is turned
+            upright; empty where there are none.
+        shoulders: The right and the left shoulder, by which it is turned to the front;
+            empty where there are none.
     """
 
     name: str
@@ -58,14 +62,16 @@ class Skeleton:
     hierarchy_powers: tuple[int, int] = (0, 1)
     hierarchy_reverse: bool = False
     num_coordinates: int = 3
+    spine: tuple[int, ...] = ()
+    shoulders: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the table.
 
         Raises:
             ValueError: If a joint is out of range, ``bones`` are no tree over all the
-                joints, a part is empty or a joint stands in a part twice, or a joint
-                has neither 2 nor 3 coordinates.
+                joints, a part is empty or a joint stands in a part twice, a joint has
+                neither 2 nor 3 coordinates, or a spine or shoulders are no two joints.
         """
         where = f"skeleton layout {self.name!r}"
         for key in ("edges", "bones", "author_edges"):
@@ -74,6 +80,11 @@ class Skeleton:
         self._check_joints((self.centre,), f"{where}, center")
         if self.hierarchy_root is not None:
             self._check_joints((self.hierarchy_root,), f"{where}, hierarchy_root")
+        for key in ("spine", "shoulders"):
+            pair = getattr(self, key)
+            if len(set(pair)) not in (0, 2) or len(pair) > 2:
+                raise ValueError(f"{where}, {key} is {pair}, give two joints")
+            self._check_joints(pair, f"{where}, {key}")
         if self.num_coordinates not in NUM_COORDINATES:
             raise ValueError(
                 f"{where}, num_coordinates is {self.num_coordinates!r}, must be 2 or 3"

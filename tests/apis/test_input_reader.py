@@ -79,7 +79,7 @@ class TestFormat:
         complete = COCO.format.complete(annotation, "mine", (480, 640))
         assert complete["img_shape"] == (480, 640)
         # That of the annotation goes first.
-        annotation["img_shape"] = np.array([720, 1280])
+        annotation["img_shape"] = np.zeros((720, 1280, 3)).shape
         complete = COCO.format.complete(annotation, "mine", (480, 640))
         assert complete["img_shape"] == (720, 1280)
         assert complete["total_frames"] == 5
@@ -108,6 +108,13 @@ class TestFormat:
             COCO.format.complete({**good, **change}, "mine")
         for word in ("mine", *words):
             assert word in str(error.value)
+
+    def test_where_somebody_is(self) -> None:
+        keypoint = np.random.default_rng(0).normal(size=(2, 9, 20, 3))
+        keypoint[0] = keypoint[1, :4] = keypoint[1, 7:] = 0
+        complete = UCLA.format.complete({"keypoint": keypoint}, "mine")
+        np.testing.assert_array_equal(complete["keypoint"], keypoint[::-1, 4:7])
+        assert complete["total_frames"] == 3
 
     def test_a_confidence_that_is_not_wanted(self) -> None:
         annotation = {

@@ -83,7 +83,10 @@ def test_pipeline_of_the_config(tmp_path: Path) -> None:
     model: Any = MODELS.build(settings.model)
     assert model.cfg is None
     model.cfg = settings
-    assert model.cfg.test_pipeline == settings.test_dataloader.dataset.pipeline
+    steps = settings.test_dataloader.dataset.pipeline
+    # As the data set has them: some know its layout.
+    expected = [{**steps[0], "layout": "nw-ucla"}, *steps[1:]]
+    assert model.cfg.test_pipeline == expected
     assert model.cfg.model == settings.model
     # One of its own stays, and a config may have none.
     own = Config({"test_pipeline": [{"type": "PoseDecode"}]})

@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.models import TextBranch
+from gap_mmaction.models.data_preprocessors import first_batch
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
 from tests.apis.small_model import (
     CLASSES,
@@ -181,6 +182,7 @@ class TestPartSimilarity:
             assert result.part_similarity.shape == (5, CLASSES)
             inputs = inferencer.prepare({"keypoint": sequence})["inputs"]
             with torch.no_grad():
+                inputs = trained.model.data_preprocessor.to_stream(inputs)
                 parts = branch.head(trained.model.backbone(inputs))
             parts = F.normalize(parts, dim=-1).mean(0)
             for k in range(5):
@@ -269,7 +271,7 @@ class TestErrors:
             ({"keypoint": np.ones((1, 8, 20, 2))}, ["2 columns", "expected 3"]),
             ({"keypoint": np.zeros((1, 8, 20, 3))}, ["nobody is there"]),
             ({"keypoint": np.full((1, 8, 20, 3), "x")}, ["type <U1"]),
-            ({"total_frames": 7}, ["total_frames is 7", "8 frames"]),
+            ({"total_frames": 7}, ["total_frames=7", "8 frames"]),
         ],
     )
     def test_annotations(
@@ -294,9 +296,9 @@ class TestErrors:
 
     def test_pipeline(self, trained: Trained) -> None:
         config = copy.deepcopy(trained.config)
-        config.test_dataloader.dataset.pipeline[0].joint = 30
+        config.test_dataloader.dataset.pipeline[0] = {"type": "JointToBone"}
         inferencer = SkeletonInferencer(config, trained.checkpoint)
-        with pytest.raises(ValueError, match=r"mine: .*pipeline fails.*joint=30"):
+        with pytest.raises(ValueError, match=r"mine: .*pipeline fails.*IndexError"):
             inferencer({"frame_dir": "mine", "keypoint": SEQUENCES[0]})
 
     def test_scores(self, trained: Trained, tmp_path: Path) -> None:
@@ -357,6 +359,20 @@ class TestCheckpoints:
         config.model.cls_head.in_channels = 16
         with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*does not fit"):
             SkeletonInferencer(config, trained.checkpoint)
+
+    def test_scale_of_the_training_data(
+        self, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[str] = []
+        monkeypatch.setattr(
+            first_batch, "print_log", lambda text, *_: told.append(text)
+        )
+        content = torch.load(trained.checkpoint, weights_only=True)
+        for scale, warnings in ((0.5, 0), (500.0, 1)):
+            torch.save({**content, "meta": {"input_scale": scale}}, tmp_path / "a.pth")
+            SkeletonInferencer(trained.config, tmp_path / "a.pth")(SEQUENCES)
+            assert len(told) == warnings
+        assert "was trained with 500: another unit" in told[0]
 
     def test_part_of_a_model(self, trained: Trained, tmp_path: Path) -> None:
         state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]

@@ -13,6 +13,9 @@ from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 
 from gap_mmaction.datasets import SafePoseDataset
+from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.loader_data import find_test_pipeline
+from tests.config_files import ROOT, load
 
 Annotations = dict[str, Any]
 
@@ -41,8 +44,9 @@ def build(tmp_path: Path) -> Callable[..., SafePoseDataset]:
     def _build(content: Any, **kwargs: Any) -> SafePoseDataset:
         path = tmp_path / "annotations.pkl"
         path.write_bytes(pickle.dumps(content))
-        options = {"split": "train", "layout": "nw-ucla", "num_classes": 3}
-        return SafePoseDataset(str(path), [], **{**options, **kwargs})
+        options: Any = {"pipeline": [], "split": "train"}
+        options |= {"layout": "nw-ucla", "num_classes": 3}
+        return SafePoseDataset(str(path), **{**options, **kwargs})
 
     return _build
 
@@ -101,10 +105,11 @@ def test_content_of_another_kind(
         ("label", -1, r"'s4'.*label=-1 is not in 0\.\.2"),
         ("label", "walk", r"'s4'.*label='walk' is not an integer"),
         ("label", [1], r"'s4'.*label=\[1\] is not an integer"),
-        ("keypoint", None, r"'s4'.*'keypoint' is missing"),
-        ("keypoint", [[1.0]], r"'s4'.*'keypoint' is list"),
-        ("keypoint", [[1.0], [1.0, 2.0]], r"'s4'.*'keypoint' is list"),
-        ("keypoint", np.zeros((1, 2, 20, 3), int), r"'s4'.*float array"),
+        ("keypoint", None, r"'s4': has no 'keypoint', its keys are .*'label'"),
+        ("keypoint", [[1.0]], r"'s4'.*'keypoint' has shape \[1, 1\]"),
+        ("keypoint", [[1.0], [1.0, 2.0]], r"'s4'.*'keypoint' is ragged.*float array"),
+        ("keypoint", np.full((1, 8, 20, 3), "x"), r"'s4'.*type <U1.*float array"),
+        ("keypoint", np.ones((1, 8, 20, 2)), r"'s4'.*2 columns.*expected 3.*x y z"),
         ("keypoint", np.zeros((8, 20, 3)), r"'s4'.*\[8, 20, 3\]"),
         ("keypoint", np.zeros((1, 3, 8, 20)), r"'s4'.*\[1, 3, 8, 20\]"),
         ("keypoint", np.zeros((1, 0, 20, 3)), r"'s4'.*no frames"),
@@ -116,8 +121,9 @@ def test_content_of_another_kind(
         ("label", [[1], [1, 2]], r"'s4'.*label=.*is not an integer"),
         pytest.param("label", 10**5000, r"'s4'.*label=<int> is not", id="huge label"),
         ("label", 1.0, r"'s4'.*label=1.0 is not an integer"),
-        ("keypoint_score", [1.0], r"'s4'.*'keypoint_score' is \[1.0\]"),
-        ("keypoint_score", np.ones((1, 8, 19)), r"'s4'.*shape \[1, 8, 20\]"),
+        ("keypoint_score", [1.0], r"'s4'.*'keypoint_score' has shape \[1\]"),
+        ("keypoint_score", np.ones((1, 8, 19)), r"'s4'.*expected \[1, 8, 20\]"),
+        ("keypoint_score", np.ones((1, 8, 20)), r"'s0', 's2', 's5': has no 'keyp"),
     ],
 )
 def test_bad_annotation_is_named_on_loading(
@@ -174,8 +180,8 @@ def test_scores_not_finite(
     build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     content["annotations"][0]["keypoint_score"] = np.full((1, 4, 20), np.nan, "f4")
-    with pytest.raises(ValueError, match=r"'s0'.*'keypoint_score' has values"):
-        build(content)[0]
+    with pytest.raises(ValueError, match=r"'s0'.*'keypoint_score' is nan, not finite"):
+        build(content)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e10])
@@ -183,13 +189,111 @@ def test_coordinates_not_finite(
     value: float, build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     content["annotations"][4]["keypoint"][0, 5, 7, 2] = value
-    dataset = build(content)
-    assert dataset[1]["frame_dir"] == "s2"
     with pytest.raises(
         ValueError,
-        match=r"'s4'.*(nan|inf|10000000000.0) at person 0, frame 5, joint 7, axis 2",
+        match=r"'s4'.*(nan|inf|10000000000.0), .*person 0, frame 5, joint 7, axis 2",
     ):
-        dataset[2]
+        build(content)
+
+
+def test_all_that_is_wrong_at_once(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    items = content["annotations"]
+    items += [{**items[0], "frame_dir": f"t{i}", "label": 7} for i in range(9)]
+    items[2]["keypoint"] = items[2]["keypoint"][:, :0]
+    content["split"]["train"] += [f"t{i}" for i in range(9)]
+    with pytest.raises(ValueError) as caught:
+        build(content)
+    told = str(caught.value).splitlines()
+    assert "split 'train': 10 of 13 sequences cannot be used" in told[0]
+    assert "'s2': a sequence with no frames" in told[1]
+    assert "'t0', 't1', 't2', 't3', 't4' and 4 more: label=7 is not" in told[2]
+
+
+@pytest.mark.parametrize("label", [np.int64(2), np.array(2), np.uint8(2)])
+def test_integers_of_any_kind(
+    label: Any, build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    for item in content["annotations"]:
+        item |= {"label": label, "keypoint_score": None}
+        item["keypoint"] = np.ones_like(item["keypoint"], dtype=int)
+    steps = [{"type": "FormatGCNInput"}, {"type": "PackActionInputs"}]
+    dataset = build(content, pipeline=steps)
+    assert dataset[0]["data_samples"].gt_label.tolist() == [2]
+    assert dataset[0]["inputs"].is_floating_point()
+
+
+@pytest.mark.parametrize("kind", ["PreNormalize2D", "MaskedPreNormalize2D"])
+def test_size_of_the_picture(
+    kind: str, build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    for item in content["annotations"]:
+        item["keypoint"] = np.full_like(item["keypoint"][:, :, :17, :2], 320)
+        item["img_shape"] = (480, 640, 3)
+    del content["annotations"][2]["img_shape"]
+    content["annotations"][5]["img_shape"] = (480,)
+    plain, sized = [{"type": kind}], [{"type": kind, "img_shape": (480, 640)}]
+    with pytest.raises(ValueError, match=r"'s2': the size of the picture .*img_shape="):
+        build(content, layout="coco", pipeline=plain)
+    with pytest.raises(ValueError, match=r"'s5': img_shape is \(480,\)"):
+        build(content, layout="coco", pipeline=sized)
+    content["annotations"][5]["img_shape"] = [480, 640]
+    for sample in build(content, layout="coco", pipeline=sized):
+        assert not sample["keypoint"][..., 0].any()
+
+
+def test_depth_is_no_confidence(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    for item in content["annotations"]:
+        item["keypoint"] = item["keypoint"][:, :, :17]
+    with pytest.raises(ValueError, match=r"4 of 4.*\n.*'s0'.* 3 columns .*'coco'"):
+        build(content, layout="coco")
+
+
+EMPTY = ((0, slice(None)), (1, slice(None, 100)), (1, slice(150, None)))
+
+
+@pytest.mark.parametrize("config", ["ctrgcn_nwucla", "ctrgcn_ntu120_mmaction2"])
+def test_persons_and_frames_are_those_with_joints(
+    config: str, build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    test = load(ROOT / f"configs/gap/{config}.py").test_dataloader.dataset
+    joints = get_skeleton(test.layout).num_joints
+    whole = np.random.default_rng(0).normal(size=(2, 200, joints, 3))
+    for place in EMPTY:
+        whole[place] = 0
+    content["annotations"][0] |= {"keypoint": whole, "total_frames": 200}
+    content["annotations"][2] |= {"keypoint": whole[1:, 100:150], "total_frames": 50}
+    content["split"]["train"] = ["s0", "s2"]
+    path = build(content, layout=test.layout).ann_file
+    dataset = DATASETS.build({**test, "ann_file": path, "split": "train"})
+    np.testing.assert_array_equal(dataset[0]["inputs"], dataset[1]["inputs"])
+    assert dataset[0]["inputs"].flatten(2).any(-1)[:, 0].all()
+
+
+def test_transforms_know_the_layout(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    step = {"type": "CenterSkeleton", "joint": "spine"}
+    keypoint = build(content, pipeline=[step])[0]["keypoint"]
+    assert not keypoint[0, 0, 1].any()
+    assert step.keys() == {"type", "joint"}
+    # Inference has it from the config.
+    loader = {"dataset": {"pipeline": [step], "layout": "nw-ucla"}}
+    assert find_test_pipeline({"test_dataloader": loader}) == [
+        {**step, "layout": "nw-ucla"}
+    ]
+
+
+def test_frames_of_a_video_stay(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    content["annotations"][0]["keypoint"][:, :2] = 0
+    for prefix, frames in ((None, 2), ({"video": "videos"}, 4)):
+        sample = build(content, data_prefix=prefix)[0]
+        assert sample["keypoint"].shape[1] == sample["total_frames"] == frames
 
 
 def test_nobody_in_any_frame(
@@ -197,7 +301,7 @@ def test_nobody_in_any_frame(
 ) -> None:
     content["annotations"][0]["keypoint"][:] = 0
     with pytest.raises(ValueError, match=r"'s0'.*no person"):
-        build(content)[0]
+        build(content)
 
 
 def test_single_files(
@@ -208,6 +312,9 @@ def test_single_files(
         (tmp_path / f"{item['frame_dir']}.pkl").write_bytes(pickle.dumps(single))
     dataset = build(content, data_prefix={"skeleton": str(tmp_path)})
     assert dataset[0]["keypoint"].shape == (1, 4, 20, 3)
+    (tmp_path / "s2.pkl").write_bytes(pickle.dumps({"keypoint": np.ones((1, 6, 5, 3))}))
+    with pytest.raises(ValueError, match=r"s2\.pkl': 'keypoint' has 5 joints"):
+        dataset[1]
 
 
 def test_multi_class(

@@ -44,6 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             action="store_true",
             help=f"where the pipeline says align_{what}=False",
         )
+    parser.add_argument("--layout", help="joint layout, if it is not that of NTU RGB+D")
     args = parser.parse_args(argv)
     if args.out.suffix != ".pkl":
         parser.error(f"out must end in .pkl, got '{args.out}'")
@@ -96,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     transform = FastPreNormalize3D(
+        layout=args.layout,
         align_spine=not args.no_align_spine,
         align_shoulder=not args.no_align_shoulder,
         align_center=not args.no_align_center,

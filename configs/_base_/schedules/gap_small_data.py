@@ -7,7 +7,5 @@ train_cfg = dict(max_epochs=100)
 
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=0.075),
-    dict(
-        type="CosineAnnealingLR", by_epoch=False, begin=0.075, end=1.0, eta_min=1e-4
-    ),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=0.075, end=1.0, eta_min=1e-4),
 ]

@@ -9,6 +9,10 @@ import numpy as np
 from mmaction.datasets.transforms import PreNormalize3D
 from mmaction.registry import TRANSFORMS
 
+from gap_mmaction.datasets.transforms.axis_rotations import take_3d
+from gap_mmaction.skeletons import get_skeleton
+
+_NTU = "nturgb+d"
 _ABSENT = 1e-8
 """``np.isclose``'s absolute tolerance: a frame within it is empty for mmaction2."""
 
@@ -33,17 +37,59 @@ class FastPreNormalize3D(PreNormalize3D):
 
     Args:
         zaxis: Joints at the bottom and the top of the spine, which becomes parallel
-            to z in the first frame.
-        xaxis: Right and left shoulder, the line between which becomes parallel to x.
+            to z in the first frame; by default those of the layout.
+        xaxis: Right and left shoulder, the line between which becomes parallel to x;
+            by default those of the layout.
         align_spine: Whether to turn the spine.
         align_shoulder: Whether to turn the shoulders.
         align_center: Whether to move the spine's joint to the origin.
+        layout: Joint layout, a name or a dict of ``skeletons.py``. By default that of
+            the data set, and without one NTU's, as mmaction2 has it.
 
     Raises:
-        ValueError: If there are more than two persons, ``total_frames`` disagrees with
-            the data, nobody is further than 1e-8 from the origin in any frame, or it
-            was done before with other arguments.
+        ValueError: If the layout does not say its spine and shoulders, the data are of
+            another one, there are more than two persons, ``total_frames`` disagrees
+            with the data, nobody is further than 1e-8 from the origin in any frame, or
+            it was done before with other arguments.
     """
+
+    def __init__(
+        self,
+        zaxis: Sequence[int] | None = None,
+        xaxis: Sequence[int] | None = None,
+        align_spine: bool = True,
+        align_shoulder: bool = True,
+        align_center: bool = True,
+        layout: str | dict[str, Any] | None = None,
+    ) -> None:
+        skeleton = get_skeleton(_NTU if layout is None else layout)
+        used: list[int] = []
+        is_from_layout = layout is not None
+        for is_used, axis, key in (
+            (align_spine, zaxis, "spine"),
+            (align_shoulder, xaxis, "shoulders"),
+        ):
+            if not is_used:
+                continue
+            joints = getattr(skeleton, key) if axis is None else axis
+            if not joints:
+                raise ValueError(
+                    f"{type(self).__name__}: layout {skeleton.name!r} has no {key!r}; "
+                    "add spine=(bottom, top) and shoulders=(right, left) to it, set "
+                    "zaxis and xaxis here, or leave this transform out"
+                )
+            used += joints
+            is_from_layout |= axis is None
+        super().__init__(
+            list(skeleton.spine if zaxis is None else zaxis),
+            list(skeleton.shoulders if xaxis is None else xaxis),
+            align_spine,
+            align_shoulder,
+            align_center,
+        )
+        self._skeleton = skeleton
+        self._is_from_layout = is_from_layout
+        self._used = used
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Normalize ``results['keypoint']``.
@@ -56,7 +102,7 @@ class FastPreNormalize3D(PreNormalize3D):
         """
         if self._is_done(results):
             return results
-        keypoint = results["keypoint"]
+        keypoint = take_3d(results, type(self).__name__)
         num_persons, num_frames = keypoint.shape[:2]
         if num_persons > 2 or results.get("total_frames", num_frames) != num_frames:
             raise ValueError(
@@ -64,12 +110,12 @@ class FastPreNormalize3D(PreNormalize3D):
                 f"{num_persons} persons and {num_frames} frames, 'total_frames' is "
                 f"{results.get('total_frames')}; keep two persons, and every frame"
             )
+        self._check_joints(keypoint.shape[2], results.get("frame_dir"))
         if keypoint.sum() == 0:
             return results
         keypoint = self._leading_frames(keypoint, results.get("frame_dir"))
         if self.align_center:
-            # The spine of NTU's skeletons; elsewhere mmaction2 takes the last joint.
-            joint = 1 if keypoint.shape[2] == 25 else -1
+            joint = self._centre(keypoint.shape[2])
             results["body_center"] = keypoint[0, 0, joint].copy()
             keypoint = _move(keypoint, results["body_center"])
         if self.align_spine:
@@ -89,6 +135,27 @@ class FastPreNormalize3D(PreNormalize3D):
             align_shoulder=self.align_shoulder,
             align_center=self.align_center,
         )
+
+    def _check_joints(self, number: int, name: str | None) -> None:
+        wanted = self._skeleton.num_joints
+        if self._is_from_layout and number != wanted:
+            raise ValueError(
+                f"{type(self).__name__}: '{name}' has {number} joints, layout "
+                f"{self._skeleton.name!r}, by whose spine and shoulders it would be "
+                f"turned, has {wanted}; set 'layout' of the data set, or here, to that "
+                "of the data, or set zaxis and xaxis"
+            )
+        if any(joint >= number for joint in self._used):
+            raise ValueError(
+                f"{type(self).__name__}: zaxis={self.zaxis}, xaxis={self.xaxis}, but "
+                f"'{name}' has joints 0..{number - 1}; set them for its layout"
+            )
+
+    def _centre(self, number: int) -> int:
+        skeleton = self._skeleton
+        if number == skeleton.num_joints:
+            return skeleton.spine[1] if skeleton.spine else skeleton.centre
+        return -1  # as mmaction2 has it
 
     def _is_done(self, results: dict[str, Any]) -> bool:
         done = results.get("pre_normalized")

@@ -12,16 +12,16 @@ from mmcv.transforms import BaseTransform
 _INTERVAL = 2
 
 
-def count_valid_frames(keypoint: np.ndarray) -> int:
-    """Count the frames whose coordinates do not sum up to zero.
+def valid_frames(keypoint: np.ndarray) -> np.ndarray:
+    """Find the frames whose coordinates do not sum up to zero.
 
     Args:
         keypoint: ``[M, T, V, C]``.
 
     Returns:
-        Their number, wherever they stand.
+        Their indices.
     """
-    return int(np.count_nonzero(keypoint.sum(axis=(0, 2, 3), dtype=np.float64)))
+    return np.flatnonzero(keypoint.sum(axis=(0, 2, 3), dtype=np.float64))
 
 
 def crop_center(num_frames: int, share: float) -> tuple[int, int]:
@@ -90,10 +90,11 @@ class ValidCropResize(BaseTransform):
     it is drawn: its share between them, then its place, from numpy's global generator.
     A drawn span has no fewer than ``clip_len`` frames if the sequence has them.
 
-    The sequence is what its frames ``0..n-1`` are, n being the *number* of frames whose
-    coordinates do not sum up to zero. This is the feeder's rule: n is the length of a
-    sequence that is padded with zeros at the end, but where there are empty frames
-    within, these stay and as many real ones at the end are lost.
+    The sequence is n frames from the first one that is not empty, n being the *number*
+    of frames whose coordinates do not sum up to zero. This is the feeder's rule, whose
+    sequences start at frame 0: n is the length of one that is padded with zeros at the
+    end, but where there are empty frames within, these stay and as many real ones at
+    the end are lost.
 
     It comes after the transforms that move coordinates to the origin. No
     ``UniformSampleFrames`` and ``PoseDecode`` are to follow.
@@ -141,7 +142,8 @@ class ValidCropResize(BaseTransform):
         Returns:
             The sample.
         """
-        num_frames = count_valid_frames(results["keypoint"])
+        valid = valid_frames(results["keypoint"])
+        num_frames = len(valid)
         if num_frames == 0:
             raise ValueError(
                 f"ValidCropResize: in every frame of '{results.get('frame_dir')}' the "
@@ -154,7 +156,8 @@ class ValidCropResize(BaseTransform):
             start, end = crop_center(num_frames, *self.p_interval)
         for key in ("keypoint", "keypoint_score"):
             if key in results:
-                results[key] = resize_frames(results[key][:, start:end], self.clip_len)
+                span = results[key][:, valid[0] + start : valid[0] + end]
+                results[key] = resize_frames(span, self.clip_len)
         # No 'frame_inds': a PoseDecode further down would apply them a second time.
         results["total_frames"] = self.clip_len
         results["clip_len"] = self.clip_len

@@ -8,6 +8,7 @@ from typing import Any
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
 
 from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
 
@@ -15,6 +16,7 @@ from ..checkpoint_files import LAST
 from ..durable_backend import DURABLE
 
 _OUTDATED = "outdated_ckpt_ids"
+_SCALE = "input_scale"
 
 
 @HOOKS.register_module()
@@ -32,6 +34,9 @@ class DurableCheckpointHook(CheckpointHook):
 
     What a killed process has left unfinished is removed when the next one starts.
     Checkpoints that do not go to local files are written by their own backend.
+
+    The scale of the data, see ``SkeletonDataPreprocessor.input_scale``, goes into the
+    checkpoint's meta, and a test compares its data with it.
     """
 
     # Of MMEngine, which has no types.
@@ -56,6 +61,29 @@ class DurableCheckpointHook(CheckpointHook):
                         runner.logger.info(f"Removed the unfinished {path}")
                 remove_parts(runner.work_dir, LAST)
             self._remove(runner.message_hub.get_info(_OUTDATED, []))
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Note the scale of the training data.
+
+        Args:
+            runner: The runner.
+            checkpoint: What is to be saved.
+        """
+        scale = getattr(_preprocessor(runner), _SCALE, None)
+        if scale is not None:
+            checkpoint["meta"][_SCALE] = scale
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Take over the scale of the training data.
+
+        Args:
+            runner: The runner.
+            checkpoint: What has been loaded.
+        """
+        preprocessor = _preprocessor(runner)
+        if hasattr(preprocessor, _SCALE):
+            meta = checkpoint.get("meta") or {}
+            setattr(preprocessor, _SCALE, meta.get(_SCALE))
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
         """Save, then point to it, then remove what is outdated."""
@@ -111,6 +139,11 @@ class DurableCheckpointHook(CheckpointHook):
             path = self.file_backend.join_path(self.out_dir, name)
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
+
+
+def _preprocessor(runner: Any) -> Any:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return getattr(model, "data_preprocessor", None)
 
 
 class _HeldRemovals:

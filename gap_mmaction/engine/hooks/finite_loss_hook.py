@@ -15,8 +15,7 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from gap_mmaction.utils.atomic_file import atomic_file
-
-_NAMES = ("frame_dir", "filename", "video_id", "img_key")
+from gap_mmaction.utils.brief import name_of_sample
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -138,7 +137,7 @@ class FiniteLossHook(Hook):
             "grad_norm": None if norm is None else _number(float(norm.current())),
             "samples": [
                 {
-                    "name": _name_of(sample),
+                    "name": name_of_sample(sample),
                     "label": _numbers(getattr(sample, "gt_label", None)),
                     "finite_in_the_data": _finite(raw, index),
                     "finite_in_the_model": _finite(inputs, index),
@@ -170,14 +169,6 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_numbers(item) for item in value]
     return _number(value) if isinstance(value, float) else value
-
-
-def _name_of(sample: Any) -> str:
-    for key in _NAMES:
-        name = sample.get(key) if hasattr(sample, "get") else None
-        if name is not None:
-            return str(name)
-    return "(unknown: set meta_keys=('frame_dir',) in the pipeline's PackActionInputs)"
 
 
 def _finite(inputs: Any, index: int) -> bool | None:

@@ -9,7 +9,9 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 
 from gap_mmaction.skeletons import Layout, check_stream, get_skeleton
+from gap_mmaction.utils.brief import name_of_sample
 
+from .first_batch import check_first_batch
 from .hierarchy import hierarchy_matrix
 from .streams import to_stream
 
@@ -53,6 +55,10 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         hierarchy_reverse: Whether the edges of the hierarchy point away from its root,
             by default as the layout says.
 
+    Attributes:
+        input_scale: Root mean square of the joints in training, as far as it is known;
+            the first batch is compared with it. Checkpoints have it in their meta.
+
     Raises:
         ValueError: If the layout, the stream or the form is unknown, k is negative, or
             an option of the hierarchy is given with another form.
@@ -69,6 +75,8 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         hierarchy_reverse: bool | None = None,
     ) -> None:
         super().__init__()
+        self.input_scale: float | None = None
+        self._is_first_batch = True
         check_stream(stream)
         self.skeleton = get_skeleton(layout)
         self.stream = stream
@@ -101,8 +109,18 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         """Stack samples ``[clips, M, T, V, C]`` and compute the stream.
 
         Raises:
-            ValueError: If the samples have another number of joints than the layout.
+            ValueError: If the samples have another number of joints than the layout,
+                or not all one shape.
         """
+        # Stacking would fill up with zeros.
+        shapes = {tuple(sample.shape): i for i, sample in enumerate(inputs)}
+        if len(shapes) > 1:
+            names = [name_of_sample(data_samples[i]) for i in shapes.values()]
+            raise ValueError(
+                f"a batch has samples of the shapes {list(map(list, shapes))} [clips, "
+                f"persons, frames, joints, columns], such as {names}: let the pipeline "
+                "and the annotations make them alike"
+            )
         batch, data_samples = super().preprocess(inputs, data_samples, training)
         joints = batch.shape[-2]
         if joints != self.skeleton.num_joints:
@@ -110,6 +128,12 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
                 f"the data have {joints} joints, layout {self.skeleton.name!r} of "
                 f"model.data_preprocessor has {self.skeleton.num_joints}: set the "
                 "layout of the data"
+            )
+        if self._is_first_batch:
+            self._is_first_batch = False
+            places = batch[..., : self.skeleton.num_coordinates]
+            self.input_scale = check_first_batch(
+                places, data_samples or [None] * len(batch), self.input_scale
             )
         return self.to_stream(batch), data_samples
 

@@ -129,6 +129,18 @@ class TextBranch(BaseModule):
             encoder.to(self.features.device)
             self.features.copy_(encoder.encode(self.prompts.texts))
 
+    def check_texts(self) -> None:
+        """Look whether the encoder takes every text; it needs no weights for that.
+
+        Raises:
+            ValueError: If texts do not suit it, or a feature file lacks some.
+        """
+        for encoder in (self.encoder, *self._frozen_encoder):
+            if isinstance(encoder, TransformerTextEncoder):
+                self._tokenize(encoder)
+            elif encoder is not None:
+                self.compute_features()
+
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Compute the loss.
 
@@ -148,7 +160,8 @@ class TextBranch(BaseModule):
             gather_from_ranks(text.to(skeleton.dtype)),
             gather_from_ranks(labels),
         )
-        logs = {"loss_con": criterion.loss_weight * losses.mean()}
+        logs: dict[str, Tensor] = {}
+        logs["loss_con"] = criterion.loss_weight * losses.mean()
         if getattr(criterion, "log_variance", None) is not None:
             logs["loss_lambda"] = criterion.log_variance
         for slot, loss in zip(self.prompts.slots, losses):

@@ -104,6 +104,36 @@ class TestPreNormalize3D:
         keypoint[0, 0, 4] = -0.25, 0, 1
         _assert_same(keypoint)
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_joints_of_the_layout(self, seed: int) -> None:
+        body = _keypoint(seed, persons=1, joints=11)
+        layout: dict[str, Any] = dict(
+            num_node=11, inward=[(i, 0) for i in range(1, 11)], center=0
+        )
+        layout.update(spine=[0, 7], shoulders=[2, 5])
+        turned = FastPreNormalize3D(layout=layout)(dict(keypoint=body))["keypoint"]
+        spine = turned[0, 0, 7] - turned[0, 0, 0]
+        np.testing.assert_allclose(turned[0, 0, 7], 0, atol=1e-6)
+        ours = FastPreNormalize3D([0, 7], [2, 5])(dict(keypoint=body))["keypoint"]
+        np.testing.assert_allclose(spine, ours[0, 0, 7] - ours[0, 0, 0], atol=1e-6)
+        keypoint = _keypoint(seed)
+        _, expected = _both(keypoint)
+        named = FastPreNormalize3D(layout="nturgb+d")(dict(keypoint=keypoint))
+        np.testing.assert_array_equal(named["keypoint"], expected["keypoint"])
+
+    def test_joints_that_are_not_known(self) -> None:
+        with pytest.raises(ValueError, match="layout 'coco' has no 'spine'; add"):
+            FastPreNormalize3D(layout="coco")
+        FastPreNormalize3D([0, 1], [2, 3], layout="coco")
+        for joints in (7, 11):
+            sample = dict(keypoint=_keypoint(0, joints=joints), frame_dir="a01")
+            with pytest.raises(
+                ValueError, match=f"'a01' has {joints} joints.*'layout'"
+            ):
+                FastPreNormalize3D()(sample)
+        with pytest.raises(ValueError, match=r"xaxis=\[8, 4\].*joints 0\.\.6"):
+            FastPreNormalize3D([0, 1], [8, 4])(dict(keypoint=_keypoint(0, joints=7)))
+
     def test_input_is_not_changed(self) -> None:
         keypoint = _keypoint(7)
         before = keypoint.copy()

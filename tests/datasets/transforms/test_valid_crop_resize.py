@@ -125,9 +125,11 @@ def test_keys_and_scores() -> None:
     assert "frame_inds" not in out
 
 
-def test_padding_at_the_end_is_left_out() -> None:
+@pytest.mark.parametrize("is_first", [False, True])
+def test_padding_is_left_out(is_first: bool) -> None:
     keypoint = np.random.default_rng(0).normal(size=(2, 50, 25, 3))
-    padded = np.concatenate([keypoint, np.zeros((2, 30, 25, 3))], axis=1)
+    both = [keypoint, np.zeros((2, 60, 25, 3))]
+    padded = np.concatenate(both[::-1] if is_first else both, axis=1)
     outputs = [
         ValidCropResize().transform({"keypoint": x})["keypoint"]
         for x in (keypoint, padded)

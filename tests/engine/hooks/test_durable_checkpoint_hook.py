@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mmengine.logging import MessageHub
 
 from gap_mmaction.engine import DurableCheckpointHook
 from gap_mmaction.engine.durable_backend import DurableBackend
+from gap_mmaction.models import SkeletonDataPreprocessor
 
 SIZE = 1000
 
@@ -136,3 +138,20 @@ def test_other_backends_are_left_alone(tmp_path: Path) -> None:
     hook = DurableCheckpointHook(backend_args={"backend": "local"})
     hook.before_train(FakeRunner(tmp_path))
     assert hook.backend_args == {"backend": "local"}
+
+
+def test_scale_of_the_data_is_kept() -> None:
+    models = [SkeletonDataPreprocessor("nw-ucla") for _ in range(2)]
+    models[0].input_scale = 0.5
+    runners = [
+        SimpleNamespace(model=SimpleNamespace(data_preprocessor=model))
+        for model in (*models, None)
+    ]
+    checkpoint: dict[str, Any] = {"meta": {}}
+    hook = DurableCheckpointHook()
+    hook.before_save_checkpoint(runners[0], checkpoint)
+    for runner in runners[1:]:
+        hook.after_load_checkpoint(runner, checkpoint)
+    assert models[1].input_scale == 0.5
+    hook.after_load_checkpoint(runners[1], {})
+    assert models[1].input_scale is None

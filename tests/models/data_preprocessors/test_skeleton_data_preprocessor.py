@@ -121,3 +121,51 @@ def test_unknown_names() -> None:
         SkeletonDataPreprocessor("coco", stream="velocity")
     with pytest.raises(ValueError, match="layout 'body' is unknown"):
         SkeletonDataPreprocessor("body")
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    messages: list[str] = []
+    monkeypatch.setattr(
+        "gap_mmaction.models.data_preprocessors.first_batch.print_log",
+        lambda message, *_: messages.append(message),
+    )
+    return messages
+
+
+def test_first_batch_of_zeros_and_points(told: list[str]) -> None:
+    data = _data()
+    for i, sample in enumerate(data["data_samples"]):
+        sample.set_metainfo({"frame_dir": f"clip{i}"})
+    data["inputs"][0].zero_()
+    # A second person who is not there is no corner of a body.
+    data["inputs"][2] = torch.cat([data["inputs"][2] / 1e3 - 1, data["inputs"][0]], 1)
+    data["inputs"][:2] = [torch.cat([x, x], 1) for x in data["inputs"][:2]]
+    preprocessor = SkeletonDataPreprocessor("nw-ucla")
+    for _ in range(2):
+        preprocessor(data, True)
+    assert len(told) == 1
+    assert "2 of 3 clips" in told[0] and ": clip0, clip2." in told[0]
+
+
+def test_first_batch_in_another_unit(told: list[str]) -> None:
+    scales = {}
+    for known, factor in ((None, 1), (1.0, 1), (1.0, 1000), (1.0, 0.01)):
+        preprocessor = SkeletonDataPreprocessor("nw-ucla")
+        preprocessor.input_scale = known
+        data = _data()
+        data["inputs"] = [factor * x for x in data["inputs"]]
+        preprocessor(data)
+        scales[known, factor] = preprocessor.input_scale
+    assert scales[None, 1] == pytest.approx(1, abs=0.1)
+    # Of resumed runs it stays what it was.
+    assert scales[1.0, 1] == 1.0
+    assert len(told) == 2
+    assert "mean square of 1.01e+03" in told[0] and "millimetres" in told[0]
+
+
+def test_samples_of_several_shapes() -> None:
+    data = _data()
+    data["inputs"][1] = data["inputs"][1][..., :2]
+    with pytest.raises(ValueError, match=r"6, 20, 3\], \[2, 1, 6, 20, 2\]\].*such as"):
+        SkeletonDataPreprocessor("nw-ucla")(data)

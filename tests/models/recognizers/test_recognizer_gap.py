@@ -165,6 +165,14 @@ class TestTextBranch:
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
 
+    def test_several_classes_of_a_clip(self, file: str) -> None:
+        data = _data()
+        for sample in data["data_samples"]:
+            sample.set_gt_label([1, 0, 1])
+        model = _build(_config(file))
+        with pytest.raises(ValueError, match=r"multi_class=True.*text_branch=None"):
+            model(**model.data_preprocessor(data, True), mode="loss")
+
     def test_text_reaches_the_backbone(self, file: str) -> None:
         model = _build(_config(file))
         _loss(model)["loss_con"].backward()

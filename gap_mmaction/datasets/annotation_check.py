@@ -1,0 +1,232 @@
+"""The one check of an annotation, for training, testing and inference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmaction.datasets.transforms import PreNormalize2D
+from mmaction.registry import TRANSFORMS
+
+from gap_mmaction.datasets.transforms.presence import find_presence
+from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.skeleton import NUM_COORDINATES, Skeleton
+
+_AXES = 4
+_AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"
+# Metres, millimetres and pixels are far below; squares of these are finite still.
+_FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
+
+
+@dataclass(frozen=True)
+class AnnotationCheck:
+    """What data set or config want of an annotation, and whether it has it.
+
+    Attributes:
+        skeleton: The joint layout; None: any number of joints.
+        num_coordinates: Columns of ``keypoint``: coordinates of a joint; None: 2 or 3.
+        has_score: Whether a confidence ``keypoint_score`` goes with them; None: where
+            there is one.
+        needs_img_shape: Whether coordinates are scaled by the size of the picture.
+    """
+
+    skeleton: Skeleton | None
+    num_coordinates: int | None
+    has_score: bool | None
+    needs_img_shape: bool
+
+    def __str__(self) -> str:
+        if self.skeleton is None:
+            return "no layout is set"
+        columns = " ".join("xyz"[: self.num_coordinates])
+        if self.has_score:
+            columns += " and a confidence"
+        return (
+            f"layout {self.skeleton.name!r} has {self.skeleton.num_joints} joints with "
+            f"{columns}"
+        )
+
+    def read(
+        self, annotation: Mapping[str, Any], trim_frames: bool = True
+    ) -> dict[str, Any]:
+        """Check an annotation and give what a pipeline is to have of it.
+
+        Persons who are in no frame come last, and the frames before the first and after
+        the last one with anybody are left out: what takes person 0 or the first frames
+        would take zeros. Empty frames within stay, as in CTR-GCN's feeder.
+
+        Args:
+            annotation: ``keypoint`` ``[M, T, V, C]``, with ``keypoint_score``
+                ``[M, T, V]`` where it is wanted; further keys are kept.
+            trim_frames: Whether empty frames may go, or belong to those of a video.
+
+        Returns:
+            A new annotation, with ``total_frames`` and arrays of floats. What is None
+            is left out.
+
+        Raises:
+            ValueError: If it does not fit; the message says what is wanted.
+        """
+        read = {key: value for key, value in annotation.items() if value is not None}
+        if "keypoint" not in read:
+            keys = brief(sorted(map(str, annotation)))
+            raise ValueError(
+                f"has no 'keypoint', its keys are {keys}; expected an array "
+                f"{_AXIS_NAMES}"
+            )
+        keypoint = read["keypoint"] = to_numbers(read["keypoint"], "'keypoint'")
+        self._check_shape(keypoint)
+        frames = keypoint.shape[1]
+        total: Any = read.get("total_frames", frames)
+        if not np.array_equal(total, frames):
+            raise ValueError(
+                f"total_frames={brief(total)}, but 'keypoint' has "
+                f"{frames} frames; correct 'total_frames'"
+            )
+        _check_finite(keypoint, "keypoint")
+        if self.has_score is False:
+            read.pop("keypoint_score", None)
+        elif "keypoint_score" in read:
+            read["keypoint_score"] = _read_score(read["keypoint_score"], keypoint)
+        elif self.has_score:
+            raise ValueError(
+                f"has no 'keypoint_score' [M, T, V], the confidence of each joint "
+                f"({self}); where none is known, give ones"
+            )
+        is_flat = keypoint.shape[3] == 2
+        if self.needs_img_shape or (is_flat and "img_shape" in read):
+            read["img_shape"] = _read_img_shape(read.get("img_shape"))
+        _put_empty_last(read, trim_frames)
+        return read
+
+    def _check_shape(self, keypoint: np.ndarray) -> None:
+        shape = list(keypoint.shape)
+        if len(shape) != _AXES:
+            raise ValueError(
+                f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; reorder its "
+                "axes"
+            )
+        for axis, what in enumerate(("person", "frames")):
+            if shape[axis] == 0:
+                raise ValueError(
+                    f"a sequence with no {what} ('keypoint' has shape {shape}); leave "
+                    "it out"
+                )
+        if self.skeleton is not None and shape[2] != self.skeleton.num_joints:
+            raise ValueError(
+                f"'keypoint' has {shape[2]} joints, layout '{self.skeleton.name}' has "
+                f"{self.skeleton.num_joints}; set 'layout' to that of the data, or "
+                f"reorder its axes: its shape is {shape}, expected [M, T, V, C]"
+            )
+        columns = self.num_coordinates
+        if shape[3] in (NUM_COORDINATES if columns is None else (columns,)):
+            return
+        expected = "2 or 3, a joint's coordinates" if columns is None else f"{columns}"
+        more = shape[3] > (columns or max(NUM_COORDINATES))
+        raise ValueError(
+            f"'keypoint' has {shape[3]} columns (shape {shape}), expected {expected} "
+            f"({self}); give these"
+            + (" (one more would be taken for the confidence," if more else " (")
+            + " a confidence goes into 'keypoint_score'), or set num_coordinates of a "
+            "layout of your own"
+        )
+
+
+def scales_by_picture(step: Any) -> bool:
+    """Tell whether a pipeline's step needs the size of the picture of its data."""
+    if not isinstance(step, Mapping) or "img_shape" in step:
+        return False
+    kind = step.get("type")
+    kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, PreNormalize2D)
+
+
+def to_numbers(values: Any, what: str) -> np.ndarray:
+    """Make numbers an array of floats, of the precision they have.
+
+    Args:
+        values: An array, a tensor or nested lists.
+        what: What the message calls them.
+
+    Raises:
+        ValueError: If they are no numbers, or ragged.
+    """
+    if hasattr(values, "detach"):  # a tensor
+        values = values.detach().cpu().numpy()
+    try:
+        array = np.asarray(values)
+    except (ValueError, OverflowError, RecursionError) as error:  # of unequal length
+        raise ValueError(f"{what} is ragged ({error}), save a float array") from error
+    if array.dtype.kind not in "iuf":
+        raise ValueError(
+            f"{what} is {brief(values)} of type {array.dtype}, expected numbers; save "
+            "a float array"
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def _check_finite(values: np.ndarray, key: str) -> None:
+    # Not finite or too large: NaN is neither smaller nor greater.
+    if (np.abs(values) <= _FARTHEST).all():
+        return
+    bad = ~(np.abs(values) <= _FARTHEST)
+    place = tuple(np.argwhere(bad)[0])
+    names = zip(("person", "frame", "joint", "axis"), place)
+    raise ValueError(
+        f"'{key}' is {values[place]}, not finite or too large, at "
+        f"{', '.join(f'{name} {index}' for name, index in names)} (0-based; "
+        f"{int(bad.sum())} such values in all); repair the sequence or remove it from "
+        "the split"
+    )
+
+
+def _read_score(values: Any, keypoint: np.ndarray) -> np.ndarray:
+    score = to_numbers(values, "'keypoint_score'")
+    if score.shape != keypoint.shape[:-1]:
+        raise ValueError(
+            f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
+            f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
+        )
+    _check_finite(score, "keypoint_score")
+    return score
+
+
+def _read_img_shape(shape: Any) -> tuple[int, int]:
+    if shape is None:
+        raise ValueError(
+            "the size of the picture is not known, by which coordinates in pixels are "
+            "scaled; add img_shape=(height, width) to the annotation (--img-shape in "
+            "inference), or set it in the config's PreNormalize2D"
+        )
+    numbers = np.ravel(shape)
+    if (
+        numbers.dtype.kind not in "iuf"
+        or len(numbers) not in (2, 3)  # with the channels, as frame.shape is
+        or not (np.isfinite(numbers) & (numbers > 0)).all()
+    ):
+        raise ValueError(f"img_shape is {brief(shape)}, expected (height, width)")
+    return int(numbers[0]), int(numbers[1])
+
+
+def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
+    """Put persons without joints last, and leave out empty frames at both ends."""
+    present = find_presence(annotation["keypoint"])
+    persons, frames = (np.asarray(present.any(axis=axis)) for axis in (1, 0))
+    if not persons.any():
+        raise ValueError(
+            "a sequence with no person: nobody is there, every coordinate is zero; "
+            "leave it out"
+        )
+    start, end = 0, len(frames)
+    if trim_frames:
+        start, end = int(frames.argmax()), end - int(frames[::-1].argmax())
+    annotation["total_frames"] = end - start
+    # Not left out: a second person who is empty is not the same as none.
+    order = np.argsort(~persons, kind="stable")
+    if end - start == len(frames) and (order == np.arange(len(order))).all():
+        return
+    for key in ("keypoint", "keypoint_score"):
+        if key in annotation:
+            annotation[key] = annotation[key][order, start:end]

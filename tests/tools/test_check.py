@@ -1,0 +1,121 @@
+"""tools/check.py: all that is wrong, at once, before any training."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gap_mmaction.datasets.synthetic import make_synthetic
+from tests.config_files import ROOT
+from tools.check import main
+
+LEAF = ROOT / "configs" / "gap" / "ctrgcn_synthetic.py"
+
+
+@pytest.fixture
+def content(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A small set; the config's files are found from the repository."""
+    monkeypatch.chdir(ROOT)
+    return make_synthetic(num_performers=3, num_train_performers=2, repetitions=1)
+
+
+def run(folder: Path, content: dict[str, Any], *lines: str) -> int:
+    """Check a config that differs from the leaf in some lines."""
+    file = folder / "mine.pkl"
+    file.write_bytes(pickle.dumps(content))
+    config = folder / "mine.py"
+    config.write_text("\n".join((f"_base_ = {str(LEAF)!r}", *lines)))
+    data = [f"{x}_dataloader.dataset.ann_file={file}" for x in ("train", "val", "test")]
+    return main([str(config), "--cfg-options", *data])
+
+
+def test_good(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, content) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("fine: ") and "wrong" not in out
+    for step in ("settings", "train_dataloader.dataset", "model.text_branch.features"):
+        assert step in out
+
+
+def test_four_faults_at_once(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    content["annotations"][3]["label"] = 12
+    content["annotations"][5]["keypoint"][0, 0, 0, 0] = np.nan
+    assert (
+        run(
+            tmp_path,
+            content,
+            "model = dict(text_branch=dict(features='gone.safetensors'))",
+            "optim_wrapper = dict(optimizer=dict(learning_rate=1))",
+            "train_cfg = dict(max_epoch=3)",
+            "val_dataloader = dict(dataset=dict(layout='nw-ucla'))",
+        )
+        == 1
+    )
+    out = capsys.readouterr().out
+    for words in (
+        r"optimizer.learning_rate: unknown setting",
+        r"train_cfg: unknown key 'max_epoch' (did you mean 'max_epochs'?)",
+        r"train_dataloader.dataset: ann_file",
+        r"2 of 20 sequences cannot be used: 'p000a03r00v00': label=12",
+        r"'p000a05r00v02': 'keypoint' is nan",
+        r"val_dataloader.dataset: layout='nw-ucla', but model.data_preprocessor has",
+        r"val_dataloader.dataset: ann_file",
+        r"features: there is no feature file 'gone.safetensors'",
+    ):
+        assert words in out
+    assert out.splitlines()[-1].startswith("fine: ") and "model.text_branch" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("model = dict(cls_head=dict(num_classes=9))", "num_classes=10, but model.cls"),
+        ("model = dict(cls_head=dict(num_classes=9))", "describes 10 classes"),
+        ("model = dict(backbone=dict(in_channels=2))", "3 columns, model.backbone.in"),
+        ("model = dict(backbone=dict(num_person=2))", "1 persons, model.backbone.num"),
+        ("model = dict(backbone=dict(stages=2))", "backbone.stages: unknown setting"),
+        ("load_from = 'gone.pth'", "load_from='gone.pth': there is no such file"),
+        (
+            "train_dataloader = dict(dataset=dict(multi_class=True))",
+            "multi_class=True, but model.text_branch takes one class",
+        ),
+        (
+            "train_dataloader = dict(dataset=dict(pipeline=[dict(type='PoseDecode'), "
+            "dict(type='FormatGCNInput', num_persons=1)]))",
+            "pipeline.1.num_persons: unknown setting (did you mean 'num_person'?)",
+        ),
+    ],
+)
+def test_faults(
+    line: str,
+    words: str,
+    tmp_path: Path,
+    content: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(tmp_path, content, line) == 1
+    assert words in capsys.readouterr().out
+
+
+def test_no_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(ROOT / "configs/gap/ctrgcn_ntu12.py")]) == 1
+    assert "(did you mean 'ctrgcn_ntu120.py'?)" in capsys.readouterr().out
+
+
+def test_clips_of_zeros(
+    tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for item in content["annotations"]:
+        item["keypoint"][:] = 1
+    assert run(tmp_path, content) == 1
+    assert "of 20 clips of the first batch reach the model as zeros" in (
+        capsys.readouterr().out
+    )

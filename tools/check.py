@@ -1,0 +1,235 @@
+"""Check a config and its files before any training: ``python tools/check.py CONFIG``.
+
+Everything that training would refuse, and what it would warn of, is said at once, a
+line each: annotations, layout, words, features and settings. It trains nothing, reads
+no pretrained weights and writes no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmaction.registry import DATASETS, LOOPS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+import gap_mmaction  # noqa: F401
+from gap_mmaction.deploy.clip_scorer import person_limit
+from gap_mmaction.models.text import CachedTextEncoder, PromptBank
+from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.config_errors import named_settings, unknown_settings
+from gap_mmaction.utils.config_keys import check_keys
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.loader_data import innermost_data
+
+CLIPS = 32
+"""Sequences of a data set that go through its pipeline."""
+
+_LOOP = "EpochBasedTrainLoop"
+
+
+class Findings(logging.Handler):
+    """What is wrong and what is fine, a line each.
+
+    What the project's own checks raise or log as a warning is a finding.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.wrong: list[str] = []
+        self.fine: list[str] = []
+        self._where = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a warning."""
+        self.add(record.getMessage())
+
+    def add(self, message: str) -> None:
+        """Note what is wrong, once."""
+        line = " ".join(f"{self._where}: {message}".split())
+        if line not in self.wrong:
+            self.wrong.append(line)
+
+    def run(self, where: str, step: Callable[[], Any]) -> Any:
+        """Take a step; give what it gives, or None where it fails."""
+        self._where = where
+        known = len(self.wrong)
+        try:
+            found = step()
+        except Exception as error:  # transforms and models raise whatever they like
+            self.add(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+            return None
+        if len(self.wrong) == known:
+            self.fine.append(where)
+        return found
+
+
+class Checker:
+    """The steps of the check.
+
+    Args:
+        config: The config.
+        findings: Gets what they find.
+    """
+
+    def __init__(self, config: Config, findings: Findings) -> None:
+        self.config = config
+        self.findings = findings
+        self.model: Any = None
+
+    def run(self) -> None:
+        """Take all of them."""
+        run, model = self.findings.run, self.config.model
+        run("settings", self._check_settings)
+        plain = {**copy.deepcopy(model), "text_branch": None}
+        if "text_branch" not in model:
+            del plain["text_branch"]
+        self.model = run("model", lambda: self._build(MODELS, plain))
+        seen: list[Any] = []
+        for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+            data = innermost_data(self.config.get(loader))
+            # Most test sets are the validation set.
+            if data.settings and data.settings not in seen:
+                seen.append(data.settings)
+                where = ".".join((loader, *data.keys))
+                run(where, lambda: self._check_data(where, data.settings))  # noqa: B023
+        branch = model.get("text_branch")
+        if branch is not None:
+            self._check_words(branch)
+
+    def _build(self, registry: Any, settings: Any) -> Any:
+        with named_settings(self.config):
+            return registry.build(copy.deepcopy(settings))
+
+    def _check_settings(self) -> None:
+        for line in unknown_settings(dict(self.config.items())):
+            self.findings.add(line)
+        start = self.config.get("load_from")
+        if start and "://" not in start and not Path(start).is_file():
+            self.findings.add(f"load_from={start!r}: there is no such file")
+        loop = dict(self.config.get("train_cfg") or {})
+        if loop.pop("by_epoch", True) and loop.setdefault("type", _LOOP) == _LOOP:
+            given = {"runner": None, "dataloader": None, **loop}
+            check_keys(LOOPS.get(_LOOP), given, "train_cfg")
+
+    def _check_data(self, where: str, settings: dict[str, Any]) -> None:
+        """Read a data set, run its pipeline on some clips, and compare both."""
+        add, head = self.findings.add, self.config.model.get("cls_head") or {}
+        classes, told = head.get("num_classes"), settings.get("num_classes")
+        if None not in (classes, told) and classes != told:
+            add(f"num_classes={told}, but model.cls_head.num_classes={classes}")
+        branch = self.config.model.get("text_branch")
+        if settings.get("multi_class") and branch is not None:
+            add("multi_class=True, but model.text_branch takes one class of a clip")
+        preprocessor = getattr(self.model, "data_preprocessor", None)
+        skeleton = getattr(preprocessor, "skeleton", None)
+        if skeleton is not None and settings.get("layout") is not None:
+            layout = get_skeleton(settings["layout"])
+            if layout != skeleton:
+                add(
+                    f"layout={layout.name!r}, but model.data_preprocessor has "
+                    f"{skeleton.name!r}; set both to that of the data"
+                )
+                preprocessor = None
+        dataset = self._build(DATASETS, settings)
+        if classes is not None and not settings.get("multi_class"):
+            labels = {dataset.get_data_info(i)["label"] for i in range(len(dataset))}
+            absent = sorted(set(range(classes)) - labels)
+            if max(labels) >= classes:
+                add(f"has label {max(labels)}; the model has {classes} classes")
+            elif absent and where.startswith("train"):
+                add(f"has no clip of {len(absent)} classes: {absent[:10]}")
+        picked = np.unique(np.linspace(0, len(dataset) - 1, CLIPS).astype(int))
+        clips = [dataset[int(i)] for i in picked]
+        if preprocessor is None:
+            return
+        preprocessor._is_first_batch = True
+        batch = preprocessor(pseudo_collate(clips), True)["inputs"]
+        self._check_shape(list(batch.shape[1:]))
+
+    def _check_shape(self, shape: list[int]) -> None:
+        """Compare a sample's shape with the backbone."""
+        backbone = self.model.backbone
+        _, persons, _, _, columns = shape
+        channels = getattr(backbone, "in_channels", columns)
+        if channels != columns:
+            self.findings.add(
+                f"clips have {columns} columns, model.backbone.in_channels is "
+                f"{channels}; set it to {columns}, or give keypoint_score"
+            )
+        most = person_limit(backbone) if channels == columns else None
+        if most is not None and most != persons:
+            self.findings.add(
+                f"clips have {persons} persons, model.backbone.num_person is {most}; "
+                f"set it to {persons}, or FormatGCNInput's to {most}"
+            )
+
+    def _check_words(self, branch: Any) -> None:
+        run = self.findings.run
+        classes = (self.config.model.get("cls_head") or {}).get("num_classes")
+        bank = features = None
+        if branch.get("prompts") is not None:
+            prompts = {"num_classes": classes, **branch["prompts"]}
+            prompts.pop("type", None)
+            bank = run("model.text_branch.prompts", lambda: PromptBank(**prompts))
+        if branch.get("features") is not None and bank is not None:
+            file = branch["features"]
+            features = run(
+                "model.text_branch.features",
+                lambda: CachedTextEncoder(file).encode(bank.texts),
+            )
+        known = len(self.findings.wrong)
+        if self.model is None or (branch.get("features") and features is None):
+            return
+        self.model = run(
+            "model.text_branch", lambda: self._build(MODELS, self.config.model)
+        )
+        check = getattr(getattr(self.model, "text_branch", None), "check_texts", None)
+        if check is not None and len(self.findings.wrong) == known:
+            run("model.text_branch, texts", check)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file")
+    add_cfg_options(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Args:
+        argv: Arguments, those of the process by default.
+
+    Returns:
+        The exit status: 0, or 1 where something is wrong.
+    """
+    args = parse_args(argv)
+    findings = Findings()
+    # In place of the console, and of INFO.
+    MMLogger.get_instance(f"check {id(findings)}").handlers = [findings]
+    config = findings.run(
+        args.config, lambda: read_config(args.config, args.cfg_options)
+    )
+    if config is not None:
+        init_default_scope(config.get("default_scope", "mmaction"))
+        Checker(config, findings).run()
+    for line in findings.wrong:
+        print(f"wrong: {line}")
+    print(f"fine: {', '.join(findings.fine) or 'nothing'}")
+    return int(bool(findings.wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
