@@ -162,8 +162,9 @@ class TextBranch(BaseModule):
         )
         logs: dict[str, Tensor] = {}
         logs["loss_con"] = criterion.loss_weight * losses.mean()
-        if getattr(criterion, "log_variance", None) is not None:
-            logs["loss_lambda"] = criterion.log_variance
+        learned = getattr(criterion, "log_variance", None)
+        if learned is not None:
+            logs["loss_lambda"] = learned
         for slot, loss in zip(self.prompts.slots, losses):
             logs[f"con_{slot.name}"] = loss.detach()
         return logs
