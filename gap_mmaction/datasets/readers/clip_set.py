@@ -143,7 +143,7 @@ def _annotation(clip: Clip, keypoint: np.ndarray) -> dict[str, Any]:
         "frame_dir": clip.name,
         "label": clip.label,
         "total_frames": keypoint.shape[1],
-        "keypoint": keypoint.astype(np.float32),
+        "keypoint": np.ascontiguousarray(keypoint, np.float32),
     }
     if clip.subject:
         annotation["subject"] = clip.subject

@@ -58,7 +58,7 @@ def _read(files: Files) -> Iterator[Clip]:
                 f"{where}: names {trial}, but joints_{trial}.txt is absent"
             )
         yield from _cut(trial, segments, *found.pop(f"joints_{trial}.txt"))
-    for name in found.keys() - set(_LABELS):
+    for name in sorted(found.keys() - set(_LABELS)):
         raise ValueError(f"{found[name][0]}: {where} does not name it; remove one")
 
 
