@@ -23,11 +23,14 @@ from gap_mmaction.utils.atomic_pickle import write_annotations
 PROGRESS_STEPS = 50  # not one for each file, which floods a log
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(
+    argv: Sequence[str] | None = None, data: str | None = None
+) -> argparse.Namespace:
     """Parse the command line.
 
     Args:
         argv: Arguments, those of the process by default.
+        data: The data set, where the command is for one alone.
 
     Returns:
         The arguments.
@@ -35,9 +38,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Turn the original files of a data set into one annotation file."
     )
-    parser.add_argument(
-        "set", choices=CLIP_SETS, metavar="SET", help=", ".join(CLIP_SETS)
-    )
+    if data is None:
+        parser.add_argument(
+            "data", choices=CLIP_SETS, metavar="SET", help=", ".join(CLIP_SETS)
+        )
+    parser.set_defaults(data=data)
     parser.add_argument(
         "source",
         type=Path,
@@ -99,17 +104,18 @@ def summarise(annotations: dict[str, Any], clip_set: ClipSet) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, data: str | None = None) -> int:
     """Run the tool.
 
     Args:
         argv: Arguments, those of the process by default.
+        data: The data set, where the command is for one alone.
 
     Returns:
         The exit status: 0, or 1 where the source is missing or broken.
     """
-    args = parse_args(argv)
-    clip_set = CLIP_SETS[args.set]
+    args = parse_args(argv, data)
+    clip_set = CLIP_SETS[args.data]
     try:
         source = Source(args.source, clip_set.files)
         annotations, notes = clip_set.make_annotations(with_progress(source))

@@ -4,13 +4,14 @@ _base_ = "./gap_nwucla_cpu.py"
 
 train_dataloader = dict(
     dataset=dict(
+        times=2,
         dataset=dict(
             ann_file="data/jhmdb14.pkl",
             layout="jhmdb-15",
             num_classes=14,
             split="fold1_train",
             pipeline=_base_.train_dataloader.dataset.dataset.pipeline[2:],
-        )
+        ),
     )
 )
 val_dataloader = dict(

@@ -4,6 +4,7 @@ _base_ = "./gap_utd_mhad_cpu.py"
 
 train_dataloader = dict(
     dataset=dict(
+        times=4,
         dataset=dict(
             ann_file="data/sbu_kinect.pkl",
             layout="openni-15",
@@ -15,7 +16,7 @@ train_dataloader = dict(
                 dict(type="FormatGCNInput", num_person=2),
                 *_base_.train_dataloader.dataset.dataset.pipeline[5:],
             ],
-        )
+        ),
     )
 )
 val_dataloader = dict(

@@ -2,7 +2,9 @@
 _base_ = "./gap_nwucla_cpu.py"
 
 train_dataloader = dict(
-    dataset=dict(dataset=dict(ann_file="data/utkinect.pkl", split="fold1_train"))
+    dataset=dict(
+        times=6, dataset=dict(ann_file="data/utkinect.pkl", split="fold1_train")
+    )
 )
 val_dataloader = dict(dataset=dict(ann_file="data/utkinect.pkl", split="fold1_val"))
 test_dataloader = val_dataloader
