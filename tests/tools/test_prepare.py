@@ -307,7 +307,7 @@ LABELS = "actionLabel_modified.txt"
         ("msr_action3d", MSR, b"\xff\x00", "expected 4 numbers in every row"),
         ("utkinect", UTK, drop_number, "expected 61 numbers"),
         ("utkinect", UTK, drop_row, None),  # numbers of frames have gaps
-        ("utkinect", LABELS, drop_row, "line is missing or the action is unknown"),
+        ("utkinect", LABELS, drop_row, "s01_e01 needs a line such as"),
         ("utkinect", LABELS, cut, "does not name it"),
         ("utkinect", LABELS, utkinect_labels((*TRIALS, "s11_e01")), "subjects 1 to 10"),
         (
@@ -317,6 +317,11 @@ LABELS = "actionLabel_modified.txt"
             "joints_s02_e01.txt is absent",
         ),
         ("utkinect", LABELS, utkinect_labels(TRIALS[1:]), "does not name it"),
+        (
+            *("utkinect", LABELS),
+            utkinect_labels(TRIALS).replace(b"30 32", b"32 30"),
+            "no frames from 32 to 30",
+        ),
         ("utkinect", UTK, text(numbered(joints(3, 60), 500)), "no frames from 10 to"),
         ("sbu_kinect", SBU, drop_row, "frame 13 comes after frame 11"),
         ("sbu_kinect", SBU, drop_number, "expected 91 numbers"),
@@ -402,6 +407,18 @@ def test_file_too_few(
     source = write(tmp_path / "source", files)
     assert prepare.main([data, str(source), str(tmp_path / "out.pkl")]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
+    files = {
+        name: content
+        for name, content in SETS["utkinect"].items()
+        if "actionLabel" not in name
+    }
+    files["actionLabel.txt"] = SETS["utkinect"][f"joints/{LABELS}"]
+    source = write(tmp_path / "source", files)
+    with pytest.warns(UserWarning, match=f"put {LABELS} beside it"):
+        run("utkinect", source, tmp_path / "out.pkl")
 
 
 @pytest.mark.parametrize(

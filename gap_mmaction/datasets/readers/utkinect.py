@@ -34,7 +34,6 @@ _IN_FILE = (
 # What repairs seven lines of the other one.
 _LABELS = ("actionLabel_modified.txt", "actionLabel.txt")
 _COLUMNS = 61
-Segments = dict[str, list[tuple[float, float] | None]]
 
 
 def _read(files: Files) -> Iterator[Clip]:
@@ -52,61 +51,46 @@ def _read(files: Files) -> Iterator[Clip]:
             "it, which has them right",
             stacklevel=2,
         )
-    for trial, segments in _parse_labels(data, where).items():
+    for trial, spans in _parse_labels(data, where):
         if f"joints_{trial}.txt" not in found:
             raise ValueError(
-                f"{where}: names {trial}, but joints_{trial}.txt is absent"
+                f"{where}: {trial} is there twice, or joints_{trial}.txt is absent"
             )
-        yield from _cut(trial, segments, *found.pop(f"joints_{trial}.txt"))
+        recording, data = found.pop(f"joints_{trial}.txt")
+        yield from _cut(trial, spans, data, f"{recording} ({where})")
     for name in sorted(found.keys() - set(_LABELS)):
         raise ValueError(f"{found[name][0]}: {where} does not name it; remove one")
 
 
-def _parse_labels(data: bytes, where: str) -> Segments:
+def _parse_labels(data: bytes, where: str) -> Iterator[tuple[str, list[list[str]]]]:
     """Read blocks of a line ``s01_e01`` and ten lines ``walk: 252 390``."""
-    trials: Segments = {}
-    for number, line in enumerate(data.decode("latin-1").splitlines(), start=1):
-        spot = f"{where}, line {number}: {line.strip()[:60]!r}"
-        if match := re.fullmatch(r"(s(\d\d)_e\d\d)\s*", line):
-            if int(match[2]) not in range(1, 11):
-                raise ValueError(f"{spot}: the data set has subjects 1 to 10")
-            segments = trials[match[1]] = []
-        elif match := re.fullmatch(r"(\w+): *(\d+|NaN) +(\d+|NaN)\s*", line):
-            if not trials or match[1] != _IN_FILE[len(segments) % len(CLASSES)]:
-                raise ValueError(
-                    f"{spot}: a line is missing or the action is unknown; each "
-                    f"recording has {', '.join(_IN_FILE)}, in this order"
-                )
-            segments.append(
-                None if "NaN" in match.groups() else (float(match[2]), float(match[3]))
-            )
-        elif line.strip():
-            raise ValueError(f"{spot}: expected such as 's01_e01' or 'walk: 252 390'")
-    for trial, segments in trials.items():
-        if len(segments) != len(CLASSES):
+    blocks = re.split(r"(s\d\d_e\d\d)\s", data.decode("latin-1"))
+    for trial, lines in zip(blocks[1::2], blocks[2::2]):
+        if trial[1:3].lstrip("0") not in count(10):
+            raise ValueError(f"{where}: {trial}, but the data set has subjects 1 to 10")
+        found = re.findall(r"^(\w+): *(\d+|NaN) +(\d+|NaN)\s*$", lines, re.M)
+        if tuple(name for name, *_ in found) != _IN_FILE:
             raise ValueError(
-                f"{where}: {trial} has {len(segments)} actions, expected "
-                f"{len(CLASSES)}; lines are missing, restore the file"
+                f"{where}: {trial} needs a line such as 'walk: 252 390' for each of "
+                f"{', '.join(_IN_FILE)}, in this order; restore the file"
             )
-    return trials
+        yield trial, [span for _, *span in found]
 
 
-def _cut(
-    trial: str, segments: list[tuple[float, float] | None], where: str, data: bytes
-) -> Iterator[Clip]:
+def _cut(trial: str, spans: list[list[str]], data: bytes, where: str) -> Iterator[Clip]:
     """Cut a recording, whose rows are a frame's number and its joints."""
     table = read_table(data, where, _COLUMNS)
     # Frames are there twice now and then.
     frames, first = np.unique(table[:, 0], return_index=True)
     subject = trial[1:3].lstrip("0")
-    for label, segment in enumerate(segments):
-        if segment is None:  # "carry" of s10_e02
+    for label, span in enumerate(spans):
+        if "NaN" in span:  # "carry" of s10_e02
             continue
-        start, stop = (np.abs(frames - number).argmin() for number in segment)
+        start, stop = (int(np.abs(frames - float(end)).argmin()) for end in span)
         if start >= stop:
             raise ValueError(
-                f"{where}: no frames from {segment[0]:g} to {segment[1]:g}, where the "
-                f"labels have {_IN_FILE[label]!r}; restore the file"
+                f"{where}: no frames from {span[0]} to {span[1]}, where the labels "
+                f"have {_IN_FILE[label]!r}; restore the files"
             )
         rows = table[first[start : stop + 1], 1:]
         yield Clip(
