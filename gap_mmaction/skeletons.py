@@ -221,6 +221,66 @@ _COCO = Skeleton(
     num_coordinates=2,
 )
 
+_OPENNI_EDGES = (
+    *((1, 2), (0, 1), (3, 1), (4, 3), (5, 4), (6, 1), (7, 6), (8, 7)),
+    *((9, 2), (10, 9), (11, 10), (12, 2), (13, 12), (14, 13)),
+)
+_OPENNI = Skeleton(
+    name="openni-15",
+    joint_names=(
+        *("head", "neck", "torso"),
+        *("left shoulder", "left elbow", "left hand"),
+        *("right shoulder", "right elbow", "right hand"),
+        *("left hip", "left knee", "left foot"),
+        *("right hip", "right knee", "right foot"),
+    ),
+    edges=_OPENNI_EDGES,
+    bones=(*_OPENNI_EDGES, (2, 2)),
+    centre=2,
+    parts={
+        "upper": _span(0, 8),
+        "lower": _span(9, 14),
+        "head": (0, 1),
+        "hand-arm": _span(3, 8),
+        "arm": (3, 4, 6, 7),
+        "hand": (5, 8),
+        "hip": (2, 9, 12),
+        "leg-foot": _span(9, 14),
+        "leg": (9, 10, 12, 13),
+        "foot": (11, 14),
+    },
+)
+
+_JHMDB_EDGES = (
+    *((0, 1), (2, 0), (3, 0), (4, 0), (5, 1), (6, 1), (7, 3), (8, 4)),
+    *((9, 5), (10, 6), (11, 7), (12, 8), (13, 9), (14, 10)),
+)
+_JHMDB = Skeleton(
+    name="jhmdb-15",
+    joint_names=(
+        *("neck", "belly", "face", "right shoulder", "left shoulder"),
+        *("right hip", "left hip", "right elbow", "left elbow"),
+        *("right knee", "left knee", "right wrist", "left wrist"),
+        *("right ankle", "left ankle"),
+    ),
+    edges=_JHMDB_EDGES,
+    bones=(*_JHMDB_EDGES, (1, 1)),
+    centre=1,
+    parts={
+        "upper": (*_span(0, 4), 7, 8, 11, 12),
+        "lower": (5, 6, 9, 10, 13, 14),
+        "head": (0, 2),
+        "hand-arm": (3, 4, 7, 8, 11, 12),
+        "arm": (3, 4, 7, 8),
+        "hand": (11, 12),
+        "hip": (1, 5, 6),
+        "leg-foot": (5, 6, 9, 10, 13, 14),
+        "leg": (5, 6, 9, 10),
+        "foot": (13, 14),
+    },
+    num_coordinates=2,
+)
+
 _LAYOUTS: dict[str, Skeleton] = {
-    skeleton.name: skeleton for skeleton in (_NTU, _NW_UCLA, _COCO)
+    skeleton.name: skeleton for skeleton in (_NTU, _NW_UCLA, _COCO, _OPENNI, _JHMDB)
 }

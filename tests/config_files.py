@@ -17,7 +17,7 @@ from mmengine.config import Config
 from gap_mmaction.datasets.synthetic import make_synthetic
 from gap_mmaction.models.text import prompt_bank
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.skeletons import STREAMS
+from gap_mmaction.skeletons import STREAMS, get_skeleton
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted((ROOT / "configs" / "gap").glob("*.py"))
@@ -107,14 +107,13 @@ def write_annotation(
     tools/data/prepare_nwucla.py. 2D poses are like mmaction2's ntu60_2d.pkl: float16,
     in pixels, with confidence and the size of the picture.
     """
+    skeleton = get_skeleton(layout)
     rng = np.random.default_rng(0)
     source = make_synthetic(num_performers=2, num_train_performers=1, repetitions=1)
     annotations = []
     for i, sample in enumerate(source["annotations"][: 2 * samples]):
-        keypoint = sample["keypoint"]
-        if layout == "nw-ucla":
-            keypoint = keypoint[:, :, :20]
-        else:
+        keypoint = sample["keypoint"][:, :, : skeleton.num_joints]
+        if layout != "nw-ucla":
             keypoint = keypoint.astype(np.float16)
             if i % 2:
                 second = keypoint + np.float16(0.5)
@@ -126,9 +125,9 @@ def write_annotation(
             "total_frames": keypoint.shape[1],
             "keypoint": keypoint,
         }
-        if layout == "coco":
+        if skeleton.num_coordinates == 2:
             present = keypoint.any(axis=(2, 3))[..., None]
-            pixels = (960 + 300 * keypoint[:, :, :17, :2]) * present[..., None]
+            pixels = (960 + 300 * keypoint[..., :2]) * present[..., None]
             scores = rng.uniform(0.3, 1.0, pixels.shape[:3]) * present
             annotation.update(
                 keypoint=pixels.astype(np.float16),

@@ -11,7 +11,8 @@ from mmengine.config import ConfigDict
 
 from gap_mmaction.skeletons import STREAMS, Skeleton, get_skeleton, layouts
 
-NAMES = ("nturgb+d", "nw-ucla", "coco")
+JOINTS = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17, "openni-15": 15, "jhmdb-15": 15}
+NAMES = tuple(JOINTS)
 TWO = ("upper", "lower")
 FOUR = ("head", "hand-arm", "hip", "leg-foot")
 SIX = ("head", "arm", "hand", "hip", "leg", "foot")
@@ -37,12 +38,12 @@ class TestBuiltIn:
 
     def test_counts(self, name: str) -> None:
         skeleton = get_skeleton(name)
-        joints = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17}[name]
+        joints = JOINTS[name]
         assert skeleton.name == name
         assert skeleton.num_joints == joints == len(set(skeleton.joint_names))
         assert len(skeleton.edges) == len(set(skeleton.edges)) == joints - 1
         assert len(skeleton.bones) == len(set(skeleton.bones)) == joints
-        assert skeleton.num_coordinates == (2 if name == "coco" else 3)
+        assert skeleton.num_coordinates == (2 if name in ("coco", "jhmdb-15") else 3)
 
     def test_joints_in_range(self, name: str) -> None:
         skeleton = get_skeleton(name)
@@ -73,9 +74,11 @@ class TestBuiltIn:
     def test_edges_are_mmaction2s(self, name: str) -> None:
         skeleton = get_skeleton(name)
         layout: Any = name
-        if name == "nw-ucla":  # which mmaction2 does not know
+        if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
             layout = dict(
-                num_node=20, inward=list(skeleton.edges), center=skeleton.centre
+                num_node=JOINTS[name],
+                inward=list(skeleton.edges),
+                center=skeleton.centre,
             )
         graph = Graph(layout, mode="spatial")
         assert set(skeleton.edges) == set(graph.inward)
@@ -110,17 +113,22 @@ class TestBuiltIn:
             "arm": {"shoulder", "elbow", "wrist"},
             "leg": {"hip", "knee", "ankle"},
         }
-        if name == "coco":  # which has neither hands nor feet
+        if JOINTS[name] < 20:  # which have no ends beyond wrists and ankles
             expected["arm"] = {"shoulder", "elbow"}
             expected["leg"] = {"hip", "knee"}
         for part, names in expected.items():
             assert _bases(skeleton, part, stream) == names
         hand = _bases(skeleton, "hand", stream)
-        assert "wrist" in hand and not hand & {"elbow", "shoulder", "knee", "ankle"}
+        assert {"wrist", "hand"} & hand and not hand & {
+            "elbow",
+            "shoulder",
+            "knee",
+            "ankle",
+        }
         foot = _bases(skeleton, "foot", stream)
-        assert "ankle" in foot and foot <= {"ankle", "foot"}
+        assert foot and foot <= {"ankle", "foot"}
         assert "hip" in _bases(skeleton, "hip", stream)
-        assert {"head", "nose"} & _bases(skeleton, "head", stream)
+        assert {"head", "nose", "face"} & _bases(skeleton, "head", stream)
         # Left and right are treated alike.
         for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
             names_ = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]

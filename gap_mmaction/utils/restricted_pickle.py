@@ -133,9 +133,15 @@ def _scalar(dtype: Any, data: bytes) -> Any:
     return _make_array(data, dtype, (1,), "C")[0]
 
 
-def _frombuffer(data: Any, dtype: Any, shape: tuple[int, ...], order: str) -> Any:
-    """Stand in for ``numpy.core.numeric._frombuffer`` (pickle protocol 5)."""
-    return _make_array(data, dtype, shape, order)
+def _frombuffer(
+    data: Any, dtype: Any, shape: tuple[int, ...], order: str, axes: Any = None
+) -> Any:
+    """Stand in for ``numpy.core.numeric._frombuffer`` (pickle protocol 5).
+
+    Newer releases of numpy give it the axes of an array that was transposed.
+    """
+    array = _make_array(data, dtype, shape, order)
+    return array if axes is None else array.transpose(axes)
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets.nwucla import ACTION_IDS
+from gap_mmaction.datasets.readers.nwucla import ACTION_IDS
 from gap_mmaction.experiments import (
     Experiment,
     Launcher,

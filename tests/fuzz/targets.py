@@ -24,7 +24,8 @@ from safetensors.torch import save
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.generated import format_skeleton
 from gap_mmaction.datasets.ntu.sample import PROTOCOLS, convert_skeleton
-from gap_mmaction.datasets.nwucla import list_sequences, parse_sequence, read_sequences
+from gap_mmaction.datasets.readers import CLIP_SETS
+from gap_mmaction.datasets.readers.source import Source
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.text.descriptions import load_descriptions
@@ -286,15 +287,19 @@ def _sequences() -> list[Any]:
     return [{"file_name": _SEQUENCE, "skeletons": skeletons, "label": 1}]
 
 
-def _check_sequence(sequence: dict[str, Any]) -> None:
-    keypoint = sequence["keypoint"]
-    _require(keypoint.shape[0] == 1 and keypoint.shape[2:] == (20, 3), "of no shape")
-    _require(keypoint.dtype == np.float32 and np.isfinite(keypoint).all(), "no numbers")
-    _require(0 <= sequence["label"] < 10, "of another class")
-
-
-def _read_sequence(path: Path) -> None:
-    _check_sequence(parse_sequence(path.read_bytes(), str(path)))
+def _read_clips(path: Path) -> None:
+    is_archive = path.suffix == ".zip"
+    source = (
+        Source(path, ["*.json"]) if is_archive else [(str(path), path.read_bytes())]
+    )
+    content, notes = CLIP_SETS["nwucla"].make_annotations(source)
+    _require(len(content["annotations"]) + len(notes) > 0, "clips are missing")
+    for clip in content["annotations"]:
+        keypoint = clip["keypoint"]
+        _require(keypoint.shape[0] == 1 and keypoint.shape[2:] == (20, 3), "no shape")
+        _require(keypoint.dtype == np.float32, "no numbers")
+        _require(np.isfinite(keypoint).all(), "not finite")
+        _require(0 <= clip["label"] < 10, "of another class")
 
 
 def _archives() -> list[Any]:
@@ -320,14 +325,6 @@ def _dump_archive(content: Any) -> bytes:
     return stream.getvalue()
 
 
-def _read_archive(path: Path) -> None:
-    members = list_sequences(path)
-    sequences = list(read_sequences(path, members))
-    _require(len(sequences) == len(members) > 0, "sequences are missing")
-    for sequence in sequences:
-        _check_sequence(sequence)
-
-
 def _dump_pickle(protocol: int) -> Callable[[Any], bytes]:
     def dump(content: Any) -> bytes:
         try:
@@ -349,8 +346,8 @@ TARGETS = {
     "skeleton": Target(
         f"{_NAME}.skeleton", _skeletons(), _dump_skeleton, _read_skeleton
     ),
-    "nwucla-json": Target(f"{_SEQUENCE}.json", _sequences(), to_json, _read_sequence),
-    "nwucla-zip": Target("all.zip", _archives(), _dump_archive, _read_archive),
+    "nwucla-json": Target(f"{_SEQUENCE}.json", _sequences(), to_json, _read_clips),
+    "nwucla-zip": Target("all.zip", _archives(), _dump_archive, _read_clips),
 }
 
 

@@ -47,7 +47,13 @@ def same(left: Any, right: Any) -> bool:
 )
 def test_arrays_of_every_plain_dtype(dtype: str, protocol: int) -> None:
     array = np.arange(24).reshape(1, 4, 2, 3).astype(dtype)
-    for value in (array, np.asfortranarray(array), array[..., :1], array[:0]):
+    for value in (
+        array,
+        np.asfortranarray(array),
+        array[..., :1],
+        array[:0],
+        array.swapaxes(1, 2),
+    ):
         data = pickle.dumps(value, protocol=protocol)
         read = loads_annotations(data)
         assert type(read) is np.ndarray

@@ -1,0 +1,3 @@
+_base_ = "./ctrgcn_utd_mhad_cpu.py"
+
+model = dict(data_preprocessor=dict(stream="bone"))

@@ -1,0 +1,497 @@
+"""tools/data/prepare.py: files of each set that are made up, broken ones, real ones."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import tarfile
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from gap_mmaction.datasets import SafePoseDataset
+from gap_mmaction.datasets.readers import CLIP_SETS
+from gap_mmaction.datasets.readers.utkinect import _IN_FILE as UTKINECT_ACTIONS
+from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.restricted_pickle import load_annotations
+from tools.data import prepare
+
+Files = dict[str, bytes]
+LAYOUTS = {
+    **dict.fromkeys(("utd_mhad", "msr_action3d", "utkinect"), "nw-ucla"),
+    "sbu_kinect": "openni-15",
+    "jhmdb14": "jhmdb-15",
+}
+FRAMES = 4
+
+
+def joints(*shape: int) -> np.ndarray:
+    """Make coordinates, each another one."""
+    return np.arange(1, np.prod(shape) + 1).reshape(shape) / 64
+
+
+def mat(array: np.ndarray) -> bytes:
+    """Write a MATLAB file as UTD-MHAD has them."""
+    stream = io.BytesIO()
+    savemat(stream, {"d_skel": array}, do_compression=True)
+    return stream.getvalue()
+
+
+def text(table: np.ndarray, comma: bool = False) -> bytes:
+    """Write a table."""
+    stream = io.BytesIO()
+    np.savetxt(stream, table, fmt="%g", delimiter="," if comma else " ")
+    return stream.getvalue()
+
+
+def numbered(table: np.ndarray, step: int) -> np.ndarray:
+    """Put frame numbers before the rows, from 10 on."""
+    numbers = 10 + step * np.arange(len(table))
+    return np.concatenate([numbers[:, None], table], axis=1)
+
+
+def utkinect_labels(trials: tuple[str, ...], *absent: str) -> bytes:
+    """Write labels: each action has two frames, but for those that are absent."""
+    lines = []
+    for trial in trials:
+        lines.append(trial)
+        for i, action in enumerate(UTKINECT_ACTIONS):
+            span = f"{10 + 4 * i} {12 + 4 * i}"
+            if f"{trial}_{action}" in absent:
+                span = "NaN NaN"
+            lines.append(f"{action}: {span}")
+    return "\n".join(lines).encode()
+
+
+def jhmdb_lists() -> Files:
+    """Write the six lists: clip i is tested by split i, clip 0 by none."""
+    poses = [joints(FRAMES + i, 15, 2) for i in range(4)]
+    labels = ["wave", "catch", "wave", "wave"]
+    files = {}
+    for split in (1, 2, 3):
+        for part, chosen in (("test", {split}), ("train", {0, 1, 2, 3} - {split})):
+            content = {
+                "pose": [poses[i] for i in sorted(chosen)],
+                "label": [labels[i] for i in sorted(chosen)],
+            }
+            files[f"JHMDB/GT_{part}_{split}.pkl"] = pickle.dumps(content, 3)
+    return files
+
+
+TRIALS = ("s01_e01", "s10_e02")
+SETS: dict[str, Files] = {
+    "utd_mhad": {
+        f"Skeleton/{name}_skeleton.mat": mat(joints(20, 3, FRAMES))
+        for name in ("a1_s1_t1", "a27_s8_t4", "a10_s7_t2")
+    },
+    "msr_action3d": {
+        f"real/{name}_skeleton3D.txt": text(joints(20 * FRAMES, 4))
+        for name in ("a01_s01_e01", "a20_s10_e03", "a10_s09_e02")
+    },
+    "utkinect": {
+        **{
+            f"joints/joints_{trial}.txt": text(numbered(joints(20, 60), 2))
+            for trial in TRIALS
+        },
+        "joints/actionLabel.txt": b"not read",
+        "joints/actionLabel_modified.txt": utkinect_labels(TRIALS, "s10_e02_carry"),
+    },
+    "sbu_kinect": {
+        f"SBU/{pair}/{name}/skeleton_pos.txt": text(
+            numbered(joints(FRAMES, 90), 1), comma=True
+        )
+        for pair, name in (("s01s02", "01/001"), ("s06s03", "08/002"))
+    },
+    "jhmdb14": jhmdb_lists(),
+}
+# Label, subject, the folds that test it and those whose dev it is.
+EXPECTED: dict[str, dict[str, tuple[int, str, str, str]]] = {
+    "utd_mhad": {
+        "a1_s1_t1": (0, "1", "", ""),
+        "a10_s7_t2": (9, "7", "", "xsub"),
+        "a27_s8_t4": (26, "8", "xsub", ""),
+    },
+    "msr_action3d": {
+        "a01_s01_e01": (0, "1", "", ""),
+        "a10_s09_e02": (9, "9", "", "xsub"),
+        "a20_s10_e03": (19, "10", "xsub", ""),
+    },
+    "utkinect": {
+        "s01_e01_carry": (4, "1", "fold1", "fold5"),
+        "s10_e02_clapHands": (9, "10", "fold5", "fold4"),
+    },
+    "sbu_kinect": {
+        "s01s02_01_001": (0, "s01s02", "fold1", "fold5"),
+        "s06s03_08_002": (7, "s06s03", "fold5", "fold4"),
+    },
+    "jhmdb14": {
+        "catch_00": (0, "", "fold1", "fold3"),
+        "wave_00": (13, "", "", ""),
+        "wave_01": (13, "", "fold2", "fold1"),
+        "wave_02": (13, "", "fold3", "fold2"),
+    },
+}
+
+
+def write(folder: Path, files: Files) -> Path:
+    """Write a folder."""
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def run(data: str, source: Path, out: Path) -> dict[str, Any]:
+    """Run the tool and read what it has written."""
+    assert prepare.main([data, str(source), str(out)]) == 0
+    content: dict[str, Any] = load_annotations(out)
+    return content
+
+
+@pytest.mark.parametrize("data", SETS)
+def test_clips_and_splits(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.pkl"
+    content = run(data, write(tmp_path / "source", SETS[data]), out)
+    clips = {clip["frame_dir"]: clip for clip in content["annotations"]}
+    assert list(clips) == sorted(clips)
+    for name, (label, subject, tests, tunes) in EXPECTED[data].items():
+        assert clips[name]["label"] == label
+        assert clips[name].get("subject", "") == subject
+        for fold in CLIP_SETS[data].folds:
+            parts = {"train", "dev" if fold == tunes else "fit"}
+            assert (
+                {"val"}
+                if fold == tests
+                else parts
+                == {
+                    part
+                    for part in ("train", "val", "fit", "dev")
+                    if name in content["split"][f"{fold}_{part}"]
+                }
+            )
+    for fold in CLIP_SETS[data].folds:
+        dataset = SafePoseDataset(
+            str(out),
+            [],
+            split=f"{fold}_train",
+            layout=LAYOUTS[data],
+            num_classes=len(CLIP_SETS[data].classes),
+        )
+        assert all(dataset.get_data_info(i) for i in range(len(dataset)))
+    printed = capsys.readouterr()
+    assert f"full data set has {CLIP_SETS[data].size:,} clips" in printed.err
+    assert f"{CLIP_SETS[data].classes[-1]} " in printed.out
+
+
+@pytest.mark.parametrize("data", SETS)
+def test_archives_give_the_same(data: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", SETS[data])
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in SETS[data].items():
+            archive.writestr(name, content)
+    modes: tuple[Any, ...] = ("w:xz", "w:gz")
+    for mode in modes:
+        with tarfile.open(tmp_path / f"a.tar.{mode[2:]}", mode) as tar:
+            for path in folder.iterdir():
+                tar.add(path, path.name)
+    outs = []
+    for source in ("folder", "a.zip", "a.tar.xz", "a.tar.gz"):
+        outs.append(tmp_path / f"{source}.pkl")
+        run(data, tmp_path / source, outs[-1])
+    assert len({out.read_bytes() for out in outs}) == 1
+
+
+# A joint that is in the same place of every layout, and where the files have it.
+@pytest.mark.parametrize(
+    ("data", "joint", "place"),
+    [
+        ("utd_mhad", "head", 0),
+        ("utd_mhad", "left hand", 7),
+        ("msr_action3d", "head", 19),
+        ("msr_action3d", "right hand", 12),
+        ("msr_action3d", "left foot", 17),
+        ("utkinect", "head", 3),
+        ("jhmdb14", "left wrist", 12),
+    ],
+)
+def test_joints_are_those_of_the_layout(
+    data: str, joint: str, place: int, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "source", SETS[data])
+    clip = run(data, source, tmp_path / "out.pkl")["annotations"][0]
+    index = get_skeleton(LAYOUTS[data]).joint_names.index(joint)
+    raw = {
+        "utd_mhad": joints(20, 3, FRAMES)[:, :, 0],
+        "msr_action3d": joints(20 * FRAMES, 4)[:20, :3],
+        "utkinect": joints(20, 60)[8].reshape(20, 3),
+        "jhmdb14": joints(FRAMES + 1, 15, 2)[0],
+    }[data]
+    np.testing.assert_allclose(clip["keypoint"][0, 0, index], raw[place], rtol=1e-5)
+
+
+def test_sbu_is_in_metres_and_upright(tmp_path: Path) -> None:
+    table = np.full((3, 90), 0.5)
+    table[:, 1] = 0.25  # the head's y, which goes down
+    table[:, 87:] = 0.0  # the second person's last joint is not there
+    file = {"s01s02/01/001/skeleton_pos.txt": text(numbered(table, 1), comma=True)}
+    source = write(tmp_path / "source", file)
+    (clip,) = run("sbu_kinect", source, tmp_path / "out.pkl")["annotations"]
+    keypoint = clip["keypoint"]
+    np.testing.assert_allclose(keypoint[0, 0, 0], [0.0, 0.48, 0.64], atol=1e-6)
+    np.testing.assert_allclose(keypoint[0, 0, 2], [0.0, 0.0, 0.64], atol=1e-6)
+    assert not keypoint[1, :, 14].any()
+
+
+def test_frames_of_zeros(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = joints(20 * FRAMES, 4)
+    table[:20, :3] = 0.0
+    files = {
+        "a01_s01_e01_skeleton3D.txt": text(table),
+        "a01_s01_e02_skeleton3D.txt": text(0.0 * table),
+    }
+    source = write(tmp_path / "source", files)
+    content = run("msr_action3d", source, tmp_path / "out.pkl")
+    (clip,) = content["annotations"]
+    assert clip["keypoint"].shape == (1, FRAMES - 1, 20, 3)
+    assert clip["total_frames"] == FRAMES - 1
+    assert content["split"]["xsub_train"] == [clip["frame_dir"]] == ["a01_s01_e01"]
+    printed = capsys.readouterr().out
+    assert "a01_s01_e01: 1 of 4 frames are all zero, they are left out" in printed
+    assert "a01_s01_e02: 4 of 4 frames are all zero, the clip is left out" in printed
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def drop_row(data: bytes) -> bytes:
+    return b"\n".join(data.split(b"\n")[:2] + data.split(b"\n")[3:])
+
+
+def drop_number(data: bytes) -> bytes:
+    return re.sub(rb"[ ,][\d.]+\n", b"\n", data, count=1)
+
+
+def to_nan(data: bytes) -> bytes:
+    return re.sub(rb"([ ,])[\d.]+", rb"\1nan", data, count=1)
+
+
+UTD, MSR, UTK, SBU, GT = (
+    *("a1_s1_t1_skeleton.mat", "a01_s01_e01_skeleton3D.txt", "joints_s01_e01.txt"),
+    *("s01s02/01/001/skeleton_pos.txt", "GT_test_2.pkl"),
+)
+LABELS = "actionLabel_modified.txt"
+
+
+@pytest.mark.parametrize(
+    ("data", "file", "change", "message"),
+    [
+        ("utd_mhad", UTD, cut, "not a readable MATLAB file"),
+        ("utd_mhad", UTD, b"", "not a readable MATLAB file"),
+        ("utd_mhad", UTD, mat(joints(20, 2, 4)), r"shape \[20, 2, 4\]"),
+        ("utd_mhad", UTD, mat(np.full((20, 3, 4), np.nan)), "not finite at"),
+        ("utd_mhad", UTD, mat(np.array(["text"])), "'d_skel' has shape"),
+        ("msr_action3d", MSR, drop_row, "79 rows are 3 frames of 20 joints and 19"),
+        ("msr_action3d", MSR, drop_number, "columns changed from 3 to 4"),
+        ("msr_action3d", MSR, to_nan, "not finite"),
+        ("msr_action3d", MSR, b"", "it is empty"),
+        ("msr_action3d", MSR, b"\xff\x00", "expected 4 numbers in every row"),
+        ("utkinect", UTK, drop_number, "expected 61 numbers"),
+        ("utkinect", UTK, drop_row, None),  # numbers of frames have gaps
+        ("utkinect", LABELS, drop_row, "s01_e01 needs a line such as"),
+        ("utkinect", LABELS, cut, "does not name it"),
+        ("utkinect", LABELS, utkinect_labels((*TRIALS, "s11_e01")), "subjects 1 to 10"),
+        (
+            "utkinect",
+            LABELS,
+            utkinect_labels((*TRIALS, "s02_e01")),
+            "joints_s02_e01.txt is absent",
+        ),
+        ("utkinect", LABELS, utkinect_labels(TRIALS[1:]), "does not name it"),
+        (
+            *("utkinect", LABELS),
+            utkinect_labels(TRIALS).replace(b"30 32", b"32 30"),
+            "no frames from 32 to 30",
+        ),
+        ("utkinect", UTK, text(numbered(joints(3, 60), 500)), "no frames from 10 to"),
+        ("sbu_kinect", SBU, drop_row, "frame 13 comes after frame 11"),
+        ("sbu_kinect", SBU, drop_number, "expected 91 numbers"),
+        ("jhmdb14", GT, cut, "refused or unreadable|not a pickle"),
+        ("jhmdb14", GT, pickle.dumps(Path("x")), "could run code"),
+        ("jhmdb14", GT, pickle.dumps({"pose": [], "label": [1]}), "0 poses, but 1"),
+        (
+            *("jhmdb14", GT),
+            pickle.dumps({"pose": [joints(3, 15, 2)], "label": ["kick_ball"]}),
+            "unknown class 'kick_ball'",
+        ),
+        (
+            *("jhmdb14", GT),
+            pickle.dumps({"pose": [joints(3, 15, 3)], "label": ["wave"]}),
+            "expected floats",
+        ),
+    ],
+)
+def test_broken_file_is_named(
+    data: str,
+    file: str,
+    change: Any,
+    message: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = dict(SETS[data])
+    (name,) = (name for name in files if name.endswith(file))
+    files[name] = change(files[name]) if callable(change) else change
+    source, out = write(tmp_path / "source", files), tmp_path / "out.pkl"
+    assert prepare.main([data, str(source), str(out)]) == (message is not None)
+    error = capsys.readouterr().err
+    if message is not None:
+        assert file in error
+        assert re.search(message, error)
+        assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        ("utd_mhad", "a28_s1_t1_skeleton.mat", "unknown action 28"),
+        ("utd_mhad", "a1_s9_t1_skeleton.mat", "unknown subject 9"),
+        ("msr_action3d", "a00_s01_e01_skeleton3D.txt", "unknown action 0"),
+        ("msr_action3d", "a01_s11_e01_skeleton3D.txt", "unknown subject 11"),
+        ("msr_action3d", "b_skeleton3D.txt", "not of the form aAA_sSS_eEE"),
+        ("sbu_kinect", "s01s02/09/001/skeleton_pos.txt", "unknown action 9"),
+        ("sbu_kinect", "s01s05/01/001/skeleton_pos.txt", "unknown subject s01s05"),
+        ("utkinect", "old/joints_s01_e01.txt", "there is also"),
+        ("utd_mhad", f"old/{UTD}", "a1_s1_t1 is there twice"),
+    ],
+)
+def test_file_too_many(
+    data: str,
+    name: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    content = next(iter(SETS[data].values()))
+    source = write(tmp_path / "source", {**SETS[data], name: content})
+    assert prepare.main([data, str(source), str(tmp_path / "out.pkl")]) == 1
+    error = capsys.readouterr().err
+    assert name in error
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        ("utkinect", "actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
+        ("jhmdb14", "GT_train_3.pkl", "GT_train_3.pkl is not beside"),
+    ],
+)
+def test_file_too_few(
+    data: str,
+    name: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = {file: content for file, content in SETS[data].items() if name not in file}
+    source = write(tmp_path / "source", files)
+    assert prepare.main([data, str(source), str(tmp_path / "out.pkl")]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
+    files = {
+        name: content
+        for name, content in SETS["utkinect"].items()
+        if "actionLabel" not in name
+    }
+    files["actionLabel.txt"] = SETS["utkinect"][f"joints/{LABELS}"]
+    source = write(tmp_path / "source", files)
+    with pytest.warns(UserWarning, match=f"put {LABELS} beside it"):
+        run("utkinect", source, tmp_path / "out.pkl")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [("tar", "w:"), ("tar.xz", "w:xz"), ("tgz", "w:gz")]
+)
+def test_broken_tar(
+    suffix: str, mode: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / f"a.{suffix}"
+    rng = np.random.default_rng(0)
+    content = text(rng.normal(size=(20 * 50, 4)))
+    with tarfile.open(source, mode) as tar:
+        for i in (1, 2):
+            info = tarfile.TarInfo(f"a01_s01_e0{i}_skeleton3D.txt")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    source.write_bytes(cut(source.read_bytes()))
+    assert prepare.main(["msr_action3d", str(source), str(tmp_path / "o.pkl")]) == 1
+    error = capsys.readouterr().err
+    assert f"{source}: not readable as a tar archive" in error
+
+
+# Clips of each class as the data sets' READMEs have them, and of the first fold.
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("data", "train", "val"),
+    [
+        ("utd_mhad", 431, 430),
+        ("msr_action3d", 291, 275),
+        ("utkinect", 159, 40),
+        ("sbu_kinect", 227, 55),
+        ("jhmdb14", 433, 176),
+    ],
+)
+def test_the_real_files(
+    data: str, train: int, val: int, shared: Path, tmp_path: Path
+) -> None:
+    folder = shared / "data" / data
+    content = run(data, folder / "raw.tar.xz", tmp_path / "out.pkl")
+    lines = re.findall(
+        r"^- (\d+): (.+) \((\d+)\)$", (folder / "README.md").read_text(), re.M
+    )
+    counts = Counter(clip["label"] for clip in content["annotations"])
+    if data == "msr_action3d":  # whose README counts the clip of zeros
+        counts[12] += 1
+    assert [(name, int(count)) for _, name, count in lines] == [
+        (name, counts[label]) for label, name in enumerate(CLIP_SETS[data].classes)
+    ]
+    assert len(content["annotations"]) == CLIP_SETS[data].size
+    fold = next(iter(CLIP_SETS[data].folds))
+    split = content["split"]
+    assert (len(split[f"{fold}_train"]), len(split[f"{fold}_val"])) == (train, val)
+    for name in CLIP_SETS[data].folds:
+        parts = [set(split[f"{name}_{part}"]) for part in ("fit", "dev", "val")]
+        assert sum(map(len, parts)) == len(set().union(*parts)) == CLIP_SETS[data].size
+        assert all(parts)
+    everything = np.concatenate(
+        [clip["keypoint"].reshape(-1, *clip["keypoint"].shape[2:])
+         for clip in content["annotations"]]
+    )  # fmt: skip
+    names = get_skeleton(LAYOUTS[data]).joint_names
+    head, foot = (
+        everything[:, [part in name for name in names], 1].mean()
+        for part in (*({"jhmdb14": "face"}.get(data, "head"),),
+                     *({"jhmdb14": "ankle"}.get(data, "foot"),))
+    )  # fmt: skip
+    if data == "jhmdb14":
+        assert 0.5 < foot - head < 1.5  # y down
+    else:
+        assert 1.2 < head - foot < 1.8  # metres, y up
+        # x to the person's right, of those who look into the camera.
+        left, right = (
+            everything[:, names.index(f"{side} shoulder"), 0].mean()
+            for side in ("left", "right")
+        )
+        assert data == "sbu_kinect" or 0.2 < right - left < 0.5
