@@ -16,7 +16,7 @@ from gap_mmaction.datasets.ntu.sample import PROTOCOLS, select_actors
 from gap_mmaction.datasets.ntu.skeleton_file import parse_skeleton
 from gap_mmaction.datasets.ntu.translation import translate
 from gap_mmaction.datasets.ntu.unusable_sample import UnusableSampleError
-from gap_mmaction.datasets.nwucla import read_keypoint
+from gap_mmaction.datasets.readers.nwucla import read_keypoint
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 from .input_format import InputFormat
