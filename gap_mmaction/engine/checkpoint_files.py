@@ -115,8 +115,8 @@ def find_resumable(work_dir: Path) -> Path | None:
     if problems:
         raise BrokenCheckpointError(
             f"no checkpoint to resume from in {work_dir}: {'; '.join(problems)}. Put a "
-            "good copy in its place, name another one by --resume CHECKPOINT, or start "
-            "anew in another --work-dir or without --resume"
+            "good copy in its place, name another one by --resume CHECKPOINT, or, to "
+            "start anew, move them away or give another --work-dir"
         )
     return None
 
