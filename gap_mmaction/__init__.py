@@ -11,6 +11,7 @@ from gap_mmaction import compat
 compat.apply()
 
 from gap_mmaction import datasets, engine, models
+from gap_mmaction.models import TextEncoder, TrainingBranch, TransformerTextEncoder
 from gap_mmaction.utils import skeleton_runner
 from gap_mmaction.utils.safetensors_checkpoint import register_loader
 from gap_mmaction.version import __version__
@@ -19,4 +20,14 @@ from gap_mmaction.version import __version__
 
 register_loader()
 
-__all__ = ["__version__", "compat", "datasets", "engine", "models", "skeleton_runner"]
+__all__ = [
+    "TextEncoder",
+    "TrainingBranch",
+    "TransformerTextEncoder",
+    "__version__",
+    "compat",
+    "datasets",
+    "engine",
+    "models",
+    "skeleton_runner",
+]

@@ -236,9 +236,9 @@ def predict(
 ) -> SkeletonResult:
     """Run the model on one annotation."""
     shape = None if args.img_shape is None else tuple(args.img_shape)
-    has_text = inferencer.config.model.get("text_branch") is not None
+    branch = inferencer.config.model.get("text_branch") or {}
     sample = inferencer.prepare(annotation, shape, args.input)
-    (result,) = inferencer.predict([sample], has_text and not args.no_parts)
+    (result,) = inferencer.predict([sample], "prompts" in branch and not args.no_parts)
     return result
 
 

@@ -124,7 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in args.encoders:
             config = Config.fromfile(args.config)
             config.merge_from_dict(args.cfg_options or {})
-            branch = config.model.text_branch
+            branch: Any = config.model.get("text_branch") or {}
+            if "prompts" not in branch:
+                raise SystemExit(f"{args.config}: model.text_branch has no prompts")
             branch.prompts.preset = preset
             encoder = encoder_config(name, args)
             if encoder is not None:
