@@ -12,7 +12,11 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from gap_mmaction.datasets.seeded_dataset import SeededDataset
-from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
+from gap_mmaction.engine.checkpoint_files import (
+    check_settings,
+    find_resumable,
+    read_meta,
+)
 from gap_mmaction.engine.hooks import PendingGradientsHook, RandomnessHook
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
 
@@ -46,8 +50,8 @@ class SkeletonRunner(Runner):
             FileNotFoundError: If the checkpoint to resume from is not there.
             BrokenCheckpointError: If it cannot be read; without a name, if there are
                 checkpoints and none can.
+            SettingsError: If it has settings that would overrule the config's.
         """
-        super().dump_config()
         self._settle_resumption()
         if self._is_epoch_based():
             for hook in (RandomnessHook, PendingGradientsHook):
@@ -56,7 +60,25 @@ class SkeletonRunner(Runner):
         return super().train()
 
     def dump_config(self) -> None:
-        """Leave it to :meth:`train`: MMEngine's Runner does it when it is made."""
+        """Leave it to :meth:`load_or_resume`: MMEngine does it before any check."""
+
+    def load_or_resume(self) -> None:
+        """Load weights or a run's state, and then write the config: all has passed.
+
+        Raises:
+            CheckpointError: If the checkpoint is of another model.
+        """
+        try:
+            super().load_or_resume()
+        except ValueError as error:
+            if "parameter group" not in str(error):
+                raise
+            raise CheckpointError(
+                f"{self._load_from}: its optimizer has other parameters than the model "
+                f"({error}). Set `model` as in the config of its work dir, or start "
+                "anew from its weights: load_from instead of --resume"
+            ) from error
+        super().dump_config()
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop, around data that are seeded for each sample.
@@ -112,7 +134,7 @@ class SkeletonRunner(Runner):
         if self.rank == 0:
             try:
                 decided = [self._choose_checkpoint()]
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
                 # For the other ranks, which would wait.
                 decided = [error]
         broadcast_object_list(decided)
@@ -144,7 +166,9 @@ class SkeletonRunner(Runner):
             path = find_resumable(Path(self.work_dir))
         if path is None:
             return None, None
-        return str(path), read_meta(path).get("seed")
+        meta = read_meta(path)
+        check_settings(path, meta, self.cfg.pretty_text)
+        return str(path), meta.get("seed")
 
     def _is_epoch_based(self) -> bool:
         loop = self._train_loop

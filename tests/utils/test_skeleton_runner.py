@@ -73,13 +73,54 @@ def check(
     config.merge_from_dict(dict(changes or {}))
     resumed = train(config, parts)
     assert isinstance(resumed.train_dataloader.dataset, SeededDataset)
-    last = f"epoch_{EPOCHS}.pth"
+    last = Path((parts / "last_checkpoint").read_text()).name
     tensors, different = compare_checkpoints(whole / last, parts / last)
     assert tensors > 100 and different == []
 
 
 def test_middle_of_an_epoch_and_other_workers(tmp_path: Path) -> None:
     check(tiny_config(tmp_path, EPOCHS), tmp_path, STEPS + 1, WORKERS)
+
+
+@pytest.mark.parametrize("interval, step", [(2, 5), (3, 4)])
+def test_checkpoints_within_an_epoch(tmp_path: Path, interval: int, step: int) -> None:
+    config = tiny_config(tmp_path, EPOCHS)
+    # Of step 4, in the midst of an epoch; and of step 3, before its end is noted.
+    config.default_hooks.checkpoint.update(by_epoch=False, interval=interval)
+    check(config, tmp_path, step, WORKERS)
+
+
+SCHEDULE = [dict(type="MultiStepLR", milestones=[2])]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"optim_wrapper.optimizer.lr": 0.5}, r"optimizer\.lr is 0\.1 there, 0\.5 is"),
+        ({"param_scheduler": SCHEDULE}, r"param_scheduler\.0\.begin is 0 there"),
+        ({"model.text_branch": None}, r"text_branch is 'TextBranch' there, None is"),
+        (
+            {"model.text_branch.head": {"type": "PartPoolingHead", "parts": ["hip"]}},
+            r"epoch_1\.pth: its optimizer has other parameters",
+        ),
+        ({"train_cfg.max_epochs": 2}, None),
+    ],
+)
+def test_settings_that_a_checkpoint_overrules(
+    tmp_path: Path, changes: dict[str, Any], message: str | None
+) -> None:
+    config = tiny_config(tmp_path, EPOCHS)
+    folder = tmp_path / "run"
+    train(config, folder, STEPS + 1)
+    dumped = folder / "ctrgcn_synthetic.py"
+    before = dumped.read_text()
+    config.merge_from_dict(changes)
+    if message is None:
+        assert train(config, folder).epoch == changes["train_cfg.max_epochs"]
+        return
+    with pytest.raises(ValueError, match=message):
+        train(config, folder)
+    assert dumped.read_text() == before
 
 
 def test_averages_and_gradients_that_wait(tmp_path: Path) -> None:
