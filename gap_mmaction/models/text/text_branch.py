@@ -179,7 +179,7 @@ class TextBranch(TrainingBranch):
     def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
         """Give the tokens of all texts, which are made once."""
         if self._tokens is None:
-            self._tokens = encoder.tokenize(self.prompts.texts)
+            self._tokens = encoder.whole_tokens(self.prompts.texts)
         return self._tokens
 
 
