@@ -8,6 +8,8 @@ from typing import Any
 
 from mmaction.registry import LOOPS, RUNNERS
 from mmengine.dist import broadcast_object_list
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
@@ -19,6 +21,9 @@ from gap_mmaction.engine.checkpoint_files import (
 )
 from gap_mmaction.engine.hooks import PendingGradientsHook, RandomnessHook
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+
+# exp(-3): about three times as many steps as the average reaches back over.
+_LEFT = 0.05
 
 
 @RUNNERS.register_module()
@@ -79,6 +84,9 @@ class SkeletonRunner(Runner):
                 "anew from its weights: load_from instead of --resume"
             ) from error
         super().dump_config()
+        for hook in self.hooks:
+            if isinstance(hook, EMAHook):
+                self._check_average(hook)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop, around data that are seeded for each sample.
@@ -121,6 +129,23 @@ class SkeletonRunner(Runner):
             return super().load_checkpoint(filename, *args, **kwargs)
         except CheckpointError as error:
             raise CheckpointError(f"{filename}: {error}") from error
+
+    def _check_average(self, hook: EMAHook) -> None:
+        """Warn where an average of the weights is still near the first ones."""
+        average = hook.ema_model
+        if type(average) is not ExponentialMovingAverage:
+            return  # of those with a momentum, it alone does not warm up
+        first = max(hook.begin_iter, hook.begin_epoch * len(self.train_dataloader))
+        steps = (self.max_iters - first) // average.interval
+        left = (1 - average.momentum) ** steps
+        if left > _LEFT:
+            self.logger.warning(
+                f"EMAHook: after this run's {steps} steps the average with momentum "
+                f"{average.momentum} still has {left:.0%} of the weights that it began "
+                "with, and tests use it. Set in the hook ema_type="
+                "'MomentumAnnealingEMA', gamma=10, or a momentum of at least "
+                f"{3 / max(steps, 3):.2g}."
+            )
 
     def _settle_resumption(self) -> None:
         """Choose the checkpoint to resume from, on one rank for all, and its seed.

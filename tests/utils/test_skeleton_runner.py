@@ -128,6 +128,8 @@ def test_averages_and_gradients_that_wait(tmp_path: Path) -> None:
     config.custom_hooks = [dict(type="EMAHook")]
     # Three steps an epoch: the first one's end has a gradient waiting.
     check(config, tmp_path, STEPS + 2)
+    (log, *_) = (tmp_path / "whole").glob("*/*.log")
+    assert "momentum 0.0002 still has 100% of the weights" in log.read_text()
     first = torch.load(tmp_path / "parts" / "epoch_2.pth", weights_only=True)
     assert "pending_gradients" not in first
 

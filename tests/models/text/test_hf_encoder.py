@@ -250,5 +250,5 @@ def test_texts_that_do_not_fit(bert: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert not said
     encoder.encode([*TEXTS, fits.replace("sit", "stand") + "now"])  # 25
     assert "reads 24 tokens of a text: 1 of 4 are cut" in said[0]
-    with pytest.raises(ValueError, match=r"again now' differ only after these"):
+    with pytest.raises(ValueError, match="differ only after these"):
         encoder.encode([fits, fits + "now"])
