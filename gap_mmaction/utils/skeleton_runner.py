@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
 from mmaction.registry import LOOPS, RUNNERS
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import EMAHook
+from mmengine.logging import MMLogger
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -68,7 +70,7 @@ class SkeletonRunner(Runner):
         """Leave it to :meth:`load_or_resume`: MMEngine does it before any check."""
 
     def load_or_resume(self) -> None:
-        """Load weights or a run's state, and then write the config: all has passed.
+        """Load weights or a run's state; then write a training's config: all is well.
 
         Raises:
             CheckpointError: If the checkpoint is of another model.
@@ -83,6 +85,8 @@ class SkeletonRunner(Runner):
                 f"({error}). Set `model` as in the config of its work dir, or start "
                 "anew from its weights: load_from instead of --resume"
             ) from error
+        if not isinstance(self._train_loop, BaseLoop):
+            return  # a test
         super().dump_config()
         for hook in self.hooks:
             if isinstance(hook, EMAHook):
@@ -118,6 +122,20 @@ class SkeletonRunner(Runner):
                 "averaged; remove it (it is for testing)"
             )
         return built
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger.
+
+        Returns:
+            The logger; with ``console_level`` in the config, less than that goes to its
+            file alone.
+        """
+        logger = super().build_logger(*args, **kwargs)
+        level = self.cfg.get("console_level", logging.NOTSET)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(max(handler.level, level))
+        return logger
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint.
