@@ -45,7 +45,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     np.save(folder / "one.npy", SEQUENCES[0])
     content = {"label": 1, "skeletons": SEQUENCES[1][0].tolist()}
     (folder / "two.json").write_text(json.dumps(content))
-    items: list[dict[str, Any]] = [{"frame_dir": f"a{i}", "keypoint": SEQUENCES[i]} for i in range(4)]
+    items: list[dict[str, Any]] = [
+        {"frame_dir": f"a{i}", "keypoint": SEQUENCES[i]} for i in range(4)
+    ]
     items[0]["label"] = np.int64(2)
     items[1]["keypoint"] = np.full((1, 5, 20, 3), np.nan)
     annotations = {"split": {"val": ["a0", "a3"]}, "annotations": items}
