@@ -4,6 +4,9 @@ Importing this package mends the upstream packages where they need it
 (:mod:`gap_mmaction.compat`) and registers GAP's parts in ``mmaction.registry``.
 """
 
+import io
+import sys
+
 # isort: off
 from gap_mmaction import compat
 
@@ -11,12 +14,29 @@ from gap_mmaction import compat
 compat.apply()
 
 from gap_mmaction import datasets, engine, models
+from gap_mmaction.models import TextEncoder, TrainingBranch, TransformerTextEncoder
 from gap_mmaction.utils import skeleton_runner
 from gap_mmaction.utils.safetensors_checkpoint import register_loader
 from gap_mmaction.version import __version__
 
 # isort: on
 
+# A console that cannot show a character, as of a class's name, shows its number: no
+# program is to fail on that after its work.
+for _stream in (sys.stdout, sys.stderr):
+    if isinstance(_stream, io.TextIOWrapper) and _stream.errors == "strict":
+        _stream.reconfigure(errors="backslashreplace")
+
 register_loader()
 
-__all__ = ["__version__", "compat", "datasets", "engine", "models", "skeleton_runner"]
+__all__ = [
+    "TextEncoder",
+    "TrainingBranch",
+    "TransformerTextEncoder",
+    "__version__",
+    "compat",
+    "datasets",
+    "engine",
+    "models",
+    "skeleton_runner",
+]

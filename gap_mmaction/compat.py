@@ -23,6 +23,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import io
 import os
 import pickle
 import subprocess
@@ -64,6 +65,7 @@ def apply() -> tuple[str, ...]:
         check_downloaded_checkpoints,
         guard_checkpoint_loader,
         format_configs_once,
+        decode_configs,
         # Last: it imports mmaction.models, which needs the others.
         extend_graph_layouts,
     )
@@ -386,6 +388,36 @@ def format_configs_once() -> bool:
         return remembered(source, tuple(style_config.items()), tuple(rest.items()))
 
     config.FormatCode = format_once
+    return True
+
+
+def decode_configs() -> bool:
+    """Reads configs with a byte order mark, and names those that are no UTF-8.
+
+    Editors on Windows write both; Python reads a mark, mmengine's parser does not, and
+    its error for other encodings names no file. Upstream: open-mmlab/mmengine 0.10.7.
+
+    Returns:
+        Whether the mend was needed.
+    """
+    config: Any = importlib.import_module("mmengine.config.config")
+    if "open" in vars(config):
+        return False
+
+    def open_text(file: Any, mode: str = "r", **options: Any) -> Any:
+        if mode != "r":
+            return open(file, mode, **options)
+        try:
+            return io.StringIO(Path(file).read_text("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = 1 + error.object.count(b"\n", 0, error.start)
+            raise ValueError(
+                f"{file}, line {line}: this config is no UTF-8 text (byte "
+                f"{error.object[error.start]:#x}); save it as UTF-8 in your editor, or "
+                f"convert it, e.g. by iconv -f GBK -t UTF-8"
+            ) from error
+
+    config.open = open_text
     return True
 
 

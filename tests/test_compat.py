@@ -440,6 +440,29 @@ class TestConfigText:
         assert "f" * 81 in config.pretty_text and len(calls) == 2
 
 
+class TestConfigEncodings:
+    """Configs as editors on Windows write them."""
+
+    BOM = "\ufeffa = '\u52a8\u4f5c'\n".encode()
+
+    def test_is_still_needed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(mmengine.config.config, "open")
+        (tmp_path / "bom.py").write_bytes(self.BOM)
+        with pytest.raises(SyntaxError):
+            Config.fromfile(tmp_path / "bom.py")
+
+    def test_is_read_or_named(self, tmp_path: Path) -> None:
+        assert not compat.decode_configs()
+        (tmp_path / "bom.py").write_bytes(self.BOM)
+        assert Config.fromfile(tmp_path / "bom.py").a == "\u52a8\u4f5c"
+        (tmp_path / "gbk.py").write_bytes(b"a = 1\nb = '" + "\u52a8'".encode("gbk"))
+        (tmp_path / "leaf.py").write_text("_base_ = 'gbk.py'")
+        with pytest.raises(ValueError, match=r"gbk\.py, line 2: .* no UTF-8 text"):
+            Config.fromfile(tmp_path / "leaf.py")
+
+
 class TestDownloads:
     """Mend 4 again, for checkpoints that mmengine downloads."""
 

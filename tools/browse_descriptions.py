@@ -145,7 +145,9 @@ def encode(args: argparse.Namespace, texts: Sequence[str]) -> Tensor:
 
 def count_tokens(texts: Sequence[str]) -> list[int]:
     """Count CLIP's tokens, start and end included."""
-    open_clip = import_for("counting CLIP's tokens", "open_clip", "open_clip_torch")
+    open_clip = import_for(
+        "counting CLIP's tokens", "open_clip", package="open_clip_torch"
+    )
     tokens = open_clip.SimpleTokenizer(context_length=512)(list(texts))
     return (tokens > 0).sum(1).tolist()
 

@@ -37,6 +37,7 @@ from gap_mmaction.deploy.clips import (
 )
 from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
 from gap_mmaction.deploy.loading import load_for_test
+from gap_mmaction.deploy.onnx_model import require_onnx
 from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data
@@ -143,6 +144,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     try:
+        if args.format == "onnx":
+            require_onnx()
         cfg = read_config(args.config, args.cfg_options)
         model = load_for_test(cfg, args.checkpoint)
         exporter = Exporter(

@@ -16,11 +16,12 @@ import io
 import json
 import pickle
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
@@ -41,6 +42,7 @@ class Outcome:
         file: The input.
         name: The sequence's name; empty where the file cannot be read.
         result: What the model says, or None.
+        true_label: What the file says, or None.
         error: Why there is none.
     """
 
@@ -48,6 +50,7 @@ class Outcome:
     name: str = ""
     result: SkeletonResult | None = None
     error: str = ""
+    true_label: int | None = None
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -153,11 +156,13 @@ def infer(
         else:
             progress.task_num += len(annotations) - 1
         for annotation in annotations:
-            outcome = Outcome(file, annotation["frame_dir"])
+            outcome = Outcome(
+                file, annotation["frame_dir"], true_label=_label(annotation)
+            )
             try:
                 sample = inferencer.prepare(annotation, args.img_shape, file)
             except ERRORS as error:
-                outcome = Outcome(file, outcome.name, error=str(error))
+                outcome = replace(outcome, error=str(error))
             else:
                 waiting.append(sample)
             done.append(outcome)
@@ -165,6 +170,11 @@ def infer(
                 yield predict(inferencer, done, waiting, args.part_similarity)
                 done, waiting = [], []
     yield predict(inferencer, done, waiting, args.part_similarity)
+
+
+def _label(annotation: Mapping[str, Any]) -> int | None:
+    label = annotation.get("label")
+    return int(label) if isinstance(label, (int, np.integer)) else None
 
 
 def predict(
@@ -199,9 +209,9 @@ def predict(
         if not outcome.error:
             result = found.pop(0)
             if isinstance(result, SkeletonResult):
-                outcome = Outcome(outcome.file, outcome.name, result)
+                outcome = replace(outcome, result=result)
             else:
-                outcome = Outcome(outcome.file, outcome.name, error=str(result))
+                outcome = replace(outcome, error=str(result))
         complete.append(outcome)
     return complete
 
@@ -217,6 +227,7 @@ def write_json(
         "results": [
             {
                 "input": outcome.file,
+                "true_label": outcome.true_label,
                 **(
                     {"name": outcome.name, "error": outcome.error}
                     if outcome.result is None
@@ -236,7 +247,7 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     parts = results[0].parts if results else ()
     most = max((len(result.top_labels) for result in results), default=1)
-    header = ["input", "name"]
+    header = ["input", "name", "true_label"]
     for rank in range(1, most + 1):
         header += [f"label_{rank}", f"label_name_{rank}", f"score_{rank}"]
     header += [f"similarity_{part}" for part in parts]
@@ -244,7 +255,7 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*header, "error"])
     for outcome in outcomes:
-        row: list[Any] = [outcome.file, outcome.name]
+        row: list[Any] = [outcome.file, outcome.name, outcome.true_label]
         result = outcome.result
         if result is not None:
             for cells in zip(result.top_labels, result.top_names, result.top_scores):

@@ -7,12 +7,34 @@ built, so neither a text model nor its package is needed.
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.utils import ProgressBar
 
 from gap_mmaction.utils import launch
+
+
+class ClipProgress(Hook):
+    """Shows how many clips are tested."""
+
+    def before_test(self, runner: Any) -> None:
+        """Begin."""
+        total = len(runner.test_dataloader.dataset)
+        self.bar = ProgressBar(total, file=sys.stdout)
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Count the batches of all processes, the last one without what fills it up."""
+        left = self.bar.task_num - self.bar.completed
+        self.bar.update(min(left, len(outputs) * get_world_size()))
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,6 +55,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--wait-time", type=float, default=2, help="seconds that a window stays"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the log, which is a file besides"
     )
     args = parser.parse_args(argv)
     if args.dump is not None and Path(args.dump).suffix not in (".pkl", ".pickle"):
@@ -58,6 +83,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         raise FileNotFoundError(f"checkpoint {args.checkpoint} is not there")
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    if not args.verbose:
+        cfg.console_level = logging.WARNING
     launch.drop_text_branch(cfg)
 
     if args.dump is not None:
@@ -95,7 +122,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     with launch.told_errors():
         cfg = merge_args(launch.load_config(args), args)
     with launch.process_group(cfg):
-        launch.build_runner(cfg).test()
+        runner = launch.build_runner(cfg)
+        told = is_main_process() and not args.verbose
+        if told:
+            runner.register_hook(ClipProgress())
+        metrics = runner.test()
+    if told:
+        print()
+        for name, value in metrics.items():
+            print(f"{name}: {value:.4f}")
+        if args.dump is not None:
+            print(f"scores: {args.dump}")
+        print(f"log: {runner.log_dir}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.apis.input_format import InputFormat
@@ -27,7 +27,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.argument_types import count, positive
-from gap_mmaction.utils.config_options import read_config
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.paths import find_description_file
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
@@ -84,13 +84,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="of the pictures that 2D joints were found in, where the input does not "
         "tell",
     )
-    model.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add_cfg_options(model)
     look = parser.add_argument_group("look")
     look.add_argument(
         "--layout", help=f"joint layout without a config: {', '.join(layouts())}"
@@ -236,9 +230,9 @@ def predict(
 ) -> SkeletonResult:
     """Run the model on one annotation."""
     shape = None if args.img_shape is None else tuple(args.img_shape)
-    has_text = inferencer.config.model.get("text_branch") is not None
+    branch = inferencer.config.model.get("text_branch") or {}
     sample = inferencer.prepare(annotation, shape, args.input)
-    (result,) = inferencer.predict([sample], has_text and not args.no_parts)
+    (result,) = inferencer.predict([sample], "prompts" in branch and not args.no_parts)
     return result
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gap_mmaction.models.recognizers import RecognizerGAP
+from gap_mmaction.models.text import TextBranch
 from gap_mmaction.models.text.class_similarity import class_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from gap_mmaction.models.text.text_encoder import TextEncoder
@@ -64,6 +65,11 @@ class PartSimilarity:
                 "part similarity needs a RecognizerGAP with its text branch, this "
                 f"{type(model).__name__} has none: build it from a config with "
                 "model.text_branch and a checkpoint that kept it"
+            )
+        if not isinstance(branch, TextBranch):
+            raise ValueError(
+                f"model.text_branch is a {type(branch).__name__}, which has no texts; "
+                "part similarity and retrieval need a model trained with a TextBranch"
             )
         if branch.encoder is not None and encoder is not None:
             raise ValueError(

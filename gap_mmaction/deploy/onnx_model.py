@@ -25,10 +25,9 @@ def require_onnx() -> None:
     """Check that what ONNX takes is installed.
 
     Raises:
-        ImportError: If a package is missing; the message says how to get it.
+        ImportError: If packages are missing; the message says how to get them.
     """
-    for package in _PACKAGES:
-        _import(package)
+    _import(*_PACKAGES)
 
 
 def export_onnx(
@@ -126,9 +125,9 @@ class OnnxScorer:
         return torch.from_numpy(self._session.run(None, feed)[0])
 
 
-def _import(package: str) -> Any:
+def _import(*packages: str) -> Any:
     return import_for(
         "export to ONNX",
-        package,
+        *packages,
         remedy="or export with --format torchscript, which needs torch alone",
     )

@@ -6,6 +6,7 @@ import logging
 import pickle
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,23 @@ import torch
 from mmengine.logging import print_log
 
 from gap_mmaction.utils.checkpoint_guard import named_errors
+from gap_mmaction.utils.config_text import (
+    differences,
+    flatten,
+    lookup,
+    parse_config_text,
+)
 
 LAST = "last_checkpoint"
 _NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
+
+
+_SHOWN = 4
+_KEPT = ("optim_wrapper.optimizer", "optim_wrapper.paramwise_cfg", "param_scheduler")
+
+
+class SettingsError(ValueError):
+    """A checkpoint of a run with other settings than those that are asked for."""
 
 
 class BrokenCheckpointError(RuntimeError):
@@ -67,6 +82,44 @@ def read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
+def check_settings(path: Path, meta: Mapping[str, Any], config: str) -> None:
+    """Refuse to resume where what the checkpoint holds would overrule what is asked.
+
+    Optimizer and schedules are in a checkpoint with their settings; whatever else a
+    config says, ``train_cfg.max_epochs`` included, takes effect anew.
+
+    Args:
+        path: The checkpoint.
+        meta: Its ``meta``, with the run's config.
+        config: The text of the config that is asked for.
+
+    Raises:
+        SettingsError: If it has other settings.
+    """
+    if not isinstance(meta.get("cfg"), str):
+        return
+    lines = differences(_kept(meta["cfg"], path), _kept(config, "the config"))
+    if lines:
+        more = f"; {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        raise SettingsError(
+            f"{path} is of a run with other settings, which resuming would keep: "
+            f"{'; '.join(lines[:_SHOWN])}{more}. Give the settings that "
+            "it has, or start anew from its weights: without --resume, in another "
+            f"--work-dir, with --cfg-options load_from={path}"
+        )
+
+
+def _kept(text: str, where: str | Path) -> dict[str, Any]:
+    """Give the settings that a checkpoint overrules, or that it must fit."""
+    config = parse_config_text(text, where)
+    scaling = lookup(config, "auto_scale_lr") or {}
+    branch = lookup(config, "model.text_branch")
+    kept = {key: lookup(config, key) for key in _KEPT}
+    kept["auto_scale_lr"] = scaling if scaling.get("enable") else None
+    kept["model.text_branch"] = branch and branch.get("type", "TextBranch")
+    return flatten(kept)
+
+
 def find_resumable(work_dir: Path) -> Path | None:
     """Find the checkpoint that an interrupted run goes on from.
 
@@ -115,8 +168,8 @@ def find_resumable(work_dir: Path) -> Path | None:
     if problems:
         raise BrokenCheckpointError(
             f"no checkpoint to resume from in {work_dir}: {'; '.join(problems)}. Put a "
-            "good copy in its place, name another one by --resume CHECKPOINT, or start "
-            "anew in another --work-dir or without --resume"
+            "good copy in its place, name another one by --resume CHECKPOINT, or, to "
+            "start anew, move them away or give another --work-dir"
         )
     return None
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
+
+from gap_mmaction.utils.config_action import ConfigAction
 
 _TEXT_BRANCH = "model.text_branch"
 _OF_THE_RUN = ("randomness", "work_dir", "resume", "load_from")
@@ -115,7 +117,7 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
         if "=" not in option:
             raise ValueError(f"--cfg-options {option}: not of the form KEY=VALUE")
     parser = argparse.ArgumentParser()
-    parser.add_argument("--options", nargs="*", action=DictAction)
+    parser.add_argument("--options", nargs="*", action=ConfigAction)
     return dict(parser.parse_args(["--options", *options]).options or {})
 
 

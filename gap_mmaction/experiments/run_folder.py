@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
+from gap_mmaction.engine.checkpoint_files import (
+    BrokenCheckpointError,
+    find_resumable,
+    read_meta,
+)
 from gap_mmaction.utils.atomic_file import atomic_file
 
 from .run_config import RunConfig
@@ -100,27 +104,20 @@ class RunFolder:
         with atomic_file(self.config) as stream:
             stream.write(config.text.encode())
 
-    def checkpoint(self, epoch: int | None = None) -> tuple[Path, int] | None:
-        """Find the newest checkpoint that is whole.
-
-        One that was being written when its process was killed is passed over;
-        MMEngine's ``last_checkpoint`` may name such a one.
-
-        Args:
-            epoch: The one of this epoch only.
+    def checkpoint(self) -> tuple[Path, int] | None:
+        """Find the checkpoint to go on from, as ``tools/train.py --resume`` does.
 
         Returns:
             The file and its epoch, None if there is none.
+
+        Raises:
+            RunFolderError: If there are checkpoints and none can be read.
         """
-        found = []
-        for path in self.train_dir.glob("epoch_*.pth"):
-            match = _CHECKPOINT.fullmatch(path.name)
-            if match is not None and epoch in (None, int(match.group(1))):
-                found.append((int(match.group(1)), path))
-        for number, path in sorted(found, reverse=True):
-            if _is_whole(path):
-                return path, number
-        return None
+        try:
+            path = find_resumable(self.train_dir)
+        except BrokenCheckpointError as error:
+            raise RunFolderError(str(error)) from error
+        return None if path is None else (path, int(read_meta(path)["epoch"]))
 
     def remove_other_checkpoints(self, last: str) -> None:
         """Remove the checkpoints that only a run that is unfinished needs.
@@ -131,14 +128,6 @@ class RunFolder:
         for path in self.train_dir.glob("epoch_*.pth"):
             if path.name != last and _CHECKPOINT.fullmatch(path.name):
                 path.unlink(missing_ok=True)
-
-
-def _is_whole(path: Path) -> bool:
-    """Say whether a file of torch.save is complete: its directory is at its end."""
-    try:
-        return zipfile.is_zipfile(path)
-    except OSError:
-        return False
 
 
 def last_line(log: Path) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.config_text import differences, flatten
 from gap_mmaction.utils.strict_json import parse_json
 
 from .run_config import RunConfig
@@ -122,13 +122,10 @@ class RunRecord:
             A line for each setting that differs.
         """
         mine, other = self._settings(asked), asked._settings(self)
-        lines = []
-        for key in dict.fromkeys((*mine, *other)):
-            left, right = mine.get(key, "not set"), other.get(key, "not set")
-            # A fold's file or a moved data set may not be there to be measured.
-            if left != right and not (key == "data.bytes" and None in (left, right)):
-                lines.append(f"{key} is {left!r} there, {right!r} is asked for")
-        return lines
+        # A fold's file or a moved data set may not be there to be measured.
+        if None in (mine["data.bytes"], other["data.bytes"]):
+            mine["data.bytes"] = other["data.bytes"] = None
+        return differences(mine, other)
 
     def _settings(self, other: RunRecord) -> dict[str, Any]:
         settings = {"seed": self.seed, "data.bytes": self.data.get("bytes")}
@@ -138,13 +135,3 @@ class RunRecord:
         if not (self.has_ended or other.has_ended):
             settings["--gpus"] = self.processes
         return settings
-
-
-def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Turn nested dicts into one with dotted keys."""
-    if not isinstance(value, Mapping) or not value:
-        return {prefix: value}
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        flat.update(flatten(item, f"{prefix}.{key}" if prefix else str(key)))
-    return flat

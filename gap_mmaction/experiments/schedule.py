@@ -7,7 +7,6 @@ from typing import Any
 
 # Of these, all that counts epochs or iterations is named here.
 _POSITIONS = ("begin", "end", "T_max")
-_MMENGINE_MOMENTUM = 0.0002
 _KNOWN = ("LinearLR", "ConstantLR", "CosineAnnealingLR", "MultiStepLR", "PolyLR")
 
 
@@ -18,8 +17,7 @@ def scale_schedule(
 
     Warm-up, milestones and the end of a cosine move with the length. As they then lie
     within epochs, they are given in iterations: 5 epochs of warm-up of 110 are 4.5 % of
-    2 epochs as well. An average of the weights (``EMAHook``) reaches back over the same
-    part of the training.
+    2 epochs as well.
 
     Args:
         config: The config.
@@ -52,24 +50,7 @@ def scale_schedule(
         total = epochs * epoch_length
         scaled = [_scale(item, factor, epoch_length, total) for item in schedulers]
         changes["param_scheduler"] = [item for item in scaled if item is not None]
-    hooks = config.get("custom_hooks") or []
-    if any(hook.get("type") == "EMAHook" for hook in hooks):
-        changes["custom_hooks"] = [_scale_average(hook, factor) for hook in hooks]
     return changes
-
-
-def _scale_average(hook: Mapping[str, Any], factor: float) -> dict[str, Any]:
-    """Let an average of the weights forget the same share in a shorter training."""
-    scaled = dict(hook)
-    kind = scaled.get("ema_type", "ExponentialMovingAverage")
-    if scaled.get("type") != "EMAHook" or kind != "ExponentialMovingAverage":
-        return scaled
-    kept = 1 - scaled.get("momentum", _MMENGINE_MOMENTUM)
-    scaled["momentum"] = 1 - kept ** (1 / factor)
-    for key in ("begin_iter", "begin_epoch"):
-        if scaled.get(key):
-            scaled[key] = round(scaled[key] * factor)
-    return scaled
 
 
 def _scale(

@@ -68,12 +68,12 @@ class Trainer:
 
         Raises:
             RunFailedError: If the training fails.
+            RunFolderError: If there are checkpoints and none can be read.
         """
         epochs = config.max_epochs
-        last = folder.checkpoint(epochs)
-        if last is not None:
-            return last[0]
         newest = folder.checkpoint()
+        if newest is not None and newest[1] == epochs:
+            return newest[0]
         resume = None if newest is None else newest[0]
         where = f"from epoch {newest[1]} on" if newest is not None else "training"
         self.say(f"{head}: {where}, to epoch {epochs} (log: {folder.train_log})")
@@ -81,13 +81,13 @@ class Trainer:
             *(folder.config, folder.train_dir, record.seed, resume), config.options
         )
         self.call("train", command, folder.train_log, folder, record, keep_open)
-        last = folder.checkpoint(epochs)
-        if last is None:
+        newest = folder.checkpoint()
+        if newest is None or newest[1] != epochs:
             raise RunFailedError(
                 folder.train_log,
                 f"training has ended without epoch_{epochs}.pth in {folder.train_dir}",
             )
-        return last[0]
+        return newest[0]
 
     def call(
         self,

@@ -2,7 +2,7 @@
 
 from .backbones import CTRGCN, CTRBaseline, convert_authors_state_dict
 from .data_preprocessors import SkeletonDataPreprocessor
-from .heads import PartClassifier, PartPoolingHead
+from .heads import PartClassifier, PartPoolingHead, TrainingBranch
 from .losses import MultiPartContrastiveLoss
 from .recognizers import RecognizerGAP
 from .text import (
@@ -12,6 +12,8 @@ from .text import (
     PromptBank,
     PromptLearner,
     TextBranch,
+    TextEncoder,
+    TransformerTextEncoder,
 )
 
 __all__ = [
@@ -28,5 +30,8 @@ __all__ = [
     "RecognizerGAP",
     "SkeletonDataPreprocessor",
     "TextBranch",
+    "TextEncoder",
+    "TrainingBranch",
+    "TransformerTextEncoder",
     "convert_authors_state_dict",
 ]

@@ -19,7 +19,7 @@ from .config_keys import did_you_mean
 ConfigSource = Union[str, "PathLike[str]", Config]
 
 
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+def add_cfg_options(parser: argparse._ActionsContainer) -> None:
     """Add mmengine's ``--cfg-options KEY=VALUE ...``, a dict or ``None`` when parsed.
 
     Args:
@@ -31,7 +31,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         action=ConfigAction,
         metavar="KEY=VALUE",
         help="settings of the config to replace, e.g. train_cfg.max_epochs=40 "
-        "model.text_branch=None 'key=[a,b]'; no blanks within a value",
+        "model.text_branch=None 'key=[a,b]' 'key=a b'",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
@@ -42,6 +43,35 @@ def lookup(settings: Any, path: str) -> Any:
     for key in path.split("."):
         settings = settings.get(key) if isinstance(settings, dict) else None
     return settings
+
+
+def differences(there: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Compare settings.
+
+    Args:
+        there: What was set, by dotted names as :func:`flatten` gives them.
+        asked: What is to be set.
+
+    Returns:
+        A line for each that differs.
+    """
+    return [
+        f"{key} is {left!r} there, {right!r} is asked for"
+        for key in dict.fromkeys((*there, *asked))
+        if (left := there.get(key, "not set")) != (right := asked.get(key, "not set"))
+    ]
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Turn nested dicts, also those in lists, into one with dotted keys."""
+    if isinstance(value, (list, tuple)) and all(isinstance(v, Mapping) for v in value):
+        value = dict(enumerate(value)) or value
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat.update(flatten(item, f"{prefix}.{key}" if prefix else str(key)))
+    return flat
 
 
 def _value(node: ast.expr) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,27 +15,35 @@ _FEATURES = (
 
 
 def import_for(
-    purpose: str, module: str, package: str | None = None, remedy: str | None = None
+    purpose: str, *modules: str, package: str | None = None, remedy: str | None = None
 ) -> ModuleType:
-    """Import a module that one tool, one option of it, or one setting needs.
+    """Import what one tool, one option of it, or one setting needs.
 
     Args:
         purpose: What needs it, as the start of a sentence.
-        module: The module's name.
+        modules: The modules' names.
         package: The name to install it by, where that differs.
         remedy: What else to do than to install it, for the message.
 
+    Returns:
+        The first of them.
+
     Raises:
-        ImportError: If it is missing; the message says what to do.
+        ImportError: If some are missing; the message names all, and what to do.
     """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        name = package or module
+    missing: dict[str, ImportError] = {}
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            missing[package or module] = error
+    if missing:
+        reasons = "; ".join(str(error) for error in missing.values())
         raise ImportError(
-            f"{purpose} needs {name} ({error}): `pip install {name}`"
-            f"{'' if remedy is None else f'; {remedy}'}"
-        ) from error
+            f"{purpose} needs {', '.join(missing)} ({reasons}): `pip install "
+            f"{' '.join(missing)}`{'' if remedy is None else f'; {remedy}'}"
+        ) from next(iter(missing.values()))
+    return sys.modules[modules[0]]
 
 
 def import_optional(module: str, package: str | None = None) -> ModuleType:
@@ -47,7 +56,7 @@ def import_optional(module: str, package: str | None = None) -> ModuleType:
     Raises:
         ImportError: If it is missing; the message says how to train without it.
     """
-    return import_for("this text encoder", module, package, _FEATURES)
+    return import_for("this text encoder", module, package=package, remedy=_FEATURES)
 
 
 def find_package_folder(name: str) -> str | None:

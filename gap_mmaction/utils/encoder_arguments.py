@@ -6,8 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.config import DictAction
-
+from .config_action import ConfigAction
 from .paths import name_of_model
 
 
@@ -25,7 +24,7 @@ def add_encoder_arguments(
     parser.add_argument(
         "--encoder-options",
         nargs="+",
-        action=DictAction,
+        action=ConfigAction,
         default={},
         help="its arguments, e.g. model=bert-base-uncased pooling=mean",
     )

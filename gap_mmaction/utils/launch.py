@@ -14,7 +14,9 @@ from mmengine.runner import Runner
 from torch import distributed
 
 from gap_mmaction import compat
+from gap_mmaction.engine.checkpoint_files import BrokenCheckpointError, SettingsError
 from gap_mmaction.models.recognizers import RecognizerGAP
+from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.skeleton_runner import SkeletonRunner
 
 from .config_errors import named_settings
@@ -122,6 +124,7 @@ def process_group(cfg: Config) -> Iterator[None]:
         Nothing; the Runner is to be made and used within the context.
 
     Raises:
+        SystemExit: In place of an error that says why a checkpoint is refused.
         TypeError: If the config has a setting that its class does not take, named by
             its place in the config.
     """
@@ -129,8 +132,11 @@ def process_group(cfg: Config) -> Iterator[None]:
         cfg.model_wrapper_cfg = compat.cpu_model_wrapper_cfg(
             cfg.get("model_wrapper_cfg"), cfg.get("find_unused_parameters", False)
         )
-    with named_settings(cfg):
-        yield
+    try:
+        with named_settings(cfg):
+            yield
+    except (BrokenCheckpointError, CheckpointError, SettingsError) as error:
+        raise SystemExit(f"error: {error}") from error
     # Not after an error: the other processes would be waited for in vain, and the
     # launcher ends them.
     if distributed.is_initialized():

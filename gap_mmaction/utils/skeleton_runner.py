@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import copy
+import logging
 from pathlib import Path
 from typing import Any
 
 from mmaction.registry import LOOPS, RUNNERS
 from mmengine.dist import broadcast_object_list
+from mmengine.hooks import EMAHook
+from mmengine.logging import MMLogger
+from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from gap_mmaction.datasets.seeded_dataset import SeededDataset
-from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
+from gap_mmaction.engine.checkpoint_files import (
+    check_settings,
+    find_resumable,
+    read_meta,
+)
 from gap_mmaction.engine.hooks import PendingGradientsHook, RandomnessHook
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+
+# exp(-3): about three times as many steps as the average reaches back over.
+_LEFT = 0.05
 
 
 @RUNNERS.register_module()
@@ -46,8 +57,8 @@ class SkeletonRunner(Runner):
             FileNotFoundError: If the checkpoint to resume from is not there.
             BrokenCheckpointError: If it cannot be read; without a name, if there are
                 checkpoints and none can.
+            SettingsError: If it has settings that would overrule the config's.
         """
-        super().dump_config()
         self._settle_resumption()
         if self._is_epoch_based():
             for hook in (RandomnessHook, PendingGradientsHook):
@@ -56,7 +67,30 @@ class SkeletonRunner(Runner):
         return super().train()
 
     def dump_config(self) -> None:
-        """Leave it to :meth:`train`: MMEngine's Runner does it when it is made."""
+        """Leave it to :meth:`load_or_resume`: MMEngine does it before any check."""
+
+    def load_or_resume(self) -> None:
+        """Load weights or a run's state; then write a training's config: all is well.
+
+        Raises:
+            CheckpointError: If the checkpoint is of another model.
+        """
+        try:
+            super().load_or_resume()
+        except ValueError as error:
+            if "parameter group" not in str(error):
+                raise
+            raise CheckpointError(
+                f"{self._load_from}: its optimizer has other parameters than the model "
+                f"({error}). Set `model` as in the config of its work dir, or start "
+                "anew from its weights: load_from instead of --resume"
+            ) from error
+        if not isinstance(self._train_loop, BaseLoop):
+            return  # a test
+        super().dump_config()
+        for hook in self.hooks:
+            if isinstance(hook, EMAHook):
+                self._check_average(hook)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop, around data that are seeded for each sample.
@@ -97,6 +131,20 @@ class SkeletonRunner(Runner):
             )
         return built
 
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger.
+
+        Returns:
+            The logger; with ``console_level`` in the config, less than that goes to its
+            file alone.
+        """
+        logger = super().build_logger(*args, **kwargs)
+        level = self.cfg.get("console_level", logging.NOTSET)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(max(handler.level, level))
+        return logger
+
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
         """Load a checkpoint.
 
@@ -107,6 +155,23 @@ class SkeletonRunner(Runner):
             return super().load_checkpoint(filename, *args, **kwargs)
         except CheckpointError as error:
             raise CheckpointError(f"{filename}: {error}") from error
+
+    def _check_average(self, hook: EMAHook) -> None:
+        """Warn where an average of the weights is still near the first ones."""
+        average = hook.ema_model
+        if type(average) is not ExponentialMovingAverage:
+            return  # of those with a momentum, it alone does not warm up
+        first = max(hook.begin_iter, hook.begin_epoch * len(self.train_dataloader))
+        steps = (self.max_iters - first) // average.interval
+        left = (1 - average.momentum) ** steps
+        if left > _LEFT:
+            self.logger.warning(
+                f"EMAHook: after this run's {steps} steps the average with momentum "
+                f"{average.momentum} still has {left:.0%} of the weights that it began "
+                "with, and tests use it. Set in the hook ema_type="
+                "'MomentumAnnealingEMA', gamma=10, or a momentum of at least "
+                f"{3 / max(steps, 3):.2g}."
+            )
 
     def _settle_resumption(self) -> None:
         """Choose the checkpoint to resume from, on one rank for all, and its seed.
@@ -120,7 +185,7 @@ class SkeletonRunner(Runner):
         if self.rank == 0:
             try:
                 decided = [self._choose_checkpoint()]
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, ValueError) as error:
                 # For the other ranks, which would wait.
                 decided = [error]
         broadcast_object_list(decided)
@@ -152,7 +217,9 @@ class SkeletonRunner(Runner):
             path = find_resumable(Path(self.work_dir))
         if path is None:
             return None, None
-        return str(path), read_meta(path).get("seed")
+        meta = read_meta(path)
+        check_settings(path, meta, self.cfg.pretty_text)
+        return str(path), meta.get("seed")
 
     def _is_epoch_based(self) -> bool:
         loop = self._train_loop

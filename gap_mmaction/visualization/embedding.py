@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from gap_mmaction.utils.dependency import import_for
 
 METHODS = ("tsne", "umap", "pca")
+_PACKAGES = {
+    "tsne": ("sklearn.manifold", "scikit-learn"),
+    "umap": ("umap", "umap-learn"),
+}
+
+
+def find_package(method: str) -> Any:
+    """Import what a method needs; to be called before any work for it is done.
+
+    Raises:
+        ImportError: If the package is missing.
+    """
+    if method not in _PACKAGES:
+        return None
+    module, package = _PACKAGES[method]
+    return import_for(f"method {method!r}", module, package=package)
 
 
 def embed(
@@ -39,19 +57,21 @@ def embed(
         _, _, directions = np.linalg.svd(centred, full_matrices=False)
         return np.asarray(centred @ directions[:2].T)
     if method == "umap":
-        umap = import_for("method 'umap'", "umap", "umap-learn")
         return np.asarray(
-            umap.UMAP(
+            find_package(method)
+            .UMAP(
                 n_neighbors=int(min(max(neighbours, 2), len(points) - 1)),
                 metric="cosine",
                 random_state=seed,
-            ).fit_transform(points)
+            )
+            .fit_transform(points)
         )
-    manifold = import_for("method 'tsne'", "sklearn.manifold", "scikit-learn")
     return np.asarray(
-        manifold.TSNE(
+        find_package(method)
+        .TSNE(
             perplexity=min(neighbours, (len(points) - 1) / 3),
             init="pca",
             random_state=seed,
-        ).fit_transform(points.astype(np.float32))
+        )
+        .fit_transform(points.astype(np.float32))
     )

@@ -104,6 +104,19 @@ def test_features_of_classes(kind: str, tmp_path: Path) -> None:
             similarity.class_features([name])
 
 
+def test_branch_without_texts(tmp_path: Path) -> None:
+    config = make_config(tmp_path, "frozen")
+    config.model.text_branch = {"type": "PartClassifier"}
+    path = str(tmp_path / "epoch_1.pth")
+    save_checkpoint({"state_dict": MODELS.build(config.model).state_dict()}, path)
+    model = load_model(config, path, text_branch=True)
+    with pytest.raises(ValueError, match="PartClassifier, which has no texts"):
+        PartSimilarity(model)
+    config.model.text_branch = {"type": "GCNHead"}
+    with pytest.raises(TypeError, match="derive it from"):
+        MODELS.build(config.model)
+
+
 class TestTexts:
     """Any texts."""
 
@@ -112,9 +125,9 @@ class TestTexts:
         texts: list[SlotText] = ["raise the right hand", dict.fromkeys(SLOTS, "jump")]
         features = similarity.text_features(texts)
         assert features.shape == (2, 5, DIMS)
-        own = F.normalize(
-            similarity.branch.encoder.encode(["raise the right hand", "jump"]), dim=-1
-        )
+        tuned = similarity.branch.encoder
+        assert tuned is not None
+        own = F.normalize(tuned.encode(["raise the right hand", "jump"]), dim=-1)
         for k in range(5):
             torch.testing.assert_close(features[:, k], own)
         # A second time, and among others.

@@ -346,3 +346,14 @@ def test_faults_of_the_command_line_are_told_in_a_line(
 def test_checkpoint_that_is_not_there(config: str) -> None:
     with pytest.raises(SystemExit, match=r"error: checkpoint no\.pth is not there"):
         test_tool.main([config, "no.pth"])
+
+
+def test_console_that_cannot_show_a_name() -> None:
+    code = "import gap_mmaction; print('\\u52a8 done')"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        check=False,
+    )
+    assert done.stdout == b"\\u52a8 done\n", done.stderr

@@ -45,7 +45,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     np.save(folder / "one.npy", SEQUENCES[0])
     content = {"label": 1, "skeletons": SEQUENCES[1][0].tolist()}
     (folder / "two.json").write_text(json.dumps(content))
-    items = [{"frame_dir": f"a{i}", "keypoint": SEQUENCES[i]} for i in range(4)]
+    items: list[dict[str, Any]] = [
+        {"frame_dir": f"a{i}", "keypoint": SEQUENCES[i]} for i in range(4)
+    ]
+    items[0]["label"] = np.int64(2)
     items[1]["keypoint"] = np.full((1, 5, 20, 3), np.nan)
     annotations = {"split": {"val": ["a0", "a3"]}, "annotations": items}
     (folder / "many.pkl").write_bytes(pickle.dumps(annotations))
@@ -132,13 +135,22 @@ def test_one_of_a_batch_without_finite_scores(
 
 def test_csv(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
-    paths = [files.path(name) for name in ("one.npy", "bad.json")]
-    arguments = ["--top-k", "2", "--labels", "nwucla", "--part-similarity"]
+    paths = [files.path(name) for name in ("one.npy", "bad.json", "many.pkl")]
+    arguments = [
+        "--top-k",
+        "2",
+        "--split",
+        "val",
+        "--labels",
+        "nwucla",
+        "--part-similarity",
+    ]
     assert files.run(*paths, *arguments, "--out", str(out)) == 1
     with out.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     (expected,) = files.inferencer([SEQUENCES[0]], part_similarity=True)
-    assert [row["input"] for row in rows] == paths
+    assert [row["input"] for row in rows] == [*paths, paths[2]]
+    assert [row["true_label"] for row in rows] == ["", "", "2", ""]
     assert rows[0]["label_1"] == str(expected.label)
     assert rows[0]["label_name_2"] == expected.top_names[1]
     assert float(rows[0]["score_1"]) == pytest.approx(expected.score, abs=1e-6)

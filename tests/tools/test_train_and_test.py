@@ -113,6 +113,12 @@ def test_accuracy_is_that_of_training_without_text_libraries(
     blocked = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     log = project.test(checkpoint, env=blocked)
     assert accuracies(log)[-1] == accuracies(trained)[-1]
+    # No log, but clips and results; the file has it all.
+    assert " 10/10, " in log and "mmengine - INFO" not in log
+    (folder,) = re.findall(r"^log: (.*)$", log, re.M)
+    (file,) = Path(folder).glob("*.log")
+    assert "Epoch(test)" in file.read_text() and "Epoch(test)" not in log
+    assert "Epoch(test)" in project.test(checkpoint, "--verbose")
 
 
 def test_accuracy_with_the_test_tool_of_mmaction2(

@@ -17,13 +17,17 @@ def test_values_are_read_as_mmengine_does() -> None:
     parser = argparse.ArgumentParser()
     add_cfg_options(parser)
     assert parser.parse_args([]).cfg_options is None
-    words = ["model.width=32", "model.text_branch=None", "a.b=[1,2]", "c=text"]
+    words = ["model.width=32", "model.text_branch=None", "a.b=[1, 2]", "c=text"]
+    words += ["d=/x/John Smith/a.pkl", "e='a b'", "f=[( a  b, 2 ), c d]"]
     options = parser.parse_args(["--cfg-options", *words]).cfg_options
     assert options == {
         "model.width": 32,
         "model.text_branch": None,
         "a.b": [1, 2],
         "c": "text",
+        "d": "/x/John Smith/a.pkl",
+        "e": "a b",
+        "f": [("a  b", 2), "c d"],
     }
 
 

@@ -73,7 +73,7 @@ def check(
     config.merge_from_dict(dict(changes or {}))
     resumed = train(config, parts)
     assert isinstance(resumed.train_dataloader.dataset, SeededDataset)
-    last = f"epoch_{EPOCHS}.pth"
+    last = Path((parts / "last_checkpoint").read_text()).name
     tensors, different = compare_checkpoints(whole / last, parts / last)
     assert tensors > 100 and different == []
 
@@ -82,11 +82,54 @@ def test_middle_of_an_epoch_and_other_workers(tmp_path: Path) -> None:
     check(tiny_config(tmp_path, EPOCHS), tmp_path, STEPS + 1, WORKERS)
 
 
+@pytest.mark.parametrize("interval, step", [(2, 5), (3, 4)])
+def test_checkpoints_within_an_epoch(tmp_path: Path, interval: int, step: int) -> None:
+    config = tiny_config(tmp_path, EPOCHS)
+    # Of step 4, in the midst of an epoch; and of step 3, before its end is noted.
+    config.default_hooks.checkpoint.update(by_epoch=False, interval=interval)
+    check(config, tmp_path, step, WORKERS)
+
+
+SCHEDULE = [dict(type="MultiStepLR", milestones=[2])]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"optim_wrapper.optimizer.lr": 0.5}, r"optimizer\.lr is 0\.1 there, 0\.5 is"),
+        ({"param_scheduler": SCHEDULE}, r"param_scheduler\.0\.begin is 0 there"),
+        ({"model.text_branch": None}, r"text_branch is 'TextBranch' there, None is"),
+        (
+            {"model.text_branch.head": {"type": "PartPoolingHead", "parts": ["hip"]}},
+            r"epoch_1\.pth: its optimizer has other parameters",
+        ),
+        ({"train_cfg.max_epochs": 2}, None),
+    ],
+)
+def test_settings_that_a_checkpoint_overrules(
+    tmp_path: Path, changes: dict[str, Any], message: str | None
+) -> None:
+    config = tiny_config(tmp_path, EPOCHS)
+    folder = tmp_path / "run"
+    train(config, folder, STEPS + 1)
+    dumped = folder / "ctrgcn_synthetic.py"
+    before = dumped.read_text()
+    config.merge_from_dict(changes)
+    if message is None:
+        assert train(config, folder).epoch == changes["train_cfg.max_epochs"]
+        return
+    with pytest.raises(ValueError, match=message):
+        train(config, folder)
+    assert dumped.read_text() == before
+
+
 def test_averages_and_gradients_that_wait(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, EPOCHS, optim_wrapper__accumulative_counts=2)
     config.custom_hooks = [dict(type="EMAHook")]
     # Three steps an epoch: the first one's end has a gradient waiting.
     check(config, tmp_path, STEPS + 2)
+    (log, *_) = (tmp_path / "whole").glob("*/*.log")
+    assert "momentum 0.0002 still has 100% of the weights" in log.read_text()
     first = torch.load(tmp_path / "parts" / "epoch_2.pth", weights_only=True)
     assert "pending_gradients" not in first
 

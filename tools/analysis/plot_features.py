@@ -24,7 +24,7 @@ from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.loader_data import annotated_data
-from gap_mmaction.visualization.embedding import METHODS, embed
+from gap_mmaction.visualization.embedding import METHODS, embed, find_package
 from gap_mmaction.visualization.feature_figure import draw_features
 from gap_mmaction.visualization.part_features import PartFeatures
 
@@ -132,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     try:
+        find_package(args.method)
         features = compute(args)
         shown = features if args.uncentred else features.centred()
         layouts = []

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -25,6 +25,7 @@ from mmengine.runner import Runner, set_random_seed
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models.text.presets import PRESETS
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 ENCODERS = (
     "cached",
@@ -56,7 +57,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--mean-of", type=int, default=5, help="iterations to average")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction)
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if any(name.startswith("hf") for name in args.encoders) and not args.hf:
         parser.error("the hf encoders need --hf")
@@ -122,9 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = False
     for preset in args.presets:
         for name in args.encoders:
-            config = Config.fromfile(args.config)
-            config.merge_from_dict(args.cfg_options or {})
-            branch = config.model.text_branch
+            config = read_config(args.config, args.cfg_options)
+            branch: Any = config.model.get("text_branch") or {}
+            if "prompts" not in branch:
+                raise SystemExit(f"{args.config}: model.text_branch has no prompts")
             branch.prompts.preset = preset
             encoder = encoder_config(name, args)
             if encoder is not None:

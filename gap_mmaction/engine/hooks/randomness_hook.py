@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ class RandomnessHook(Hook):
     * Before each epoch, the data set (a :class:`SeededDataset`) is told its number.
     * Before each step, the shared generators of numpy, Python and torch (for dropout
       and the like) are seeded.
+    * An epoch that was interrupted after a checkpoint within it goes on where it was.
     * The texts that the text branch draws depend on a seed of its own, which is made
       the same on all ranks.
 
@@ -33,6 +36,31 @@ class RandomnessHook(Hook):
 
     priority = "VERY_LOW"
 
+    def __init__(self) -> None:
+        self._seen = self._length = self._epoch = self._start = 0
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Note how many steps of its epoch are done.
+
+        Args:
+            runner: The runner.
+            checkpoint: What will be saved.
+        """
+        meta = checkpoint["meta"]
+        within = meta["epoch"] == self._epoch
+        meta["steps_of_epoch"] = meta["iter"] - self._start if within else 0
+        meta["epoch_length"] = len(runner.train_dataloader)
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Take the steps that are done out of a checkpoint.
+
+        Args:
+            runner: The runner.
+            checkpoint: What was loaded.
+        """
+        self._seen = checkpoint.get("meta", {}).get("steps_of_epoch", 0)
+        self._length = checkpoint.get("meta", {}).get("epoch_length", 0)
+
     def before_train(self, runner: Any) -> None:
         """Give all ranks the first one's seed of the prompts.
 
@@ -41,6 +69,17 @@ class RandomnessHook(Hook):
         Args:
             runner: The runner.
         """
+        length = len(runner.train_dataloader)
+        if not runner.iter:  # the weights of another run
+            self._seen = 0
+        elif self._length not in (0, length):
+            again = ", and the interrupted epoch starts again" if self._seen else ""
+            self._seen = 0
+            runner.logger.warning(
+                f"An epoch has {length} steps, in the run that is resumed it had "
+                f"{self._length}: batch size, processes or data are others. Schedules "
+                f"that count steps keep their old ends{again}."
+            )
         for module in runner.model.modules():
             if isinstance(module, PromptBank):
                 # On the device of the model: nccl takes no other.
@@ -49,7 +88,7 @@ class RandomnessHook(Hook):
                 module.seed = int(seed)
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Tell the data set the epoch.
+        """Tell the data set the epoch; leave out what of it is done.
 
         Args:
             runner: The runner.
@@ -58,6 +97,13 @@ class RandomnessHook(Hook):
         set_epoch = getattr(runner.train_loop.dataloader.dataset, "set_epoch", None)
         if set_epoch is not None:
             set_epoch(runner.epoch)
+        self._epoch, self._start = runner.epoch, runner.iter - self._seen
+        batches = runner.train_dataloader.batch_sampler
+        if isinstance(batches.sampler, _Rest):
+            batches.sampler = batches.sampler.sampler
+        if self._seen:
+            batches.sampler = _Rest(batches.sampler, self._seen * batches.batch_size)
+        self._seen = 0
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
@@ -70,3 +116,17 @@ class RandomnessHook(Hook):
             data_batch: Not used.
         """
         seed_global(derive_seed(_PURPOSE, runner.seed, get_rank(), runner.iter))
+
+
+class _Rest:
+    """A sampler without the samples of the steps that are done."""
+
+    def __init__(self, sampler: Any, start: int) -> None:
+        self.sampler = sampler
+        self.start = start
+
+    def __iter__(self) -> Iterator[int]:
+        return islice(self.sampler, self.start, None)
+
+    def __len__(self) -> int:
+        return len(self.sampler)

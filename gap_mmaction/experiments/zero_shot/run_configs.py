@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gap_mmaction.utils.config_text import flatten
 from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.utils.paths import find_shipped_file
 
@@ -19,7 +20,6 @@ from ..run_config import (
     refuse_run_settings,
     resolve,
 )
-from ..run_record import flatten
 from ..schedule import scale_schedule
 from .class_split import ClassSplit
 from .seen_data import HELD_OUT, TRAIN, SeenData, write_seen_data

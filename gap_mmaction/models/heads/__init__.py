@@ -2,5 +2,6 @@
 
 from .part_classifier import PartClassifier
 from .part_pooling_head import PartPoolingHead
+from .training_branch import TrainingBranch
 
-__all__ = ["PartClassifier", "PartPoolingHead"]
+__all__ = ["PartClassifier", "PartPoolingHead", "TrainingBranch"]

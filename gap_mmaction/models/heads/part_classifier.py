@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from gap_mmaction.skeletons import Layout
 
 from .part_pooling_head import PartPoolingHead
+from .training_branch import TrainingBranch
 
 FOUR_PARTS = ("head", "hand-arm", "hip", "leg-foot")
 
 
 @MODELS.register_module()
-class PartClassifier(BaseModule):
+class PartClassifier(TrainingBranch):
     """A linear classifier on every pooled part: GAP without its texts.
 
     The baseline "Part CLS" of GAP, Table 1e. Given as a recognizer's ``text_branch``,

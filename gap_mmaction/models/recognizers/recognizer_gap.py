@@ -16,6 +16,7 @@ from gap_mmaction.utils.config_keys import check_keys, registered
 from gap_mmaction.utils.loader_data import find_test_pipeline
 
 from ..data_preprocessors import SkeletonDataPreprocessor
+from ..heads import TrainingBranch
 from .checkpoint_fit import check_fit
 
 TEXT_PREFIX = "text_branch."
@@ -32,7 +33,8 @@ class RecognizerGAP(RecognizerGCN):
     Args:
         backbone: Config of a GCN backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
         cls_head: Config of the classification head, as a rule stock ``GCNHead``.
-        text_branch: Config of the :class:`TextBranch`. ``layout``, ``stream``,
+        text_branch: Config of the :class:`TextBranch`, or of another
+            :class:`TrainingBranch`. ``layout``, ``stream``,
             ``in_channels`` and ``num_classes`` come from the data preprocessor and the
             head if they are left out. ``None`` for a plain GCN and for testing.
         data_preprocessor: Config of the data preprocessor, as a rule
@@ -41,6 +43,7 @@ class RecognizerGAP(RecognizerGCN):
         test_cfg: As in ``BaseRecognizer``.
 
     Raises:
+        TypeError: If the text branch is no :class:`TrainingBranch`.
         ValueError: If the parts do not fit together.
         CheckpointError: If a state dict of another layout, number of classes or
             backbone is loaded.
@@ -65,7 +68,7 @@ class RecognizerGAP(RecognizerGCN):
         )
         self._check_width()
         self._cfg: Any = None
-        self.text_branch = None
+        self.text_branch: TrainingBranch | None = None
         if text_branch is not None:
             if not isinstance(text_branch, Mapping):
                 raise TypeError(
@@ -75,6 +78,11 @@ class RecognizerGAP(RecognizerGCN):
             config = {**self._defaults(), **text_branch}
             branch = registered(config["type"])
             if branch is not None:
+                if not issubclass(branch, TrainingBranch):
+                    raise TypeError(
+                        f"model.text_branch.type={config['type']!r}: derive it from "
+                        "gap_mmaction.TrainingBranch, or use a TextBranch"
+                    )
                 check_keys(branch, config, "model.text_branch")
             self.text_branch = MODELS.build(config)
 

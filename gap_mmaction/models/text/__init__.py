@@ -6,6 +6,7 @@ from .open_clip_encoder import OpenCLIPTextEncoder
 from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
 from .text_branch import TextBranch
+from .text_encoder import TextEncoder, TransformerTextEncoder
 
 __all__ = [
     "CachedTextEncoder",
@@ -14,4 +15,6 @@ __all__ = [
     "PromptBank",
     "PromptLearner",
     "TextBranch",
+    "TextEncoder",
+    "TransformerTextEncoder",
 ]

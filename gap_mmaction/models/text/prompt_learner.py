@@ -126,6 +126,10 @@ class PromptLearner(TransformerTextEncoder):
             "text": torch.arange(len(texts))[:, None],
         }
 
+    def whole_tokens(self, texts: Sequence[str]) -> Tokens:
+        """Turn texts into tokens; :meth:`tokenize` cuts none."""
+        return self.tokenize(texts)
+
     def forward(self, tokens: Tokens) -> Tensor:
         """Compute the features ``[N, D]`` of tokens with the context in its place."""
         context: Tensor = self.context

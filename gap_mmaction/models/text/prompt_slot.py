@@ -11,9 +11,17 @@ from typing import Any, Union
 from gap_mmaction.utils.config_keys import did_you_mean
 
 from .descriptions import ActionDescription
+from .presets import PRESETS
 
 TextItem = Union[str, Sequence[str]]
 
+_USUAL = {
+    item
+    for slots in PRESETS.values()
+    for slot in slots
+    for item in slot["text"]
+    if isinstance(item, str) and "{" not in item
+}
 _KEYS = frozenset(("name", "joints", "text"))
 
 
@@ -89,10 +97,15 @@ class PromptSlot:
                     "Words of one's own need a field in braces beside them, such as "
                     f"'{name} {{label}}'"
                 )
+            if name in _USUAL:  # then a word of the file's own is the misspelt one
+                hint = did_you_mean(name, sorted(set(action.fields) - _USUAL))
+                hint = hint.replace("mean ", f"mean {name!r} for ")
+            else:
+                hint = did_you_mean(name, action.fields)
             raise MissingFieldError(
                 f"{action.where}: class {action.label!r} has no field {name!r}, which "
                 f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}"
-                f"{did_you_mean(name, action.fields)}. {remedy}"
+                f"{hint}. {remedy}"
             )
         return action.fields[name]
 

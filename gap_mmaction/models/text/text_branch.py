@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from gap_mmaction.skeletons import Layout
 from gap_mmaction.utils.config_keys import registered
 
-from ..heads import PartPoolingHead
+from ..heads import PartPoolingHead, TrainingBranch
 from ..losses import MultiPartContrastiveLoss
 from .cached_encoder import CachedTextEncoder
 from .gather import gather_from_ranks
@@ -21,7 +20,7 @@ from .text_encoder import TextEncoder, Tokens, TransformerTextEncoder
 
 
 @MODELS.register_module()
-class TextBranch(BaseModule):
+class TextBranch(TrainingBranch):
     """What GAP adds to a recognizer, in training only (GAP, sections 3.1 to 3.4).
 
     The feature map is pooled over the joints of each prompt slot and projected; the
@@ -195,7 +194,7 @@ class TextBranch(BaseModule):
     def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
         """Give the tokens of all texts, which are made once."""
         if self._tokens is None:
-            self._tokens = encoder.tokenize(self.prompts.texts)
+            self._tokens = encoder.whole_tokens(self.prompts.texts)
         return self._tokens
 
 

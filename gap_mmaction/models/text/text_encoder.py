@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
+
+from gap_mmaction.utils.brief import brief
 
 Tokens = dict[str, Tensor]
 
@@ -61,6 +65,42 @@ class TransformerTextEncoder(TextEncoder):
         ``mask`` is 1 on the tokens of a text and 0 on the padding after it.
         """
 
+    def whole_tokens(self, texts: Sequence[str]) -> Tokens:
+        """Turn texts into tokens as :meth:`tokenize`, and say which do not fit.
+
+        Raises:
+            ValueError: If texts differ only in what is cut off.
+        """
+        tokens = self.tokenize(texts)
+        ids, lengths = tokens["ids"], tokens["mask"].sum(1)
+        limit = int(lengths.max())
+        longest = (lengths == limit).nonzero()[:, 0].tolist()
+        # Cut are those that are the same without their last word.
+        words = [texts[i].rstrip() for i in longest]
+        shorter = self.tokenize([w.rpartition(" ")[0] or w[:-1] for w in words])
+        cut = [
+            i
+            for i, mask, part in zip(longest, shorter["mask"], shorter["ids"])
+            if int(mask.sum()) == limit and torch.equal(part[:limit], ids[i, :limit])
+        ]
+        if cut:
+            reads = f"{type(self).__name__} reads {limit} tokens of a text"
+            seen: dict[tuple[int, ...], str] = {}
+            for i in (*cut, *longest):
+                twin = seen.setdefault(tuple(ids[i, :limit].tolist()), texts[i])
+                if twin != texts[i]:
+                    raise ValueError(
+                        f"{reads}, and {brief(twin)} and {brief(texts[i])} differ only "
+                        "after these: shorten them, or take another encoder or preset"
+                    )
+            print_log(
+                f"{reads}: {len(cut)} of {len(texts)} are cut, the first of them is "
+                f"{brief(texts[cut[0]])}",
+                logger="current",
+                level=logging.WARNING,
+            )
+        return tokens
+
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tensor:
         """Compute the features ``[N, D]`` of tokens ``[N, L]``, with gradients."""
@@ -77,7 +117,7 @@ class TransformerTextEncoder(TextEncoder):
         """
         training = self.training
         self.eval()
-        tokens = self.tokenize(texts)
+        tokens = self.whole_tokens(texts)
         rows = torch.arange(len(texts)).split(self.batch_size)
         features = [self.encode_tokens(tokens, batch) for batch in rows]
         self.train(training)

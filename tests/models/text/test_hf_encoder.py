@@ -238,3 +238,17 @@ def test_minilm() -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
     cosines = torch.nn.functional.cosine_similarity(actual[:1], actual[1:])
     assert cosines[0] > cosines[1] + 0.1  # it knows what the texts mean
+
+
+def test_texts_that_do_not_fit(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    module = "gap_mmaction.models.text.text_encoder.print_log"
+    monkeypatch.setattr(module, lambda text, **_: said.append(text))
+    encoder = _build(bert)
+    fits = "sit down " + "again " * 20  # 24 tokens
+    encoder.encode([*TEXTS, fits])
+    assert not said
+    encoder.encode([*TEXTS, fits.replace("sit", "stand") + "now"])  # 25
+    assert "reads 24 tokens of a text: 1 of 4 are cut" in said[0]
+    with pytest.raises(ValueError, match="differ only after these"):
+        encoder.encode([fits, fits + "now"])

@@ -173,6 +173,11 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"did you mean 'synonyms'\?"):
             PromptBank(file, slots=slots)
 
+    def test_misspelt_in_the_file(self, file: str) -> None:
+        Path(file).write_text(Path(file).read_text().replace('"head"', '"haed"'))
+        with pytest.raises(ValueError, match=r"did you mean 'head' for 'haed'\?"):
+            PromptBank(file)
+
     def test_shared_text(self, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
         logged: list[str] = []
 
