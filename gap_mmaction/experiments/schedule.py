@@ -68,8 +68,9 @@ def _scale(
     scaled.pop("convert_to_iter_based", None)
     unit = factor * (epoch_length if in_epochs else 1)
 
-    def move(position: float) -> int:
-        return round(position * unit)
+    def move(position: float) -> float:
+        # A share of the training, see SkeletonRunner, is one of any length.
+        return position if isinstance(position, float) else round(position * unit)
 
     for key in _POSITIONS:
         if scaled.get(key) is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from gap_mmaction.engine.checkpoint_files import (
 )
 from gap_mmaction.engine.hooks import PendingGradientsHook, RandomnessHook
 from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+
+_POSITIONS = ("begin", "end", "T_max", "milestones")
 
 # exp(-3): about three times as many steps as the average reaches back over.
 _LEFT = 0.05
@@ -131,6 +135,18 @@ class SkeletonRunner(Runner):
             )
         return built
 
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Build the schedulers, with shares of the training turned into steps.
+
+        Args:
+            scheduler: The schedulers or their configs. A ``begin``, ``end``, ``T_max``
+                or milestone that is a float up to 1 is a share of the training.
+
+        Returns:
+            The schedulers.
+        """
+        return super().build_param_scheduler(_to_steps(scheduler, self.max_iters))
+
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger.
 
@@ -235,3 +251,27 @@ class SkeletonRunner(Runner):
         """Give the seed of the first rank, from which others may differ."""
         seed: int = self.seed
         return seed - self.rank * bool(self._randomness_cfg.get("diff_rank_seed"))
+
+
+def _to_steps(scheduler: Any, steps: int) -> Any:
+    """Turn the shares in configs of schedulers into steps of a training."""
+
+    def place(position: Any) -> Any:
+        if isinstance(position, (list, tuple)):
+            return [place(item) for item in position]
+        return math.ceil(position * steps) if isinstance(position, float) else position
+
+    if isinstance(scheduler, (list, tuple)):
+        every = [_to_steps(item, steps) for item in scheduler]
+        # A warm-up as long as a training of a single step leaves nothing to follow it.
+        return [item for item in every if item is not None]
+    if not isinstance(scheduler, Mapping):
+        return scheduler
+    if "type" not in scheduler:  # of several optimizers, by name
+        return {name: _to_steps(item, steps) for name, item in scheduler.items()}
+    placed = {key: place(scheduler[key]) for key in _POSITIONS if key in scheduler}
+    if all(scheduler[key] == value for key, value in placed.items()):
+        return scheduler
+    if placed.get("begin", 0) >= placed.get("end", steps):
+        return None
+    return {**scheduler, **placed, "by_epoch": False}

@@ -15,7 +15,7 @@ from gap_mmaction.benchmark.kill_test import compare_checkpoints
 from gap_mmaction.datasets import SeededDataset
 from gap_mmaction.engine import BrokenCheckpointError, PendingGradientsHook
 from gap_mmaction.utils import launch
-from tests.engine.tiny_run import tiny_config
+from tests.engine.tiny_run import ROOT, tiny_config
 
 EPOCHS = 3
 STEPS = 3
@@ -173,6 +173,20 @@ def test_damaged_checkpoint(tmp_path: Path) -> None:
     config.load_from = None
     runner = train(config, folder, STEPS + 1)
     assert runner.epoch == 1
+
+
+@pytest.mark.parametrize(("epochs", "warm_up"), [(4, 1), (40, 9), (1, 1)])
+def test_shares_of_the_training(tmp_path: Path, epochs: int, warm_up: int) -> None:
+    config = tiny_config(tmp_path, epochs)
+    small = ROOT / "configs/_base_/schedules/gap_small_data.py"
+    config.param_scheduler = Config.fromfile(small).param_scheduler
+    runner = launch.build_runner(config)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    schedulers = runner.build_param_scheduler(config.param_scheduler)
+    spans = [(scheduler.begin, scheduler.end) for scheduler in schedulers]
+    assert spans == [(0, warm_up), (warm_up, epochs * STEPS)]
+    assert not any(scheduler.by_epoch for scheduler in schedulers)
 
 
 def test_no_batch_is_full(tmp_path: Path) -> None:

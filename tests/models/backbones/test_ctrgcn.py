@@ -107,9 +107,11 @@ class TestInitialization:
         torch.manual_seed(0)
         model = CTRGCN(dict(layout="nturgb+d"), variant=variant)
         for block, width in ((4, 128), (7, 256)):
-            weight = model.net[block].residual.conv.weight
-            assert weight.std().item() == pytest.approx((2 / width) ** 0.5, rel=0.05)
-            assert not model.net[block].residual.conv.bias.any()
+            conv = model.net[block].get_submodule("residual.conv")
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            deviation = conv.weight.std().item()
+            assert deviation == pytest.approx((2 / width) ** 0.5, rel=0.05)
+            assert not conv.bias.any()
 
     def test_starts_as_residual_path(self) -> None:
         model = CTRGCN(dict(layout="coco"), base_channels=8, num_stages=2)

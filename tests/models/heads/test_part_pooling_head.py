@@ -57,7 +57,8 @@ def test_mixed_precision() -> None:
 def test_initialization() -> None:
     torch.manual_seed(0)
     head = PartPoolingHead(256, 512, ["global", "head"], "nturgb+d")
-    deviations = [projection.weight.std().item() for projection in head.projections]
+    weights = [parameter for parameter in head.parameters() if parameter.ndim == 2]
+    deviations = [weight.std().item() for weight in weights]
     assert deviations == pytest.approx([0.0625, 0.0361], rel=0.02)
 
 

@@ -303,8 +303,10 @@ class TestLosses:
         branch = _build(file, TUNED, loss=dict(learnable_weight=True))
         losses = branch(*_batch())
         assert list(losses)[:2] == ["loss_con", "loss_lambda"]
+        learned = branch.loss_con.log_variance
+        assert learned is not None
         (losses["loss_con"] + losses["loss_lambda"]).backward()
-        assert branch.loss_con.log_variance.grad is not None
+        assert learned.grad is not None
 
     def test_stream(self, file: str) -> None:
         joint = _build(file, FROZEN, layout="nturgb+d").head.pooling
