@@ -12,6 +12,7 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.paths import find_shipped_file
 
 from .descriptions import load_descriptions
@@ -109,6 +110,12 @@ class PromptBank(nn.Module):
                             logger="current",
                             level=logging.WARNING,
                         )
+
+    def name(self, text: str) -> str:
+        """Say whose text it is, for messages."""
+        k, c, _ = (self.table == self.texts.index(text)).nonzero()[0].tolist()
+        owner = f"class {self.labels[c]!r}, slot {self.slots[k].name!r}"
+        return f"{brief(text)} ({owner})"
 
     def sample(self, labels: Tensor) -> Tensor:
         """Draw a text for every sample and slot.

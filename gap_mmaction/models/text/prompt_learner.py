@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
+
+from gap_mmaction.utils.brief import brief
 
 from .text_encoder import Tokens, TransformerTextEncoder
 
@@ -126,7 +128,9 @@ class PromptLearner(TransformerTextEncoder):
             "text": torch.arange(len(texts))[:, None],
         }
 
-    def whole_tokens(self, texts: Sequence[str]) -> Tokens:
+    def whole_tokens(
+        self, texts: Sequence[str], name: Callable[[str], str] = brief
+    ) -> Tokens:
         """Turn texts into tokens; :meth:`tokenize` cuts none."""
         return self.tokenize(texts)
 

@@ -126,7 +126,11 @@ class TextBranch(TrainingBranch):
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()
             encoder.to(self.features.device)
-            self.features.copy_(encoder.encode(self.prompts.texts))
+            texts, name = self.prompts.texts, self.prompts.name
+            if isinstance(encoder, TransformerTextEncoder):
+                self.features.copy_(encoder.encode(texts, name))
+            else:
+                self.features.copy_(encoder.encode(texts))
 
     def check_texts(self) -> None:
         """Look whether the encoder takes every text; it needs no weights for that.
@@ -194,7 +198,7 @@ class TextBranch(TrainingBranch):
     def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
         """Give the tokens of all texts, which are made once."""
         if self._tokens is None:
-            self._tokens = encoder.whole_tokens(self.prompts.texts)
+            self._tokens = encoder.whole_tokens(self.prompts.texts, self.prompts.name)
         return self._tokens
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -65,8 +65,14 @@ class TransformerTextEncoder(TextEncoder):
         ``mask`` is 1 on the tokens of a text and 0 on the padding after it.
         """
 
-    def whole_tokens(self, texts: Sequence[str]) -> Tokens:
+    def whole_tokens(
+        self, texts: Sequence[str], name: Callable[[str], str] = brief
+    ) -> Tokens:
         """Turn texts into tokens as :meth:`tokenize`, and say which do not fit.
+
+        Args:
+            texts: Any number of texts.
+            name: How messages call a text.
 
         Raises:
             ValueError: If texts differ only in what is cut off.
@@ -90,12 +96,12 @@ class TransformerTextEncoder(TextEncoder):
                 twin = seen.setdefault(tuple(ids[i, :limit].tolist()), texts[i])
                 if twin != texts[i]:
                     raise ValueError(
-                        f"{reads}, and {brief(twin)} and {brief(texts[i])} differ only "
+                        f"{reads}, and {name(twin)} and {name(texts[i])} differ only "
                         "after these: shorten them, or take another encoder or preset"
                     )
             print_log(
                 f"{reads}: {len(cut)} of {len(texts)} are cut, the first of them is "
-                f"{brief(texts[cut[0]])}",
+                f"{name(texts[cut[0]])}",
                 logger="current",
                 level=logging.WARNING,
             )
@@ -106,18 +112,21 @@ class TransformerTextEncoder(TextEncoder):
         """Compute the features ``[N, D]`` of tokens ``[N, L]``, with gradients."""
 
     @torch.no_grad()
-    def encode(self, texts: Sequence[str]) -> Tensor:
+    def encode(
+        self, texts: Sequence[str], name: Callable[[str], str] = brief
+    ) -> Tensor:
         """Compute the features of texts in evaluation mode.
 
         Args:
             texts: Any number of texts.
+            name: How messages call a text.
 
         Returns:
             ``[len(texts), D]``, float32, on the encoder's device.
         """
         training = self.training
         self.eval()
-        tokens = self.whole_tokens(texts)
+        tokens = self.whole_tokens(texts, name)
         rows = torch.arange(len(texts)).split(self.batch_size)
         features = [self.encode_tokens(tokens, batch) for batch in rows]
         self.train(training)

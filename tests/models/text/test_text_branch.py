@@ -194,10 +194,11 @@ class TestFrozen:
         calls = []
         encode = TransformerTextEncoder.encode
 
-        def spy(self: EmbeddingTextEncoder, texts: list[str]) -> Tensor:
+        def spy(self: EmbeddingTextEncoder, texts: list[str], name: Any) -> Tensor:
             assert self.initialized
             calls.append(tuple(texts))
-            return encode(self, texts)
+            assert name(texts[-1]).endswith("(class 'throw', slot 'foot')")
+            return encode(self, texts, name)
 
         monkeypatch.setattr(EmbeddingTextEncoder, "encode", spy)
         branch = _build(file, FROZEN)
