@@ -31,7 +31,9 @@ CLASSES = 10
 _GRAPHS = ("backbone.A", "backbone.graph")
 
 
-def build(name: str, stream: str = "joint", **settings: Any) -> RecognizerGCN:
+def build(
+    name: str, stream: str = "joint", form: str = "difference", **settings: Any
+) -> RecognizerGCN:
     """Build a recognizer in evaluation mode, whose every number matters."""
     torch.manual_seed(0)
     backbone = {**BACKBONES[name], **_STAGES, **settings}
@@ -41,7 +43,10 @@ def build(name: str, stream: str = "joint", **settings: Any) -> RecognizerGCN:
             backbone=backbone,
             cls_head=dict(type="GCNHead", num_classes=CLASSES, in_channels=16),
             data_preprocessor=dict(
-                type="SkeletonDataPreprocessor", layout="nturgb+d", stream=stream
+                type="SkeletonDataPreprocessor",
+                layout=backbone["graph_cfg"]["layout"],
+                stream=stream,
+                bone_form=form,
             ),
         )
     ).eval()
@@ -55,7 +60,9 @@ def build(name: str, stream: str = "joint", **settings: Any) -> RecognizerGCN:
     return model
 
 
-def clips(samples: int = 3, number: int = 1, frames: int = 8) -> torch.Tensor:
-    """Make clips ``[samples, number, 2, frames, 25, 3]``."""
+def clips(
+    samples: int = 3, number: int = 1, frames: int = 8, joints: int = 25
+) -> torch.Tensor:
+    """Make clips ``[samples, number, 2, frames, joints, 3]``."""
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(samples, number, 2, frames, 25, 3, generator=generator)
+    return torch.randn(samples, number, 2, frames, joints, 3, generator=generator)

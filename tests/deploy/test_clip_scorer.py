@@ -18,13 +18,16 @@ from gap_mmaction.deploy.parity import (
     compare_scorers,
     with_fewer_persons,
 )
+from gap_mmaction.skeletons import STREAMS, get_skeleton, layouts
 from tests.deploy.models import BACKBONES, CLASSES, build, clips
 
 
-@pytest.mark.parametrize("stream", ["joint", "bone", "joint-motion", "bone-motion"])
-def test_scores_of_a_test_step(stream: str) -> None:
-    model = build("ctrgcn", stream)
-    x = clips(number=2)
+@pytest.mark.parametrize("form", ["difference", "hierarchy"])
+@pytest.mark.parametrize("layout", layouts())
+@pytest.mark.parametrize("stream", STREAMS)
+def test_scores_of_a_test_step(stream: str, layout: str, form: str) -> None:
+    model = build("ctrgcn", stream, form, graph_cfg=dict(layout=layout))
+    x = clips(number=2, joints=get_skeleton(layout).num_joints)
     batch = dict(inputs=list(x), data_samples=[ActionDataSample() for _ in x])
     with torch.no_grad():
         samples = model.test_step(batch)
