@@ -149,6 +149,21 @@ def test_two_persons(
         assert torch.isfinite(run_loss(model, batch))
 
 
+def test_bases_for_few_clips(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    (bases,) = doc_pages.fences(ROOT / "docs" / "small_data.md", "python")
+    text = (project / "configs" / "gap" / "ctrgcn_suit.py").read_text()
+    small = project / "configs" / "gap" / "ctrgcn_suit_small.py"
+    small.write_text(text.replace("_base_ = './ctrgcn_nwucla.py'", bases))
+    config = Config.fromfile(small)
+    assert config.param_scheduler[1].end == 1.0
+    assert config.custom_hooks[0].ema_type == "MomentumAnnealingEMA"
+    assert config.optim_wrapper.type == "OptimWrapper"
+    dataset = config.train_dataloader.dataset
+    assert (dataset.times, dataset.dataset.ann_file) == (1, "data/suit.pkl")
+    MODELS.build(config.model)
+
+
 def test_2d(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The changes that the page names, with a confidence and without."""
     monkeypatch.chdir(project)

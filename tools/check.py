@@ -227,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Checker(config, findings).run()
     for line in findings.wrong:
         print(f"wrong: {line}")
-    print(f"fine: {', '.join(findings.fine) or 'nothing'}")
+    print(f"fine: {'; '.join(findings.fine) or 'nothing'}")
     return int(bool(findings.wrong))
 
 

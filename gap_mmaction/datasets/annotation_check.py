@@ -82,8 +82,9 @@ class AnnotationCheck:
         total: Any = read.get("total_frames", frames)
         if not np.array_equal(total, frames):
             raise ValueError(
-                f"total_frames={brief(total)}, but 'keypoint' has "
-                f"{frames} frames; correct 'total_frames'"
+                f"total_frames={brief(total)}, but 'keypoint' of shape "
+                f"{list(keypoint.shape)} has {frames} frames; correct 'total_frames', "
+                f"or the order of the axes, {_AXIS_NAMES}"
             )
         _check_finite(keypoint, "keypoint")
         if self.has_score is False:
@@ -105,8 +106,8 @@ class AnnotationCheck:
         shape = list(keypoint.shape)
         if len(shape) != _AXES:
             raise ValueError(
-                f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; reorder its "
-                "axes"
+                f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; of one person "
+                "it is keypoint[None]"
             )
         for axis, what in enumerate(("person", "frames")):
             if shape[axis] == 0:

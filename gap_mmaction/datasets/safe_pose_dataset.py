@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os.path as osp
+import re
 from collections import Counter
 from typing import Any, Callable
 
@@ -271,13 +272,15 @@ class SafePoseDataset(PoseDataset):
         """Name the sequences that cannot be used, if there are any."""
         if not wrong:
             return
-        lines = [
-            f"{_listed(names)}: {problem}"
-            for problem, names in list(wrong.items())[:_MOST_SHOWN]
-        ]
-        rest = [name for names in list(wrong.values())[_MOST_SHOWN:] for name in names]
-        if rest:
-            lines.append(f"{_listed(rest)} are wrong in ways of their own")
+        # Problems that differ in their numbers alone are one; the first one is shown.
+        kinds: dict[str, tuple[str, list[str]]] = {}
+        for problem, names in wrong.items():
+            kind = re.sub(r"\d+", "#", problem)
+            kinds.setdefault(kind, (problem, []))[1].extend(names)
+        lines = [f"{_listed(names)}: {problem}" for problem, names in kinds.values()]
+        if len(lines) > _MOST_SHOWN:
+            rest = len(lines) - _MOST_SHOWN
+            lines[_MOST_SHOWN:] = [f"and {rest} more kinds of faults"]
         number = sum(map(len, wrong.values()))
         raise ValueError(
             f"{self._where()}: {number} of {count} sequences cannot be used:\n  "

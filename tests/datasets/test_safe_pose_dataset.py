@@ -200,7 +200,7 @@ def test_all_that_is_wrong_at_once(
     build: Callable[..., SafePoseDataset], content: Annotations
 ) -> None:
     items = content["annotations"]
-    items += [{**items[0], "frame_dir": f"t{i}", "label": 7} for i in range(9)]
+    items += [{**items[0], "frame_dir": f"t{i}", "label": 7 + i} for i in range(9)]
     items[2]["keypoint"] = items[2]["keypoint"][:, :0]
     content["split"]["train"] += [f"t{i}" for i in range(9)]
     with pytest.raises(ValueError) as caught:
