@@ -138,6 +138,17 @@ def test_raw_and_prepared_annotations_give_the_same(shared: Path, stem: str) -> 
             torch.testing.assert_close(*outputs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("stem", "copied"), [("ntu60", False), ("ntu120", True)])
+def test_a_person_who_is_alone(stem: str, copied: bool) -> None:
+    """As in the files of tools/data/prepare_ntu.py, and in mmaction2's."""
+    pipeline = ntu_pipeline(f"ctrgcn_{stem}")
+    alone = np.random.default_rng(0).normal(size=(1, 90, 25, 3)).astype(np.float32)
+    prepared = np.concatenate([alone, alone if copied else 0 * alone])
+    inputs = [pipeline(as_sample(keypoint))["inputs"] for keypoint in (alone, prepared)]
+    assert torch.equal(*inputs)
+    assert torch.equal(inputs[0][:, 1], inputs[0][:, 0] * copied)
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_input_of_the_model_is_the_references(shared: Path, stream: str) -> None:
     suffix = "" if stream == "joint" else f"_{stream}"
