@@ -45,7 +45,7 @@ def low_shot_table(
         those of all clips.
     """
     rows: dict[Row, None] = {}
-    notes = ["All rows of a set have the same number of steps, to half an epoch."]
+    notes = ["All rows of a set have as many steps, as near as whole epochs come."]
     for name in benchmarks:
         title, folds = BENCHMARKS[name].title, sizes.get(name, ())
         largest = max((max(fold.values()) for fold in folds), default=math.inf)

@@ -213,8 +213,9 @@ class RunConfigs:
     ) -> tuple[int | None, int | None, dict[str, Any]]:
         """Work out how long the training is.
 
-        Few clips are repeated so often that an epoch has about the iterations of one
-        with all clips, and the training has its iterations.
+        Few clips are repeated so often that an epoch is about as long as one with all
+        clips, or at least half as long, whichever comes nearest to the iterations of
+        the training with all clips.
 
         Returns:
             Iterations of an epoch, None where the data are not there; epochs, None for
@@ -234,10 +235,16 @@ class RunConfigs:
             epochs = self.epochs or resolved["train_cfg"]["max_epochs"]
             steps = steps or epochs * whole
             if len(keys) > 1:  # there is a RepeatDataset around it
-                times = max(1, round(every * times / samples))
+                most = max(1, round(every * times / samples))
+
+                def miss(times: int) -> int:
+                    length = self._iterations(resolved, samples * times)
+                    return abs(steps - _epochs(steps, length) * length)
+
+                times = min(range(most, most // 2, -1), key=miss)
                 changes = nest((_LOADERS[0], *keys[:-1], "times"), times)
         length = self._iterations(resolved, samples * times)
-        epochs = self.epochs if steps is None else max(1, round(steps / length))
+        epochs = self.epochs if steps is None else _epochs(steps, length)
         return length, epochs, changes
 
     def _count(self, dataset: Mapping[str, Any], spec: RunSpec, few: int | None) -> int:
@@ -258,6 +265,11 @@ class RunConfigs:
         if loader.get("drop_last"):
             return max(1, per_process // batch)
         return math.ceil(per_process / batch)
+
+
+def _epochs(steps: int, length: int) -> int:
+    """Give the number of epochs that comes nearest to a number of iterations."""
+    return max(1, round(steps / length))
 
 
 def _split(split: str, fold: int | None, part: str) -> str:

@@ -42,7 +42,7 @@ def title(name: str) -> str:
     """Returns the title of a set, which may have a part of it after its name."""
     first, *rest = name.split()
     known = BENCHMARKS.get(first)
-    return " ".join([known.title if known else first, *rest])
+    return " ".join([BENCHMARKS[known.paper].title if known else first, *rest])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
