@@ -7,16 +7,16 @@ import io
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from gap_mmaction.utils.file_lock import try_lock
 
 ALL = "all"
+Key = tuple[str, str, str, str, int, str, int]
 
 
-@dataclass(frozen=True)
-class FinishedRun:
+class FinishedRun(NamedTuple):
     """A line of ``runs.csv``.
 
     Attributes:
@@ -42,23 +42,16 @@ class FinishedRun:
     fold: str
     epochs: int
     top1: float = math.nan
-    commit: str = ""
+    commit: str = "unknown"
 
     @property
-    def key(self) -> tuple[str | int, ...]:
+    def key(self) -> Key:
         """What tells it from others: the table does not, as tables share runs."""
-        names = (self.set, self.backbone, self.arm, self.shots, self.fold)
-        return (*names, self.seed, self.epochs)
-
-
-COLUMNS = tuple(field.name for field in fields(FinishedRun))
+        return self[0], *self[2:8]
 
 
 def read_runs(path: Path) -> list[FinishedRun]:
     """Read a file of runs.
-
-    Args:
-        path: The file.
 
     Returns:
         The runs, each once; none if the file is not there.
@@ -66,19 +59,11 @@ def read_runs(path: Path) -> list[FinishedRun]:
     Raises:
         ValueError: If a line is not that of a run; the message names it.
     """
-    if not path.is_file():
-        return []
-    return _parse(path, path.read_text("utf-8"))
+    return _parse(path, path.read_text("utf-8")) if path.is_file() else []
 
 
 def add_runs(path: Path, runs: Iterable[FinishedRun]) -> None:
-    """Append runs to a file, those that are not in it yet.
-
-    Others may append at the same time.
-
-    Args:
-        path: The file; it and its folder are made.
-        runs: The runs.
+    """Append runs to a file, those that are not in it yet; others may do so as well.
 
     Raises:
         ValueError: As :func:`read_runs`.
@@ -90,35 +75,33 @@ def add_runs(path: Path, runs: Iterable[FinishedRun]) -> None:
         stream.seek(0)
         text = stream.read().decode()
         known = {run.key for run in _parse(path, text)} if text else set()
-        out = io.StringIO()
+        new = {run.key: run for run in runs if run.key not in known}
+        out = io.StringIO("" if text.endswith("\n") or not text else "\n")
+        out.seek(0, io.SEEK_END)
         writer = csv.writer(out, lineterminator="\n")
-        if not text:
-            writer.writerow(COLUMNS)
-        elif not text.endswith("\n"):
-            out.write("\n")
-        for run in runs:
-            if run.key not in known:
-                known.add(run.key)
-                *values, top1, commit = astuple(run)
-                writer.writerow([*values, f"{top1:.4f}", commit])
-        # One call, which no kill and no other process can come between.
+        writer.writerows([] if text else [FinishedRun._fields])
+        writer.writerows(
+            (*run[:8], f"{run.top1:.4f}", run.commit) for run in new.values()
+        )
+        # One call, which no kill comes between.
         stream.write(out.getvalue().encode())
 
 
 def _parse(path: Path, text: str) -> list[FinishedRun]:
     lines = csv.reader(io.StringIO(text))
-    if tuple(next(lines, ())) != COLUMNS:
-        raise ValueError(f"{path}: the first line is not {','.join(COLUMNS)}")
-    runs: dict[tuple[str | int, ...], FinishedRun] = {}
+    if tuple(next(lines, ())) != FinishedRun._fields:
+        names = ",".join(FinishedRun._fields)
+        raise ValueError(f"{path}: no file of runs, its first line is not {names}")
+    runs: dict[Key, FinishedRun] = {}
     for number, line in enumerate(lines, start=2):
         try:
-            of, table, backbone, arm, shots, seed, fold, epochs, top1, commit = line
-            names = (of, table, backbone, arm, shots)
-            run = FinishedRun(*names, int(seed), fold, int(epochs), float(top1), commit)
-            fits = run.shots == ALL or int(run.shots) > 0
-            if not (fits and 0 <= run.top1 <= 100):
+            of, table, net, arm, shots, seed, fold, epochs, top1, commit = line
+            numbers = (int(seed), fold, int(epochs), float(top1))
+            run = FinishedRun(of, table, net, arm, shots, *numbers, commit)
+            few = 1 if shots == ALL else int(shots)
+            if few < 1 or not 0 <= run.top1 <= 100:
                 raise ValueError("shots or top1")
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(
                 f"{path}, line {number}: not a run ({error}): {','.join(line)!r}; "
                 "correct or remove it"

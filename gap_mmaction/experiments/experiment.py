@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -184,18 +184,15 @@ class Experiment:
         """Write lines of those that have ended."""
         if self.runs_csv is None:
             return
-        add_runs(
-            self.runs_csv,
-            (
-                replace(
-                    self._finished(item.spec, item.config),
-                    top1=record.result["top1"],
-                    commit=record.versions.get("commit", "unknown"),
-                )
-                for item, record in runs
-                if record.has_ended and record.result is not None
-            ),
+        lines = (
+            self._finished(item.spec, item.config)._replace(
+                top1=record.result["top1"],
+                commit=record.versions.get("commit", "unknown"),
+            )
+            for item, record in runs
+            if record.has_ended and record.result is not None
         )
+        add_runs(self.runs_csv, lines)
 
     def text(self) -> str:
         """Give the table as Markdown."""

@@ -8,12 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gap_mmaction.evaluation.gains import ARMS, PAIRS, Accuracies, gains_of
-
-from .plain_text import plain_text
+from gap_mmaction.evaluation.gains import ARMS, Accuracies, gains_of
 
 _COLOURS = dict(zip(ARMS, ("0.4", "C1", "C2", "C0")))
-_ROWS = 4
+_ROWS_IN_AN_INCH = 4
 
 
 def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
@@ -36,21 +34,17 @@ def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Fig
     lines = {}
     for axes, name in zip(panels, names):
         groups = [group for group in found if group[:2] == name]
-        for arm in ARMS:
+        for arm, colour in _COLOURS.items():
             seeds = [list(found[group].get(arm, {}).values()) for group in groups]
             x = [i for i, values in enumerate(seeds) if values]
-            if not x:
-                continue
             mean = np.array([np.mean(seeds[i]) for i in x])
             wide = np.array([np.std(seeds[i], ddof=len(seeds[i]) > 1) for i in x])
-            colour = _COLOURS[arm]
-            (lines[arm],) = axes.plot(x, mean, "o-", color=colour, ms=4, label=arm)
-            axes.fill_between(x, mean - wide, mean + wide, color=colour, alpha=0.15)
-        axes.set_xticks(range(len(groups)), [group.shots for group in groups])
-        axes.set_title(plain_text(f"{title(name[0])}, {name[1]}"), fontsize=10)
-        axes.set_xlabel("training clips of each class")
+            if x:
+                (lines[arm],) = axes.plot(x, mean, "o-", color=colour, ms=4, label=arm)
+                axes.fill_between(x, mean - wide, mean + wide, color=colour, alpha=0.15)
+        axes.set_xticks(range(len(groups)), [group[2] for group in groups])
         axes.set_ylabel("top-1 %")
-        _tidy(axes)
+        _finish(axes, f"{title(name[0])}, {name[1]}", "training clips of each class")
     handles = [lines[arm] for arm in ARMS if arm in lines]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return figure
@@ -67,30 +61,28 @@ def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
         The picture.
     """
     gains = gains_of(found)
-    pairs = [f"{first} - {second}" for first, second in PAIRS]
-    pairs = [pair for pair in pairs if any(name == pair for _, name in gains)]
-    height = 1 + len(found) / _ROWS
-    figure = Figure(figsize=(3 * len(pairs) + 2.5, height), layout="constrained")
-    panels = figure.subplots(1, max(1, len(pairs)), sharey=True, squeeze=False)[0]
+    pairs = list(dict.fromkeys(pair for _, pair in gains)) or ["no gains"]
+    size = (3 * len(pairs) + 2.5, 1 + len(found) / _ROWS_IN_AN_INCH)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
+    places = {group: y for y, group in enumerate(found)}
     for axes, pair in zip(panels, pairs):
-        for y, group in enumerate(found):
-            gain = gains.get((group, pair))
-            if gain is None:
-                continue
-            low, high = gain.interval or (gain.mean, gain.mean)
-            axes.plot([low, high], [y, y], color="C0")
-            axes.plot(gain.mean, y, "s", color="C0", ms=5)
+        for (group, name), gain in gains.items():
+            if name == pair:
+                y = places[group]
+                axes.plot(gain.interval or [gain.mean] * 2, [y, y], color="C0")
+                axes.plot(gain.mean, y, "s", color="C0", ms=5)
         axes.axvline(0, color="0.5", linewidth=0.8)
-        axes.set_title(pair, fontsize=10)
-        axes.set_xlabel("points of top-1")
-        _tidy(axes)
-    labels = [plain_text(f"{title(g.set)}, {g.backbone}, {g.shots}") for g in found]
+        _finish(axes, pair, "points of top-1")
+    labels = [", ".join([title(name), *rest]) for name, *rest in found]
     panels[0].set_yticks(range(len(found)), labels)
     panels[0].invert_yaxis()
     return figure
 
 
-def _tidy(axes: Axes) -> None:
+def _finish(axes: Axes, title: str, x: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(x)
     axes.grid(color="0.9")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

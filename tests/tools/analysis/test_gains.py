@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def test_folds_are_averaged_first() -> None:
 
 
 def test_two_lengths_are_not_mixed(runs: list[FinishedRun], tmp_path: Path) -> None:
-    longer = replace(runs[0], epochs=30)
+    longer = runs[0]._replace(epochs=30)
     with pytest.raises(ValueError, match=r"plain, seed 0, xview: .* 20 and of 30"):
         accuracies([*runs, longer])
 
