@@ -5,6 +5,7 @@ Examples:
     python tools/reproduce.py --table 1a --data nwucla-cpu --ann-file data/nwucla.pkl
     python tools/reproduce.py --table 2 --seeds 3 --gpus 1
     python tools/reproduce.py --table 4 --launcher slurm --partition gpu --gpus 8
+    python tools/reproduce.py --table low-shot --data utd_mhad-cpu nwucla-cpu
     python tools/reproduce.py --table lambda --data ntu120-xsub --gpus 8 --dry-run
 
 A run that has ended is never repeated, one that was killed goes on from its last
@@ -21,9 +22,11 @@ from pathlib import Path
 
 from gap_mmaction.experiments import (
     ABLATIONS,
+    ARMS,
     BENCHMARKS,
     COMPARISONS,
     FOLDS,
+    GAINS,
     Experiment,
     Failure,
     Interrupted,
@@ -34,16 +37,27 @@ from gap_mmaction.experiments import (
     WorkDirLock,
     WorkDirLockedError,
     ablation_table,
+    board_table,
     comparison_table,
     interruptible,
+    low_shot_table,
     plan_text,
     write_folds,
 )
 from gap_mmaction.experiments.paper_values import ABLATION_BENCHMARK
+from gap_mmaction.experiments.run_configs import PARTS
 from gap_mmaction.experiments.variant import LOSSES
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = (*ABLATIONS[:-1], *COMPARISONS, ABLATIONS[-1])
+TABLES = (*ABLATIONS[:-1], *COMPARISONS, ABLATIONS[-1], *GAINS)
+
+
+def clips(text: str) -> int | None:
+    """Read a number of clips, None for ``all``."""
+    number = None if text == "all" else int(text)
+    if number is not None and number < 1:
+        raise ValueError("no clips")
+    return number
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -57,7 +71,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         choices=list(BENCHMARKS),
         metavar="BENCHMARK",
-        help=f"{', '.join(BENCHMARKS)}; two for Tables 3 and 4 (default: the paper's)",
+        help=f"{', '.join(BENCHMARKS)}; two for Tables 3 and 4, "
+        "any number for low-shot and board (default: the paper's)",
     )
     parser.add_argument(
         "--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's"
@@ -73,6 +88,42 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         metavar="N",
         help="with the schedule in proportion (default: the config's)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="the length in iterations, in place of --epochs (to half an epoch)",
+    )
+    parser.add_argument(
+        "--shots",
+        nargs="+",
+        type=clips,
+        default=[5, 10, 20, None],
+        metavar="N",
+        help="low-shot: training clips of each class (default: 5 10 20 all)",
+    )
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        choices=list(ARMS),
+        default=["plain", "random", "gap"],
+        help="low-shot: what is compared (default: plain random gap)",
+    )
+    parser.add_argument(
+        "--split-pair",
+        nargs=2,
+        default=PARTS,
+        metavar=("TRAIN", "TEST"),
+        help="low-shot, board: `fit dev` to choose settings without a look at the test "
+        "split (default: train val)",
+    )
+    parser.add_argument(
+        "--runs-csv",
+        type=Path,
+        metavar="CSV",
+        help="low-shot, board: a line for each run that has ended, for "
+        "tools/analysis/gains.py; runs that have one already are not made",
     )
     parser.add_argument(
         "--loss",
@@ -103,7 +154,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar="DIR",
         help="runs and tables; tables share it, and the runs in it (default: "
-        "work_dirs/reproduce, with --epochs N work_dirs/reproduce-Ne)",
+        "work_dirs/reproduce, with --epochs N work_dirs/reproduce-Ne, with --steps N "
+        "work_dirs/reproduce-Ns)",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="list the runs and their cost"
@@ -116,7 +168,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="settings for every run; those of model.text_branch where there is one",
     )
     args = parser.parse_args(argv)
-    for name in ("seeds", "epochs", "gpus"):
+    for name in ("seeds", "epochs", "steps", "gpus"):
         value = getattr(args, name)
         if value is not None and value < 1:
             parser.error(f"--{name} {value}: must be at least 1")
@@ -124,10 +176,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--launcher slurm and --partition NAME go together")
     if args.table in ABLATIONS and args.data is not None and len(args.data) > 1:
         parser.error(f"--data: Table {args.table} is about one benchmark")
+    if args.epochs is not None and args.steps is not None:
+        parser.error("--epochs and --steps are both lengths; give one")
+    args.split_pair = tuple(args.split_pair)
+    if args.table in GAINS:
+        if args.data is None:
+            parser.error(f"--data: name the benchmarks of --table {args.table}")
+        if args.ann_file is not None and len(args.data) > 1:
+            parser.error("--ann-file: one file cannot be that of several benchmarks")
+        if args.runs_csv is not None and len(args.loss) > 1:
+            parser.error("--runs-csv: its lines do not tell losses apart; give one")
+    elif args.runs_csv is not None or args.split_pair != PARTS:
+        parser.error(f"--runs-csv, --split-pair: for --table {' and '.join(GAINS)}")
     if args.seeds is None:
         args.seeds = 1 if args.table == "lambda" else 5
     if args.work_dir is None:
         suffix = "" if args.epochs is None else f"-{args.epochs}e"
+        suffix += "" if args.steps is None else f"-{args.steps}s"
+        suffix += "" if args.split_pair == PARTS else f"-{args.split_pair[1]}"
         args.work_dir = Path("work_dirs", f"reproduce{suffix}")
     return args
 
@@ -137,6 +203,12 @@ def make_table(args: argparse.Namespace, configs: RunConfigs) -> Table:
     if args.table in COMPARISONS:
         default = [names[0] for names in COMPARISONS[args.table][1]]
         table = comparison_table(args.table, args.data or default)
+        return table.with_losses(args.loss)
+    if args.table in GAINS:
+        table = board_table(args.data)
+        if args.table == "low-shot":
+            sizes = {name: configs.class_sizes(name) for name in args.data}
+            table = low_shot_table(args.data, args.shots, args.arms, sizes)
         return table.with_losses(args.loss)
     (benchmark,) = args.data or [ABLATION_BENCHMARK]
     model = configs.base(benchmark, "joint")["model"]
@@ -165,6 +237,8 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
         args.gpus,
         args.cfg_options,
         may_lack_data=args.dry_run,
+        steps=args.steps,
+        parts=args.split_pair,
     )
     table = make_table(args, configs)
     if args.table == "lambda":
@@ -174,12 +248,17 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
     how = f"{epochs} epochs"
     if args.epochs not in (None, epochs):
         how = f"{args.epochs} of {epochs} epochs, with the schedule in proportion"
+    if args.steps is not None:
+        how = f"{args.steps} iterations, with the schedule in proportion"
+    if args.split_pair != PARTS:
+        how += ", trained on *{}*, tested on *{}*".format(*args.split_pair)
     if args.cfg_options:
         how += f", --cfg-options {' '.join(args.cfg_options)}"
     launcher = Launcher(root / "tools", args.gpus, args.partition, args.job_name)
     return Experiment(
         *(table, range(args.seeds), work_dir, configs, launcher, how),
         say=lambda line: print(line, flush=True),
+        runs_csv=args.runs_csv,
     )
 
 

@@ -17,9 +17,12 @@ from gap_mmaction.datasets.annotation_check import AnnotationCheck, scales_by_pi
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.loader_data import fill_layout
+from gap_mmaction.utils.randomness import derive_seed
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 _MOST_SHOWN = 5
+# Apart from what else is drawn by a seed.
+_PURPOSE = 3
 
 
 @DATASETS.register_module()
@@ -49,6 +52,11 @@ class SafePoseDataset(PoseDataset):
         num_classes: Number of classes; labels must lie below it. Defaults to None:
             not checked.
         start_index: Index of the first frame. Defaults to 0.
+        samples_per_class: Takes only so many sequences of each class, drawn at random;
+            of a class that has fewer, all. The draw depends on the seed, the class and
+            the names of its sequences alone, and those of a smaller number are among
+            those of a larger one. Defaults to None: all sequences.
+        subset_seed: Seed of that draw. Defaults to 0.
         **kwargs: Further arguments of ``mmengine.dataset.BaseDataset``.
 
     Raises:
@@ -72,8 +80,26 @@ class SafePoseDataset(PoseDataset):
         multi_class: bool = False,
         num_classes: int | None = None,
         start_index: int = 0,
+        samples_per_class: int | None = None,
+        subset_seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        for name, value, least in (
+            ("samples_per_class", samples_per_class, 1),
+            ("subset_seed", subset_seed, 0),
+        ):
+            if value is not None and (type(value) is not int or value < least):
+                raise ValueError(
+                    f"ann_file '{ann_file}': {name}={value!r} is no integer of at "
+                    f"least {least}"
+                )
+        if samples_per_class is not None and multi_class:
+            raise ValueError(
+                f"ann_file '{ann_file}': samples_per_class needs one label for each "
+                "sequence; leave it out with multi_class=True"
+            )
+        self._samples_per_class = samples_per_class
+        self._subset_seed = subset_seed
         skeleton = None if layout is None else get_skeleton(layout)
         self._check = AnnotationCheck(
             skeleton,
@@ -118,6 +144,8 @@ class SafePoseDataset(PoseDataset):
             problem = f"has no 'keypoint_score' [M, T, V], {scored} other sequences do"
             wrong[f"{problem}; where no confidence is known, give ones"] = bare
         self._refuse(wrong, len(data_list))
+        if self._samples_per_class is not None:
+            data_list = self._draw(data_list, self._samples_per_class)
         for item in data_list:
             for key in ("filename", "frame_dir"):
                 if "video" in self.data_prefix and key in item:
@@ -149,6 +177,27 @@ class SafePoseDataset(PoseDataset):
             except ValueError as error:
                 raise ValueError(f"'{path}': {error}") from error
         return info
+
+    def _draw(self, data_list: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+        """Draw sequences of each class; the order is that of classes and names."""
+        classes: dict[int, list[dict[str, Any]]] = {}
+        for item in sorted(data_list, key=_name_of):
+            classes.setdefault(item["label"], []).append(item)
+        drawn, short = [], []
+        for label, items in sorted(classes.items()):
+            words = derive_seed(_PURPOSE, self._subset_seed, label)
+            order = np.random.default_rng(words).permutation(len(items))
+            drawn += [items[index] for index in sorted(order[:size])]
+            if len(items) < size:
+                short.append(f"{label} ({len(items)})")
+        if short:
+            print_log(
+                f"{self._where()}: samples_per_class={size} is more than these classes "
+                f"have, all of which is taken: {', '.join(short)}",
+                "current",
+                logging.WARNING,
+            )
+        return drawn
 
     def _select(self, content: Any) -> list[dict[str, Any]]:
         """Take the annotations of the split out of the content of the file."""

@@ -5,6 +5,7 @@ from .annotations import SplitSizes
 from .benchmark import BENCHMARKS, Benchmark
 from .comparisons import COMPARISONS, comparison_table
 from .experiment import Experiment, Failure
+from .few_clips import ARMS, GAINS, board_table, low_shot_table
 from .folds import make_folds, write_folds
 from .interruption import Interrupted, interruptible
 from .launcher import Launcher
@@ -20,9 +21,11 @@ from .work_dir_lock import WorkDirLock, WorkDirLockedError
 
 __all__ = [
     "ABLATIONS",
+    "ARMS",
     "BENCHMARKS",
     "COMPARISONS",
     "FOLDS",
+    "GAINS",
     "LAMBDAS",
     "STREAM_WEIGHTS",
     "Benchmark",
@@ -43,8 +46,10 @@ __all__ = [
     "WorkDirLock",
     "WorkDirLockedError",
     "ablation_table",
+    "board_table",
     "comparison_table",
     "interruptible",
+    "low_shot_table",
     "make_folds",
     "plan_text",
     "write_folds",

@@ -124,7 +124,9 @@ def ablation_table(name: str, benchmark: str, model: Mapping[str, Any]) -> Table
     """
     paper = paper_values.ABLATIONS[name]
 
-    def measure(key: str, variant: Variant, folds: int = 0) -> tuple[Measure, ...]:
+    def measure(
+        key: str, variant: Variant, folds: tuple[int, ...] = ()
+    ) -> tuple[Measure, ...]:
         shared = variant.without_repetition(model)
         return (Measure(benchmark, shared, paper=paper[key], folds=folds),)
 
@@ -150,7 +152,7 @@ def ablation_table(name: str, benchmark: str, model: Mapping[str, Any]) -> Table
                     measure(
                         f"{value}",
                         Variant(_BACKBONE, loss_weight=value),
-                        folds=FOLDS,
+                        folds=tuple(range(FOLDS)),
                     ),
                 ),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,32 @@ class SplitSizes:
             except ValueError:
                 self._known = {}
 
-    def get(self, path: Path, split: str | None) -> int:
+    def get(self, path: Path, split: str | None, few: int | None = None) -> int:
         """Count the samples of a split, as SafePoseDataset does.
+
+        Args:
+            path: The annotation file.
+            split: Name of the split; None for a file that is a list.
+            few: Its ``samples_per_class``.
+
+        Returns:
+            Their number.
+
+        Raises:
+            As :meth:`classes`.
+        """
+        sizes = self.classes(path, split).values()
+        return sum(size if few is None else min(size, few) for size in sizes)
+
+    def classes(self, path: Path, split: str | None) -> Counter[str]:
+        """Count the samples of each class of a split.
 
         Args:
             path: The annotation file.
             split: Name of the split; None for a file that is a list.
 
         Returns:
-            Their number.
+            Their numbers by label.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -53,18 +71,19 @@ class SplitSizes:
             ) from None
         state = [status.st_size, status.st_mtime_ns]
         entry = self._known.get(str(path))
-        if not isinstance(entry, dict) or entry.get("state") != state:
-            entry = {"state": state, "sizes": _count(load_annotations(path))}
+        # A file of an older version has no classes.
+        if not entry or entry.get("state") != state or "classes" not in entry:
+            entry = {"state": state, "classes": _count(load_annotations(path))}
             self._known[str(path)] = entry
             self._write()
-        sizes: dict[str, int] = entry["sizes"]
+        sizes: dict[str, dict[str, int]] = entry["classes"]
         name = "" if split is None else split
         if not sizes.get(name):
             raise ValueError(
                 f"annotation file {path}: no samples of split '{split}', it has "
                 f"{', '.join(sizes) or 'no splits'}"
             )
-        return sizes[name]
+        return Counter(sizes[name])
 
     def _write(self) -> None:
         if self.cache is not None:
@@ -77,14 +96,17 @@ def name_of(annotation: Mapping[str, Any]) -> Any:
     return annotation.get("filename", annotation.get("frame_dir"))
 
 
-def _count(content: Any) -> dict[str, int]:
+def _count(content: Any) -> dict[str, Counter[str]]:
     if isinstance(content, list):
-        return {"": len(content)}
+        return {"": Counter(str(item.get("label")) for item in content)}
     if not isinstance(content, dict) or "annotations" not in content:
         return {}
-    names = [name_of(item) for item in content["annotations"]]
     sizes = {}
     for split, members in content.get("split", {}).items():
         chosen = set(members)
-        sizes[split] = sum(name in chosen for name in names)
+        sizes[split] = Counter(
+            str(item.get("label"))
+            for item in content["annotations"]
+            if name_of(item) in chosen
+        )
     return sizes

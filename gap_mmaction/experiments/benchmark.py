@@ -25,6 +25,7 @@ class Benchmark:
         config: Name of the joint stream's config, without its suffix.
         paper: The benchmark of the paper that it is, another one's name for a recipe
             of its own.
+        folds: Its official folds, of which each tests once; none for a single split.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Benchmark:
     split: str
     config: str
     paper: str
+    folds: tuple[int, ...] = ()
 
     def config_file(self, folder: Path, stream: str) -> Path:
         """Find the config of a stream.
@@ -61,6 +63,12 @@ def _benchmark(
     return Benchmark(name, title, split, config, paper or name)
 
 
+def _small(name: str, title: str, folds: int = 0) -> Benchmark:
+    numbers = tuple(range(1, folds + 1))
+    key = f"{name}-cpu"
+    return Benchmark(key, title, "Top-1", f"ctrgcn_{name}_cpu", key, numbers)
+
+
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
@@ -78,6 +86,11 @@ BENCHMARKS = {
         _benchmark(
             "ntu120-xset", "NTU RGB+D 120, X-Set", "X-Set", "ctrgcn_ntu120-xset"
         ),
+        _small("utd_mhad", "UTD-MHAD"),
+        _small("msr_action3d", "MSR-Action3D"),
+        _small("utkinect", "UTKinect-Action3D", folds=5),
+        _small("sbu_kinect", "SBU Kinect Interaction", folds=5),
+        _small("jhmdb14", "JHMDB, 14 classes", folds=3),
     )
 }
 """By name."""

@@ -32,5 +32,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     # Vectors in place of words, before a CLIP that is fixed or tuned.
     "learned-fixed": _learned(frozen=True),
     "learned-tuned": _learned(frozen=False),
+    # As wide as MiniLM's features, which the CPU's recipes have.
+    "random": {"type": "RandomTextEncoder", "embed_dims": 384},
 }
 """Values of ``model.text_branch.encoder``."""

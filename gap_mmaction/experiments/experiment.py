@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Callable
 
 from gap_mmaction.evaluation.accuracy import accuracy
+from gap_mmaction.evaluation.finished_runs import (
+    ALL,
+    FinishedRun,
+    add_runs,
+    read_runs,
+)
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.loader_data import annotated_data
 
 from .launcher import Launcher
 from .plan import PlannedRun
 from .results import Results
+from .run_config import RunConfig
 from .run_configs import RunConfigs
 from .run_folder import RunFolder
 from .run_record import RunRecord
@@ -55,6 +63,8 @@ class Experiment:
         how: How the runs are made, for a line below the table.
         say: Where to report to.
         interval: Seconds between two notes of the time that a run has taken.
+        runs_csv: A file with a line for each run that has ended, here or elsewhere,
+            see :class:`FinishedRun`; None for none. What has a line is not run.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class Experiment:
         how: str = "",
         say: Callable[[str], None] = print,
         interval: float = 30.0,
+        runs_csv: Path | None = None,
     ) -> None:
         self.table = table
         self.seeds = tuple(seeds)
@@ -77,6 +88,7 @@ class Experiment:
         self.say = say
         self.trainer = Trainer(launcher, say, interval)
         self.results = Results(work_dir)
+        self.runs_csv = runs_csv
         self.specs = table.runs(seeds)
 
     @property
@@ -94,18 +106,24 @@ class Experiment:
         Raises:
             FileNotFoundError: If a config or the annotation file is not there.
             RunFolderError: If the folder of a run is another one's.
-            ValueError: If the settings do not fit.
+            ValueError: If the settings do not fit, or a line of ``runs_csv`` is wrong.
         """
+        runs = [] if self.runs_csv is None else read_runs(self.runs_csv)
+        known = {run.key: run.top1 for run in runs}
         planned = []
         for spec in self.specs:
             config = self.configs.make(spec)
             folder = RunFolder(self.work_dir, spec)
             record = folder.check(RunRecord.of(spec, config))
-            done = 0
-            if record is not None and not record.has_ended:
+            done, there = 0, None
+            if known and (record is None or not record.has_ended):
+                there = known.get(self._finished(spec, config).key)
+            if there is not None:
+                self.results.elsewhere[spec] = there
+            elif record is not None and not record.has_ended:
                 newest = folder.checkpoint()
                 done = newest[1] if newest is not None else 0
-            planned.append(PlannedRun(spec, config, record, done))
+            planned.append(PlannedRun(spec, config, record, done, there is not None))
         return planned
 
     def run(self, keep_open: Sequence[int] = ()) -> list[Failure]:
@@ -125,8 +143,10 @@ class Experiment:
         versions = collect_versions()
         failures = []
         self.write_table()
+        ended = [(item, item.record) for item in planned if not item.is_elsewhere]
+        self._note([(item, record) for item, record in ended if record is not None])
         for number, item in enumerate(planned, start=1):
-            if item.record is not None and item.record.has_ended:
+            if item.has_ended:
                 continue
             head = f"[{number}/{len(planned)}] {item.spec}"
             try:
@@ -135,12 +155,44 @@ class Experiment:
                 failures.append(Failure(item.spec, error.log, str(error)))
                 self.say(f"{head}: failed: {error} (log: {error.log})")
                 continue
+            self._note([(item, record)])
             result = record.result or {}
             self.say(
                 f"{head}: {result.get('top1', 0):.1f} % after {record.minutes:.1f} min"
             )
             self.write_table()
         return failures
+
+    def _finished(self, spec: RunSpec, config: RunConfig) -> FinishedRun:
+        """Returns the line of a run, without its result."""
+        test = annotated_data(config.resolved, "test_dataloader").settings
+        own = self.configs.base(spec.benchmark, spec.stream)["model"]["backbone"]
+        width = config.resolved["model"]["backbone"].get("base_channels")
+        same = width == own.get("base_channels")
+        return FinishedRun(
+            set=spec.benchmark,
+            table=self.table.name,
+            backbone=spec.variant.backbone + ("" if same else f"@{width}"),
+            arm=spec.variant.arm,
+            shots=ALL if spec.shots is None else str(spec.shots),
+            seed=spec.seed,
+            fold=test["split"].removesuffix("_val"),
+            epochs=config.max_epochs,
+        )
+
+    def _note(self, runs: Sequence[tuple[PlannedRun, RunRecord]]) -> None:
+        """Write lines of those that have ended."""
+        if self.runs_csv is None:
+            return
+        lines = (
+            self._finished(item.spec, item.config)._replace(
+                top1=record.result["top1"],
+                commit=record.versions.get("commit", "unknown"),
+            )
+            for item, record in runs
+            if record.has_ended and record.result is not None
+        )
+        add_runs(self.runs_csv, lines)
 
     def text(self) -> str:
         """Give the table as Markdown."""

@@ -29,14 +29,16 @@ class Measure:
         variant: What is trained.
         streams: One stream, or those that are fused.
         paper: The paper's number, None where it has none.
-        folds: The folds of a cross-validation; 0 for the test split.
+        folds: The folds of a cross-validation; none for the test split.
+        shots: Training clips of each class; None for all.
     """
 
     benchmark: str
     variant: Variant
     streams: tuple[str, ...] = ("joint",)
     paper: float | None = None
-    folds: int = 0
+    folds: tuple[int, ...] = ()
+    shots: int | None = None
 
     @property
     def name(self) -> str:
@@ -52,10 +54,10 @@ class Measure:
         Returns:
             For each seed, and each fold, the run, or the runs of the streams.
         """
-        folds: Sequence[int | None] = range(self.folds) if self.folds else (None,)
+        folds: Sequence[int | None] = self.folds or (None,)
         return [
             tuple(
-                RunSpec(self.benchmark, stream, self.variant, seed, fold)
+                RunSpec(self.benchmark, stream, self.variant, seed, fold, self.shots)
                 for stream in self.streams
             )
             for seed in seeds

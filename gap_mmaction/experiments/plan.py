@@ -19,27 +19,34 @@ class PlannedRun:
         config: Its config.
         record: What is written down about it, None before it has started.
         epochs_done: Epochs that need not be trained again.
+        is_elsewhere: Whether another machine has made it.
     """
 
     spec: RunSpec
     config: RunConfig
     record: RunRecord | None
     epochs_done: int = 0
+    is_elsewhere: bool = False
 
     @property
     def state(self) -> str:
         """What has become of it, in words."""
+        if self.has_ended:
+            return "ended elsewhere" if self.is_elsewhere else "ended"
         if self.record is None:
             return "to run"
-        if self.record.has_ended:
-            return "ended"
         word = {"running": "killed"}.get(self.record.state, self.record.state)
         return f"{word} at epoch {self.epochs_done}"
 
     @property
+    def has_ended(self) -> bool:
+        """Whether there is a result, here or elsewhere."""
+        return self.is_elsewhere or (self.record is not None and self.record.has_ended)
+
+    @property
     def epochs_left(self) -> int:
         """Epochs that are left to train."""
-        if self.record is not None and self.record.has_ended:
+        if self.has_ended:
             return 0
         return max(0, self.config.max_epochs - self.epochs_done)
 

@@ -20,6 +20,7 @@ from gap_mmaction.evaluation.score_file import load_scores
 
 from .measure import STREAM_WEIGHTS, Measure, Replicate
 from .run_folder import RunFolder
+from .run_spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,13 @@ class Results:
         work_dir: The work dir.
 
     Attributes:
+        elsewhere: Accuracies of runs that were made on other machines.
         problems: Why there is no ensemble though its runs have ended.
     """
 
     def __init__(self, work_dir: Path) -> None:
         self.work_dir = work_dir
+        self.elsewhere: dict[RunSpec, float] = {}
         self.problems: dict[Replicate, str] = {}
         self._fused: dict[Replicate, float] = {}
 
@@ -98,7 +101,8 @@ class Results:
             if record is not None and record.has_ended and record.result is not None
         ]
         if len(results) < len(replicate):
-            return None
+            single = len(replicate) == 1 and not best
+            return self.elsewhere.get(replicate[0]) if single else None
         if best:
             value = results[0].get("best_top1") if len(replicate) == 1 else None
             return None if value is None else float(value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,9 @@ from .run_config import (
 )
 from .run_spec import RunSpec
 from .schedule import scale_schedule
-from .variant import Variant
+from .variant import RANDOM
 
+PARTS = ("train", "val")
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -43,6 +46,10 @@ class RunConfigs:
         options: Further settings, ``KEY=VALUE``.
         may_lack_data: Whether the annotation file need not be there, as nothing is
             trained.
+        steps: Length of the training in iterations, to half an epoch, in place of
+            ``epochs``.
+        parts: The parts of a split that train and test, ``("fit", "dev")`` to choose
+            settings by.
 
     Raises:
         ValueError: If an option cannot be had.
@@ -57,6 +64,8 @@ class RunConfigs:
         processes: int = 1,
         options: Sequence[str] = (),
         may_lack_data: bool = False,
+        steps: int | None = None,
+        parts: tuple[str, str] = PARTS,
     ) -> None:
         check_options(options)
         self.folder = folder
@@ -67,7 +76,9 @@ class RunConfigs:
         self.options = tuple(options)
         self.may_lack_data = may_lack_data
         self._bases: dict[Path, dict[str, Any]] = {}
-        self._made: dict[tuple[str, str, Variant, int | None], RunConfig] = {}
+        self.steps = steps
+        self.parts = parts
+        self._made: dict[RunSpec, RunConfig] = {}
         self._folds: dict[str, tuple[Path, int]] = {}
 
     def base(self, benchmark: str, stream: str) -> dict[str, Any]:
@@ -88,6 +99,20 @@ class RunConfigs:
         path = self.ann_file or Path(dataset["ann_file"])
         return path.absolute(), dataset["split"]
 
+    def class_sizes(self, benchmark: str) -> list[Counter[str]]:
+        """Count the training clips of each class.
+
+        Returns:
+            By label, for each fold; nothing where the data need not be there and are
+            not.
+        """
+        data, split = self.data_of(benchmark)
+        if self.may_lack_data and not data.is_file():
+            return []
+        folds: Sequence[int | None] = BENCHMARKS[benchmark].folds or (None,)
+        names = [_split(split, fold, self.parts[0]) for fold in folds]
+        return [self.sizes.classes(data, name) for name in names]
+
     def use_folds(self, benchmark: str, path: Path, count: int) -> None:
         """Name the annotation file for the runs of a cross-validation.
 
@@ -102,7 +127,8 @@ class RunConfigs:
         """Make the config of a run.
 
         Args:
-            spec: The run. Runs that differ in their seeds have the same.
+            spec: The run. Runs that differ in their seeds have the same, unless more
+                than the training is drawn with these.
 
         Returns:
             The config.
@@ -111,7 +137,8 @@ class RunConfigs:
             FileNotFoundError: If the config or the annotation file is not there.
             ValueError: If the settings do not fit the config or the data.
         """
-        key = (spec.benchmark, spec.stream, spec.variant, spec.fold)
+        drawn = spec.shots or spec.variant.shuffled or spec.variant.encoder == RANDOM
+        key = spec if drawn else replace(spec, seed=0)
         if key not in self._made:
             path = BENCHMARKS[spec.benchmark].config_file(self.folder, spec.stream)
             try:
@@ -123,15 +150,18 @@ class RunConfigs:
     def _make(self, spec: RunSpec, path: Path) -> RunConfig:
         base = self.base(spec.benchmark, spec.stream)
         options = options_for(self.options, spec.variant.has_texts)
-        changes: dict[str, Any] = {"model": spec.variant.changes(base["model"])}
+        changes: dict[str, Any] = {
+            "model": spec.variant.changes(base["model"], spec.seed)
+        }
         data, data_changes = self._data_changes(spec, base)
         changes = merge(changes, data_changes)
         changes = merge(changes, self._batch_changes(base))
         changes = merge(changes, keep_two_checkpoints(base))
         resolved = resolve(config_text(path, changes), options)
-        length = self._epoch_length(resolved, data, spec)
-        if self.epochs is not None:
-            changes = merge(changes, scale_schedule(base, self.epochs, length))
+        length, epochs, times = self._length(resolved, spec)
+        changes = merge(changes, times)
+        if epochs is not None:
+            changes = merge(changes, scale_schedule(base, epochs, length))
         text = config_text(path, changes)
         resolved = resolve(text, options)
         epochs = (resolved.get("train_cfg") or {}).get("max_epochs")
@@ -148,16 +178,17 @@ class RunConfigs:
         self, spec: RunSpec, base: Mapping[str, Any]
     ) -> tuple[Path, dict[str, Any]]:
         """Point the dataloaders at the annotation file, or at a fold."""
-        data, _ = self.data_of(spec.benchmark)
+        data, split = self.data_of(spec.benchmark)
         if spec.fold is not None:
-            data, _ = self._folds[spec.benchmark]
+            data, _ = self._folds.get(spec.benchmark, (data, 0))
         changes: dict[str, Any] = {}
-        for loader in _LOADERS:
+        for loader, part in zip(_LOADERS, (*self.parts, self.parts[1])):
             keys = annotated_data(base, loader).keys
-            values = {"ann_file": str(data)}
-            if spec.fold is not None:
-                part = "train" if loader == _LOADERS[0] else "val"
-                values["split"] = f"fold{spec.fold}_{part}"
+            values: dict[str, Any] = {"ann_file": str(data)}
+            if spec.fold is not None or self.parts != PARTS:
+                values["split"] = _split(split, spec.fold, part)
+            if spec.shots is not None and loader == _LOADERS[0]:
+                values.update(samples_per_class=spec.shots, subset_seed=spec.seed)
             changes[loader] = nest(keys, values)
         return data, changes
 
@@ -177,25 +208,71 @@ class RunConfigs:
             )
         return {"train_dataloader": {"batch_size": meant // self.processes}}
 
-    def _epoch_length(
-        self, resolved: Mapping[str, Any], data: Path, spec: RunSpec
-    ) -> int | None:
-        loader = resolved["train_dataloader"]
-        dataset, _, times = annotated_data(resolved, "train_dataloader")
+    def _length(
+        self, resolved: Mapping[str, Any], spec: RunSpec
+    ) -> tuple[int | None, int | None, dict[str, Any]]:
+        """Work out how long the training is.
+
+        Few clips are repeated so often that an epoch is about as long as one with all
+        clips, or at least half as long, whichever comes nearest to the iterations of
+        the training with all clips.
+
+        Returns:
+            Iterations of an epoch, None where the data are not there; epochs, None for
+            the config's; and changes of the training data.
+        """
+        dataset, keys, times = annotated_data(resolved, _LOADERS[0])
+        few, steps, changes = dataset.get("samples_per_class"), self.steps, {}
+        try:
+            samples = self._count(dataset, spec, few)
+            every = self._count(dataset, spec, None)
+        except FileNotFoundError:
+            if self.may_lack_data:
+                return None, self.epochs, {}
+            raise
+        if spec.shots is not None:
+            whole = self._iterations(resolved, every * times)
+            epochs = self.epochs or resolved["train_cfg"]["max_epochs"]
+            steps = steps or epochs * whole
+            if len(keys) > 1:  # there is a RepeatDataset around it
+                most = max(1, round(every * times / samples))
+
+                def miss(times: int) -> int:
+                    length = self._iterations(resolved, samples * times)
+                    return abs(steps - _epochs(steps, length) * length)
+
+                times = min(range(most, most // 2, -1), key=miss)
+                changes = nest((_LOADERS[0], *keys[:-1], "times"), times)
+        length = self._iterations(resolved, samples * times)
+        epochs = self.epochs if steps is None else _epochs(steps, length)
+        return length, epochs, changes
+
+    def _count(self, dataset: Mapping[str, Any], spec: RunSpec, few: int | None) -> int:
+        """Count the clips of the training split."""
         data, split, part = Path(dataset["ann_file"]), dataset.get("split"), 1.0
-        if spec.fold is not None and not data.is_file():
+        if spec.benchmark in self._folds and not data.is_file():
             # The folds are made when training starts; they are nearly equal.
             _, count = self._folds[spec.benchmark]
             data, split = self.data_of(spec.benchmark)
             part = 1 - 1 / count
-        try:
-            samples = math.ceil(self.sizes.get(data, split) * part) * times
-        except FileNotFoundError:
-            if self.may_lack_data:
-                return None
-            raise
+        return math.ceil(self.sizes.get(data, split, few) * part)
+
+    def _iterations(self, resolved: Mapping[str, Any], samples: int) -> int:
+        """Count the iterations of an epoch with so many samples."""
+        loader = resolved[_LOADERS[0]]
         per_process = math.ceil(samples / self.processes)
         batch = int(loader["batch_size"])
         if loader.get("drop_last"):
             return max(1, per_process // batch)
         return math.ceil(per_process / batch)
+
+
+def _epochs(steps: int, length: int) -> int:
+    """Give the number of epochs that comes nearest to a number of iterations."""
+    return max(1, round(steps / length))
+
+
+def _split(split: str, fold: int | None, part: str) -> str:
+    """Name the part of a fold, or of the split that a training split is of."""
+    name = split.rpartition("_")[0] if fold is None else f"fold{fold}"
+    return f"{name}_{part}"

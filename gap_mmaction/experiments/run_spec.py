@@ -19,6 +19,7 @@ class RunSpec:
         seed: Its seed.
         fold: Of a cross-validation, the fold that is left out and tested on; None
             trains on all of the training split and tests on the test split.
+        shots: Training clips of each class, drawn with the seed; None for all.
     """
 
     benchmark: str
@@ -26,6 +27,7 @@ class RunSpec:
     variant: Variant
     seed: int
     fold: int | None = None
+    shots: int | None = None
 
     @property
     def folder(self) -> PurePosixPath:
@@ -33,6 +35,8 @@ class RunSpec:
         name = f"seed{self.seed}"
         if self.fold is not None:
             name = f"fold{self.fold}_{name}"
+        if self.shots is not None:
+            name = f"{self.shots}-clips_{name}"
         return PurePosixPath(
             "runs", self.benchmark, self.stream, self.variant.name, name
         )

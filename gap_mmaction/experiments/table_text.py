@@ -31,12 +31,14 @@ def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) 
     Returns:
         Markdown, with dashes for what is not there yet.
     """
+    in_paper = any(measure.paper is not None for measure in table.measures)
     heads = [*table.word_columns]
     for column in table.columns:
-        heads += [f"{column}, last epoch [best epoch]", _PAPER.format(column)]
+        heads += [f"{column}, last epoch [best epoch]"]
+        heads += [_PAPER.format(column)] if in_paper else []
     lines = [
         f"**Table {table.name}. {table.title}**"
-        if table.name != "lambda"
+        if table.name[0].isdigit()
         else f"**{table.title}**",
         "",
         _line(heads),
@@ -45,7 +47,8 @@ def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) 
     for row in table.rows:
         cells = [*row.words]
         for cell in row.cells:
-            cells += [_ours(cell, results, seeds), _papers(cell)]
+            cells += [_ours(cell, results, seeds)]
+            cells += [_papers(cell)] if in_paper else []
         lines.append(_line(cells))
     problems = dict.fromkeys(results.problems.values())
     for note in (
@@ -140,6 +143,8 @@ def _notes(table: Table, seeds: Sequence[int], how: str) -> list[str]:
         "none. In brackets the best epoch, chosen on the test set itself, which is "
         "what the public code reports.",
     ]
+    if all(measure.paper is None for measure in table.measures):
+        return [*lines, *table.notes]
     if table.name in ("2", "3", "4"):
         other = any(benchmark.name != benchmark.paper for benchmark in names)
         where = "means of 5 runs, standard deviation about 0.1"

@@ -11,6 +11,7 @@ from .encoders import ENCODERS
 
 PLAIN = "plain"
 PART_CLASSIFIER = "part-classifier"
+RANDOM = "random"
 DEFAULT_PRESET = "synonym+parts4"
 LOSSES = ("paper", "public")
 
@@ -32,6 +33,7 @@ class Variant:
         loss_weight: The weight lambda of the contrastive loss; None for the config's.
         loss: ``paper`` for the config's form of the loss, ``public`` for that of the
             public implementation, with its lambda.
+        shuffled: Whether each class has the texts of another one.
     """
 
     backbone: str
@@ -39,6 +41,7 @@ class Variant:
     encoder: str | None = None
     loss_weight: float | None = None
     loss: str = "paper"
+    shuffled: bool = False
 
     @property
     def name(self) -> str:
@@ -50,7 +53,16 @@ class Variant:
             parts.append(f"lambda{self.loss_weight:g}")
         if self.loss != "paper":
             parts.append(f"{self.loss}-loss")
+        if self.shuffled:
+            parts.append("shuffled")
         return "_".join(parts)
+
+    @property
+    def arm(self) -> str:
+        """What a comparison calls it: ``plain``, ``random``, ``shuffled``, ``gap``."""
+        if not self.has_texts or self.encoder == RANDOM:
+            return RANDOM if self.has_texts else self.text
+        return "shuffled" if self.shuffled else "gap"
 
     @property
     def has_texts(self) -> bool:
@@ -75,11 +87,12 @@ class Variant:
             return self
         return replace(self, encoder=None)
 
-    def changes(self, model: Mapping[str, Any]) -> dict[str, Any]:
+    def changes(self, model: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
         """Say what to change in a config.
 
         Args:
             model: The config's model, a RecognizerGAP with a CTRGCN and a text branch.
+            seed: The run's seed, which texts that are random or shuffled depend on.
 
         Returns:
             What a config that inherits it sets ``model`` to.
@@ -101,8 +114,12 @@ class Variant:
             branch: dict[str, Any] = {"_delete_": True, "type": "PartClassifier"}
             return {**changes, "text_branch": branch}
         branch = {"prompts": {"preset": self.text}}
+        if self.shuffled:
+            branch["prompts"]["shuffle_classes"] = seed
         if self.encoder is not None:
             encoder = dict(ENCODERS[self.encoder])
+            if self.encoder == RANDOM:
+                encoder["seed"] = seed
             if own.get("encoder") is not None:
                 encoder = {"_delete_": True, **encoder}
             branch.update(features=None, encoder=encoder)

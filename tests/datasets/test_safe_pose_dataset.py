@@ -354,3 +354,75 @@ def test_warns_of_names(
     build(content)
     assert "1 sequences stand there twice, the first is 's2'" in told[0]
     assert "1 sequences are not there, the first is 's9'" in told[1]
+
+
+def test_few_sequences_of_each_class(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    items = [
+        {**content["annotations"][0], "frame_dir": f"a{label}_{i:02d}", "label": label}
+        for label in range(3)
+        for i in range(30)
+    ]
+
+    def names(size: int | None, seed: int = 0, backwards: bool = False) -> list[str]:
+        chosen = items[::-1] if backwards else items
+        data = build(chosen, split=None, samples_per_class=size, subset_seed=seed)
+        return [data.get_data_info(i)["frame_dir"] for i in range(len(data))]
+
+    few, more, most = names(5), names(10), names(20)
+    assert (len(few), len(more), len(most)) == (15, 30, 60)
+    assert set(few) < set(more) < set(most) < set(names(None))
+    assert {len([n for n in few if n.startswith(f"a{c}")]) for c in range(3)} == {5}
+    # Each class has a draw of its own, and the order of the file plays no part.
+    assert len({tuple(n[3:] for n in few[5 * c : 5 * c + 5]) for c in range(3)}) == 3
+    assert names(5, backwards=True) == few != names(5, seed=1)
+    # Other classes play no part either: the draw is fixed for good.
+    others = [item for item in items if item["label"] == 1]
+    data = build(others, split=None, samples_per_class=5)
+    assert [item["frame_dir"] for item in data] == few[5:10]
+    assert few[5:10] == [f"a1_{i:02d}" for i in (4, 11, 20, 22, 24)]
+
+
+def test_more_than_a_class_has(
+    build: Callable[..., SafePoseDataset],
+    content: Annotations,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(
+        "gap_mmaction.datasets.safe_pose_dataset.print_log",
+        lambda text, *_: lines.append(text),
+    )
+    content["annotations"][0]["label"] = 2  # 2: s0, s2, s5; 1: s4
+    data = build(content, samples_per_class=2)
+    assert [item["label"] for item in data] == [1, 2, 2]
+    (line,) = lines
+    assert "samples_per_class=2 is more than" in line and line.endswith(": 1 (1)")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"samples_per_class": 0}, "samples_per_class=0 is no integer of at least 1"),
+        ({"samples_per_class": "5"}, "samples_per_class='5' is no integer"),
+        ({"subset_seed": -1}, "subset_seed=-1 is no integer of at least 0"),
+        ({"samples_per_class": 5, "multi_class": True}, "needs one label for each"),
+    ],
+)
+def test_draws_that_cannot_be_had(
+    settings: dict[str, Any],
+    message: str,
+    build: Callable[..., SafePoseDataset],
+    content: Annotations,
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(content, **settings)
+
+
+def test_draw_without_labels(
+    build: Callable[..., SafePoseDataset], content: Annotations
+) -> None:
+    del content["annotations"][4]["label"]
+    with pytest.raises(ValueError, match="'label' is missing"):
+        build(content, samples_per_class=2)

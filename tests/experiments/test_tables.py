@@ -87,15 +87,7 @@ def test_runs_are_shared() -> None:
 
 
 def test_names_of_configs() -> None:
-    names = {name: b.config for name, b in BENCHMARKS.items()}
-    assert names == {
-        "nwucla": "ctrgcn_nwucla",
-        "nwucla-cpu": "ctrgcn_nwucla_cpu",
-        "ntu60-xsub": "ctrgcn_ntu60",
-        "ntu60-xview": "ctrgcn_ntu60-xview",
-        "ntu120-xsub": "ctrgcn_ntu120",
-        "ntu120-xset": "ctrgcn_ntu120-xset",
-    }
+    assert all(b.config_file(CONFIGS, "joint").is_file() for b in BENCHMARKS.values())
     path = BENCHMARKS["nwucla"].config_file(CONFIGS, "bone-motion")
     assert path.name == "ctrgcn_nwucla_bone-motion.py"
 

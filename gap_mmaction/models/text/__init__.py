@@ -5,6 +5,7 @@ from .hf_encoder import HFTextEncoder
 from .open_clip_encoder import OpenCLIPTextEncoder
 from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
+from .random_encoder import RandomTextEncoder
 from .text_branch import TextBranch
 from .text_encoder import TextEncoder, TransformerTextEncoder
 
@@ -14,6 +15,7 @@ __all__ = [
     "OpenCLIPTextEncoder",
     "PromptBank",
     "PromptLearner",
+    "RandomTextEncoder",
     "TextBranch",
     "TextEncoder",
     "TransformerTextEncoder",

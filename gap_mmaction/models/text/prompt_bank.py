@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmaction.registry import MODELS
 from mmengine.dist import get_rank, get_world_size
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.randomness import derive_seed
 
 from .descriptions import load_descriptions
 from .presets import PRESETS
@@ -41,6 +43,8 @@ class PromptBank(nn.Module):
             and ``text``, see :class:`PromptSlot`.
         num_classes: The model's number of classes, for a check.
         seed: Seed of the draw; by default the run's.
+        shuffle_classes: Gives every class the texts of another one, drawn with this
+            seed, as a control of what the texts add. Defaults to None: its own.
 
     Attributes:
         texts: Every distinct text, in a fixed order.
@@ -67,6 +71,7 @@ class PromptBank(nn.Module):
         slots: Sequence[Mapping[str, Any]] | None = None,
         num_classes: int | None = None,
         seed: int | None = None,
+        shuffle_classes: int | None = None,
     ) -> None:
         super().__init__()
         self.slots = _read_slots(preset, slots)
@@ -79,6 +84,8 @@ class PromptBank(nn.Module):
                 "once, in the order of the labels, or correct num_classes"
             )
         self.labels = tuple(action.label for action in actions)
+        if shuffle_classes is not None:
+            actions = [actions[i] for i in _derange(len(actions), shuffle_classes)]
         variants = [
             [slot.variants(action) for action in actions] for slot in self.slots
         ]
@@ -152,6 +159,20 @@ class PromptBank(nn.Module):
         mixed = self.seed * 1_000_003 * 1_000_003 + self.step
         self.step += 1
         return torch.Generator().manual_seed(mixed % _SEEDS)
+
+
+def _derange(count: int, seed: int) -> list[int]:
+    """Draw a permutation that leaves nothing in its place."""
+    if count == 1:
+        raise ValueError(
+            "PromptBank: shuffle_classes needs two classes; leave it out with one"
+        )
+    rng = np.random.default_rng(derive_seed(seed))
+    while True:
+        order = rng.permutation(count)
+        if (order != np.arange(count)).all():
+            found: list[int] = order.tolist()
+            return found
 
 
 def _read_slots(

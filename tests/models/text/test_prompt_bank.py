@@ -53,6 +53,16 @@ class TestTexts:
                 action = load_descriptions(file)[label]
                 assert text in slot.variants(action)
 
+    def test_classes_that_are_shuffled(self, file: str) -> None:
+        own = PromptBank(file, preset="label").table[0, :, 0]
+        for seed in range(5):
+            bank = PromptBank(file, preset="label", shuffle_classes=seed)
+            assert bank.labels == LABELS
+            given = [bank.texts[int(i)] for i in bank.table[0, :, 0]]
+            assert sorted(given) == sorted(LABELS)
+            assert all(text != label for text, label in zip(given, LABELS))
+        assert own.tolist() == [0, 1, 2]
+
     def test_slots_of_ones_own(self, file: str) -> None:
         bank = PromptBank(
             file,

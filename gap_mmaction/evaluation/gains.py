@@ -1,0 +1,152 @@
+"""What one arm of a comparison gains over another, from runs paired by their seeds."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from .finished_runs import ALL, FinishedRun
+
+ARMS = ("plain", "random", "shuffled", "gap")
+PAIRS = (("gap", "plain"), ("gap", "random"), ("random", "plain"), ("gap", "shuffled"))
+"""Which are compared, the first minus the second."""
+
+Group = tuple[str, str, str]
+"""What runs share that are compared: data set, network, clips of each class."""
+
+Accuracies = dict[Group, dict[str, dict[int, float]]]
+"""Top-1 in percent, the mean over the folds, by group, arm and seed."""
+
+
+class Gain(NamedTuple):
+    """A gain in points of top-1.
+
+    Attributes:
+        values: For each seed.
+        mean: Their mean.
+        interval: 95 % interval of the mean by Student's t, None where there is none: of
+            a single seed, or of seeds that are all alike.
+        bootstrap: 95 % interval by drawing seeds with replacement.
+        p: Of the paired t test.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    interval: tuple[float, float] | None = None
+    bootstrap: tuple[float, float] | None = None
+    p: float | None = None
+
+
+def accuracies(runs: Sequence[FinishedRun]) -> Accuracies:
+    """Sort runs into groups, and average the folds of each seed.
+
+    Returns:
+        The accuracies of the seeds that have all folds of their group.
+
+    Raises:
+        ValueError: If there is a run in two lengths, which are not to be mixed.
+    """
+    folds: dict[Group, dict[tuple[str, int], dict[str, FinishedRun]]] = {}
+    for run in runs:
+        # What tests on a part of the training split is another set.
+        name = " ".join([run.set, *run.fold.split("_")[1:]])
+        group = folds.setdefault((name, run.backbone, run.shots), {})
+        other = group.setdefault((run.arm, run.seed), {}).setdefault(run.fold, run)
+        if other is not run:
+            raise ValueError(
+                f"{name}, {run.backbone}, {run.shots} clips, {run.arm}, seed "
+                f"{run.seed}, {run.fold}: there are runs of {other.epochs} and of "
+                f"{run.epochs} epochs; remove one of the lengths"
+            )
+    found: Accuracies = {}
+    for key in sorted(folds, key=_order):
+        every = {fold for of_seed in folds[key].values() for fold in of_seed}
+        found[key] = defaultdict(dict)
+        for (arm, seed), of_seed in sorted(folds[key].items()):
+            if len(of_seed) == len(every):
+                mean = np.mean([run.top1 for run in of_seed.values()])
+                found[key][arm][seed] = float(mean)
+    return found
+
+
+def _order(group: Group) -> tuple[str, str, float]:
+    return group[0], group[1], math.inf if group[2] == ALL else float(group[2])
+
+
+def paired_gain(first: dict[int, float], second: dict[int, float]) -> Gain | None:
+    """Compare two arms, given by seed, over the seeds that both have.
+
+    Returns:
+        What the first gains over the second, None without a common seed.
+    """
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return None
+    values = np.array([first[seed] - second[seed] for seed in seeds])
+    gain = Gain(tuple(values.tolist()), float(values.mean()))
+    if np.ptp(values) < 1e-9:
+        return gain
+    test = stats.ttest_1samp(values, 0.0)
+    drawn = stats.bootstrap((values,), np.mean, method="percentile", random_state=0)
+    spans = (test.confidence_interval(0.95), drawn.confidence_interval)
+    interval, bootstrap = ((float(span.low), float(span.high)) for span in spans)
+    return Gain(gain.values, gain.mean, interval, bootstrap, float(test.pvalue))
+
+
+def gains_of(found: Accuracies) -> dict[tuple[Group, str], Gain]:
+    """Compare the arms of each group.
+
+    Returns:
+        By group and the comparison's name, ``gap - plain``.
+    """
+    gains = {
+        (group, f"{first} - {second}"): paired_gain(
+            arms.get(first, {}), arms.get(second, {})
+        )
+        for group, arms in found.items()
+        for first, second in PAIRS
+    }
+    return {key: gain for key, gain in gains.items() if gain is not None}
+
+
+def gains_text(found: Accuracies) -> str:
+    """Write accuracies and gains as two Markdown tables."""
+    arms = [arm for arm in ARMS if any(arm in group for group in found.values())]
+    lines = [_line("set", "backbone", "clips", *arms), "|---" * (3 + len(arms)) + "|"]
+    for group, of_arm in found.items():
+        cells = [_accuracy(list(of_arm.get(arm, {}).values())) for arm in arms]
+        lines.append(_line(*group, *cells))
+    heads = ("difference", "mean", "95 %, t", "95 %, bootstrap", "p", "each seed")
+    lines += [
+        "",
+        "Top-1 % of the last epoch, mean ± standard deviation over the seeds (in "
+        "brackets how many), each the mean of its folds.",
+        "",
+        _line("set", "backbone", "clips", *heads),
+        "|---" * 9 + "|",
+    ]
+    for (group, name), gain in gains_of(found).items():
+        spans = (
+            "-" if span is None else f"{span[0]:+.1f} to {span[1]:+.1f}"
+            for span in (gain.interval, gain.bootstrap)
+        )
+        p = "-" if gain.p is None else f"{gain.p:.2g}"
+        each = " ".join(f"{value:+.1f}" for value in gain.values)
+        lines.append(_line(*group, name, f"{gain.mean:+.2f}", *spans, p, each))
+    return "\n".join(lines) + "\n"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _accuracy(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.1f}{spread} ({len(values)})"

@@ -1,0 +1,89 @@
+"""tools/analysis/gains.py: made-up runs against numbers by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gap_mmaction.evaluation.finished_runs import FinishedRun, add_runs, read_runs
+from gap_mmaction.evaluation.gains import accuracies, gains_of
+from tools.analysis.gains import main
+
+PLAIN = (68.5, 69.8, 68.5)
+GAP = (73.3, 73.3, 75.0)
+
+
+def run(
+    arm: str, seed: int, top1: float, shots: str = "10", fold: str = "xview"
+) -> FinishedRun:
+    names = ("nwucla-cpu", "low-shot", "ctrgcn", arm)
+    return FinishedRun(*names, shots, seed, fold, 20, top1, "c")
+
+
+@pytest.fixture
+def runs() -> list[FinishedRun]:
+    arms = (("plain", PLAIN), ("gap", GAP))
+    return [run(arm, i, x) for arm, values in arms for i, x in enumerate(values)]
+
+
+def test_numbers_by_hand(runs: list[FinishedRun]) -> None:
+    # A seed of one arm alone does not count.
+    ((_, gain),) = gains_of(accuracies([*runs, run("gap", 3, 10.0)])).items()
+    assert gain.values == pytest.approx((4.8, 3.5, 6.5))
+    # Standard deviation 1.5044, over sqrt(3) 0.8686, times t(0.975, 2) = 4.3027.
+    assert gain.mean == pytest.approx(4.9333, abs=1e-4)
+    assert gain.interval == pytest.approx((1.196, 8.670), abs=2e-3)
+    # t = 5.680 with 2 degrees of freedom.
+    assert gain.p == pytest.approx(0.0296, abs=1e-4)
+    assert gain.bootstrap is not None
+    assert 3.5 <= gain.bootstrap[0] < gain.mean < gain.bootstrap[1] <= 6.5
+
+
+def test_folds_are_averaged_first() -> None:
+    folds = [
+        run(arm, 0, top1 + i, fold=f"fold{i}")
+        for arm, top1 in (("plain", 50.0), ("gap", 60.0))
+        for i in (1, 2)
+    ]
+    (gain,) = gains_of(accuracies(folds)).values()
+    assert gain.values == (10.0,) and gain.interval is None and gain.p is None
+    # A seed with half of its folds waits for the others.
+    assert gains_of(accuracies(folds[:3])) == {}
+
+
+def test_two_lengths_are_not_mixed(runs: list[FinishedRun], tmp_path: Path) -> None:
+    longer = runs[0]._replace(epochs=30)
+    with pytest.raises(ValueError, match=r"plain, seed 0, xview: .* 20 and of 30"):
+        accuracies([*runs, longer])
+
+
+def test_table_and_figures(
+    runs: list[FinishedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "runs.csv"
+    add_runs(path, runs[:2])
+    add_runs(path, [*runs, run("gap", 0, 75.0, shots="all"), run("plain", 0, 75.0)])
+    assert read_runs(path)[:6] == runs
+    assert len(path.read_text("utf-8").splitlines()) == 1 + 7
+    assert main([str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "| nwucla-cpu | ctrgcn | 10 | 68.9 ± 0.8 (3) | 73.9 ± 1.0 (3) |" in out
+    assert "| 10 | gap - plain | +4.93 | +1.2 to +8.7 |" in out
+    assert "| 0.03 | +4.8 +3.5 +6.5 |" in out
+    assert (tmp_path / "gains.md").read_text("utf-8") in out
+    for name in ("accuracies", "gains"):
+        assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    assert main([str(path), "--backbone", "stgcn"]) == 1
+    assert "no run to compare" in capsys.readouterr().err
+
+
+def test_line_that_is_none(
+    runs: list[FinishedRun], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "runs.csv"
+    add_runs(path, runs)
+    with path.open("a") as stream:
+        stream.write("nwucla-cpu,low-shot,ctrgcn,gap,10,0,xview,20,101,c\n")
+    assert main([str(path)]) == 1
+    assert f"{path}, line 8: not a run" in capsys.readouterr().err

@@ -1,0 +1,80 @@
+#!/usr/bin/env python
+"""Say what GAP gains, from the runs in a CSV file of tools/reproduce.py --runs-csv.
+
+Example:
+    python tools/analysis/gains.py docs/results/runs.csv --out docs/results
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gap_mmaction.evaluation.finished_runs import read_runs
+from gap_mmaction.evaluation.gains import accuracies, gains_text
+from gap_mmaction.experiments import BENCHMARKS
+from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.visualization.gain_figure import draw_accuracies, draw_gains
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS.csv")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="for gains.md, accuracies.png and gains.png (default: that of RUNS.csv)",
+    )
+    parser.add_argument(
+        "--backbone", nargs="+", help="only these, such as ctrgcn@32 (default: all)"
+    )
+    return parser.parse_args(argv)
+
+
+def title(name: str) -> str:
+    """Returns the title of a set, which may have a part of it after its name."""
+    first, *rest = name.split()
+    known = BENCHMARKS.get(first)
+    return " ".join([BENCHMARKS[known.paper].title if known else first, *rest])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool.
+
+    Returns:
+        The exit status: 0, or 1 where a file cannot be read.
+    """
+    args = parse_args(argv)
+    out = args.out or args.runs[0].parent
+    try:
+        runs = {run.key: run for path in args.runs for run in read_runs(path)}
+        kept = [
+            run
+            for run in runs.values()
+            if args.backbone is None or run.backbone in args.backbone
+        ]
+        if not kept:
+            raise ValueError(f"{', '.join(map(str, args.runs))}: no run to compare")
+        found = accuracies(kept)
+        text = gains_text(found)
+        with atomic_file(out / "gains.md") as stream:
+            stream.write(text.encode())
+        save_png(draw_accuracies(found, title), out / "accuracies.png")
+        save_png(draw_gains(found, title), out / "gains.png")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(text)
+    print(f"written: {out}/gains.md, accuracies.png, gains.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
