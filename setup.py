@@ -1,7 +1,7 @@
 """Build of gap-mmaction.
 
 Beside the package, a wheel carries what OpenMMLab's tools look for under
-``gap_mmaction/.mim``: configs, tools and the texts that ship. An editable install
+``gap_mmaction/.mim``: configs, tools, texts and weights that ship. An editable install
 links them there instead, so that both find them in the same place.
 """
 
@@ -21,6 +21,7 @@ MIM = (
     "tools",
     "data/descriptions",
     "data/text_features",
+    "data/weights",
     "model-index.yml",
 )
 

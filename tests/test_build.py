@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("gap_mmaction", "configs", "tools", "requirements"),
-    *("data/descriptions", "data/text_features"),
+    *("data/descriptions", "data/text_features", "data/weights"),
 )
 FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md")
 
@@ -43,6 +43,7 @@ def test_wheel(tmp_path: Path) -> None:
         "tools/dist_train.sh",
         "data/descriptions/nwucla.yaml",
         "data/text_features/nwucla_minilm.safetensors",
+        "data/weights/README.md",
         "model-index.yml",
     ):
         assert f"gap_mmaction/.mim/{path}" in names

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gap_mmaction.utils.safetensors_checkpoint import load_from_safetensors
 from tests.config_files import (
     BASES,
     LEAVES,
@@ -22,6 +23,7 @@ from tests.config_files import (
     own,
     stream_of,
 )
+from tests.shipped_weights import WEIGHTS, accuracy_of_card
 
 LINES = 9
 # As long as this, in characters, two settings may be the same.
@@ -146,6 +148,7 @@ def test_every_leaf_is_in_the_metafile() -> None:
     # `mim` resolves it from the root.
     assert (ROOT / collection["README"]).is_file()
     models = metafile["Models"]
+    shipped = {}
     assert sorted(model["Name"] for model in models) == STEMS
     for model in models:
         assert model["Config"] == f"configs/gap/{model['Name']}.py"
@@ -155,11 +158,19 @@ def test_every_leaf_is_in_the_metafile() -> None:
             for result in model.get("Results", ())
             for name, figure in result["Metrics"].items()
         ]
-        # Nothing of ours stands there as if it were measured.
-        expected = FIGURES.get(model["Name"])
-        assert figures == (
-            [] if expected is None else [("Top 1 Accuracy (paper)", expected)]
-        )
+        expected = []
+        if model["Name"] in FIGURES:
+            expected.append(("Top 1 Accuracy (paper)", FIGURES[model["Name"]]))
+        if "Weights" in model:
+            # Of ours nothing stands there but what can be measured again.
+            shipped[model["Weights"]] = model["Config"]
+            figure = accuracy_of_card(ROOT / model["Weights"])
+            expected.append(("Top 1 Accuracy (these weights)", figure))
+        assert figures == expected
+    assert shipped == {
+        f"data/weights/{path.name}": load_from_safetensors(path)["meta"]["config"]
+        for path in WEIGHTS
+    }
 
 
 def test_every_leaf_is_in_the_readme() -> None:

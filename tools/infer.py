@@ -2,6 +2,7 @@
 """Name the actions of skeleton sequences with a trained model.
 
 Examples:
+    python tools/infer.py a21_s2_t1_skeleton.mat --model utd_mhad --out results.json
     python tools/infer.py a02_s03_e01_v03.json --config configs/gap/ctrgcn_nwucla.py \
         --checkpoint best.pth --out results.json
     python tools/infer.py poses.json --img-shape 720 1280 --out results.csv \
@@ -29,6 +30,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.shipped_models import add_model_arguments, check_model_arguments
 
 MOST_SHOWN = 20
 ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
@@ -62,11 +64,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help=".skeleton of NTU RGB+D; .json of NW-UCLA or of mmpose; annotations or "
-        "mmpose's results as .pkl; an array as .npy (docs/inference.md)",
+        help=".skeleton of NTU RGB+D; .json of NW-UCLA or of mmpose; .mat of UTD-MHAD; "
+        ".txt of MSR-Action3D or SBU; annotations or mmpose's results as .pkl; an "
+        "array as .npy (docs/inference.md)",
     )
-    parser.add_argument("--config", required=True, help="config of the model")
-    parser.add_argument("--checkpoint", required=True, help="checkpoint file or URL")
+    add_model_arguments(parser)
     parser.add_argument(
         "--out", type=Path, required=True, help="file to write, .json or .csv"
     )
@@ -99,6 +101,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add_cfg_options(parser)
     args = parser.parse_args(argv)
+    check_model_arguments(parser, args)
     if args.out.suffix not in (".json", ".csv"):
         parser.error(f"--out {args.out}: must end in .json or .csv")
     return args

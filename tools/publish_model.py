@@ -2,13 +2,16 @@
 r"""Make a file for others of a checkpoint, and a model card beside it.
 
 Left out are the optimizer, the run's log and the text branch. The first eight digits
-of the file's SHA-256 are put into its name.
+of the file's SHA-256 are put into its name, unless --no-hash is given.
 
 Examples:
     python tools/publish_model.py work_dirs/gap/epoch_40.pth gap_nwucla.pth
     python tools/publish_model.py work_dirs/gap/epoch_40.pth gap_nwucla.safetensors \
         --config configs/gap/ctrgcn_nwucla_cpu.py --log work_dirs/gap --labels nwucla
     python tools/publish_model.py epoch_40.pth gap_with_text.pth --keep-text-branch
+    python tools/publish_model.py work_dirs/gap/epoch_40.pth \
+        data/weights/nwucla.safetensors --half --no-hash --labels nwucla \
+        --config configs/gap/ctrgcn_nwucla_cpu.py --scores scores.pkl
 """
 
 from __future__ import annotations
@@ -33,15 +36,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "out",
         type=Path,
-        help="file to write, .pth or .safetensors; gets its hash into the name",
+        help="file to write, .pth or .safetensors",
     )
     parser.add_argument(
         "--keep-text-branch",
         action="store_true",
         help="keep the text branch too, for similarities of parts and texts",
     )
+    parser.add_argument(
+        "--half", action="store_true", help="write float16, half the size"
+    )
+    parser.add_argument(
+        "--no-hash", action="store_true", help="leave the name as it is given"
+    )
     parser.add_argument("--name", help="what the card calls the model")
-    parser.add_argument("--config", help="config file to name in the card")
+    parser.add_argument("--config", help="config file to name in the card and the file")
     parser.add_argument("--licence", help="licence of the weights, for the card")
     parser.add_argument(
         "--labels",
@@ -90,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             accuracy=accuracy,
             licence=args.licence,
             labels=args.labels,
+            half=args.half,
+            hashed=not args.no_hash,
         )
     except (OSError, TypeError, ValueError, pickle.UnpicklingError) as error:
         print(f"error: {error}", file=sys.stderr)

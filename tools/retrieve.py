@@ -1,6 +1,8 @@
 #!/usr/bin/env python
 r"""Rank the clips of an annotation file by how near they are to a text.
 
+The model's checkpoint must have kept its text branch.
+
 Examples:
     python tools/retrieve.py --class "sit down" --split xview_val \
         --config configs/gap/ctrgcn_nwucla_cpu.py --checkpoint epoch_40.pth \
@@ -47,6 +49,7 @@ from gap_mmaction.utils.encoder_arguments import (
     check_encoder_arguments,
 )
 from gap_mmaction.utils.loader_data import find_test_pipeline
+from gap_mmaction.utils.shipped_models import add_model_arguments, check_model_arguments
 
 ERRORS = (KeyError, ValueError, TypeError, OSError, RuntimeError)
 
@@ -64,12 +67,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="look for a class instead, by its name or index: by all of its texts, "
         "for which no encoder is needed",
     )
-    parser.add_argument("--config", required=True, help="config of the model")
-    parser.add_argument(
-        "--checkpoint",
-        required=True,
-        help="checkpoint file, which must have kept its text branch",
-    )
+    add_model_arguments(parser)
     parser.add_argument(
         "--ann-file", required=True, metavar="FILE.pkl", help="the clips"
     )
@@ -103,6 +101,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
+    check_model_arguments(parser, args)
     if (args.text is None) == (args.class_name is None):
         parser.error("give a TEXT or --class NAME")
     if args.text is not None and not args.text.strip():

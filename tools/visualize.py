@@ -30,6 +30,7 @@ from gap_mmaction.utils.argument_types import count, positive
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.paths import find_description_file
+from gap_mmaction.utils.shipped_models import add_model_arguments, check_model_arguments
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
 from gap_mmaction.visualization.movie_file import MAX_GIF_FPS, write_gif, write_mp4
 from gap_mmaction.visualization.part_colours import PartColours
@@ -48,8 +49,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "input",
-        help=".skeleton of NTU RGB+D; .json of NW-UCLA or of mmpose; annotations or "
-        "mmpose's results as .pkl; an array as .npy (docs/inference.md)",
+        help=".skeleton of NTU RGB+D; .json of NW-UCLA or of mmpose; .mat of UTD-MHAD; "
+        ".txt of MSR-Action3D or SBU; annotations or mmpose's results as .pkl; an "
+        "array as .npy (docs/inference.md)",
     )
     parser.add_argument(
         "--name", help="of an annotation file, the sequence to show (its frame_dir)"
@@ -58,8 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--out", type=Path, required=True, help="movie .gif or .mp4, or sheet .png"
     )
     model = parser.add_argument_group("model")
-    model.add_argument("--config", help="config of the model")
-    model.add_argument("--checkpoint", help="checkpoint file or URL")
+    add_model_arguments(model)
     model.add_argument("--device", default="cpu", help="(default: %(default)s)")
     model.add_argument(
         "--top-k", type=count, default=5, metavar="K", help="classes to show (5)"
@@ -122,6 +123,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="how many to show, spread over the clip (default: all; 12 on a sheet)",
     )
     args = parser.parse_args(argv)
+    check_model_arguments(parser, args, required=False)
     if args.out.suffix not in SUFFIXES:
         parser.error(f"--out {args.out}: must end in {', '.join(SUFFIXES)}")
     if args.checkpoint is not None and args.config is None:

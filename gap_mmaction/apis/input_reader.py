@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,30 @@ from gap_mmaction.datasets.ntu.sample import PROTOCOLS, select_actors
 from gap_mmaction.datasets.ntu.skeleton_file import parse_skeleton
 from gap_mmaction.datasets.ntu.translation import translate
 from gap_mmaction.datasets.ntu.unusable_sample import UnusableSampleError
-from gap_mmaction.datasets.readers.nwucla import read_keypoint
+from gap_mmaction.datasets.readers import (
+    msr_action3d,
+    nwucla,
+    sbu_kinect,
+    utd_mhad,
+)
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 from .input_format import InputFormat
 from .pose_results import are_pose_results, read_pose_results
 
-SUFFIXES = (".skeleton", ".json", ".pkl", ".npy")
-"""Files that are read."""
+_OF_SETS: dict[str, Callable[[bytes, str], np.ndarray]] = {
+    "*.mat": utd_mhad.read_keypoint,
+    "*_skeleton3D.txt": msr_action3d.read_keypoint,
+    "skeleton_pos.txt": sbu_kinect.read_keypoint,
+}
+_SUFFIXES = (".skeleton", ".json", ".pkl", ".npy")
+_FILES = ", ".join((*_SUFFIXES, *_OF_SETS))
 
 _FORMS = (
     "an array [T, V, C] or [M, T, V, C], an annotation (a dict with 'keypoint'), "
     "several of them (a list, or a dict with 'annotations'), results of mmpose (a list "
     "over frames of dicts with 'keypoints' and 'keypoint_scores'), a sequence of "
-    f"NW-UCLA (a dict with 'skeletons') or the path of a file ({', '.join(SUFFIXES)})"
+    f"NW-UCLA (a dict with 'skeletons') or the path of a file ({_FILES})"
 )
 
 
@@ -93,7 +103,7 @@ class InputReader:
             if "instance_info" in source:  # as mmpose's demo writes it
                 return self.read(source["instance_info"], name)
             if "skeletons" in source:
-                keypoint = read_keypoint(source["skeletons"], name)
+                keypoint = nwucla.read_keypoint(source["skeletons"], name)
                 return [{"frame_dir": name, "keypoint": keypoint[None]}]
         elif _are_annotations(source):
             return _read_annotations({"annotations": source}, name, split)
@@ -103,13 +113,19 @@ class InputReader:
         self, path: Path, name: str, split: str | None
     ) -> list[dict[str, Any]]:
         suffix = path.suffix.lower()
-        if suffix not in SUFFIXES:
+        reads = [_OF_SETS[pattern] for pattern in _OF_SETS if path.match(pattern)]
+        if suffix not in _SUFFIXES and not reads:
             raise ValueError(
-                f"{path}: files ending in {suffix or 'nothing'!r} are not read; give "
-                f"one of {', '.join(SUFFIXES)}"
+                f"{path}: files of this name are not read; give one of {_FILES}"
             )
         if not path.is_file():
             raise FileNotFoundError(f"{path}: there is no such file")
+        if reads:
+            keypoint = reads[0](path.read_bytes(), str(path))
+            # Frames of zeros are left out, as tools/data/prepare.py does.
+            present = keypoint.any(axis=(0, 2, 3))
+            keypoint = np.asarray(keypoint[:, present], np.float32)
+            return [{"frame_dir": name, "keypoint": keypoint}]
         if suffix == ".skeleton":
             return [self._read_ntu(path, name)]
         if suffix == ".pkl":

@@ -15,6 +15,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.text_encoder import TextEncoder
 from gap_mmaction.utils.config_options import ConfigSource, read_config
 from gap_mmaction.utils.loader_data import find_test_pipeline
+from gap_mmaction.utils.shipped_models import find_shipped_model
 
 from .input_format import InputFormat, name_of_input
 from .input_reader import InputReader
@@ -33,7 +34,8 @@ class SkeletonInferencer:
 
     Args:
         config: Path of the config, or the config, which is left as it is. A config is
-            code: use those that you trust.
+            code: use those that you trust. Without a checkpoint the name of a model
+            that ships, see :func:`.find_shipped_model`.
         checkpoint: The checkpoint, a path or URL; read with ``weights_only``.
         device: Where the model runs.
         labels: Names of the classes. By default those of the description file of the
@@ -53,7 +55,7 @@ class SkeletonInferencer:
         ValueError: If config, checkpoint and labels do not fit one another.
 
     Examples:
-        >>> inferencer = SkeletonInferencer('configs/gap/ctrgcn_nwucla.py', 'best.pth')
+        >>> inferencer = SkeletonInferencer('nwucla')
         >>> inferencer('a02_s03_e01_v03.json')[0].label_name
         'pick up with two hands'
         >>> len(inferencer('data/nwucla.pkl', split='xview_val'))
@@ -63,7 +65,7 @@ class SkeletonInferencer:
     def __init__(
         self,
         config: ConfigSource,
-        checkpoint: str | PathLike[str],
+        checkpoint: str | PathLike[str] | None = None,
         device: str | torch.device = "cpu",
         labels: Sequence[str] | None = None,
         batch_size: int = 32,
@@ -73,6 +75,9 @@ class SkeletonInferencer:
         for key, value in (("batch_size", batch_size), ("top_k", top_k)):
             if value < 1:
                 raise ValueError(f"{key}={value}, must be 1 or more")
+        if checkpoint is None:
+            name = str(getattr(config, "filename", config))
+            config, checkpoint = find_shipped_model(name)
         self.config = read_config(config)
         self.checkpoint = checkpoint
         self.device = _read_device(device)
@@ -110,7 +115,8 @@ class SkeletonInferencer:
                 * results of mmpose, a list over the frames of dicts with
                   ``keypoints`` ``[M, V, 2]`` and ``keypoint_scores`` ``[M, V]``;
                 * the path of a raw ``.skeleton`` file of NTU RGB+D, of a ``.json`` of
-                  NW-UCLA or of mmpose, of an annotation file or mmpose's results as
+                  NW-UCLA or of mmpose, of a ``.mat`` of UTD-MHAD, of a text file of
+                  MSR-Action3D or SBU, of an annotation file or mmpose's results as
                   ``.pkl``, which is read without running anything in it, or of an
                   array as ``.npy``.
             part_similarity: Whether to compare the parts of the body with the texts of

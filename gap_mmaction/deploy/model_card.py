@@ -125,7 +125,10 @@ class ModelCard:
             else:
                 weights += value.numel()
         text = f"{weights:,} in weights and graphs, {statistics:,} in statistics"
-        return f"{text}; {len(self.state_dict)} tensors, {self.dropped} left out"
+        kinds = {v.dtype for v in self.state_dict.values() if v.is_floating_point()}
+        stored = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        text += f"; {len(self.state_dict)} tensors, {stored}"
+        return f"{text}, {self.dropped} left out"
 
     def _data_rows(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         for loader, what in (("train", "trained on"), ("test", "test set")):

@@ -50,6 +50,8 @@ def publish_model(
     accuracy: str | None = None,
     licence: str | None = None,
     labels: str | None = None,
+    half: bool = False,
+    hashed: bool = True,
 ) -> Published:
     """Write the weights of a checkpoint, and a card that says what they are.
 
@@ -59,15 +61,17 @@ def publish_model(
 
     Args:
         source: A checkpoint that mmengine's Runner has written.
-        target: Where, ``.pth`` or ``.safetensors``; the first eight digits of the
-            content's SHA-256 are put into the name, as mmengine and mmaction2 do.
+        target: Where, ``.pth`` or ``.safetensors``.
         keep_text: Whether to keep the text branch, which part similarities need.
         name: What the card calls the model; by default the name of the file.
-        config: The config file to name in the card.
+        config: The config file to name in the card and in the meta.
         accuracy: What is known of the accuracy, a line for the card.
         licence: The licence of the weights, a line for the card.
         labels: A description file, or the name of one that ships, whose labels name
             the classes; they go into the meta's ``dataset_meta`` and into the card.
+        half: Whether to write float16; models take it as float32.
+        hashed: Whether to put the first eight digits of the content's SHA-256 into the
+            name, as mmengine and mmaction2 do.
 
     Returns:
         The files and what is in them.
@@ -77,7 +81,8 @@ def publish_model(
         pickle.UnpicklingError: If it asks for more than a checkpoint holds.
         TypeError: If its meta cannot be written as safetensors.
         ValueError: If it holds no state dict, nothing would be left of it, the labels
-            are of another number of classes, or the suffix is another one.
+            are of another number of classes, the suffix is another one, or a number
+            does not fit into float16.
     """
     check_suffix(target.suffix)
     checkpoint = read_checkpoint(source)
@@ -87,12 +92,16 @@ def publish_model(
         raise ValueError(f"{source}: nothing is left without the text branch")
     meta = checkpoint.get("meta")
     meta = dict(meta) if isinstance(meta, dict) else {}
+    if half:
+        kept = _to_half(kept, source)
+    if config is not None:
+        meta["config"] = config
     if labels is not None:
         classes = load_class_names(labels, _number_of_classes(kept, source))
         meta["dataset_meta"] = {**(meta.get("dataset_meta") or {}), "classes": classes}
     content = dump_checkpoint(kept, meta, target.suffix)
     sha256 = sha256_of(content)
-    file = hashed_name(target, sha256)
+    file = hashed_name(target, sha256) if hashed else target
     card = ModelCard(
         name=name or target.stem,
         file=file.name,
@@ -110,6 +119,15 @@ def publish_model(
     write_bytes(file, content)
     write_bytes(card_file, card.text().encode())
     return Published(file, card_file, len(kept), len(state) - len(kept))
+
+
+def _to_half(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
+    """Turn numbers into float16; counts stay as they are."""
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    for key, value in half.items():
+        if not value.isfinite().all():
+            raise ValueError(f"{source}: {key} has numbers that float16 cannot hold")
+    return half
 
 
 def _number_of_classes(state: Mapping[str, Tensor], source: str | Path) -> int:

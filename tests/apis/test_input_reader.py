@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from scipy.io import savemat
 
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.datasets.ntu.generated import format_skeleton, make_person
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
+from gap_mmaction.datasets.readers import CLIP_SETS
 from tests.config_files import ROOT, load
 
 
@@ -190,6 +192,36 @@ def test_nwucla(tmp_path: Path) -> None:
         UCLA.read(path, str(path))
 
 
+@pytest.mark.parametrize(
+    ("data", "name", "shape"),
+    [
+        ("utd_mhad", "a1_s2_t1_skeleton.mat", (1, 5, 20, 3)),
+        ("msr_action3d", "a01_s02_e01_skeleton3D.txt", (1, 5, 20, 3)),
+        ("sbu_kinect", "s01s02/01/001/skeleton_pos.txt", (2, 6, 15, 3)),
+    ],
+)
+def test_raw_files_are_read_as_they_are_prepared(
+    data: str, name: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    joints = np.random.default_rng(0).uniform(size=(6, shape[2] * shape[0], 3))
+    joints[2] *= data == "sbu_kinect"  # a frame of zeros, of sets that have such
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if data == "utd_mhad":
+        savemat(path, {"d_skel": joints.transpose(1, 2, 0)})
+    elif data == "msr_action3d":
+        np.savetxt(path, np.insert(joints.reshape(-1, 3), 3, 1, axis=1))
+    else:
+        rows = np.column_stack([np.arange(6), joints.reshape(6, -1)])
+        np.savetxt(path, rows, delimiter=",")
+    (annotation,) = UCLA.read(path, str(path))
+    files = [(str(path), path.read_bytes())]
+    (expected,) = CLIP_SETS[data].make_annotations(files)[0]["annotations"]
+    assert annotation["keypoint"].shape == shape
+    assert annotation["keypoint"].dtype == expected["keypoint"].dtype
+    np.testing.assert_array_equal(annotation["keypoint"], expected["keypoint"])
+
+
 class TestAnnotations:
     """PYSKL's and mmaction2's."""
 
@@ -331,7 +363,8 @@ class TestUnknown:
         with pytest.raises(FileNotFoundError, match=r"absent\.npy: there is no such"):
             UCLA.read("absent.npy", "absent.npy")
         for name, content, message in (
-            ("a.txt", b"", "'.txt' are not read"),
+            ("a.txt", b"", r"are not read.*\*\.mat, \*_skeleton3D\.txt, skeleton_pos"),
+            ("a.mat", b"MATLAB 5.0", r"not a readable MATLAB"),
             ("a.json", b"{", "not json"),
             ("b.json", b"[" * 100_000, "not json"),
             ("a.npy", b"", "no readable array"),

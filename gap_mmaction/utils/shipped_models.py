@@ -1,0 +1,77 @@
+"""Models that ship, and the options of command lines that name one."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, _ActionsContainer
+from pathlib import Path
+
+from .config_keys import did_you_mean
+from .paths import find_shipped_file
+from .safetensors_checkpoint import SUFFIX, load_from_safetensors
+
+FOLDER = "data/weights"
+
+
+def find_shipped_model(name: str) -> tuple[Path, Path]:
+    """Find a model by its name, that of its file in ``data/weights``.
+
+    Args:
+        name: Such as ``nwucla``.
+
+    Returns:
+        The config, which the file names, and the file of weights.
+
+    Raises:
+        FileNotFoundError: If the config is not there.
+        ValueError: If no such model ships, or its file is broken or names no config.
+    """
+    known = {path.stem: path for path in find_shipped_file(FOLDER).glob(f"*{SUFFIX}")}
+    if name not in known:
+        raise ValueError(
+            f"no model {name!r} ships{did_you_mean(name, list(known))}; there are "
+            f"{', '.join(sorted(known)) or 'none'} ({FOLDER}). For a model of your own "
+            "give its config and its checkpoint"
+        )
+    config = load_from_safetensors(known[name])["meta"].get("config")
+    if not isinstance(config, str):
+        raise ValueError(
+            f"{known[name]} names no config; publish it with the --config of "
+            "tools/publish_model.py"
+        )
+    path = find_shipped_file(config)
+    if not path.is_file():
+        raise FileNotFoundError(f"{known[name]}: its config {config} is not there")
+    return path, known[name]
+
+
+def add_model_arguments(parser: _ActionsContainer) -> None:
+    """Add ``--config`` and ``--checkpoint``, and ``--model`` for both."""
+    parser.add_argument("--config", help="config of the model")
+    parser.add_argument("--checkpoint", help="checkpoint file or URL")
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        help=f"a model that ships, in place of both: the name of a file in {FOLDER}",
+    )
+
+
+def check_model_arguments(
+    parser: ArgumentParser, args: Namespace, required: bool = True
+) -> None:
+    """Put the files of ``--model`` into ``args.config`` and ``args.checkpoint``.
+
+    Args:
+        parser: Ends the program where the options do not fit one another.
+        args: The command line's arguments.
+        required: Whether there has to be a model.
+    """
+    given = [args.config, args.checkpoint]
+    if args.model is not None:
+        if any(given):
+            parser.error("--model takes the place of --config and --checkpoint")
+        try:
+            args.config, args.checkpoint = map(str, find_shipped_model(args.model))
+        except (OSError, ValueError) as error:
+            parser.error(f"--model: {error}")
+    elif required and not all(given):
+        parser.error("give --config and --checkpoint, or the --model of one that ships")

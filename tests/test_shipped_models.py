@@ -1,0 +1,107 @@
+"""The models that ship: found by name, and as good as their cards say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.utils import paths
+from gap_mmaction.utils.restricted_pickle import load_annotations
+from tests.apis.small_model import make_config, make_model, make_sequences
+from tests.config_files import ROOT
+from tests.shipped_weights import WEIGHTS, accuracy_of_card
+from tools import infer, retrieve, visualize
+from tools.data import prepare
+from tools.publish_model import main as publish
+
+SEQUENCES = make_sequences(3)
+MOST_BYTES = 4 << 20
+RAW = {"nwucla": "data/nw-ucla/all_sqe.zip"}
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SkeletonInferencer:
+    """Ship a small model ``mine`` from an installed wheel; give it as it was."""
+    package = tmp_path / "site" / "gap_mmaction"
+    monkeypatch.setattr(paths, "_PACKAGE", package)
+    monkeypatch.chdir(tmp_path)
+    config = make_config(tmp_path)
+    make_model(config, tmp_path / "epoch_1.pth")
+    leaf = package / ".mim/configs/mine.py"
+    leaf.parent.mkdir(parents=True)
+    config.dump(leaf)
+    out = package / ".mim/data/weights/mine.safetensors"
+    command = ["epoch_1.pth", str(out), "--half", "--no-hash"]
+    assert publish([*command, "--config", "configs/mine.py"]) == 0
+    assert ", float16," in out.with_suffix(".md").read_text()
+    return SkeletonInferencer(config, tmp_path / "epoch_1.pth")
+
+
+def test_scores_by_name_are_those_of_the_checkpoint(
+    shipped: SkeletonInferencer,
+) -> None:
+    inferencer = SkeletonInferencer("mine")
+    for one, other in zip(inferencer(SEQUENCES), shipped(SEQUENCES)):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-3)
+    kinds = {tensor.dtype for tensor in inferencer._model.state_dict().values()}
+    assert kinds == {torch.float32, torch.int64}
+    with pytest.raises(ValueError, match=r"'mime' ships.*'mine'.*there are mine"):
+        SkeletonInferencer("mime")
+
+
+@pytest.mark.usefixtures("shipped")
+def test_tools_take_the_name(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("one.npy", SEQUENCES[0])
+    assert infer.main(["one.npy", "--model", "mine", "--out", "one.json"]) == 0
+    arguments: list[tuple[Any, list[str]]] = [
+        (infer, ["one.npy", "--out", "one.json"]),
+        (visualize, ["one.npy", "--out", "one.png"]),
+        (retrieve, ["a text", "--ann-file", "one.pkl"]),
+    ]
+    for tool, options in arguments:
+        args = tool.parse_args([*options, "--model", "mine"])
+        assert args.checkpoint.endswith(".mim/data/weights/mine.safetensors")
+        assert args.config.endswith(".mim/configs/mine.py")
+        for more, message in (
+            (["--model", "absent"], "no model 'absent' ships; there are mine"),
+            (["--model", "mine", "--config", "a.py"], "takes the place of"),
+            (["--checkpoint", "a.pth"], "--config"),
+        ):
+            with pytest.raises(SystemExit):
+                tool.parse_args([*options, *more])
+            assert message in capsys.readouterr().err
+
+
+def test_what_float16_cannot_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({"state_dict": {"a.weight": torch.tensor(1e5)}}, tmp_path / "a.pth")
+    assert publish([str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "--half"]) == 1
+    assert "a.weight has numbers that float16 cannot hold" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", WEIGHTS, ids=lambda path: path.stem)
+def test_file_that_ships(path: Path) -> None:
+    assert path.stat().st_size < MOST_BYTES
+    assert SkeletonInferencer(path.stem).config.filename.startswith(str(ROOT))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("path", WEIGHTS, ids=lambda path: path.stem)
+def test_accuracy_is_that_of_the_card(path: Path, shared: Path, tmp_path: Path) -> None:
+    inferencer = SkeletonInferencer(path.stem)
+    dataset = inferencer.config.test_dataloader.dataset
+    name, out = Path(dataset.ann_file).stem, tmp_path / "clips.pkl"
+    source = shared / RAW.get(name, f"data/{name}/raw.tar.xz")
+    assert prepare.main([name, str(source), str(out)]) == 0
+    labels = {a["frame_dir"]: a["label"] for a in load_annotations(out)["annotations"]}
+    results = inferencer(out, split=dataset.split)
+    right = [result.label == labels[result.name] for result in results]
+    # Half the precision may turn over a clip.
+    tolerance = 100 / len(right) + 0.05
+    assert 100 * np.mean(right) == pytest.approx(accuracy_of_card(path), abs=tolerance)
