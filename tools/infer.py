@@ -30,7 +30,11 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.shipped_models import add_model_arguments, check_model_arguments
+from gap_mmaction.utils.shipped_models import (
+    add_model_arguments,
+    check_model_arguments,
+    resolve_model,
+)
 
 MOST_SHOWN = 20
 ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
@@ -117,6 +121,7 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
         OSError: If a file is not there.
         ValueError: If config, checkpoint and options do not fit one another.
     """
+    resolve_model(args)
     config = read_config(args.config, args.cfg_options)
     labels = None
     if args.labels is not None:

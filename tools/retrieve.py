@@ -49,7 +49,11 @@ from gap_mmaction.utils.encoder_arguments import (
     check_encoder_arguments,
 )
 from gap_mmaction.utils.loader_data import find_test_pipeline
-from gap_mmaction.utils.shipped_models import add_model_arguments, check_model_arguments
+from gap_mmaction.utils.shipped_models import (
+    add_model_arguments,
+    check_model_arguments,
+    resolve_model,
+)
 
 ERRORS = (KeyError, ValueError, TypeError, OSError, RuntimeError)
 
@@ -127,6 +131,7 @@ class Search:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
+        resolve_model(args)
         self.config = read_config(args.config, args.cfg_options)
         self.source = describe_source(args, self.config)
         self._inferencer: SkeletonInferencer | None = None

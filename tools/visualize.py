@@ -30,7 +30,11 @@ from gap_mmaction.utils.argument_types import count, positive
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.paths import find_description_file
-from gap_mmaction.utils.shipped_models import add_model_arguments, check_model_arguments
+from gap_mmaction.utils.shipped_models import (
+    add_model_arguments,
+    check_model_arguments,
+    resolve_model,
+)
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
 from gap_mmaction.visualization.movie_file import MAX_GIF_FPS, write_gif, write_mp4
 from gap_mmaction.visualization.part_colours import PartColours
@@ -128,7 +132,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--out {args.out}: must end in {', '.join(SUFFIXES)}")
     if args.checkpoint is not None and args.config is None:
         parser.error("--checkpoint needs --config")
-    if args.config is None and args.layout is None:
+    if args.config is None and args.layout is None and args.model is None:
         parser.error("give --layout, or the --config of a model")
     if args.out.suffix == ".gif" and args.fps > MAX_GIF_FPS:
         parser.error(f"--fps {args.fps:g}: a GIF has at most {MAX_GIF_FPS}")
@@ -192,6 +196,7 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
     """Read the sequence and, where there is a checkpoint, run the model."""
     config = inferencer = result = None
     slot_parts: dict[str, str] = {}
+    resolve_model(args)
     if args.config is not None:
         config = read_config(args.config, args.cfg_options)
     names = load_names(args.labels, config)

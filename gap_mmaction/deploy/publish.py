@@ -69,7 +69,7 @@ def publish_model(
         licence: The licence of the weights, a line for the card.
         labels: A description file, or the name of one that ships, whose labels name
             the classes; they go into the meta's ``dataset_meta`` and into the card.
-        half: Whether to write float16; models take it as float32.
+        half: Whether to write weights as float16; models take them as float32.
         hashed: Whether to put the first eight digits of the content's SHA-256 into the
             name, as mmengine and mmaction2 do.
 
@@ -122,8 +122,15 @@ def publish_model(
 
 
 def _to_half(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
-    """Turn numbers into float16; counts stay as they are."""
-    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    """Turn matrices and kernels into float16.
+
+    Vectors, those of normalizations above all, are few, and half of what scores would
+    lose in precision: they stay as they are.
+    """
+    half = {
+        k: v.half() if v.is_floating_point() and v.dim() > 1 else v
+        for k, v in state.items()
+    }
     for key, value in half.items():
         if not value.isfinite().all():
             raise ValueError(f"{source}: {key} has numbers that float16 cannot hold")

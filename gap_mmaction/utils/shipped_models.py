@@ -58,20 +58,26 @@ def add_model_arguments(parser: _ActionsContainer) -> None:
 def check_model_arguments(
     parser: ArgumentParser, args: Namespace, required: bool = True
 ) -> None:
-    """Put the files of ``--model`` into ``args.config`` and ``args.checkpoint``.
+    """End with an error where the options do not fit one another.
 
     Args:
-        parser: Ends the program where the options do not fit one another.
+        parser: The tool's parser.
         args: The command line's arguments.
         required: Whether there has to be a model.
     """
     given = [args.config, args.checkpoint]
-    if args.model is not None:
-        if any(given):
-            parser.error("--model takes the place of --config and --checkpoint")
-        try:
-            args.config, args.checkpoint = map(str, find_shipped_model(args.model))
-        except (OSError, ValueError) as error:
-            parser.error(f"--model: {error}")
-    elif required and not all(given):
+    if args.model is not None and any(given):
+        parser.error("--model takes the place of --config and --checkpoint")
+    if required and args.model is None and not all(given):
         parser.error("give --config and --checkpoint, or the --model of one that ships")
+
+
+def resolve_model(args: Namespace) -> None:
+    """Put the files of ``--model`` into ``args.config`` and ``args.checkpoint``.
+
+    Raises:
+        FileNotFoundError: See :func:`find_shipped_model`.
+        ValueError: See there.
+    """
+    if args.model is not None:
+        args.config, args.checkpoint = map(str, find_shipped_model(args.model))
