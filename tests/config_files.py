@@ -6,6 +6,7 @@ import ast
 import copy
 import functools
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gap_mmaction.skeletons import STREAMS, get_skeleton
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted((ROOT / "configs" / "gap").glob("*.py"))
 BASES = sorted((ROOT / "configs" / "_base_").rglob("*.py"))
+WEIGHTS = sorted((ROOT / "data" / "weights").glob("*.safetensors"))
 LOADERS = ("train", "val", "test")
 WIDTH = 8
 
@@ -41,6 +43,14 @@ def load(path: Path) -> Config:
 def read_descriptions_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let description files, which take seconds, be read once for all leaves."""
     monkeypatch.setattr(prompt_bank, "load_descriptions", _descriptions)
+
+
+def accuracy_of_card(weights: Path) -> float:
+    """Read the top-1 accuracy in percent from the card beside a file of weights."""
+    card = weights.with_suffix(".md").read_text("utf-8")
+    found = re.search(r"^\| accuracy \| top-1 ([\d.]+) %", card, re.M)
+    assert found, f"{weights}: its card says no top-1 accuracy"
+    return float(found[1])
 
 
 def stream_of(path: Path) -> str:

@@ -16,6 +16,8 @@ from tests.config_files import (
     BASES,
     LEAVES,
     ROOT,
+    WEIGHTS,
+    accuracy_of_card,
     assignments,
     bases_of,
     inherited,
@@ -23,7 +25,6 @@ from tests.config_files import (
     own,
     stream_of,
 )
-from tests.shipped_weights import WEIGHTS, accuracy_of_card
 
 LINES = 9
 # As long as this, in characters, two settings may be the same.

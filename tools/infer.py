@@ -29,12 +29,8 @@ from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.shipped_models import (
-    add_model_arguments,
-    check_model_arguments,
-    resolve_model,
-)
+from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 MOST_SHOWN = 20
 ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
@@ -105,7 +101,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add_cfg_options(parser)
     args = parser.parse_args(argv)
-    check_model_arguments(parser, args)
     if args.out.suffix not in (".json", ".csv"):
         parser.error(f"--out {args.out}: must end in .json or .csv")
     return args
@@ -121,8 +116,7 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
         OSError: If a file is not there.
         ValueError: If config, checkpoint and options do not fit one another.
     """
-    resolve_model(args)
-    config = read_config(args.config, args.cfg_options)
+    config = read_model_config(args)
     labels = None
     if args.labels is not None:
         labels = load_class_names(args.labels, config.model.cls_head.num_classes)

@@ -43,17 +43,13 @@ from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
 )
 from gap_mmaction.utils.loader_data import find_test_pipeline
-from gap_mmaction.utils.shipped_models import (
-    add_model_arguments,
-    check_model_arguments,
-    resolve_model,
-)
+from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 ERRORS = (KeyError, ValueError, TypeError, OSError, RuntimeError)
 
@@ -105,7 +101,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
-    check_model_arguments(parser, args)
     if (args.text is None) == (args.class_name is None):
         parser.error("give a TEXT or --class NAME")
     if args.text is not None and not args.text.strip():
@@ -131,8 +126,7 @@ class Search:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        resolve_model(args)
-        self.config = read_config(args.config, args.cfg_options)
+        self.config = read_model_config(args)
         self.source = describe_source(args, self.config)
         self._inferencer: SkeletonInferencer | None = None
         self._clips: ClipFeatures | None = None

@@ -27,14 +27,10 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.argument_types import count, positive
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.paths import find_description_file
-from gap_mmaction.utils.shipped_models import (
-    add_model_arguments,
-    check_model_arguments,
-    resolve_model,
-)
+from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
 from gap_mmaction.visualization.movie_file import MAX_GIF_FPS, write_gif, write_mp4
 from gap_mmaction.visualization.part_colours import PartColours
@@ -127,7 +123,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="how many to show, spread over the clip (default: all; 12 on a sheet)",
     )
     args = parser.parse_args(argv)
-    check_model_arguments(parser, args, required=False)
     if args.out.suffix not in SUFFIXES:
         parser.error(f"--out {args.out}: must end in {', '.join(SUFFIXES)}")
     if args.checkpoint is not None and args.config is None:
@@ -196,9 +191,8 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
     """Read the sequence and, where there is a checkpoint, run the model."""
     config = inferencer = result = None
     slot_parts: dict[str, str] = {}
-    resolve_model(args)
-    if args.config is not None:
-        config = read_config(args.config, args.cfg_options)
+    if args.config is not None or args.model is not None:
+        config = read_model_config(args, required=False)
     names = load_names(args.labels, config)
     if config is not None and args.checkpoint is not None:
         inferencer = SkeletonInferencer(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, _ActionsContainer
+from argparse import Namespace, _ActionsContainer
 from pathlib import Path
 
+from mmengine.config import Config
+
 from .config_keys import did_you_mean
+from .config_options import read_config
 from .paths import find_shipped_file
 from .safetensors_checkpoint import SUFFIX, load_from_safetensors
 
@@ -55,29 +58,22 @@ def add_model_arguments(parser: _ActionsContainer) -> None:
     )
 
 
-def check_model_arguments(
-    parser: ArgumentParser, args: Namespace, required: bool = True
-) -> None:
-    """End with an error where the options do not fit one another.
+def read_model_config(args: Namespace, required: bool = True) -> Config:
+    """Read the config of the model on a command line.
 
     Args:
-        parser: The tool's parser.
-        args: The command line's arguments.
-        required: Whether there has to be a model.
-    """
-    given = [args.config, args.checkpoint]
-    if args.model is not None and any(given):
-        parser.error("--model takes the place of --config and --checkpoint")
-    if required and args.model is None and not all(given):
-        parser.error("give --config and --checkpoint, or the --model of one that ships")
-
-
-def resolve_model(args: Namespace) -> None:
-    """Put the files of ``--model`` into ``args.config`` and ``args.checkpoint``.
+        args: Gets the files of ``--model`` as ``config`` and ``checkpoint``.
+        required: Whether there has to be a checkpoint.
 
     Raises:
-        FileNotFoundError: See :func:`find_shipped_model`.
-        ValueError: See there.
+        OSError: If a file is not there.
+        ValueError: If there is no model, or more than one.
     """
+    given = [args.config, args.checkpoint]
     if args.model is not None:
+        if any(given):
+            raise ValueError("--model takes the place of --config and --checkpoint")
         args.config, args.checkpoint = map(str, find_shipped_model(args.model))
+    elif required and not all(given):
+        raise ValueError("give --config and --checkpoint, or --model")
+    return read_config(args.config, args.cfg_options)
