@@ -9,8 +9,12 @@ from gap_mmaction.evaluation import (
     Generalised,
     calibrate,
     choose_factor,
+    choose_threshold,
     combine_slots,
     evaluate_zero_shot,
+    expert_probabilities,
+    fit_temperature,
+    gate,
     seen_unseen_area,
 )
 
@@ -29,6 +33,10 @@ SCORES = np.array(
 LABELS = np.array([0, 0, 2, 1, 3, 1])
 
 
+# A right one, ahead by 0.2.
+HELD_OUT = np.array([[0.7, 0.5, 0.1, 0.0]]), np.array([0])
+
+
 def random_scores(clips: int = 200) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, clips)
@@ -39,28 +47,30 @@ def random_scores(clips: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 class TestEvaluate:
     def test_by_hand(self) -> None:
-        found = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, factor=0.2)
+        found = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, HELD_OUT)
         assert found.unseen == pytest.approx(2 / 3)
         assert found.unseen_by_class == (1.0, 0.0)
         assert found.unseen_mean_class == 0.5
         assert found.seen == pytest.approx(2 / 3)
         third = {"seen": 100 / 3, "unseen": 100 / 3, "harmonic": 100 / 3}
-        assert found.plain.to_dict() == pytest.approx(third)
+        assert found.generalised["none"].to_dict() == pytest.approx(third)
         # The factor turns the fourth clip, and no seen one.
-        assert found.calibrated.seen == pytest.approx(1 / 3)
-        assert found.calibrated.unseen == pytest.approx(2 / 3)
-        assert found.calibrated.harmonic == pytest.approx(4 / 9)
+        assert found.fitted["factor"] == pytest.approx(0.2)
+        constant = found.generalised["constant"]
+        assert constant.seen == pytest.approx(1 / 3)
+        assert constant.unseen == pytest.approx(2 / 3)
+        assert constant.harmonic == pytest.approx(4 / 9)
         assert (found.num_seen, found.num_unseen) == (3, 3)
         assert found.largest == pytest.approx(2 / 3)
 
     def test_as_json(self) -> None:
-        content = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, 0.2).to_dict()
+        content = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, HELD_OUT).to_dict()
         assert content["unseen"] == pytest.approx(200 / 3)
-        assert content["calibrated"]["harmonic"] == pytest.approx(400 / 9)
+        assert content["generalised"]["constant"]["harmonic"] == pytest.approx(400 / 9)
         assert content["unseen_by_class"] == [100.0, 0.0]
 
     def test_class_without_clips(self) -> None:
-        found = evaluate_zero_shot(SCORES[:4], LABELS[:4], IS_SEEN, 0.0)
+        found = evaluate_zero_shot(SCORES[:4], LABELS[:4], IS_SEEN, HELD_OUT)
         assert found.to_dict()["unseen_by_class"] == [100.0, None]
         assert found.unseen_mean_class == 1.0
 
@@ -70,11 +80,63 @@ class TestEvaluate:
     @pytest.mark.parametrize(("rows", "kind"), [([0, 1], "unseen"), ([3, 4], "seen")])
     def test_clips_of_one_kind(self, rows: list[int], kind: str) -> None:
         with pytest.raises(ValueError, match=f"none is of a {kind} class"):
-            evaluate_zero_shot(SCORES[rows], LABELS[rows], IS_SEEN, 0.0)
+            evaluate_zero_shot(SCORES[rows], LABELS[rows], IS_SEEN, HELD_OUT)
 
     def test_not_finite(self) -> None:
         with pytest.raises(ValueError, match="not finite"):
-            evaluate_zero_shot(SCORES * np.nan, LABELS, IS_SEEN, 0.0)
+            evaluate_zero_shot(SCORES * np.nan, LABELS, IS_SEEN, HELD_OUT)
+
+
+class TestGate:
+    def test_temperature_of_labels_drawn_by_it(self) -> None:
+        rng = np.random.default_rng(0)
+        is_seen = np.array([True, False, True, True])
+        scores = rng.uniform(-1, 1, (20_000, 4))
+        seen = np.flatnonzero(is_seen)
+        # The largest of the scores with Gumbel noise is one drawn by their softmax.
+        noise = rng.gumbel(size=(len(scores), len(seen)))
+        labels = seen[(scores[:, seen] / 0.2 + noise).argmax(axis=1)]
+        found = fit_temperature(scores, labels, is_seen)
+        assert found == pytest.approx(0.2, rel=0.05)
+
+    def test_experts(self) -> None:
+        scores = np.log([[1.0, 30.0, 3.0, 10.0]])
+        found = expert_probabilities(scores, IS_SEEN, 1.0)
+        np.testing.assert_allclose(found, [[0.25, 0.75, 0.75, 0.25]])
+        warm = expert_probabilities(2 * scores, IS_SEEN, 2.0)
+        np.testing.assert_allclose(warm, found)
+
+    @pytest.mark.parametrize("shift", [0.0, 5.0])
+    def test_where_no_constant_helps(self, shift: float) -> None:
+        """Unseen clips are near all seen classes, and as far behind as seen ones."""
+        is_seen = np.array([True] * 3 + [False] * 2)
+        seen = np.array([[0.9, 0.1, 0.2, 0.4, 0.3], [0.2, 0.9, 0.1, 0.3, 0.4]])
+        unseen = np.array([[0.9, 0.8, 0.9, 0.4, 0.1], [0.9, 0.9, 0.8, 0.1, 0.4]])
+        held_out = np.array([*seen, [0.0, 0.2, 0.9, 0.3, 0.2]]), np.arange(3)
+        scores = np.concatenate([seen, unseen]) + shift * is_seen
+        labels = np.array([0, 1, 3, 4])
+        found = evaluate_zero_shot(scores, labels, is_seen, held_out)
+        assert found.generalised["none"].harmonic == 0
+        assert found.generalised["constant"].unseen == 0
+        # How high the scores are of either kind of class does not matter.
+        assert found.generalised["gate"] == Generalised(1.0, 1.0)
+        assert 0 < found.fitted["threshold"] < 1
+
+    def test_threshold_by_hand(self) -> None:
+        scores = np.log([[8.0, 2, 1, 1], [1, 2, 6, 3], [4, 2, 3, 3]])
+        labels, is_seen = np.array([0, 2, 2]), np.array([True, False, True, True])
+        # Right and sure by 0.8 and 0.6; without their classes by 0.5, 0.75 and 4 / 7.
+        found = choose_threshold(scores, labels, is_seen, 1.0)
+        assert found == pytest.approx((4 / 7 + 0.6) / 2)
+        kept = gate(scores, is_seen, 1.0, found)
+        assert np.isfinite(kept[:, 1]).tolist() == [False, False, True]
+
+    def test_two_seen_classes(self) -> None:
+        assert choose_threshold(SCORES[:3], LABELS[:3], IS_SEEN, 0.1) == 0.0
+
+    def test_errors(self) -> None:
+        with pytest.raises(ValueError, match="1 of the clips are of unseen ones"):
+            fit_temperature(SCORES[:4], LABELS[:4], IS_SEEN)
 
 
 class TestFactor:

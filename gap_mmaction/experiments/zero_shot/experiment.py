@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -20,6 +20,7 @@ from ..trainer import RunFailedError, Trainer
 from ..versions import collect_versions
 from .class_split import ClassSplit
 from .naming import ClassNamer
+from .other_set import OtherSet
 from .run_configs import ZeroShotConfigs
 from .run_spec import ZeroShotSpec
 from .seen_data import SeenData
@@ -42,10 +43,14 @@ class _Planned:
     def test(self) -> Path:
         return self.folder.path / "test.safetensors"
 
-    @property
-    def has_ended(self) -> bool:
-        files = self.held_out.is_file() and self.test.is_file()
-        return files and self.record is not None and self.record.has_ended
+    def test_of(self, other: OtherSet) -> Path:
+        return self.folder.path / f"test_{other.name}.safetensors"
+
+    def has_ended(self, others: Sequence[OtherSet]) -> bool:
+        files = [self.held_out, self.test, *map(self.test_of, others)]
+        return all(file.is_file() for file in files) and (
+            self.record is not None and self.record.has_ended
+        )
 
 
 class ZeroShotExperiment:
@@ -65,6 +70,8 @@ class ZeroShotExperiment:
         batch_size: Clips that are scored together.
         say: Where to report to.
         interval: Seconds between two notes of the time that a run has taken.
+        others: Data sets to name the classes of, in place of the unseen ones of the
+            splits, which then have none. Each is ``test_NAME.safetensors``.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class ZeroShotExperiment:
         batch_size: int = 32,
         say: Callable[[str], None] = print,
         interval: float = 30.0,
+        others: Sequence[OtherSet] = (),
     ) -> None:
         self.specs = [ZeroShotSpec(split, seed) for split in splits]
         self.work_dir = work_dir
@@ -86,6 +94,7 @@ class ZeroShotExperiment:
         self.device = device
         self.batch_size = batch_size
         self.say = say
+        self.others = others
 
     def run(
         self,
@@ -111,7 +120,7 @@ class ZeroShotExperiment:
         versions = collect_versions()
         failed = 0
         for number, item in enumerate(planned, start=1):
-            if item.has_ended:
+            if item.has_ended(self.others):
                 continue
             head = f"[{number}/{len(planned)}] {item.spec}"
             try:
@@ -134,22 +143,26 @@ class ZeroShotExperiment:
             max_loss: For the factor of calibrated stacking.
 
         Returns:
-            A result for each, in the order of the splits.
+            A result for each, in the order of the splits, or of the other data sets.
 
         Raises:
             ValueError: If weights or files do not fit.
         """
-        return [
-            evaluate_split(
-                item.spec.split,
-                ClipFeatures.load(item.held_out),
-                ClipFeatures.load(item.test),
-                weights,
-                max_loss,
-            )
-            for item in self._plan()
-            if item.has_ended
-        ]
+        results = []
+        for item in self._plan():
+            if not item.has_ended(self.others):
+                continue
+            held_out = ClipFeatures.load(item.held_out)
+            for other in self.others:
+                clips = other.join(held_out, ClipFeatures.load(item.test_of(other)))
+                found = evaluate_split(other.split, *clips, weights, max_loss)
+                results.append(replace(found, title=other.title))
+            if not self.others:
+                test = ClipFeatures.load(item.test)
+                results.append(
+                    evaluate_split(item.spec.split, held_out, test, weights, max_loss)
+                )
+        return results
 
     def _plan(self) -> list[_Planned]:
         planned = []
@@ -189,6 +202,14 @@ class ZeroShotExperiment:
         self.say(f"{head}: scored {len(test.names)} test clips")
         held_out.save(item.held_out)
         test.save(item.test)
+        for other in self.others:
+            configs = other.configs
+            clips = ClassNamer(
+                *(config, checkpoint, ClassSplit(configs.num_classes, ())),
+                *(configs.descriptions, self.device, self.batch_size, other.features),
+            ).test(configs.ann_file, configs.test_split)
+            self.say(f"{head}: scored {len(clips.names)} test clips of {other.name}")
+            clips.save(item.test_of(other))
         return {
             "checkpoint": checkpoint.name,
             "held_out_clips": len(held_out.names),

@@ -46,6 +46,7 @@ class ZeroShotConfigs:
     Attributes:
         settings: All settings of the config, the options included.
         num_classes: Number of all classes.
+        layout: Name of the skeletons' layout.
         descriptions: The description file of all classes.
         ann_file: The annotation file.
         test_split: Its split that is tested on.
@@ -73,6 +74,7 @@ class ZeroShotConfigs:
         self.settings = resolve(config_text(self.config, {}), options)
         model = self._setting("model")
         self.num_classes = int(self._setting("model", "cls_head", "num_classes"))
+        self.layout = str(self._setting("model", "backbone", "graph_cfg", "layout"))
         branch = model.get("text_branch") or {}
         prompts = branch.get("prompts") or {}
         if prompts.get("descriptions") is None:
