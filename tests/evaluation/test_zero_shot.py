@@ -123,7 +123,7 @@ class TestGate:
         assert 0 < found.fitted["threshold"] < 1
 
     def test_threshold_by_hand(self) -> None:
-        scores = np.log([[8.0, 2, 1, 1], [1, 2, 6, 3], [4, 2, 3, 3]])
+        scores = np.log([[8.0, 2.0, 1.0, 1.0], [1.0, 2.0, 6.0, 3.0], [4.0, 2.0, 3.0, 3.0]])
         labels, is_seen = np.array([0, 2, 2]), np.array([True, False, True, True])
         # Right and sure by 0.8 and 0.6; without their classes by 0.5, 0.75 and 4 / 7.
         found = choose_threshold(scores, labels, is_seen, 1.0)

@@ -34,6 +34,16 @@ SMALL = [
 SLOTS = ["global", "head", "hand", "hip", "foot"]
 
 
+def write_clips(path: Path) -> None:
+    write_annotations(path, performers=2)
+    content = pickle.loads(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for item in content["annotations"]:
+        item["keypoint"] = rng.normal(size=(1, 8, 20, 3)).astype(np.float32)
+        item["total_frames"] = 8
+    path.write_bytes(pickle.dumps(content))
+
+
 class Project:
     """A data set, and the trainings that were asked for."""
 
@@ -43,13 +53,7 @@ class Project:
         self.trained: list[str] = []
         self.failing = "nothing"
         self.error: BaseException | None = None
-        write_annotations(self.ann_file, performers=2)
-        content = pickle.loads(self.ann_file.read_bytes())
-        rng = np.random.default_rng(0)
-        for item in content["annotations"]:
-            item["keypoint"] = rng.normal(size=(1, 8, 20, 3)).astype(np.float32)
-            item["total_frames"] = 8
-        self.ann_file.write_bytes(pickle.dumps(content))
+        write_clips(self.ann_file)
 
     def run(self, *arguments: str, options: tuple[str, ...] = ()) -> int:
         return main(
@@ -95,22 +99,28 @@ def test_two_splits(project: Project, capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert len(set(project.trained)) == len(project.trained) == 2
     content = project.read()
-    assert content["chance"] == pytest.approx(
-        {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
-    )
     markdown = (project.work_dir / "zero_shot.md").read_text()
     assert markdown in printed
     unseen = [item["unseen"] for item in content["splits"]]
     assert len({label for labels in unseen for label in labels}) == 6
     for item in content["splits"]:
         assert list(item["slots"]) == [*SLOTS, "all"]
+        assert item["chance"] == pytest.approx(
+            {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
+        )
         found = item["slots"]["all"]
         assert (found["clips_unseen"], found["clips_seen"]) == (6, 14)
         assert found["largest_unseen_class"] == pytest.approx(100 / 3)
         names = ", ".join(item["unseen_names"])
-        assert f"| {names} | 6 | {found['unseen']:.1f} | 33.3 |" in markdown
-    assert "| chance |  | 33.3 |  | 10.0 | 10.0 | 10.0 |  |  |  | 2.4 |" in markdown
-    assert "| mean of 2 splits |" in markdown
+        assert f"| {names} | 6 | {found['unseen']:.1f} | 33.3 | 33.3 |" in markdown
+        ways = found["generalised"].values()
+        cells = (
+            f"{w['seen']:.1f} / {w['unseen']:.1f} / **{w['harmonic']:.1f}**"
+            for w in ways
+        )
+        assert f"| {names} | {' | '.join(cells)} | 10.0 |" in markdown
+    assert "| none | constant | temperature | gate | chance |" in markdown
+    assert markdown.count("| mean of 2 |") == 2
 
     # Nothing is trained twice; other weights are another evaluation.
     assert project.run(*arguments, "--no-train", "--weights", *"10000") == 0
@@ -157,6 +167,95 @@ def test_what_a_run_leaves(project: Project) -> None:
         assert found.labels.tolist() == [int(name[1:3]) - 1 for name in found.names]
         assert found.features.std() > 0
     assert set(found.labels) == set(range(10))
+
+
+def other_config(folder: Path, **settings: str) -> str:
+    """Write a config of UTKinect, with clips of its ten classes, two of each."""
+    file = folder / "other.pkl"
+    write_clips(file)
+    path = folder / "other.py"
+    path.write_text(
+        f"_base_ = {str(ROOT / 'configs/gap/ctrgcn_utkinect_cpu.py')!r}\n"
+        f"test_dataloader = dict(dataset=dict(ann_file={str(file)!r}, "
+        "split='xview_val'))\n"
+        + "".join(f"{key} = {value}\n" for key, value in settings.items())
+    )
+    return str(path)
+
+
+class TestAcross:
+    SAME = ("walk around=walk", "throw = throw")
+
+    def test_names_what_training_lacks(
+        self, project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        arguments = ["--across", other_config(tmp_path), "--epochs", "2"]
+        assert project.run(*arguments, "--same", *self.SAME) == 0
+        title = (
+            "other: pick up, push, pull, wave hands, clap hands (trained on: "
+            "walk = walk around, sit down, stand up, carry, throw)"
+        )
+        printed = capsys.readouterr().out.splitlines()
+        assert printed[0] == title
+        assert project.trained == ["runs/unseen-none/seed0"]
+        (item,) = project.read()["splits"]
+        assert item["chance"]["unseen"] == 20
+        lacking = ["pick up", "push", "pull", "wave hands", "clap hands"]
+        assert item["unseen_names"] == lacking
+        found = item["slots"]["all"]
+        assert (found["clips_unseen"], found["clips_seen"]) == (10, 10)
+        # The clips' features are compared with the texts of both sets.
+        run = project.work_dir / "runs" / "unseen-none" / "seed0"
+        clips = ClipFeatures.load(run / "test_other.safetensors")
+        bank = PromptBank("data/descriptions/utkinect.yaml")
+        encoder = CachedTextEncoder("data/text_features/utkinect_minilm.safetensors")
+        texts = class_features(bank, encoder.encode(bank.texts)).transpose(0, 1)
+        torch.testing.assert_close(clips.class_features, texts)
+        # Other classes that are the same need no training.
+        assert project.run(*arguments, "--no-train") == 0
+        (item,) = project.read()["splits"]
+        assert item["slots"]["all"]["clips_unseen"] == 12
+        assert len(project.trained) == 1
+
+    @pytest.mark.parametrize(
+        ("same", "settings", "message"),
+        [
+            (["run=walk"], {}, "no class 'run' in"),
+            (["throw=run"], {}, "no class 'run' in the other sets"),
+            (
+                [f"throw={name}" for name in ("pick up", "pull", "push", "walk")]
+                + ["carry=wave hands"],
+                {},
+                "at least two classes must be lacking",
+            ),
+            (
+                [],
+                {"model": "dict(backbone=dict(graph_cfg=dict(layout='openni-15')))"},
+                "its joints are those of openni-15",
+            ),
+            (
+                [],
+                {
+                    "model": "dict(text_branch=dict(features='data/text_features/"
+                    "nwucla_minilm.safetensors'))"
+                },
+                "was made from other texts",
+            ),
+        ],
+    )
+    def test_errors(
+        self,
+        project: Project,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
+        same: list[str],
+        settings: dict[str, str],
+        message: str,
+    ) -> None:
+        config = other_config(tmp_path, **settings)
+        extra = ["--same", *same] if same else []
+        assert project.run("--across", config, *extra) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_failures_do_not_stop_the_others(
@@ -226,6 +325,9 @@ class TestErrors:
         "arguments",
         [
             ["--unseen", "2", "3", "--splits", "2"],
+            ["--across", "other.py", "--splits", "2"],
+            ["--same", "a=b"],
+            ["--across", "other.py", "--same", "walk"],
             ["--max-loss", "1"],
             ["--folds", "1"],
             ["--weights", "-1"],

@@ -206,7 +206,8 @@ class ZeroShotExperiment:
             configs = other.configs
             clips = ClassNamer(
                 *(config, checkpoint, ClassSplit(configs.num_classes, ())),
-                *(configs.descriptions, self.device, self.batch_size, other.features),
+                *(configs.descriptions, self.device, self.batch_size),
+                features=other.features,
             ).test(configs.ann_file, configs.test_split)
             self.say(f"{head}: scored {len(clips.names)} test clips of {other.name}")
             clips.save(item.test_of(other))

@@ -42,7 +42,9 @@ class OtherSet:
     @property
     def features(self) -> str | None:
         """The file of its text features."""
-        found: str | None = self.configs.settings["model"]["text_branch"].get("features")
+        found: str | None = self.configs.settings["model"]["text_branch"].get(
+            "features"
+        )
         return found
 
     @property
@@ -83,9 +85,12 @@ class OtherSet:
         """
         new = [place >= len(self.trained) for place in self.places]
         texts = torch.cat([held_out.class_features, test.class_features[new]])
-        every = {"classes": (*self.trained, *self.lacking), "class_features": texts}
+        classes = (*self.trained, *self.lacking)
         labels = np.array(self.places)[test.labels]
-        return replace(held_out, **every), replace(test, labels=labels, **every)
+        return (
+            replace(held_out, classes=classes, class_features=texts),
+            replace(test, labels=labels, classes=classes, class_features=texts),
+        )
 
 
 def match_sets(

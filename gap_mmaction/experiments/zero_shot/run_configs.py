@@ -46,7 +46,6 @@ class ZeroShotConfigs:
     Attributes:
         settings: All settings of the config, the options included.
         num_classes: Number of all classes.
-        layout: Name of the skeletons' layout.
         descriptions: The description file of all classes.
         ann_file: The annotation file.
         test_split: Its split that is tested on.
@@ -74,7 +73,6 @@ class ZeroShotConfigs:
         self.settings = resolve(config_text(self.config, {}), options)
         model = self._setting("model")
         self.num_classes = int(self._setting("model", "cls_head", "num_classes"))
-        self.layout = str(self._setting("model", "backbone", "graph_cfg", "layout"))
         branch = model.get("text_branch") or {}
         prompts = branch.get("prompts") or {}
         if prompts.get("descriptions") is None:
@@ -97,6 +95,11 @@ class ZeroShotConfigs:
         self.ann_file = (ann_file or Path(test["ann_file"])).absolute()
         self._train_file = (ann_file or Path(train["ann_file"])).absolute()
         self._made: dict[ClassSplit, tuple[RunConfig, SeenData]] = {}
+
+    @property
+    def layout(self) -> str:
+        """Name of the skeletons' layout."""
+        return str(self._setting("model", "backbone", "graph_cfg", "layout"))
 
     def make(self, split: ClassSplit, folder: Path) -> tuple[RunConfig, SeenData]:
         """Write the data of a training and make its config.
