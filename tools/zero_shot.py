@@ -51,7 +51,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "config", type=Path, help="config of all classes, with a text branch"
     )
-    parser.add_argument(
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
         "--unseen",
         type=natural,
         nargs="+",
@@ -59,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CLASS",
         help="classes to leave out of training, 0-based; once for each split",
     )
-    parser.add_argument(
+    chosen.add_argument(
         "--splits",
         type=count,
         metavar="N",
@@ -73,7 +74,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="unseen classes of a drawn split (default: %(default)s)",
     )
-    parser.add_argument(
+    chosen.add_argument(
         "--across",
         type=Path,
         nargs="+",
@@ -84,7 +85,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--same",
-        type=same_classes,
+        type=lambda pair: pair.partition("=")[::2],
         nargs="+",
         default=[],
         metavar="TRAINED=OTHER",
@@ -153,12 +154,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="settings of the config to replace",
     )
     args = parser.parse_args(argv)
-    if args.across and (args.unseen or args.splits):
-        parser.error("--across trains on all classes; leave --unseen and --splits out")
     if args.same and not args.across:
         parser.error("--same is of --across")
-    if args.unseen and args.splits:
-        parser.error("--unseen says what the splits are; --splits draws them")
     if args.max_loss >= 1:
         parser.error(f"--max-loss {args.max_loss}: must be below 1")
     if args.folds < 2:
@@ -166,16 +163,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.work_dir is None:
         args.work_dir = Path("work_dirs", "zero_shot", args.config.stem)
     return args
-
-
-def same_classes(value: str) -> tuple[str, str]:
-    """Read ``TRAINED=OTHER``."""
-    trained, equals, other = (part.strip() for part in value.partition("="))
-    if not (trained and equals and other):
-        raise argparse.ArgumentTypeError(
-            f"{value!r}: a class of training, =, and a class of another data set"
-        )
-    return trained, other
 
 
 def make_experiment(args: argparse.Namespace, root: Path) -> ZeroShotExperiment:

@@ -8,7 +8,6 @@ from .confusion import confusion_matrix, most_confused
 from .fusion import are_probabilities, fuse_scores, transform_scores
 from .same_samples import check_same_samples
 from .score_file import ScoreFile, load_scores, write_scores
-from .seen_gate import choose_threshold, expert_probabilities, fit_temperature, gate
 from .slot_scores import combine_slots
 from .training_log import TrainingLog, read_training_log
 from .weight_search import WeightSearch, search_weights
@@ -27,16 +26,12 @@ __all__ = [
     "calibrate",
     "check_same_samples",
     "choose_factor",
-    "choose_threshold",
     "combine_slots",
     "compare_classes",
     "confusion_matrix",
     "evaluate_zero_shot",
-    "expert_probabilities",
     "find_class",
-    "fit_temperature",
     "fuse_scores",
-    "gate",
     "load_class_names",
     "load_scores",
     "most_confused",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -34,23 +34,16 @@ class _Planned:
     data: SeenData
     folder: RunFolder
     record: RunRecord | None
+    tests: list[Path]
 
     @property
     def held_out(self) -> Path:
         return self.folder.path / "held_out.safetensors"
 
     @property
-    def test(self) -> Path:
-        return self.folder.path / "test.safetensors"
-
-    def test_of(self, other: OtherSet) -> Path:
-        return self.folder.path / f"test_{other.name}.safetensors"
-
-    def has_ended(self, others: Sequence[OtherSet]) -> bool:
-        files = [self.held_out, self.test, *map(self.test_of, others)]
-        return all(file.is_file() for file in files) and (
-            self.record is not None and self.record.has_ended
-        )
+    def has_ended(self) -> bool:
+        files = all(file.is_file() for file in (self.held_out, *self.tests))
+        return files and self.record is not None and self.record.has_ended
 
 
 class ZeroShotExperiment:
@@ -71,7 +64,7 @@ class ZeroShotExperiment:
         say: Where to report to.
         interval: Seconds between two notes of the time that a run has taken.
         others: Data sets to name the classes of, in place of the unseen ones of the
-            splits, which then have none. Each is ``test_NAME.safetensors``.
+            splits, which then have none; in ``test_CONFIG.safetensors``.
     """
 
     def __init__(
@@ -120,7 +113,7 @@ class ZeroShotExperiment:
         versions = collect_versions()
         failed = 0
         for number, item in enumerate(planned, start=1):
-            if item.has_ended(self.others):
+            if item.has_ended:
                 continue
             head = f"[{number}/{len(planned)}] {item.spec}"
             try:
@@ -150,15 +143,20 @@ class ZeroShotExperiment:
         """
         results = []
         for item in self._plan():
-            if not item.has_ended(self.others):
+            if not item.has_ended:
                 continue
-            held_out = ClipFeatures.load(item.held_out)
-            for other in self.others:
-                clips = other.join(held_out, ClipFeatures.load(item.test_of(other)))
-                found = evaluate_split(other.split, *clips, weights, max_loss)
-                results.append(replace(found, title=other.title))
-            if not self.others:
-                test = ClipFeatures.load(item.test)
+            held_out, test, *tests = map(
+                ClipFeatures.load, (item.held_out, *item.tests)
+            )
+            if self.others:
+                results += [
+                    evaluate_split(
+                        *(other.split, *other.join(held_out, clips), weights, max_loss),
+                        title=other.title,
+                    )
+                    for other, clips in zip(self.others, tests)
+                ]
+            else:
                 results.append(
                     evaluate_split(item.spec.split, held_out, test, weights, max_loss)
                 )
@@ -170,7 +168,9 @@ class ZeroShotExperiment:
             config, data = self.configs.make(spec.split, self.work_dir / "data")
             folder = RunFolder(self.work_dir, spec)
             record = folder.check(RunRecord.of(spec, config))
-            planned.append(_Planned(spec, config, data, folder, record))
+            names = ["test", *(f"test_{o.configs.config.stem}" for o in self.others)]
+            tests = [folder.path / f"{name}.safetensors" for name in names]
+            planned.append(_Planned(spec, config, data, folder, record, tests))
         return planned
 
     def _run_one(
@@ -201,16 +201,15 @@ class ZeroShotExperiment:
         test = namer.test(self.configs.ann_file, self.configs.test_split)
         self.say(f"{head}: scored {len(test.names)} test clips")
         held_out.save(item.held_out)
-        test.save(item.test)
-        for other in self.others:
-            configs = other.configs
+        test.save(item.tests[0])
+        for other, path in zip(self.others, item.tests[1:]):
+            of = other.configs
             clips = ClassNamer(
-                *(config, checkpoint, ClassSplit(configs.num_classes, ())),
-                *(configs.descriptions, self.device, self.batch_size),
-                features=other.features,
-            ).test(configs.ann_file, configs.test_split)
-            self.say(f"{head}: scored {len(clips.names)} test clips of {other.name}")
-            clips.save(item.test_of(other))
+                *(config, checkpoint, ClassSplit(of.num_classes, ()), of.descriptions),
+                *(self.device, self.batch_size, of.features),
+            ).test(of.ann_file, of.test_split)
+            self.say(f"{head}: scored {len(clips.names)} clips for {path.name}")
+            clips.save(path)
         return {
             "checkpoint": checkpoint.name,
             "held_out_clips": len(held_out.names),

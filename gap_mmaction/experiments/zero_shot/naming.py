@@ -70,7 +70,12 @@ class ClassNamer:
         if cached is None or features in (None, cached):
             self.class_features = self.similarity.class_features(bank=self.bank).cpu()
         else:
-            other = _same_encoder(str(cached), str(features))
+            other = CachedTextEncoder(str(features))
+            if other.file.encoder != CachedTextEncoder(cached).file.encoder:
+                raise ValueError(
+                    f"{features} was made by another encoder than {cached}, which the "
+                    f"model was trained with: {other.file.encoder}"
+                )
             texts = class_features(self.bank, other.encode(self.bank.texts))
             self.class_features = texts.transpose(0, 1)
 
@@ -137,13 +142,3 @@ def _encoder_of(branch: Mapping[str, Any]) -> TextEncoder:
     if branch.get("features") is not None:
         return CachedTextEncoder(branch["features"])
     return build_frozen_encoder(branch["encoder"])
-
-
-def _same_encoder(cached: str, features: str) -> CachedTextEncoder:
-    trained, other = CachedTextEncoder(cached), CachedTextEncoder(features)
-    if trained.file.encoder != other.file.encoder:
-        raise ValueError(
-            f"{features} was made by {other.file.encoder}, and training has had "
-            f"{cached} by {trained.file.encoder}: make both with one encoder"
-        )
-    return other

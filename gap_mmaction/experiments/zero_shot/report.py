@@ -25,10 +25,7 @@ _NOTE = (
 
 
 def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
-    """Write the results as tables.
-
-    One has a row for each split, and so has one of what is done where all classes
-    compete; one has a row for each slot.
+    """Write the results as tables: a row for each split, and one for each slot.
 
     Args:
         results: One for each split, of the same slots.
@@ -43,11 +40,7 @@ def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
         "**Zero-shot: classes without any training clip, named by their texts "
         "(top-1 %)**",
         "",
-        *_table(["unseen classes", *_HEAD], _rows(results)),
-        "",
-        "All classes compete (*seen* / *unseen* / ***H***):",
-        "",
-        *_table(["unseen classes", *_ways(results), "chance"], _generalised(results)),
+        *_splits(results),
         "",
         *_slots(results),
         "",
@@ -75,65 +68,44 @@ def to_json(results: Sequence[SplitResult], settings: dict[str, Any]) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _rows(results: Sequence[SplitResult]) -> list[list[str]]:
-    rows, numbers = [], []
+def _splits(results: Sequence[SplitResult]) -> list[str]:
+    shares, triples, rows = [], [], []
     for item in results:
-        found = item.overall
-        chance = 1 / len(item.split.unseen)
-        shares = [found.unseen, chance, found.largest, found.area]
-        numbers.append([100 * value for value in shares])
-        cells = [f"{value:.1f}" for value in numbers[-1]]
-        rows.append([item.title, str(found.num_unseen), *cells])
+        found, split = item.overall, item.split
+        chance, among_all = 1 / len(split.unseen), 1 / split.num_classes
+        shares.append([found.unseen, chance, found.largest, found.area, among_all])
+        ways = found.generalised.values()
+        triples.append([(way.seen, way.unseen, way.harmonic) for way in ways])
+        rows.append([item.title, str(found.num_unseen)])
+    numbers, table = 100 * np.array(shares), 100 * np.array(triples)
+    cells = [[*_spread(n[None]), *map(_three, t)] for n, t in zip(numbers, table)]
+    rows = [[*row, *more] for row, more in zip(rows, cells)]
     if len(results) > 1:
-        rows.append([f"mean of {len(results)}", "", *_spread(numbers)])
-    return rows
-
-
-def _ways(results: Sequence[SplitResult]) -> list[str]:
-    return list(results[0].overall.generalised)
-
-
-def _generalised(results: Sequence[SplitResult]) -> list[list[str]]:
-    """Give rows of seen and unseen accuracy and their harmonic mean for each way."""
-    table = 100 * np.array(
-        [
-            [(g.seen, g.unseen, g.harmonic) for g in item.overall.generalised.values()]
-            for item in results
-        ]
-    )
-    rows = [
-        [item.title, *map(_three, ways), f"{100 / item.split.num_classes:.1f}"]
-        for item, ways in zip(results, table)
-    ]
-    if len(results) > 1:
-        spread = table[..., 2].std(axis=0, ddof=1)
-        means = [f"{_three(m)} ± {s:.1f}" for m, s in zip(table.mean(axis=0), spread)]
-        rows.append([f"mean of {len(results)}", *means, ""])
-    return rows
+        errors = table[..., 2].std(axis=0, ddof=1)
+        means = [f"{_three(m)} ± {e:.1f}" for m, e in zip(table.mean(axis=0), errors)]
+        rows.append([f"mean of {len(results)}", "", *_spread(numbers), *means])
+    head = (f"{way}: seen / unseen / H" for way in results[0].overall.generalised)
+    return _table(["unseen classes", *_HEAD, "chance among all", *head], rows)
 
 
 def _three(values: Sequence[float]) -> str:
-    seen, unseen, harmonic = values
-    return f"{seen:.1f} / {unseen:.1f} / **{harmonic:.1f}**"
+    return "{:.1f} / {:.1f} / **{:.1f}**".format(*values)
 
 
 def _slots(results: Sequence[SplitResult]) -> list[str]:
-    """Give a table with the mean over the splits for each slot."""
-    ways = _ways(results)
     rows = []
     for slot in results[0].results:
-        numbers = []
-        for item in results:
-            found = item.results[slot]
-            harmonic = [found.generalised[way].harmonic for way in ways]
-            numbers.append([100 * v for v in (found.unseen, found.area, *harmonic)])
-        rows.append([slot, *_spread(numbers)])
-    head = ["slot", _HEAD[1], _HEAD[-1], *(f"H {way}" for way in ways)]
-    return _table(head, rows)
+        found = [item.results[slot] for item in results]
+        numbers = [
+            [r.unseen, r.area, *(way.harmonic for way in r.generalised.values())]
+            for r in found
+        ]
+        rows.append([slot, *_spread(100 * np.array(numbers))])
+    ways = (f"H {way}" for way in results[0].overall.generalised)
+    return _table(["slot", _HEAD[1], _HEAD[-1], *ways], rows)
 
 
-def _spread(rows: Sequence[Sequence[float]]) -> list[str]:
-    table = np.array(rows)
+def _spread(table: np.ndarray) -> list[str]:
     if len(table) == 1:
         return [f"{value:.1f}" for value in table[0]]
     return [

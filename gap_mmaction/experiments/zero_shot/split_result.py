@@ -26,7 +26,7 @@ class SplitResult:
         split: What was trained on.
         classes: Names of all classes.
         results: By slot, and for all slots together under :data:`ALL`.
-        title: What it is of, for tables: the unseen classes.
+        title: What it is called in tables.
     """
 
     split: ClassSplit
@@ -65,6 +65,7 @@ def evaluate_split(
     test: ClipFeatures,
     weights: Sequence[float] | None = None,
     max_loss: float = 0.1,
+    title: str | None = None,
 ) -> SplitResult:
     """Name clips by each slot, and by all of them.
 
@@ -75,6 +76,7 @@ def evaluate_split(
         test: The test clips.
         weights: Of the slots, see :func:`.slot_scores.combine_slots`.
         max_loss: See :func:`.calibrated_stacking.choose_factor`.
+        title: What to call it in tables; the unseen classes by default.
 
     Returns:
         The results.
@@ -92,5 +94,5 @@ def evaluate_split(
             (combine_slots(kept_cosines, own), held_out.labels),
             max_loss,
         )
-    title = ", ".join(test.classes[label] for label in split.unseen)
-    return SplitResult(split, test.classes, results, title)
+    names = ", ".join(test.classes[label] for label in split.unseen)
+    return SplitResult(split, test.classes, results, title or names)
