@@ -41,11 +41,12 @@ def expert_probabilities(
 ) -> np.ndarray:
     """Give the seen classes a distribution of their own, and the unseen ones another.
 
-    Neither kind gains by higher scores, but by one class being ahead of its kind.
+    Neither kind gains by higher scores, but by one class being ahead of its kind. Each
+    has the probability that is its share of the classes, as fewer are sure more easily.
     """
     found = np.empty(scores.shape)
     for kind in (is_seen, ~is_seen):
-        found[:, kind] = softmax(scores[:, kind] / temperature, axis=1)
+        found[:, kind] = kind.mean() * softmax(scores[:, kind] / temperature, axis=1)
     return found
 
 

@@ -97,9 +97,11 @@ class TestGate:
         assert found == pytest.approx(0.2, rel=0.05)
 
     def test_experts(self) -> None:
-        scores = 2 * np.log([[1.0, 30.0, 3.0, 10.0]])
-        found = expert_probabilities(scores, IS_SEEN, 2.0)
-        np.testing.assert_allclose(found, [[0.25, 0.75, 0.75, 0.25]])
+        scores = 2 * np.log([[1.0, 30.0, 3.0, 10.0, 4.0]])
+        is_seen = np.array([True, False, True, False, True])
+        found = expert_probabilities(scores, is_seen, 2.0)
+        expected = [3 / 40, 2 / 5 * 3 / 4, 9 / 40, 2 / 5 / 4, 12 / 40]
+        np.testing.assert_allclose(found, [expected])
 
     @pytest.mark.parametrize("shift", [0.0, 5.0])
     def test_where_no_constant_helps(self, shift: float) -> None:
