@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .calibrated_stacking import calibrate, choose_factor, seen_unseen_area
+from .calibrated_stacking import choose_factor, seen_unseen_area
 from .seen_gate import choose_threshold, expert_probabilities, fit_temperature, gate
 
 
@@ -123,7 +123,7 @@ def evaluate_zero_shot(
     threshold = choose_threshold(*held_out, is_seen, temperature)
     ways = {
         "none": scores,
-        "constant": calibrate(scores, is_seen, factor),
+        "constant": scores - factor * is_seen,
         "temperature": expert_probabilities(scores, is_seen, temperature),
         "gate": gate(scores, is_seen, temperature, threshold),
     }
