@@ -5,6 +5,8 @@ Examples:
     python tools/zero_shot.py configs/gap/ctrgcn_nwucla_cpu.py --unseen 2 5 7
     python tools/zero_shot.py configs/gap/ctrgcn_nwucla_cpu.py --splits 3 \
         --num-unseen 3 --epochs 20 --work-dir work_dirs/zero_shot
+    python tools/zero_shot.py configs/gap/ctrgcn_utd_mhad_cpu.py \
+        --across configs/gap/ctrgcn_utkinect_cpu.py --same "stand to sit=sit down"
 
 A training that has ended is never repeated, one that was killed goes on from its last
 checkpoint: give the same command again. See docs/zero_shot.md.
@@ -31,6 +33,7 @@ from gap_mmaction.experiments.zero_shot import (
     ZeroShotConfigs,
     ZeroShotExperiment,
     draw_splits,
+    match_sets,
     to_json,
     to_markdown,
 )
@@ -48,7 +51,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "config", type=Path, help="config of all classes, with a text branch"
     )
-    parser.add_argument(
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
         "--unseen",
         type=natural,
         nargs="+",
@@ -56,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CLASS",
         help="classes to leave out of training, 0-based; once for each split",
     )
-    parser.add_argument(
+    chosen.add_argument(
         "--splits",
         type=count,
         metavar="N",
@@ -69,6 +73,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=3,
         metavar="N",
         help="unseen classes of a drawn split (default: %(default)s)",
+    )
+    chosen.add_argument(
+        "--across",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="CONFIG",
+        help="instead: train on all classes, and name those that training lacks of the "
+        "test clips of other data sets of the same joints, by their configs",
+    )
+    parser.add_argument(
+        "--same",
+        type=lambda pair: pair.partition("=")[::2],
+        nargs="+",
+        default=[],
+        metavar="TRAINED=OTHER",
+        help="--across: classes that training does not lack, in other words",
     )
     parser.add_argument(
         "--seed",
@@ -91,7 +112,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         default=10,
         metavar="N",
         help="one N-th of the training clips, whole performers where their names tell "
-        "them, is held out for calibrated stacking (default: %(default)s)",
+        "them, is held out to fit what is done against the lead of seen classes "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--max-loss",
@@ -132,8 +154,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="settings of the config to replace",
     )
     args = parser.parse_args(argv)
-    if args.unseen and args.splits:
-        parser.error("--unseen says what the splits are; --splits draws them")
+    if args.same and not args.across:
+        parser.error("--same is of --across")
     if args.max_loss >= 1:
         parser.error(f"--max-loss {args.max_loss}: must be below 1")
     if args.folds < 2:
@@ -148,7 +170,13 @@ def make_experiment(args: argparse.Namespace, root: Path) -> ZeroShotExperiment:
     configs = ZeroShotConfigs(
         *(args.config, args.ann_file, args.epochs, args.cfg_options, args.folds)
     )
-    if args.unseen:
+    others = []
+    if args.across:
+        across = [ZeroShotConfigs(path) for path in args.across]
+        others = match_sets(configs, across, args.same)
+        print(*(other.title for other in others), sep="\n", flush=True)
+        splits = [ClassSplit(configs.num_classes, ())]
+    elif args.unseen:
         splits = [ClassSplit(configs.num_classes, tuple(c)) for c in args.unseen]
         splits = list(dict.fromkeys(splits))
     else:
@@ -161,6 +189,7 @@ def make_experiment(args: argparse.Namespace, root: Path) -> ZeroShotExperiment:
         args.device,
         args.batch_size,
         say=lambda line: print(line, flush=True),
+        others=others,
     )
 
 
@@ -174,6 +203,7 @@ def describe(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         "folds": args.folds,
         "max_loss": args.max_loss,
         "weights": args.weights,
+        "same": args.same,
     }
     words = [f"`{args.config}`, seed {args.seed}"]
     if args.epochs is not None:
@@ -181,7 +211,7 @@ def describe(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     if args.cfg_options:
         words.append(f"`--cfg-options {' '.join(args.cfg_options)}`")
     words.append(
-        f"calibrated on one of {args.folds} folds with at most "
+        f"fitted on one of {args.folds} folds, the constant with at most "
         f"{100 * args.max_loss:g} % lost"
     )
     if args.weights:

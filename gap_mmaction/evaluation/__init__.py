@@ -1,7 +1,7 @@
 """What is done with the scores and logs of runs: ensembles, comparisons, curves."""
 
 from .accuracy import Accuracy, accuracy
-from .calibrated_stacking import calibrate, choose_factor, seen_unseen_area
+from .calibrated_stacking import choose_factor, seen_unseen_area
 from .class_comparison import ClassComparison, compare_classes
 from .class_names import find_class, load_class_names
 from .confusion import confusion_matrix, most_confused
@@ -23,7 +23,6 @@ __all__ = [
     "ZeroShotResult",
     "accuracy",
     "are_probabilities",
-    "calibrate",
     "check_same_samples",
     "choose_factor",
     "combine_slots",

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .calibrated_stacking import calibrate, seen_unseen_area
+from .calibrated_stacking import choose_factor, seen_unseen_area
+from .seen_gate import choose_threshold, expert_probabilities, fit_temperature, gate
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ class ZeroShotResult:
         unseen_by_class: The share of each unseen class's clips that is named right, in
             the order of the classes; nan for a class without clips.
         seen: Top-1 of clips of seen classes among the seen classes.
-        plain: All classes compete.
-        calibrated: The same after ``factor`` has been subtracted from the seen ones.
-        factor: The factor of calibrated stacking.
+        generalised: All classes compete, by what is done against the lead of the seen
+            ones: ``none``; ``constant``, calibrated stacking; ``temperature``, a
+            distribution for each kind of class; ``gate``, by the confidence in the seen
+            classes.
+        fitted: ``factor``, ``temperature`` and ``threshold`` of these.
         area: Area under the curve of seen against unseen accuracy over all factors.
         num_unseen: Clips of unseen classes.
         num_seen: Clips of seen classes.
@@ -58,9 +61,8 @@ class ZeroShotResult:
     unseen_mean_class: float
     unseen_by_class: tuple[float, ...]
     seen: float
-    plain: Generalised
-    calibrated: Generalised
-    factor: float
+    generalised: dict[str, Generalised]
+    fitted: dict[str, float]
     area: float
     num_unseen: int
     num_seen: int
@@ -76,9 +78,8 @@ class ZeroShotResult:
                 for value in self.unseen_by_class
             ],
             "seen": 100 * self.seen,
-            "generalised": self.plain.to_dict(),
-            "calibrated": self.calibrated.to_dict(),
-            "factor": self.factor,
+            "generalised": {k: item.to_dict() for k, item in self.generalised.items()},
+            "fitted": self.fitted,
             "area": 100 * self.area,
             "clips_unseen": self.num_unseen,
             "clips_seen": self.num_seen,
@@ -87,7 +88,11 @@ class ZeroShotResult:
 
 
 def evaluate_zero_shot(
-    scores: np.ndarray, labels: np.ndarray, is_seen: np.ndarray, factor: float
+    scores: np.ndarray,
+    labels: np.ndarray,
+    is_seen: np.ndarray,
+    held_out: tuple[np.ndarray, np.ndarray],
+    max_loss: float = 0.1,
 ) -> ZeroShotResult:
     """Score the names that clips of seen and unseen classes are given.
 
@@ -95,8 +100,9 @@ def evaluate_zero_shot(
         scores: ``[N, C]`` for all classes, the higher the likelier.
         labels: ``[N]``, their classes.
         is_seen: ``[C]``, whether a class was trained on.
-        factor: Of calibrated stacking, chosen on other clips, see
-            :func:`.calibrated_stacking.choose_factor`.
+        held_out: Scores and labels of clips of seen classes that were not trained on,
+            by which all that is to be chosen is chosen.
+        max_loss: See :func:`.calibrated_stacking.choose_factor`.
 
     Returns:
         The result.
@@ -112,6 +118,15 @@ def evaluate_zero_shot(
     if of_seen.all() or not of_seen.any():
         kind = "unseen" if of_seen.all() else "seen"
         raise ValueError(f"of the {len(labels)} clips none is of a {kind} class")
+    factor = choose_factor(*held_out, is_seen, max_loss)
+    temperature = fit_temperature(*held_out, is_seen)
+    threshold = choose_threshold(*held_out, is_seen, temperature)
+    ways = {
+        "none": scores,
+        "constant": scores - factor * is_seen,
+        "temperature": expert_probabilities(scores, is_seen, temperature),
+        "gate": gate(scores, is_seen, temperature, threshold),
+    }
     among_unseen = np.where(is_seen, -np.inf, scores)[~of_seen].argmax(axis=1)
     among_seen = np.where(is_seen, scores, -np.inf)[of_seen].argmax(axis=1)
     unseen_labels = labels[~of_seen]
@@ -126,9 +141,10 @@ def evaluate_zero_shot(
         unseen_mean_class=float(np.nanmean(by_class)),
         unseen_by_class=tuple(by_class.tolist()),
         seen=float((among_seen == labels[of_seen]).mean()),
-        plain=_generalised(scores, labels, of_seen),
-        calibrated=_generalised(calibrate(scores, is_seen, factor), labels, of_seen),
-        factor=factor,
+        generalised={
+            way: _generalised(found, labels, of_seen) for way, found in ways.items()
+        },
+        fitted={"factor": factor, "temperature": temperature, "threshold": threshold},
         area=seen_unseen_area(scores, labels, is_seen),
         num_unseen=int((~of_seen).sum()),
         num_seen=int(of_seen.sum()),

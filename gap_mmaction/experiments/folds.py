@@ -14,10 +14,10 @@ from gap_mmaction.utils.atomic_pickle import write_annotations
 from .annotations import name_of
 from .split_reader import read_split
 
-# NTU RGB+D, NW-UCLA, and the embedded set.
+# NTU RGB+D; NW-UCLA, UTD-MHAD, MSR-Action3D and UTKinect; and the embedded set.
 _PERFORMERS = (
     re.compile(r"S\d{3}C\d{3}P(\d{3})R\d{3}A\d{3}"),
-    re.compile(r"a\d\d_s(\d\d)_e\d\d_v\d\d"),
+    re.compile(r"(?:a\d+_)?s(\d+)_[et]\d+(?:_\w+)?"),
     re.compile(r"p(\d{3})a\d\dr\d\dv\d\d"),
 )
 

@@ -7,11 +7,16 @@ import pytest
 
 from gap_mmaction.evaluation import (
     Generalised,
-    calibrate,
     choose_factor,
     combine_slots,
     evaluate_zero_shot,
     seen_unseen_area,
+)
+from gap_mmaction.evaluation.seen_gate import (
+    choose_threshold,
+    expert_probabilities,
+    fit_temperature,
+    gate,
 )
 
 # Classes 0 and 2 are seen.
@@ -29,6 +34,10 @@ SCORES = np.array(
 LABELS = np.array([0, 0, 2, 1, 3, 1])
 
 
+# A right one, ahead by 0.2.
+HELD_OUT = np.array([[0.7, 0.5, 0.1, 0.0]]), np.array([0])
+
+
 def random_scores(clips: int = 200) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, clips)
@@ -39,28 +48,27 @@ def random_scores(clips: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 class TestEvaluate:
     def test_by_hand(self) -> None:
-        found = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, factor=0.2)
+        found = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, HELD_OUT)
         assert found.unseen == pytest.approx(2 / 3)
         assert found.unseen_by_class == (1.0, 0.0)
         assert found.unseen_mean_class == 0.5
         assert found.seen == pytest.approx(2 / 3)
         third = {"seen": 100 / 3, "unseen": 100 / 3, "harmonic": 100 / 3}
-        assert found.plain.to_dict() == pytest.approx(third)
+        assert found.generalised["none"].to_dict() == pytest.approx(third)
         # The factor turns the fourth clip, and no seen one.
-        assert found.calibrated.seen == pytest.approx(1 / 3)
-        assert found.calibrated.unseen == pytest.approx(2 / 3)
-        assert found.calibrated.harmonic == pytest.approx(4 / 9)
+        assert found.fitted["factor"] == pytest.approx(0.2)
+        constant = found.generalised["constant"]
+        assert constant.seen == pytest.approx(1 / 3)
+        assert constant.unseen == pytest.approx(2 / 3)
+        assert constant.harmonic == pytest.approx(4 / 9)
         assert (found.num_seen, found.num_unseen) == (3, 3)
         assert found.largest == pytest.approx(2 / 3)
-
-    def test_as_json(self) -> None:
-        content = evaluate_zero_shot(SCORES, LABELS, IS_SEEN, 0.2).to_dict()
-        assert content["unseen"] == pytest.approx(200 / 3)
-        assert content["calibrated"]["harmonic"] == pytest.approx(400 / 9)
+        content = found.to_dict()
+        assert content["generalised"]["constant"]["harmonic"] == pytest.approx(400 / 9)
         assert content["unseen_by_class"] == [100.0, 0.0]
 
     def test_class_without_clips(self) -> None:
-        found = evaluate_zero_shot(SCORES[:4], LABELS[:4], IS_SEEN, 0.0)
+        found = evaluate_zero_shot(SCORES[:4], LABELS[:4], IS_SEEN, HELD_OUT)
         assert found.to_dict()["unseen_by_class"] == [100.0, None]
         assert found.unseen_mean_class == 1.0
 
@@ -70,11 +78,63 @@ class TestEvaluate:
     @pytest.mark.parametrize(("rows", "kind"), [([0, 1], "unseen"), ([3, 4], "seen")])
     def test_clips_of_one_kind(self, rows: list[int], kind: str) -> None:
         with pytest.raises(ValueError, match=f"none is of a {kind} class"):
-            evaluate_zero_shot(SCORES[rows], LABELS[rows], IS_SEEN, 0.0)
+            evaluate_zero_shot(SCORES[rows], LABELS[rows], IS_SEEN, HELD_OUT)
 
     def test_not_finite(self) -> None:
         with pytest.raises(ValueError, match="not finite"):
-            evaluate_zero_shot(SCORES * np.nan, LABELS, IS_SEEN, 0.0)
+            evaluate_zero_shot(SCORES * np.nan, LABELS, IS_SEEN, HELD_OUT)
+
+
+class TestGate:
+    def test_temperature_of_labels_drawn_by_it(self) -> None:
+        rng = np.random.default_rng(0)
+        scores = rng.uniform(-1, 1, (20_000, 4))
+        # The largest of the scores with Gumbel noise is one drawn by their softmax.
+        noise = rng.gumbel(size=(20_000, 2))
+        labels = 2 * (scores[:, IS_SEEN] / 0.2 + noise).argmax(axis=1)
+        found = fit_temperature(scores, labels, IS_SEEN)
+        assert found == pytest.approx(0.2, rel=0.05)
+
+    def test_experts(self) -> None:
+        scores = 2 * np.log([[1.0, 30.0, 3.0, 10.0, 4.0]])
+        is_seen = np.array([True, False, True, False, True])
+        found = expert_probabilities(scores, is_seen, 2.0)
+        expected = [3 / 40, 2 / 5 * 3 / 4, 9 / 40, 2 / 5 / 4, 12 / 40]
+        np.testing.assert_allclose(found, [expected])
+
+    @pytest.mark.parametrize("shift", [0.0, 5.0])
+    def test_where_no_constant_helps(self, shift: float) -> None:
+        """Unseen clips are near all seen classes, and as far behind as seen ones."""
+        is_seen = np.array([True] * 3 + [False] * 2)
+        seen = np.array([[0.9, 0.1, 0.2, 0.4, 0.3], [0.2, 0.9, 0.1, 0.3, 0.4]])
+        unseen = np.array([[0.9, 0.8, 0.9, 0.4, 0.1], [0.9, 0.9, 0.8, 0.1, 0.4]])
+        held_out = np.array([*seen, [0.0, 0.2, 0.9, 0.3, 0.2]]), np.arange(3)
+        scores = np.concatenate([seen, unseen]) + shift * is_seen
+        labels = np.array([0, 1, 3, 4])
+        found = evaluate_zero_shot(scores, labels, is_seen, held_out)
+        assert found.generalised["none"].harmonic == 0
+        assert found.generalised["constant"].unseen == 0
+        # How high the scores are of either kind of class does not matter.
+        assert found.generalised["gate"] == Generalised(1.0, 1.0)
+        assert 0 < found.fitted["threshold"] < 1
+
+    def test_threshold_by_hand(self) -> None:
+        scores = np.log(
+            [[8.0, 2.0, 1.0, 1.0], [1.0, 2.0, 6.0, 3.0], [4.0, 2.0, 3.0, 3.0]]
+        )
+        labels, is_seen = np.array([0, 2, 2]), np.array([True, False, True, True])
+        # Right and sure by 0.8 and 0.6; without their classes by 0.5, 0.75 and 4 / 7.
+        found = choose_threshold(scores, labels, is_seen, 1.0)
+        assert found == pytest.approx((4 / 7 + 0.6) / 2)
+        kept = gate(scores, is_seen, 1.0, found)
+        assert np.isfinite(kept[:, 1]).tolist() == [False, False, True]
+
+    def test_two_seen_classes(self) -> None:
+        assert choose_threshold(SCORES[:3], LABELS[:3], IS_SEEN, 0.1) == 0.0
+
+    def test_errors(self) -> None:
+        with pytest.raises(ValueError, match="of seen classes alone"):
+            fit_temperature(SCORES[:4], LABELS[:4], IS_SEEN)
 
 
 class TestFactor:
@@ -87,7 +147,7 @@ class TestFactor:
             factor = choose_factor(scores, labels, IS_SEEN, share)
 
             def kept(factor: float) -> int:
-                names = calibrate(scores, IS_SEEN, factor).argmax(1)
+                names = (scores - factor * IS_SEEN).argmax(1)
                 return int((names == labels).sum())
 
             allowed = int(share * among_seen.sum())
@@ -117,7 +177,7 @@ class TestArea:
         scores, labels = random_scores()
         points = []
         for factor in np.linspace(-12, 12, 20_001):
-            found = calibrate(scores, IS_SEEN, factor).argmax(1) == labels
+            found = (scores - factor * IS_SEEN).argmax(1) == labels
             points.append(
                 (found[IS_SEEN[labels]].mean(), found[~IS_SEEN[labels]].mean())
             )
@@ -131,8 +191,6 @@ class TestArea:
         perfect = np.eye(4)
         assert seen_unseen_area(perfect, np.arange(4), IS_SEEN) == pytest.approx(1.0)
         assert seen_unseen_area(-perfect, np.arange(4), IS_SEEN) == 0.0
-        with pytest.raises(ValueError, match="of seen classes and of unseen"):
-            seen_unseen_area(perfect[:1], np.array([0]), IS_SEEN)
 
 
 class TestSlots:

@@ -62,6 +62,9 @@ def test_by_sample(performers: int | None) -> None:
 def test_names_of_performers() -> None:
     assert performers_of(["S001C002P003R002A013"]) == ["003"]
     assert performers_of(["a01_s10_e00_v01", "a02_s03_e01_v02"]) == ["10", "03"]
+    assert performers_of(["a10_s1_t1", "s07_e01_carry", "a09_s02_e03"]) == [
+        *("1", "07", "02")
+    ]
     assert performers_of(["all/a01_s10_e00_v01"]) == ["10"]
     assert performers_of(["a01_s10_e00_v01", "other"]) is None
 

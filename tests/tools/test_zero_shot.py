@@ -27,11 +27,22 @@ from tests.experiments.fake_project import write_annotations
 from tools.zero_shot import main, parse_args
 
 CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
+OTHER = str(CONFIG).replace("nwucla", "utkinect")
 SMALL = [
     *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
     *("model.cls_head.in_channels=8", "train_dataloader.batch_size=14"),
 ]
 SLOTS = ["global", "head", "hand", "hip", "foot"]
+
+
+def write_clips(path: Path) -> None:
+    write_annotations(path, performers=2)
+    content = pickle.loads(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for item in content["annotations"]:
+        item["keypoint"] = rng.normal(size=(1, 8, 20, 3)).astype(np.float32)
+        item["total_frames"] = 8
+    path.write_bytes(pickle.dumps(content))
 
 
 class Project:
@@ -43,13 +54,7 @@ class Project:
         self.trained: list[str] = []
         self.failing = "nothing"
         self.error: BaseException | None = None
-        write_annotations(self.ann_file, performers=2)
-        content = pickle.loads(self.ann_file.read_bytes())
-        rng = np.random.default_rng(0)
-        for item in content["annotations"]:
-            item["keypoint"] = rng.normal(size=(1, 8, 20, 3)).astype(np.float32)
-            item["total_frames"] = 8
-        self.ann_file.write_bytes(pickle.dumps(content))
+        write_clips(self.ann_file)
 
     def run(self, *arguments: str, options: tuple[str, ...] = ()) -> int:
         return main(
@@ -95,22 +100,27 @@ def test_two_splits(project: Project, capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert len(set(project.trained)) == len(project.trained) == 2
     content = project.read()
-    assert content["chance"] == pytest.approx(
-        {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
-    )
     markdown = (project.work_dir / "zero_shot.md").read_text()
     assert markdown in printed
     unseen = [item["unseen"] for item in content["splits"]]
     assert len({label for labels in unseen for label in labels}) == 6
     for item in content["splits"]:
         assert list(item["slots"]) == [*SLOTS, "all"]
+        assert item["chance"] == pytest.approx(
+            {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
+        )
         found = item["slots"]["all"]
         assert (found["clips_unseen"], found["clips_seen"]) == (6, 14)
         assert found["largest_unseen_class"] == pytest.approx(100 / 3)
         names = ", ".join(item["unseen_names"])
-        assert f"| {names} | 6 | {found['unseen']:.1f} | 33.3 |" in markdown
-    assert "| chance |  | 33.3 |  | 10.0 | 10.0 | 10.0 |  |  |  | 2.4 |" in markdown
-    assert "| mean of 2 splits |" in markdown
+        assert f"| {names} | 6 | {found['unseen']:.1f} | 33.3 | 33.3 |" in markdown
+        ways = found["generalised"].values()
+        cells = (
+            f"{w['seen']:.1f} / {w['unseen']:.1f} / **{w['harmonic']:.1f}**"
+            for w in ways
+        )
+        assert f" | 10.0 | {' | '.join(cells)} |" in markdown
+    assert "| mean of 2 |" in markdown
 
     # Nothing is trained twice; other weights are another evaluation.
     assert project.run(*arguments, "--no-train", "--weights", *"10000") == 0
@@ -159,6 +169,40 @@ def test_what_a_run_leaves(project: Project) -> None:
     assert set(found.labels) == set(range(10))
 
 
+def test_across_data_sets(
+    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """UTKinect has four of the ten classes by the same label, and one by another."""
+    write_clips(tmp_path / "other.pkl")
+    (tmp_path / "other.py").write_text(
+        f"_base_ = {OTHER!r}\n"
+        "test_dataloader = dict(dataset=dict(split='xview_val', "
+        f"ann_file={str(tmp_path / 'other.pkl')!r}))\n"
+    )
+    arguments = ["--across", str(tmp_path / "other.py"), "--epochs", "2"]
+    assert project.run(*arguments, "--same", "walk around=walk") == 0
+    lacking = ["pick up", "push", "pull", "wave hands", "clap hands"]
+    trained = "walk around, sit down, stand up, carry, throw"
+    title = f"other: {', '.join(lacking)} (trained on: {trained})"
+    assert capsys.readouterr().out.startswith(f"{title}\n")
+    (item,) = project.read()["splits"]
+    assert (item["title"], item["unseen_names"]) == (title, lacking)
+    assert item["chance"]["unseen"] == 20
+    found = item["slots"]["all"]
+    assert (found["clips_unseen"], found["clips_seen"]) == (10, 10)
+    # Its texts are those of its own file of features.
+    run = project.work_dir / "runs" / "unseen-none" / "seed0"
+    clips = ClipFeatures.load(run / "test_other.safetensors")
+    bank = PromptBank("data/descriptions/utkinect.yaml")
+    encoder = CachedTextEncoder("data/text_features/utkinect_minilm.safetensors")
+    texts = class_features(bank, encoder.encode(bank.texts)).transpose(0, 1)
+    torch.testing.assert_close(clips.class_features, texts)
+    # Fewer classes that are the same need no other training.
+    assert project.run(*arguments) == 0
+    assert project.read()["splits"][0]["slots"]["all"]["clips_unseen"] == 12
+    assert project.trained == ["runs/unseen-none/seed0"]
+
+
 def test_failures_do_not_stop_the_others(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,6 +237,15 @@ class TestErrors:
             ([], ("randomness.seed=3",), "see --seed"),
             (["--ann-file", "absent.pkl"], (), "absent.pkl"),
             (["--device", "gpu"], (), "device='gpu'"),
+            (["--across", OTHER, OTHER], (), "must have different names"),
+            (["--across", str(CONFIG)], (), "at least two classes must be lacking"),
+            (["--across", OTHER, "--same", "run=walk"], (), "--same run=walk: must"),
+            (["--across", OTHER, "--same", "throw=run"], (), "--same throw=run: must"),
+            (
+                ["--across", OTHER.replace("utkinect", "sbu_kinect")],
+                (),
+                "its joints are those of openni-15",
+            ),
         ],
     )
     def test_settings(
@@ -226,6 +279,8 @@ class TestErrors:
         "arguments",
         [
             ["--unseen", "2", "3", "--splits", "2"],
+            ["--across", "other.py", "--splits", "2"],
+            ["--same", "a=b"],
             ["--max-loss", "1"],
             ["--folds", "1"],
             ["--weights", "-1"],

@@ -2,6 +2,7 @@
 
 from .class_split import ClassSplit, draw_splits
 from .experiment import ZeroShotExperiment
+from .other_set import match_sets
 from .report import to_json, to_markdown
 from .run_configs import ZeroShotConfigs
 
@@ -10,6 +11,7 @@ __all__ = [
     "ZeroShotConfigs",
     "ZeroShotExperiment",
     "draw_splits",
+    "match_sets",
     "to_json",
     "to_markdown",
 ]

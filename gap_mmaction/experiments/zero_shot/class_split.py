@@ -16,11 +16,12 @@ class ClassSplit:
 
     Attributes:
         num_classes: Number of all classes.
-        unseen: The classes that are not trained on, 0-based; kept in order.
+        unseen: The classes that are not trained on, 0-based; kept in order. None where
+            the unseen ones are those of other data sets.
 
     Raises:
-        ValueError: If one is no class or there twice, or fewer than two are seen or
-            unseen, where naming them would be no choice.
+        ValueError: If one is no class or there twice, or one alone is unseen or
+            fewer than two seen, where naming them would be no choice.
     """
 
     num_classes: int
@@ -36,7 +37,7 @@ class ClassSplit:
                 f"the unseen classes {list(unseen)} must be different ones of 0 to "
                 f"{self.num_classes - 1}"
             )
-        if not _FEWEST <= len(unseen) <= self.num_classes - _FEWEST:
+        if unseen and not _FEWEST <= len(unseen) <= self.num_classes - _FEWEST:
             raise ValueError(
                 f"{len(unseen)} unseen classes of {self.num_classes}: at least "
                 f"{_FEWEST} must be unseen and {_FEWEST} seen, to be told apart"
@@ -57,7 +58,7 @@ class ClassSplit:
     @property
     def name(self) -> str:
         """A name for files."""
-        return "unseen-" + "-".join(map(str, self.unseen))
+        return "unseen-" + ("-".join(map(str, self.unseen)) or "none")
 
 
 def draw_splits(

@@ -20,6 +20,7 @@ from ..trainer import RunFailedError, Trainer
 from ..versions import collect_versions
 from .class_split import ClassSplit
 from .naming import ClassNamer
+from .other_set import OtherSet
 from .run_configs import ZeroShotConfigs
 from .run_spec import ZeroShotSpec
 from .seen_data import SeenData
@@ -33,18 +34,15 @@ class _Planned:
     data: SeenData
     folder: RunFolder
     record: RunRecord | None
+    tests: list[Path]
 
     @property
     def held_out(self) -> Path:
         return self.folder.path / "held_out.safetensors"
 
     @property
-    def test(self) -> Path:
-        return self.folder.path / "test.safetensors"
-
-    @property
     def has_ended(self) -> bool:
-        files = self.held_out.is_file() and self.test.is_file()
+        files = all(file.is_file() for file in (self.held_out, *self.tests))
         return files and self.record is not None and self.record.has_ended
 
 
@@ -65,6 +63,8 @@ class ZeroShotExperiment:
         batch_size: Clips that are scored together.
         say: Where to report to.
         interval: Seconds between two notes of the time that a run has taken.
+        others: Data sets to name the classes of, in place of the unseen ones of the
+            splits, which then have none; in ``test_CONFIG.safetensors``.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class ZeroShotExperiment:
         batch_size: int = 32,
         say: Callable[[str], None] = print,
         interval: float = 30.0,
+        others: Sequence[OtherSet] = (),
     ) -> None:
         self.specs = [ZeroShotSpec(split, seed) for split in splits]
         self.work_dir = work_dir
@@ -86,6 +87,7 @@ class ZeroShotExperiment:
         self.device = device
         self.batch_size = batch_size
         self.say = say
+        self.others = others
 
     def run(
         self,
@@ -134,22 +136,31 @@ class ZeroShotExperiment:
             max_loss: For the factor of calibrated stacking.
 
         Returns:
-            A result for each, in the order of the splits.
+            A result for each, in the order of the splits, or of the other data sets.
 
         Raises:
             ValueError: If weights or files do not fit.
         """
-        return [
-            evaluate_split(
-                item.spec.split,
-                ClipFeatures.load(item.held_out),
-                ClipFeatures.load(item.test),
-                weights,
-                max_loss,
+        results = []
+        for item in self._plan():
+            if not item.has_ended:
+                continue
+            held_out, test, *tests = map(
+                ClipFeatures.load, (item.held_out, *item.tests)
             )
-            for item in self._plan()
-            if item.has_ended
-        ]
+            if self.others:
+                results += [
+                    evaluate_split(
+                        *(other.split, *other.join(held_out, clips), weights, max_loss),
+                        title=other.title,
+                    )
+                    for other, clips in zip(self.others, tests)
+                ]
+            else:
+                results.append(
+                    evaluate_split(item.spec.split, held_out, test, weights, max_loss)
+                )
+        return results
 
     def _plan(self) -> list[_Planned]:
         planned = []
@@ -157,7 +168,9 @@ class ZeroShotExperiment:
             config, data = self.configs.make(spec.split, self.work_dir / "data")
             folder = RunFolder(self.work_dir, spec)
             record = folder.check(RunRecord.of(spec, config))
-            planned.append(_Planned(spec, config, data, folder, record))
+            names = ["test", *(f"test_{o.configs.config.stem}" for o in self.others)]
+            tests = [folder.path / f"{name}.safetensors" for name in names]
+            planned.append(_Planned(spec, config, data, folder, record, tests))
         return planned
 
     def _run_one(
@@ -188,7 +201,15 @@ class ZeroShotExperiment:
         test = namer.test(self.configs.ann_file, self.configs.test_split)
         self.say(f"{head}: scored {len(test.names)} test clips")
         held_out.save(item.held_out)
-        test.save(item.test)
+        test.save(item.tests[0])
+        for other, path in zip(self.others, item.tests[1:]):
+            of = other.configs
+            clips = ClassNamer(
+                *(config, checkpoint, ClassSplit(of.num_classes, ()), of.descriptions),
+                *(self.device, self.batch_size, of.features),
+            ).test(of.ann_file, of.test_split)
+            self.say(f"{head}: scored {len(clips.names)} clips for {path.name}")
+            clips.save(path)
         return {
             "checkpoint": checkpoint.name,
             "held_out_clips": len(held_out.names),

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from gap_mmaction.apis import ClipFeatures, SkeletonInferencer, extract_features
 from gap_mmaction.apis.feature_extraction import read_labels
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
+from gap_mmaction.models.text.class_similarity import class_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from gap_mmaction.models.text.text_encoder import TextEncoder
@@ -35,11 +36,12 @@ class ClassNamer:
         descriptions: The description file of all classes.
         device: Where the model runs.
         batch_size: Clips that go through it together.
+        features: The file of their text features, where it is not the config's.
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If config and checkpoint do not fit, or the file of features lacks
-            texts of unseen classes.
+        ValueError: If config and checkpoint do not fit, the file of features lacks
+            texts of unseen classes, or another encoder has made it.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class ClassNamer:
         descriptions: Path,
         device: str = "cpu",
         batch_size: int = 32,
+        features: str | None = None,
     ) -> None:
         self.split = split
         self.inferencer = SkeletonInferencer(
@@ -63,7 +66,18 @@ class ClassNamer:
         self.bank: PromptBank = MODELS.build(
             {**prompts, "descriptions": str(descriptions)}
         )
-        self.class_features = self.similarity.class_features(bank=self.bank).cpu()
+        cached = branch.get("features")
+        if cached is None or features in (None, cached):
+            self.class_features = self.similarity.class_features(bank=self.bank).cpu()
+        else:
+            other = CachedTextEncoder(str(features))
+            if other.file.encoder != CachedTextEncoder(cached).file.encoder:
+                raise ValueError(
+                    f"{features} was made by another encoder than {cached}, which the "
+                    f"model was trained with: {other.file.encoder}"
+                )
+            texts = class_features(self.bank, other.encode(self.bank.texts))
+            self.class_features = texts.transpose(0, 1)
 
     def held_out(
         self, data: SeenData, progress: Callable[[int], None] | None = None

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .split_result import ALL, SplitResult
 
-_HEAD = (
-    *("unseen classes", "clips", "unseen among unseen", "one name for all"),
-    *("seen", "unseen", "H", "seen cal.", "unseen cal.", "H cal.", "area"),
+_HEAD = ("clips", "unseen among unseen", "chance", "one name for all", "area")
+_NOTE = (
+    "*Unseen among unseen*: clips of unseen classes, which of these it is; *one name "
+    "for all*: what the same answer for every clip reaches at best. *Area*: under the "
+    "curve of seen against unseen accuracy over all numbers that could be subtracted "
+    "from the scores of the seen classes. *H*: the harmonic mean of seen and unseen. "
+    "*Constant*: such a number; *temperature*: seen and unseen classes have a "
+    "distribution each; *gate*: a clip is of an unseen class if no seen one is sure "
+    "enough. All three are fitted on held-out training clips of seen classes. "
+    "*Chance*: a name drawn from all. Slots: means of the rows above; "
+    f"*{ALL}*: all together, as in the other tables."
 )
 
 
@@ -20,7 +28,7 @@ def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
     """Write the results as tables: a row for each split, and one for each slot.
 
     Args:
-        results: One for each split, of the same data.
+        results: One for each split, of the same slots.
         how: How they were made, for a line below.
 
     Returns:
@@ -28,21 +36,16 @@ def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
     """
     if not results:
         return "No split has been trained and scored yet.\n"
-    rows = [_row(item, ALL) for item in results]
     lines = [
         "**Zero-shot: classes without any training clip, named by their texts "
         "(top-1 %)**",
         "",
-        _line(_HEAD),
-        _line(["---"] * len(_HEAD)).replace(" ", ""),
+        *_splits(results),
+        "",
+        *_slots(results),
+        "",
+        _NOTE,
     ]
-    for item, row in zip(results, rows):
-        names = ", ".join(item.unseen_names)
-        lines.append(_line([names, str(item.overall.num_unseen), *_show(row)]))
-    if len(results) > 1:
-        lines.append(_line([f"mean of {len(results)} splits", "", *_spread(rows)]))
-    lines.append(_line(["chance", "", *_chance(results[0])]))
-    lines += ["", *_slots(results), "", _note(results[0])]
     if how:
         lines += ["", how]
     return "\n".join(lines) + "\n"
@@ -56,83 +59,61 @@ def to_json(results: Sequence[SplitResult], settings: dict[str, Any]) -> str:
         settings: How they were made.
 
     Returns:
-        JSON, with the chance level beside.
+        JSON, with the chance level beside each.
     """
-    chance = None
-    if results:
-        split = results[0].split
-        chance = {
-            "unseen": 100 / len(split.unseen),
-            "seen": 100 / len(split.seen),
-            "generalised": 100 / split.num_classes,
-        }
     content = {
         "settings": settings,
-        "chance": chance,
         "splits": [item.to_dict() for item in results],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _row(item: SplitResult, slot: str) -> list[float]:
-    found = item.results[slot]
-    fractions = (
-        *(found.unseen, found.largest),
-        *(found.plain.seen, found.plain.unseen, found.plain.harmonic),
-        *(found.calibrated.seen, found.calibrated.unseen, found.calibrated.harmonic),
-        found.area,
-    )
-    return [100 * value for value in fractions]
+def _splits(results: Sequence[SplitResult]) -> list[str]:
+    shares, triples, rows = [], [], []
+    for item in results:
+        found, split = item.overall, item.split
+        chance, among_all = 1 / len(split.unseen), 1 / split.num_classes
+        shares.append([found.unseen, chance, found.largest, found.area, among_all])
+        ways = found.generalised.values()
+        triples.append([(way.seen, way.unseen, way.harmonic) for way in ways])
+        rows.append([item.title, str(found.num_unseen)])
+    numbers, table = 100 * np.array(shares), 100 * np.array(triples)
+    cells = [[*_spread(n[None]), *map(_three, t)] for n, t in zip(numbers, table)]
+    rows = [[*row, *more] for row, more in zip(rows, cells)]
+    if len(results) > 1:
+        errors = table[..., 2].std(axis=0, ddof=1)
+        means = [f"{_three(m)} ± {e:.1f}" for m, e in zip(table.mean(axis=0), errors)]
+        rows.append([f"mean of {len(results)}", "", *_spread(numbers), *means])
+    head = (f"{way}: seen / unseen / H" for way in results[0].overall.generalised)
+    return _table(["unseen classes", *_HEAD, "chance among all", *head], rows)
+
+
+def _three(values: Sequence[float]) -> str:
+    return "{:.1f} / {:.1f} / **{:.1f}**".format(*values)
 
 
 def _slots(results: Sequence[SplitResult]) -> list[str]:
-    """Give a table with the mean over the splits for each slot."""
-    head = ["slot", *(name for name in _HEAD[2:] if name != _HEAD[3])]
-    lines = [_line(head), _line(["---"] * len(head)).replace(" ", "")]
+    rows = []
     for slot in results[0].results:
-        rows = [_row(item, slot) for item in results]
-        cells = _spread(rows) if len(rows) > 1 else _show(rows[0])
-        lines.append(_line([slot, cells[0], *cells[2:]]))
-    return lines
+        found = [item.results[slot] for item in results]
+        numbers = [
+            [r.unseen, r.area, *(way.harmonic for way in r.generalised.values())]
+            for r in found
+        ]
+        rows.append([slot, *_spread(100 * np.array(numbers))])
+    ways = (f"H {way}" for way in results[0].overall.generalised)
+    return _table(["slot", _HEAD[1], _HEAD[-1], *ways], rows)
 
 
-def _chance(item: SplitResult) -> list[str]:
-    """Give what guessing reaches.
-
-    Who guesses may favour unseen classes too, which trades the seen ones for them and
-    hardly changes the harmonic mean; the curve of all such trades is a straight line.
-    """
-    seen, unseen = len(item.split.seen), len(item.split.unseen)
-    among_all = f"{100 / item.split.num_classes:.1f}"
-    area = f"{100 / (2 * seen * unseen):.1f}"
-    return [f"{100 / unseen:.1f}", "", *[among_all] * 3, *[""] * 3, area]
-
-
-def _note(item: SplitResult) -> str:
-    return (
-        f"{item.split.num_classes} classes, of which {len(item.split.seen)} are "
-        "trained on. *Unseen among unseen*: clips of unseen classes, which of these it "
-        "is; *one name for all*: what the same answer for every clip reaches at best. "
-        "*Seen*, *unseen*: all classes compete; *H*: their harmonic mean; *cal.*: "
-        "after calibrated stacking, a number subtracted from the scores of the seen "
-        "classes, chosen on held-out training clips of seen classes. *Area*: under the "
-        "curve of seen against unseen accuracy over all such numbers. Slots: means "
-        "over the "
-        f"splits; *{ALL}*: all together, as in the first table."
-    )
-
-
-def _spread(rows: Iterable[Sequence[float]]) -> list[str]:
-    table = np.array(list(rows))
+def _spread(table: np.ndarray) -> list[str]:
+    if len(table) == 1:
+        return [f"{value:.1f}" for value in table[0]]
     return [
         f"{mean:.1f} ± {deviation:.1f}"
         for mean, deviation in zip(table.mean(axis=0), table.std(axis=0, ddof=1))
     ]
 
 
-def _show(row: Iterable[float]) -> list[str]:
-    return [f"{value:.1f}" for value in row]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]

@@ -47,6 +47,8 @@ class ZeroShotConfigs:
         settings: All settings of the config, the options included.
         num_classes: Number of all classes.
         descriptions: The description file of all classes.
+        features: The file of their text features, None where the config has none.
+        layout: Name of the layout of the skeletons.
         ann_file: The annotation file.
         test_split: Its split that is tested on.
 
@@ -82,6 +84,8 @@ class ZeroShotConfigs:
                 "are named"
             )
         self.descriptions = find_shipped_file(prompts["descriptions"])
+        self.features: str | None = branch.get("features")
+        self.layout = (model["backbone"].get("graph_cfg") or {}).get("layout")
         train = annotated_data(self.settings, "train_dataloader").settings
         test = annotated_data(self.settings, "test_dataloader").settings
         for name, dataset in (("train", train), ("test", test)):

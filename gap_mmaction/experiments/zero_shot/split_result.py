@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gap_mmaction.apis import ClipFeatures
-from gap_mmaction.evaluation.calibrated_stacking import choose_factor
 from gap_mmaction.evaluation.slot_scores import combine_slots
 from gap_mmaction.evaluation.zero_shot import ZeroShotResult, evaluate_zero_shot
 
@@ -27,11 +26,13 @@ class SplitResult:
         split: What was trained on.
         classes: Names of all classes.
         results: By slot, and for all slots together under :data:`ALL`.
+        title: What it is called in tables.
     """
 
     split: ClassSplit
     classes: tuple[str, ...]
     results: dict[str, ZeroShotResult]
+    title: str
 
     @property
     def overall(self) -> ZeroShotResult:
@@ -48,6 +49,12 @@ class SplitResult:
         return {
             "unseen": list(self.split.unseen),
             "unseen_names": self.unseen_names,
+            "title": self.title,
+            "chance": {
+                "unseen": 100 / len(self.split.unseen),
+                "seen": 100 / len(self.split.seen),
+                "generalised": 100 / self.split.num_classes,
+            },
             "slots": {name: item.to_dict() for name, item in self.results.items()},
         }
 
@@ -58,16 +65,18 @@ def evaluate_split(
     test: ClipFeatures,
     weights: Sequence[float] | None = None,
     max_loss: float = 0.1,
+    title: str | None = None,
 ) -> SplitResult:
     """Name clips by each slot, and by all of them.
 
     Args:
         split: What was trained on.
-        held_out: Clips of seen classes that were not trained on, on which the factors
-            of calibrated stacking are chosen.
+        held_out: Clips of seen classes that were not trained on, by which is chosen
+            what is done against the lead of the seen classes.
         test: The test clips.
         weights: Of the slots, see :func:`.slot_scores.combine_slots`.
         max_loss: See :func:`.calibrated_stacking.choose_factor`.
+        title: What to call it in tables; the unseen classes by default.
 
     Returns:
         The results.
@@ -80,10 +89,10 @@ def evaluate_split(
     kept_cosines, cosines = held_out.cosines(), test.cosines()
     results = {}
     for name, own in {**by_slot, ALL: weights}.items():
-        factor = choose_factor(
-            combine_slots(kept_cosines, own), held_out.labels, split.is_seen, max_loss
-        )
         results[name] = evaluate_zero_shot(
-            combine_slots(cosines, own), test.labels, split.is_seen, factor
+            *(combine_slots(cosines, own), test.labels, split.is_seen),
+            (combine_slots(kept_cosines, own), held_out.labels),
+            max_loss,
         )
-    return SplitResult(split, test.classes, results)
+    names = ", ".join(test.classes[label] for label in split.unseen)
+    return SplitResult(split, test.classes, results, title or names)
