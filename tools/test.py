@@ -126,14 +126,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         told = is_main_process() and not args.verbose
         if told:
             runner.register_hook(ClipProgress())
-        metrics = runner.test()
+        metrics, folder = runner.test(), runner.log_dir
+        # With the model, which holds the process group, while that is there.
+        del runner
     if told:
         print()
         for name, value in metrics.items():
             print(f"{name}: {value:.4f}")
         if args.dump is not None:
             print(f"scores: {args.dump}")
-        print(f"log: {runner.log_dir}")
+        print(f"log: {folder}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -140,6 +141,9 @@ def process_group(cfg: Config) -> Iterator[None]:
     # Not after an error: the other processes would be waited for in vain, and the
     # launcher ends them.
     if distributed.is_initialized():
+        # A model that is still there would keep the group's threads until the exit,
+        # which now and then aborts.
+        gc.collect()
         distributed.destroy_process_group()
 
 
