@@ -139,19 +139,13 @@ class RecognizerGAP(RecognizerGCN):
             ``loss_cls`` and the head's accuracies; with a text branch ``loss_con`` and
             the unweighted loss of every part.
         """
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        if self.text_branch is not None and len(labels) != len(data_samples):
-            raise ValueError(
-                f"{len(data_samples)} clips have {len(labels)} labels, as with "
-                "multi_class=True of the data set; the text branch compares a clip "
-                "with one class: set multi_class=False, or model.text_branch=None"
-            )
+        labels = None if self.text_branch is None else _labels_of(data_samples)
         feats, _ = self.extract_feat(inputs)
         # mmaction2's accuracy goes through numpy, which knows no bfloat16.
         with torch.autocast(feats.device.type, enabled=False):
             whole = feats.to(torch.promote_types(feats.dtype, torch.float32))
             losses = self.cls_head.loss(whole, data_samples)
-        if self.text_branch is not None:
+        if self.text_branch is not None and labels is not None:
             losses.update(self.text_branch(feats, labels.to(feats.device)))
         return losses
 
@@ -182,6 +176,18 @@ class RecognizerGAP(RecognizerGCN):
             unexpected_keys,
             error_msgs,
         )
+
+
+def _labels_of(data_samples: list) -> Tensor:
+    """Returns the class ``[B]`` of each clip, for the text branch."""
+    labels = torch.cat([sample.gt_label for sample in data_samples])
+    if len(labels) != len(data_samples):
+        raise ValueError(
+            f"{len(data_samples)} clips have {len(labels)} labels, as with "
+            "multi_class=True of the data set; the text branch compares a clip "
+            "with one class: set multi_class=False, or model.text_branch=None"
+        )
+    return labels
 
 
 def _check_variant(backbone: Mapping[str, Any]) -> None:
