@@ -15,7 +15,7 @@ compat.apply()
 
 from gap_mmaction import datasets, engine, models
 from gap_mmaction.models import TextEncoder, TrainingBranch, TransformerTextEncoder
-from gap_mmaction.utils import skeleton_runner
+from gap_mmaction.engine import skeleton_runner
 from gap_mmaction.utils.safetensors_checkpoint import register_loader
 from gap_mmaction.version import __version__
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
+from gap_mmaction.engine import launch
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.text.feature_file import save_features
-from gap_mmaction.utils import launch
 from tests.config_files import (
     LEAVES,
     ROOT,
@@ -61,7 +62,7 @@ def test_two_iterations_and_a_test(
         assert (np.asarray(values) > 0).all()
     accuracy = runner.message_hub.get_scalar("val/acc/top1").current()
 
-    launch.drop_text_branch(config)
+    drop_text_branch(config)
     config.load_from = str(tmp_path / "epoch_1.pth")
     config.experiment_name = f"test_{path.stem}"
     scores = tmp_path / "scores.pkl"

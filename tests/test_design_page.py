@@ -19,7 +19,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from gap_mmaction.utils.launch import drop_text_branch
+from gap_mmaction.models.recognizers import drop_text_branch
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = "my_parts"

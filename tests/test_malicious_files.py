@@ -34,8 +34,8 @@ from gap_mmaction.experiments.annotations import SplitSizes
 from gap_mmaction.experiments.folds import write_folds
 from gap_mmaction.experiments.results import fused_accuracy
 from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEncoder
+from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.utils.launch import drop_text_branch
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
 from tools import browse_descriptions, fuse_scores, test, train
 from tools.analysis import compare_classes, confusion_matrix

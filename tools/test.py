@@ -18,7 +18,8 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.utils import ProgressBar
 
-from gap_mmaction.utils import launch
+from gap_mmaction.engine import launch
+from gap_mmaction.models.recognizers import drop_text_branch
 
 
 class ClipProgress(Hook):
@@ -85,7 +86,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     cfg.resume = False
     if not args.verbose:
         cfg.console_level = logging.WARNING
-    launch.drop_text_branch(cfg)
+    drop_text_branch(cfg)
 
     if args.dump is not None:
         evaluator = cfg.get("test_evaluator")

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from gap_mmaction import compat
-from gap_mmaction.utils import launch
+from gap_mmaction.engine import launch
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -14,11 +14,11 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError, check_fit
+from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
+from gap_mmaction.utils.checkpoint_fit import CheckpointError, check_fit
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.utils.config_options import ConfigSource, read_config
-from gap_mmaction.utils.launch import drop_text_branch
 
 _PARTS = ("backbone.", "cls_head.")
 

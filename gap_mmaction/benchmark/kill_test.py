@@ -18,8 +18,8 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from gap_mmaction.engine import launch
 from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
-from gap_mmaction.utils import launch
 
 # Forked, so that the libraries are imported once. Not on Windows, which has no SIGKILL.
 _CONTEXT: Any = multiprocessing.get_context("fork") if os.name == "posix" else None

@@ -11,8 +11,8 @@ from mmaction.datasets.transforms import PreNormalize2D
 from mmaction.registry import TRANSFORMS
 
 from gap_mmaction.datasets.transforms.presence import find_presence
+from gap_mmaction.skeletons.skeleton import NUM_COORDINATES, Skeleton
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.skeleton import NUM_COORDINATES, Skeleton
 
 _AXES = 4
 _AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"

@@ -15,7 +15,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from gap_mmaction.utils.loader_data import annotated_data, find_test_pipeline
+from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.utils.loader_data import annotated_data
 
 from .clip_scorer import joints_of, person_limit
 

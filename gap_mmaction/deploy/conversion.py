@@ -17,9 +17,9 @@ from gap_mmaction.models.backbones import (
     CTRBaseline,
     convert_authors_state_dict,
 )
-from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+from gap_mmaction.models.recognizers import drop_text_branch
+from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
-from gap_mmaction.utils.launch import drop_text_branch
 from gap_mmaction.version import __version__
 
 from .checkpoint_file import check_suffix, dump_checkpoint, sha256_of, write_bytes

@@ -20,6 +20,7 @@ from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.versions import collect_versions
 
 from .launcher import Launcher
 from .plan import PlannedRun
@@ -33,7 +34,6 @@ from .running import running
 from .table import Table
 from .table_text import to_csv, to_markdown
 from .trainer import RunFailedError, Trainer
-from .versions import collect_versions
 
 
 @dataclass(frozen=True)

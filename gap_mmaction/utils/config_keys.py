@@ -7,13 +7,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmaction.registry import MODELS
-
-
-def registered(kind: str | type) -> Any:
-    """Give the class that a config's ``type`` names; None if there is none."""
-    return MODELS.get(kind) if isinstance(kind, str) else kind
-
 
 def check_keys(
     build: Callable[..., Any], config: Mapping[str, Any], where: str

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-
-from mmaction.registry import TRANSFORMS
 
 
 class LoaderData(NamedTuple):
@@ -57,41 +54,3 @@ def annotated_data(config: Mapping[str, Any], loader: str) -> LoaderData:
             "data set within it); set them there, or give --ann-file"
         )
     return data
-
-
-def find_test_pipeline(config: Mapping[str, Any]) -> Any:
-    """Find the transforms that a test run applies.
-
-    Args:
-        config: A whole config.
-
-    Returns:
-        Those of ``test_dataloader``, with the layout of its data set; without such a
-        loader ``test_pipeline``; None if the config has neither.
-    """
-    data = innermost_data(config.get("test_dataloader")).settings
-    if data.get("pipeline") is None:
-        return config.get("test_pipeline")
-    return fill_layout(data["pipeline"], data.get("layout"))
-
-
-def fill_layout(pipeline: Any, layout: Any) -> Any:
-    """Give a data set's layout to the transforms that take one and do not name theirs.
-
-    Args:
-        pipeline: The transforms, as dicts or callables.
-        layout: The layout; None changes nothing.
-    """
-    if layout is None:
-        return pipeline
-    return [
-        {**step, "layout": layout} if _lacks_layout(step) else step for step in pipeline
-    ]
-
-
-def _lacks_layout(step: Any) -> bool:
-    if not isinstance(step, Mapping) or "layout" in step:
-        return False
-    kind = step.get("type")
-    kind = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
-    return kind is not None and "layout" in inspect.signature(kind).parameters

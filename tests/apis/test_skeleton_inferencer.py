@@ -20,7 +20,7 @@ from mmengine.registry import init_default_scope
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.models import TextBranch
 from gap_mmaction.models.data_preprocessors import first_batch
-from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from tests.apis.small_model import (
     CLASSES,
     FEATURES,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gap_mmaction.utils import launch
+from gap_mmaction.engine import launch
 from tests.engine.tiny_run import tiny_config
 
 

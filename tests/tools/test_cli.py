@@ -12,7 +12,8 @@ import pytest
 from mmengine.config import Config
 
 from gap_mmaction import compat
-from gap_mmaction.utils import launch
+from gap_mmaction.engine import launch
+from gap_mmaction.models.recognizers import drop_text_branch
 from tools import test as test_tool
 from tools import train as train_tool
 
@@ -190,13 +191,13 @@ class TestTest:
         assert cfg.model.text_branch is None
         assert cfg.load_from == str(checkpoint)
         assert cfg.resume is False
-        assert not launch.drop_text_branch(cfg)
+        assert not drop_text_branch(cfg)
 
     def test_text_branch_of_another_model_stays(self) -> None:
         cfg = Config(
             {"model": {"type": "RecognizerGCN", "text_branch": {"type": "Mine"}}}
         )
-        assert not launch.drop_text_branch(cfg)
+        assert not drop_text_branch(cfg)
         assert cfg.model.text_branch == {"type": "Mine"}
 
     def test_no_such_checkpoint(self, config: str) -> None:

@@ -3,9 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from torch import nn
 
-from gap_mmaction.utils.config_keys import check_keys, did_you_mean, registered
+from gap_mmaction.utils.config_keys import check_keys, did_you_mean
 
 
 class _Part:
@@ -38,9 +37,3 @@ def test_missing() -> None:
 
 def test_nothing_is_near() -> None:
     assert did_you_mean("xyz", ["width"]) == ""
-
-
-def test_registered() -> None:
-    assert registered("CTRGCN").__name__ == "CTRGCN"
-    assert registered(nn.Linear) is nn.Linear
-    assert registered("NoSuchThing") is None

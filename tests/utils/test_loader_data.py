@@ -5,11 +5,8 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.utils.loader_data import (
-    annotated_data,
-    find_test_pipeline,
-    innermost_data,
-)
+from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.utils.loader_data import annotated_data, innermost_data
 
 STEPS = [{"type": "PoseDecode"}]
 DATA = {"type": "PoseDataset", "ann_file": "a.pkl", "pipeline": STEPS}

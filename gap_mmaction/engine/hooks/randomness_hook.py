@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import broadcast, get_rank
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
-from gap_mmaction.models.text.prompt_bank import PromptBank
 from gap_mmaction.utils.randomness import derive_seed, seed_global
 
 # Apart from what else is drawn by the run's seed.
@@ -81,11 +79,8 @@ class RandomnessHook(Hook):
                 f"that count steps keep their old ends{again}."
             )
         for module in runner.model.modules():
-            if isinstance(module, PromptBank):
-                # On the device of the model: nccl takes no other.
-                seed = torch.tensor([module.seed], device=module.counts.device)
-                broadcast(seed)
-                module.seed = int(seed)
+            if hasattr(module, "share_seed"):
+                module.share_seed()
 
     def before_train_epoch(self, runner: Any) -> None:
         """Tell the data set the epoch; leave out what of it is done.

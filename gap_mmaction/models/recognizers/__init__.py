@@ -1,5 +1,5 @@
 """Recognizers."""
 
-from .recognizer_gap import RecognizerGAP
+from .recognizer_gap import RecognizerGAP, drop_text_branch
 
-__all__ = ["RecognizerGAP"]
+__all__ = ["RecognizerGAP", "drop_text_branch"]

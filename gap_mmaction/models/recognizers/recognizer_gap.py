@@ -10,14 +10,16 @@ from typing import Any
 import torch
 from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
+from mmengine.config import Config
 from torch import Tensor
 
-from gap_mmaction.utils.config_keys import check_keys, registered
-from gap_mmaction.utils.loader_data import find_test_pipeline
+from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.utils.checkpoint_fit import check_fit
+from gap_mmaction.utils.config_keys import check_keys
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from ..heads import TrainingBranch
-from .checkpoint_fit import check_fit
+from ..registered import registered
 
 TEXT_PREFIX = "text_branch."
 
@@ -201,3 +203,23 @@ def _check_variant(backbone: Mapping[str, Any]) -> None:
             "which was registered first; import gap_mmaction before it or in its place "
             "(custom_imports), or take a config *_mmaction2, which it runs too"
         )
+
+
+def drop_text_branch(cfg: Config) -> bool:
+    """Takes the text branch out of a config: testing never builds it.
+
+    Args:
+        cfg: A config with a ``model``, which is changed in place.
+
+    Returns:
+        Whether the model is a RecognizerGAP, or of a class derived from it, and
+        had a text branch.
+    """
+    model = cfg.model
+    if model.get("text_branch") is None:
+        return False
+    kind = registered(model.type)
+    if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):
+        return False
+    model.text_branch = None
+    return True

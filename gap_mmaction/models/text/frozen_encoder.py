@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from mmaction.registry import MODELS
 
-from gap_mmaction.utils.config_keys import check_keys, did_you_mean, registered
+from gap_mmaction.utils.config_keys import check_keys, did_you_mean
 
+from ..registered import registered
 from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder
 

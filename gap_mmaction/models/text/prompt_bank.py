@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmaction.registry import MODELS
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
@@ -154,6 +154,13 @@ class PromptBank(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Go on from the seed and step of a checkpoint."""
         self.seed, self.step = state.tolist()
+
+    def share_seed(self) -> None:
+        """Takes over the seed of the first rank."""
+        # On the device of the model: nccl takes no other.
+        seed = torch.tensor([self.seed], device=self.counts.device)
+        broadcast(seed)
+        self.seed = int(seed)
 
     def _generator(self) -> torch.Generator:
         mixed = self.seed * 1_000_003 * 1_000_003 + self.step

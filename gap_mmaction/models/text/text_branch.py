@@ -8,10 +8,10 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from gap_mmaction.skeletons import Layout
-from gap_mmaction.utils.config_keys import registered
 
 from ..heads import PartPoolingHead, TrainingBranch
 from ..losses import MultiPartContrastiveLoss
+from ..registered import registered
 from .cached_encoder import CachedTextEncoder
 from .gather import gather_from_ranks
 from .prompt_bank import PromptBank

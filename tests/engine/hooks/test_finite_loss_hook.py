@@ -15,9 +15,8 @@ from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from torch.multiprocessing.spawn import spawn
 
-from gap_mmaction.engine import FiniteLossHook, NonFiniteLossError
+from gap_mmaction.engine import FiniteLossHook, NonFiniteLossError, launch
 from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
-from gap_mmaction.utils import launch
 from tests.engine.tiny_run import tiny_config
 
 BAD_STEP = 4

@@ -12,7 +12,7 @@ import mmaction.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from .config_keys import did_you_mean
+from gap_mmaction.utils.config_keys import did_you_mean
 
 _UNEXPECTED = re.compile(
     r"(\w+)\.__init__\(\) got an unexpected keyword argument '([^']+)'"

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from gap_mmaction.utils.skeleton import GLOBAL_PART, Edge, Skeleton
+from gap_mmaction.skeletons.skeleton import GLOBAL_PART, Edge, Skeleton
 
 _KEYS = frozenset(
     (

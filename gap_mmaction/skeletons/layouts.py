@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from gap_mmaction.utils.layout_reader import LayoutReader
-from gap_mmaction.utils.skeleton import (
+from gap_mmaction.skeletons.layout_reader import LayoutReader
+from gap_mmaction.skeletons.skeleton import (
     GLOBAL_PART,
     STREAMS,
     Edge,

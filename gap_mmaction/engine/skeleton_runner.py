@@ -18,13 +18,10 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
 from gap_mmaction.datasets.seeded_dataset import SeededDataset
-from gap_mmaction.engine.checkpoint_files import (
-    check_settings,
-    find_resumable,
-    read_meta,
-)
-from gap_mmaction.engine.hooks import PendingGradientsHook, RandomnessHook
-from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
+from gap_mmaction.utils.checkpoint_fit import CheckpointError
+
+from .checkpoint_files import check_settings, find_resumable, read_meta
+from .hooks import PendingGradientsHook, RandomnessHook
 
 _POSITIONS = ("begin", "end", "T_max", "milestones")
 

@@ -13,8 +13,7 @@ from mmengine.hooks import Hook
 
 from gap_mmaction.benchmark.kill_test import compare_checkpoints
 from gap_mmaction.datasets import SeededDataset
-from gap_mmaction.engine import BrokenCheckpointError, PendingGradientsHook
-from gap_mmaction.utils import launch
+from gap_mmaction.engine import BrokenCheckpointError, PendingGradientsHook, launch
 from tests.engine.tiny_run import ROOT, tiny_config
 
 EPOCHS = 3

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmaction.registry import MODELS, RUNNERS
+from mmaction.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import distributed
 
 from gap_mmaction import compat
-from gap_mmaction.engine.checkpoint_files import BrokenCheckpointError, SettingsError
-from gap_mmaction.models.recognizers import RecognizerGAP
-from gap_mmaction.models.recognizers.checkpoint_fit import CheckpointError
-from gap_mmaction.utils.skeleton_runner import SkeletonRunner
+from gap_mmaction.utils.checkpoint_fit import CheckpointError
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
+from .checkpoint_files import BrokenCheckpointError, SettingsError
 from .config_errors import named_settings
-from .config_options import add_cfg_options, read_config
+from .skeleton_runner import SkeletonRunner
 
 
 def add_common_arguments(parser: ArgumentParser) -> None:
@@ -70,26 +69,6 @@ def load_config(args: Namespace) -> Config:
         cfg.work_dir = str(Path("work_dirs", Path(args.config).stem))
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     return cfg
-
-
-def drop_text_branch(cfg: Config) -> bool:
-    """Takes the text branch out of a config: testing never builds it.
-
-    Args:
-        cfg: A config with a ``model``, which is changed in place.
-
-    Returns:
-        Whether the model is a RecognizerGAP, or of a class derived from it, and
-        had a text branch.
-    """
-    model = cfg.model
-    if model.get("text_branch") is None:
-        return False
-    kind = MODELS.get(model.type) if isinstance(model.type, str) else model.type
-    if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):
-        return False
-    model.text_branch = None
-    return True
 
 
 @contextmanager
