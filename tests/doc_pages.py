@@ -5,12 +5,9 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -34,21 +31,14 @@ def tokens(page: Path) -> list[Token]:
     return parser.parse(page.read_text("utf-8"))
 
 
-def inline(page: Path) -> Iterator[Token]:
-    """Give what stands within the lines of a page: text, code, links, pictures."""
-    for token in tokens(page):
-        yield from token.children or ()
-
-
-def links(page: Path) -> list[str]:
-    """List the addresses of links and pictures."""
-    found = [token.attrGet("href") or token.attrGet("src") for token in inline(page)]
-    return [str(address) for address in found if address]
-
-
 def inline_code(page: Path) -> list[str]:
     """List the pieces of code within lines."""
-    return [token.content for token in inline(page) if token.type == "code_inline"]
+    return [
+        child.content
+        for token in tokens(page)
+        for child in token.children or ()
+        if child.type == "code_inline"
+    ]
 
 
 def fences(page: Path, *languages: str) -> list[str]:
@@ -58,32 +48,6 @@ def fences(page: Path, *languages: str) -> list[str]:
         for token in tokens(page)
         if token.type == "fence" and token.info.strip() in languages
     ]
-
-
-def anchors(page: Path) -> set[str]:
-    """List the anchors that a page has on GitHub and in the site alike."""
-    github: dict[str, int] = {}
-    site: dict[str, int] = {}
-    both = set()
-    stream = tokens(page)
-    for opening, content in zip(stream, stream[1:]):
-        if opening.type != "heading_open":
-            continue
-        text = "".join(
-            token.content
-            for token in content.children or ()
-            if token.type in ("text", "code_inline")
-        )
-        first = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-        ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore")
-        second = re.sub(r"[^\w\s-]", "", ascii_text.decode()).strip().lower()
-        second = re.sub(r"[-\s]+", "-", second)
-        # Repeated ones are numbered in two ways, so that they are none for both.
-        for slug, seen in ((first, github), (second, site)):
-            seen[slug] = seen.get(slug, 0) + 1
-        if first == second and github[first] == 1 and site[second] == 1:
-            both.add(first)
-    return both
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -138,17 +102,3 @@ def _calls(line: str) -> Iterator[list[str]]:
             call = [word.removeprefix("./")]
     if call:
         yield call
-
-
-def navigation() -> list[str]:
-    """List the pages in the navigation of the site."""
-
-    def walk(entry: Any) -> Iterator[str]:
-        if isinstance(entry, str):
-            yield entry
-        for part in entry if isinstance(entry, list) else ():
-            yield from walk(part)
-        for part in entry.values() if isinstance(entry, dict) else ():
-            yield from walk(part)
-
-    return list(walk(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]))

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS, TRANSFORMS
 from mmcv.transforms import Compose
+from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 
 from gap_mmaction.models.data_preprocessors.streams import to_stream
@@ -107,7 +108,7 @@ def test_scores_know_the_names_of_their_samples(path: Path, folder: Path) -> Non
         assert names == ["S001C001P001R001A004", "S001C001P001R001A005"]
 
 
-def ntu_pipeline(stem: str) -> Compose:
+def val_pipeline(stem: str) -> Compose:
     steps = load(ROOT / "configs" / "gap" / f"{stem}.py").val_dataloader.dataset
     return Compose([TRANSFORMS.build(step) for step in steps.pipeline])
 
@@ -123,7 +124,7 @@ def as_sample(keypoint: np.ndarray) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stem", ["ctrgcn_ntu60", "ctrgcn_ntu120"])
 def test_raw_and_prepared_annotations_give_the_same(shared: Path, stem: str) -> None:
-    pipeline = ntu_pipeline(stem)
+    pipeline = val_pipeline(stem)
     with np.load(shared / "golden" / "ntu_raw" / "expected.npz") as golden:
         for name, persons in zip(golden["names"], golden["num_bodies"]):
             raw, prepared = (
@@ -141,7 +142,7 @@ def test_raw_and_prepared_annotations_give_the_same(shared: Path, stem: str) -> 
 @pytest.mark.parametrize(("stem", "copied"), [("ntu60", False), ("ntu120", True)])
 def test_a_person_who_is_alone(stem: str, copied: bool) -> None:
     """As in the files of tools/data/prepare_ntu.py, and in mmaction2's."""
-    pipeline = ntu_pipeline(f"ctrgcn_{stem}")
+    pipeline = val_pipeline(f"ctrgcn_{stem}")
     alone = np.random.default_rng(0).normal(size=(1, 90, 25, 3)).astype(np.float32)
     prepared = np.concatenate([alone, alone if copied else 0 * alone])
     inputs = [pipeline(as_sample(keypoint))["inputs"] for keypoint in (alone, prepared)]
@@ -149,29 +150,51 @@ def test_a_person_who_is_alone(stem: str, copied: bool) -> None:
     assert torch.equal(inputs[0][:, 1], inputs[0][:, 0] * copied)
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-def test_input_of_the_model_is_the_references(shared: Path, stream: str) -> None:
-    suffix = "" if stream == "joint" else f"_{stream}"
-    stem = f"ctrgcn_ntu120{suffix}"
-    pipeline = ntu_pipeline(stem)
-    # The feeder reads data that are centred; those of the golden file are not.
-    assert type(pipeline.transforms[0]).__name__ == "CenterSkeleton"
-    pipeline = Compose(pipeline.transforms[1:])
+def model_input(stem: str, keypoints: list[np.ndarray], skip: int = 0) -> np.ndarray:
+    """Returns what reaches the backbone, of the steps of a pipeline after the first."""
+    pipeline = val_pipeline(stem)
+    pipeline = Compose(pipeline.transforms[skip:])
+    samples = [pipeline(as_sample(keypoint)) for keypoint in keypoints]
     config = load(ROOT / "configs" / "gap" / f"{stem}.py")
     preprocessor = MODELS.build(config.model.data_preprocessor)
+    inputs: torch.Tensor = preprocessor(pseudo_collate(samples))["inputs"]
+    return inputs[:, 0].numpy()
+
+
+def suffix_and_source(stream: str) -> tuple[str, str, bool]:
+    """Returns the ending of a leaf's name, and what the public code turns for it.
+
+    That code turns the feeder's joints, or their motion, by a power of a matrix, the
+    first one for bones.
+    """
+    suffix = "" if stream == "joint" else f"_{stream}"
     source = "joint_motion" if stream.endswith("motion") else "joint"
-    power = 1 if stream.startswith("bone") else 8
+    return suffix, source, stream.startswith("bone")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_ntu_input_is_the_references(shared: Path, stream: str) -> None:
+    suffix, source, is_bone = suffix_and_source(stream)
     with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
         # [N, C, T, V, M] there, [N, M, T, V, C] here.
         inputs, joints = (
             golden[f"feeder/{name}"].transpose(0, 4, 2, 3, 1)
             for name in ("input", source)
         )
-        # The public code turns the feeder's joints, or their motion, by a matrix.
-        expected = golden[f"gap/ntu_I_minus_A_pow_{power}"] @ joints
-    samples = [pipeline(as_sample(keypoint)) for keypoint in inputs]
-    data = {
-        key: [sample[key] for sample in samples] for key in ("inputs", "data_samples")
-    }
-    batch = preprocessor(data)["inputs"]
-    np.testing.assert_allclose(batch[:, 0], expected, rtol=0, atol=1e-5)
+        expected = golden[f"gap/ntu_I_minus_A_pow_{1 if is_bone else 8}"] @ joints
+    # The feeder reads data that are centred, by the first step; these are not.
+    found = model_input(f"ctrgcn_ntu120{suffix}", list(inputs), skip=1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_nwucla_input_is_the_references(shared: Path, stream: str) -> None:
+    suffix, source, is_bone = suffix_and_source(stream)
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as matrices:
+        matrix = matrices[f"gap/ucla_I_minus_A_pow_{1 if is_bone else 6}"]
+    with np.load(shared / "golden" / "nwucla_pipeline.npz") as golden:
+        names = golden["names"]
+        raw = [golden[f"raw/{name}"].astype(np.float32)[None] for name in names]
+        expected = [matrix @ golden[f"{source}/{name}"] for name in names]
+    found = model_input(f"ctrgcn_nwucla{suffix}", raw)
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-5)
