@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gap_mmaction.experiments import make_folds, write_folds
-from gap_mmaction.experiments.folds import performers_of
+from gap_mmaction.experiments.folds import make_folds, performers_of, write_folds
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.experiments.fake_project import write_annotations
 
@@ -119,7 +118,7 @@ def test_file(tmp_path: Path) -> None:
 def test_file_that_does_not_fit(tmp_path: Path) -> None:
     source, out = tmp_path / "data.pkl", tmp_path / "folds.pkl"
     write_annotations(source)
-    with pytest.raises(ValueError, match=r"no split 'xsub_train', it has xview_train"):
+    with pytest.raises(ValueError, match="of split 'xsub_train', it has xview_train"):
         write_folds(source, "xsub_train", 5, out)
     content = load_annotations(source)
     content["annotations"].append(content["annotations"][0])

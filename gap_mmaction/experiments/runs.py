@@ -1,0 +1,226 @@
+"""A run: its config, its folder, its training and its result."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+from mmengine.config import Config
+
+from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.config_text import differences, flatten
+from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.versions import collect_versions
+
+from .launcher import Launcher, RunFailedError
+from .schedule import epochs_of
+
+_SHOWN = 3
+_BATCH = "train_dataloader.batch_size"
+_RECORDED = ("config", "total_batch", "iterations", "data", "versions", "minutes")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of a run, its annotation file ``data``, and the processes.
+
+    ``iterations`` are those of the training, None where the data are not there.
+    """
+
+    settings: Config
+    iterations: int | None
+    data: Path
+    processes: int = 1
+
+    @property
+    def max_epochs(self) -> int:
+        """Epochs of the training."""
+        return epochs_of(self.settings)
+
+    def record(self) -> dict[str, Any]:
+        """Returns what ``run.json`` says of a run that has not begun."""
+        settings = json.loads(json.dumps(self.settings.to_dict(), default=repr))
+        size = self.data.stat().st_size if self.data.is_file() else None
+        return {
+            "config": settings,
+            "total_batch": self.processes * settings["train_dataloader"]["batch_size"],
+            "iterations": self.iterations,
+            "data": {"file": str(self.data), "bytes": size},
+            "versions": {},
+            "minutes": 0.0,
+            "result": None,
+        }
+
+
+def refuse_run_settings(options: Iterable[str], seeds: str) -> None:
+    """Raises ValueError at an option that every run has a value of its own for.
+
+    Args:
+        options: Names of settings.
+        seeds: The tool's option for seeds.
+    """
+    for key in options:
+        if key.split(".")[0] in ("randomness", "work_dir", "resume", "load_from"):
+            raise ValueError(
+                f"--cfg-options {key}=...: each run has its own; see {seeds} and "
+                "--work-dir"
+            )
+
+
+class Run:
+    """A run in its folder, whose files docs/reproduce.md lists.
+
+    Args:
+        work_dir: The work dir, an absolute path.
+        name: Its folder in there.
+        seed: Its seed.
+        config: Its config.
+
+    Raises:
+        ValueError: If the folder is that of a run with other settings.
+    """
+
+    def __init__(self, work_dir: Path, name: str, seed: int, config: RunConfig) -> None:
+        self.path = work_dir / name
+        self.name = name
+        self.seed = seed
+        self.config = config
+        self.record = config.record()
+        there = _read_record(self.path)
+        if there is not None:
+            _check_settings(self.path, there, self.record)
+            self.record = there
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What it has come to; None before it has ended."""
+        return self.record["result"] and dict(self.record["result"])
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that need not be trained again, by the name of the last checkpoint."""
+        last = self.path / "train" / "last_checkpoint"
+        text = last.read_text("utf-8") if last.is_file() else ""
+        found = re.search(r"epoch_(\d+)\.pth", text)
+        return int(found[1]) if found else 0
+
+    def make(
+        self, launcher: Launcher, evaluate: Callable[[Run, Path], dict[str, Any]]
+    ) -> None:
+        """Trains, from the last checkpoint on, and evaluates, see :func:`make_runs`."""
+        start, before = time.monotonic(), self.record["minutes"]
+        self.record["versions"] = collect_versions()
+        # First, so that there is never a folder of which nothing is known.
+        self._write()
+        try:
+            checkpoint = self._train(launcher)
+            self.record["result"] = evaluate(self, checkpoint)
+        finally:
+            self.record["minutes"] = before + (time.monotonic() - start) / 60
+            self._write()
+        for path in checkpoint.parent.glob("epoch_*.pth"):
+            if path != checkpoint:
+                path.unlink()
+
+    def _train(self, launcher: Launcher) -> Path:
+        config, folder = self.path / "config.py", self.path / "train"
+        self.config.settings.dump(config)
+        launcher.call(
+            *(self.path / "train.log", "train", config, "--work-dir", folder),
+            *("--seed", str(self.seed), "--resume"),
+        )
+        checkpoint = folder / f"epoch_{self.config.max_epochs}.pth"
+        if not checkpoint.is_file():
+            raise RunFailedError(f"training has ended without {checkpoint}")
+        return checkpoint
+
+    def _write(self) -> None:
+        with atomic_file(self.path / "run.json") as stream:
+            stream.write(json.dumps(self.record, indent=1).encode() + b"\n")
+
+
+def _read_record(folder: Path) -> dict[str, Any] | None:
+    """Reads the ``run.json`` of a run; None if it has not begun."""
+    file = folder / "run.json"
+    way_out = f"Move the folder {folder} away, or give another --work-dir"
+    if not file.is_file():
+        if (folder / "train").exists():
+            raise ValueError(f"{folder}: has a training but no run.json. {way_out}")
+        return None
+    try:
+        record = parse_json(file.read_text("utf-8"))
+        return {key: record[key] for key in (*_RECORDED, "result")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file}: no record of a run that can be read ({error!r}). {way_out}"
+        ) from None
+
+
+def _check_settings(
+    folder: Path, there: Mapping[str, Any], asked: Mapping[str, Any]
+) -> None:
+    """Refuses a folder of a run with other settings than those that are asked for."""
+    ended = there["result"] is not None
+
+    def settings(record: Mapping[str, Any]) -> dict[str, Any]:
+        flat = flatten(record["config"])
+        flat["batch size over all processes"] = record["total_batch"]
+        if ended:
+            # One process or eight with an eighth of the batch each: the same recipe,
+            # but nothing to resume with.
+            del flat[_BATCH]
+        # A fold's file or a moved data set may not be there to be measured.
+        if None not in (there["data"]["bytes"], asked["data"]["bytes"]):
+            flat["data.bytes"] = record["data"]["bytes"]
+        return flat
+
+    lines = differences(settings(there), settings(asked))
+    if lines:
+        more = f"; {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        raise ValueError(
+            f"{folder}: {'a run' if ended else 'an unfinished run'} with other "
+            f"settings: {'; '.join(lines[:_SHOWN])}{more}. Give another --work-dir, "
+            "give the settings it has, or move the folder away"
+        )
+
+
+def make_runs(
+    runs: Sequence[Run],
+    launcher: Launcher,
+    evaluate: Callable[[Run, Path], dict[str, Any]],
+    ended: Callable[[Run], object],
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Makes runs, one after the other; one that fails does not keep others from it.
+
+    Args:
+        runs: The runs.
+        launcher: Starts the trainings.
+        evaluate: Makes the result of a run from its last checkpoint.
+        ended: Is told each run that has ended.
+        say: Where to report to.
+
+    Returns:
+        A line for each run that has failed.
+    """
+    failed = []
+    for number, run in enumerate(runs, start=1):
+        head = f"[{number}/{len(runs)}] {run.name}"
+        where = f"from epoch {run.epochs_done} on, " if run.epochs_done else ""
+        say(f"{head}: training {where}to epoch {run.config.max_epochs}")
+        try:
+            run.make(launcher, evaluate)
+        except RunFailedError as error:
+            failed.append(f"{run.name}: {error}")
+            say(f"{head}: failed: {error}")
+        else:
+            ended(run)
+            top1 = (run.result or {}).get("top1")
+            shown = "done" if top1 is None else f"{top1:.1f} %"
+            say(f"{head}: {shown} after {run.record['minutes']:.1f} min")
+    return failed
