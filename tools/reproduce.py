@@ -198,10 +198,8 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
         words = " ".join(f"{key}={value}" for key, value in options.items())
         how += f", --cfg-options {words}"
     launcher = Launcher(root / "tools", args.gpus, args.partition, args.job_name)
-    return Experiment(
-        *(table, range(args.seeds), work_dir, configs, launcher, how, args.runs_csv),
-        say=lambda line: print(line, flush=True),
-    )
+    seeds = range(args.seeds)
+    return Experiment(table, seeds, work_dir, configs, launcher, how, args.runs_csv)
 
 
 @tells_errors

@@ -144,9 +144,8 @@ def make_experiment(args: argparse.Namespace, root: Path) -> ZeroShotExperiment:
     else:
         splits = draw_splits(classes, args.splits or 1, args.num_unseen, args.seed)
     return ZeroShotExperiment(
-        *(dict.fromkeys(splits), args.seed, args.work_dir.absolute(), configs),
+        *(list(dict.fromkeys(splits)), args.seed, args.work_dir.absolute(), configs),
         *(Launcher(root / "tools"), args.device, args.batch_size, others),
-        say=lambda line: print(line, flush=True),
     )
 
 
@@ -190,7 +189,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         experiment = make_experiment(args, root)
         failed = []
         if not args.no_train:
-            failed = experiment.run(lambda: report(experiment, args))
+            failed = experiment.run(lambda _: report(experiment, args))
         print(f"\n{report(experiment, args)}")
     print(f"written: {args.work_dir / 'zero_shot.md'} and .json beside it")
     print("".join(f"failed: {failure}\n" for failure in failed), end="")

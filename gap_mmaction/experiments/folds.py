@@ -48,13 +48,7 @@ def make_folds(
 
     Where the names tell the performers, and there are enough of them, a performer stays
     in one fold: whoever is tested on was not seen in training, as on the cross-subject
-    splits.
-
-    Args:
-        names: ``frame_dir`` of each sample.
-        labels: Class of each sample.
-        num_folds: Number of folds, 2 or more.
-        seed: Decides what is left to chance.
+    splits. The seed decides what is left to chance.
 
     Raises:
         ValueError: If there are too few samples, or a class is in one fold alone, so
@@ -116,38 +110,27 @@ def _by_group(
     return fold_of_group[group_of]
 
 
-def write_folds(
-    source: Path, split: str, num_folds: int, out: Path, seed: int = 0
-) -> str:
+def write_folds(source: Path, split: str, num_folds: int, out: Path) -> str:
     """Writes an annotation file for a cross-validation of a training split.
 
     It has the splits ``fold0_train``, ``fold0_val`` and so on, and of the annotations
     those of the training split alone: nothing else can be trained or tested on.
 
-    Args:
-        source: The annotation file.
-        split: Name of the training split.
-        num_folds: Number of folds.
-        out: The file to write.
-        seed: See :func:`make_folds`.
-
     Returns:
         A line on what was made.
 
     Raises:
-        FileNotFoundError: If the source is not there.
+        FileNotFoundError: As :func:`read_split`, like the others.
         pickle.UnpicklingError: If it is no annotation file.
         ValueError: If it has no such split, or folds cannot be made.
     """
     chosen = read_split(source, split)
     names = [str(sample_name(item)) for item in chosen]
-    labels = [int(item["label"]) for item in chosen]
     try:
-        folds = make_folds(names, labels, num_folds, seed)
+        folds = make_folds(names, [int(item["label"]) for item in chosen], num_folds)
     except ValueError as error:
-        raise ValueError(
-            f"annotation file {source}, split '{split}': {error}"
-        ) from None
+        where = f"annotation file {source}, split '{split}'"
+        raise ValueError(f"{where}: {error}") from None
     made = {}
     for fold in range(num_folds):
         for part, inside in (("train", folds.of != fold), ("val", folds.of == fold)):

@@ -22,14 +22,7 @@ class RunFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Launcher:
-    """Starts the tools: here, in several processes, or by Slurm.
-
-    Attributes:
-        tools: The folder of the tools.
-        processes: Processes of a training; a test takes one.
-        partition: Slurm's partition; None runs on this machine.
-        job_name: Name of the Slurm jobs.
-    """
+    """Starts tools: here, a training in several processes, or in a Slurm partition."""
 
     tools: Path
     processes: int = 1
@@ -49,12 +42,7 @@ class Launcher:
         return [sys.executable, str(script), *words]
 
     def call(self, log: Path, tool: str, *arguments: str | Path) -> None:
-        """Runs a tool, see :meth:`command`, until its end or ours.
-
-        Args:
-            log: Where its output is added.
-            tool: ``train`` or ``test``.
-            arguments: Those of the tool.
+        """Runs a tool, see :meth:`command`, until its end or ours; logs its output.
 
         Raises:
             RunFailedError: If it fails.
@@ -98,11 +86,7 @@ def sole_use(work_dir: Path, tool: str) -> Iterator[None]:
     """Keeps a work dir to one process of a tool, and ends it in order on a signal.
 
     The kernel holds the lock, so nothing is left over from a process that was killed;
-    a training that outlives it has the lock until it ends.
-
-    Args:
-        work_dir: The work dir, made if it is not there.
-        tool: The tool's name, without its suffix.
+    a training that outlives it has the lock until it ends. The work dir is made.
 
     Yields:
         Nothing.

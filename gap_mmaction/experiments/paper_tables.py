@@ -112,13 +112,7 @@ _MODES = {
 
 
 def ablation_table(name: str, data_set: str, model: Mapping[str, Any]) -> Table:
-    """Lays one of Tables 1a to 1f out, or the choice of lambda.
-
-    Args:
-        name: One of :data:`ABLATIONS`.
-        data_set: Name of the data set; the joint stream is taken.
-        model: The ``model`` of its config.
-    """
+    """Lays one of :data:`ABLATIONS` out for a data set, with its config's model."""
     # "We use CTR-GCN with single-scale temporal convolution for our ablation study",
     # section 4.2.
     backbone = "ctrgcn-single"
@@ -153,30 +147,23 @@ def ablation_table(name: str, data_set: str, model: Mapping[str, Any]) -> Table:
 
 
 def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
-    """Lays one of Tables 2 to 4 out: four streams, without GAP and with it.
+    """Lays one of :data:`COMPARISONS` out: four streams, without GAP and with it.
 
-    Args:
-        name: A key of :data:`COMPARISONS`.
-        data_sets: Names of those that are run, one for a column at the most; a column
-            without one stays empty.
+    A column without a data set stays empty.
 
     Raises:
         ValueError: If a data set is none of the table's, or a column has two.
     """
     title, columns = COMPARISONS[name]
     known = [data_set for names in columns for data_set in names]
-    for data_set in data_sets:
-        if data_set not in known:
-            raise ValueError(
-                f"--data {data_set}: Table {name} is about {', '.join(known)}"
-            )
+    for item in set(data_sets) - set(known):
+        raise ValueError(f"--data {item}: Table {name} is about {', '.join(known)}")
     chosen: list[str | None] = []
     for names in columns:
         asked = [data_set for data_set in names if data_set in data_sets]
         if len(asked) > 1:
-            raise ValueError(
-                f"--data {' '.join(asked)}: one column of Table {name}; give one"
-            )
+            both = " ".join(asked)
+            raise ValueError(f"--data {both}: one column of Table {name}; give one")
         chosen.append(asked[0] if asked else None)
     # Multi-scale temporal convolution, section 4.2.
     plain, gap = Variant("ctrgcn", PLAIN), Variant("ctrgcn")
@@ -191,14 +178,9 @@ def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
         f"4 ensemble: scores of the streams of one seed, fused with the weights "
         f"{weights}. The paper's numbers of CTR-GCN are those it cites."
     )
-    return Table(
-        name,
-        f"Action classification performance on {title}",
-        ("Methods", "Mode"),
-        tuple(f"{head} (%)" for head in heads),
-        tuple(rows),
-        (note,),
-    )
+    title = f"Action classification performance on {title}"
+    numbers = tuple(f"{head} (%)" for head in heads)
+    return Table(name, title, ("Methods", "Mode"), numbers, tuple(rows), (note,))
 
 
 def _streams(data_set: str | None, variant: Variant, mode: str) -> Cell:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
@@ -20,13 +19,11 @@ from gap_mmaction.utils.versions import collect_versions
 from .launcher import Launcher, RunFailedError
 from .schedule import epochs_of
 
+_RECORD = "run.json"
 _SHOWN = 3
-_BATCH = "train_dataloader.batch_size"
-_RECORDED = ("config", "total_batch", "iterations", "data", "versions", "minutes")
 
 
-@dataclass(frozen=True)
-class RunConfig:
+class RunConfig(NamedTuple):
     """All settings of a run, its annotation file ``data``, and the processes.
 
     ``iterations`` are those of the training, None where the data are not there.
@@ -37,33 +34,9 @@ class RunConfig:
     data: Path
     processes: int = 1
 
-    @property
-    def max_epochs(self) -> int:
-        """Epochs of the training."""
-        return epochs_of(self.settings)
-
-    def record(self) -> dict[str, Any]:
-        """Returns what ``run.json`` says of a run that has not begun."""
-        settings = json.loads(json.dumps(self.settings.to_dict(), default=repr))
-        size = self.data.stat().st_size if self.data.is_file() else None
-        return {
-            "config": settings,
-            "total_batch": self.processes * settings["train_dataloader"]["batch_size"],
-            "iterations": self.iterations,
-            "data": {"file": str(self.data), "bytes": size},
-            "versions": {},
-            "minutes": 0.0,
-            "result": None,
-        }
-
 
 def refuse_run_settings(options: Iterable[str], seeds: str) -> None:
-    """Raises ValueError at an option that every run has a value of its own for.
-
-    Args:
-        options: Names of settings.
-        seeds: The tool's option for seeds.
-    """
+    """Raises ValueError at an option that every run has a value of its own for."""
     for key in options:
         if key.split(".")[0] in ("randomness", "work_dir", "resume", "load_from"):
             raise ValueError(
@@ -73,13 +46,9 @@ def refuse_run_settings(options: Iterable[str], seeds: str) -> None:
 
 
 class Run:
-    """A run in its folder, whose files docs/reproduce.md lists.
+    """A run in its folder of a work dir, whose files docs/reproduce.md lists.
 
-    Args:
-        work_dir: The work dir, an absolute path.
-        name: Its folder in there.
-        seed: Its seed.
-        config: Its config.
+    ``record`` is what ``run.json`` says; ``epochs`` are those of the whole training.
 
     Raises:
         ValueError: If the folder is that of a run with other settings.
@@ -90,8 +59,20 @@ class Run:
         self.name = name
         self.seed = seed
         self.config = config
-        self.record = config.record()
-        there = _read_record(self.path)
+        self.epochs = epochs_of(config.settings)
+        settings = json.loads(json.dumps(config.settings.to_dict(), default=repr))
+        batch, data = settings["train_dataloader"]["batch_size"], config.data
+        size = data.stat().st_size if data.is_file() else None
+        self.record: dict[str, Any] = {
+            "config": settings,
+            "total_batch": config.processes * batch,
+            "iterations": config.iterations,
+            "data": {"file": str(data), "bytes": size},
+            "versions": {},
+            "minutes": 0.0,
+            "result": None,
+        }
+        there = _read_record(self.path, self.record)
         if there is not None:
             _check_settings(self.path, there, self.record)
             self.record = there
@@ -99,7 +80,8 @@ class Run:
     @property
     def result(self) -> dict[str, Any] | None:
         """What it has come to; None before it has ended."""
-        return self.record["result"] and dict(self.record["result"])
+        result: dict[str, Any] | None = self.record["result"]
+        return result
 
     @property
     def epochs_done(self) -> int:
@@ -108,6 +90,35 @@ class Run:
         text = last.read_text("utf-8") if last.is_file() else ""
         found = re.search(r"epoch_(\d+)\.pth", text)
         return int(found[1]) if found else 0
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs that are left to train."""
+        return 0 if self.result else self.epochs - self.epochs_done
+
+    @property
+    def iterations_left(self) -> int | None:
+        """Iterations that are left, None where the data are not there."""
+        left = self.epochs_left / self.epochs
+        total = self.config.iterations if left else 0
+        return None if total is None else round(total * left)
+
+    def _train(self, launcher: Launcher) -> Path:
+        """Trains, from the last checkpoint on; returns the last epoch's."""
+        config, folder = self.path / "config.py", self.path / "train"
+        self.config.settings.dump(config)
+        launcher.call(
+            *(self.path / "train.log", "train", config, "--work-dir", folder),
+            *("--seed", str(self.seed), "--resume"),
+        )
+        checkpoint = folder / f"epoch_{self.epochs}.pth"
+        if not checkpoint.is_file():
+            raise RunFailedError(f"training has ended without {checkpoint}")
+        return checkpoint
+
+    def _write(self) -> None:
+        with atomic_file(self.path / _RECORD) as stream:
+            stream.write(json.dumps(self.record, indent=1).encode() + b"\n")
 
     def make(
         self, launcher: Launcher, evaluate: Callable[[Run, Path], dict[str, Any]]
@@ -127,34 +138,18 @@ class Run:
             if path != checkpoint:
                 path.unlink()
 
-    def _train(self, launcher: Launcher) -> Path:
-        config, folder = self.path / "config.py", self.path / "train"
-        self.config.settings.dump(config)
-        launcher.call(
-            *(self.path / "train.log", "train", config, "--work-dir", folder),
-            *("--seed", str(self.seed), "--resume"),
-        )
-        checkpoint = folder / f"epoch_{self.config.max_epochs}.pth"
-        if not checkpoint.is_file():
-            raise RunFailedError(f"training has ended without {checkpoint}")
-        return checkpoint
 
-    def _write(self) -> None:
-        with atomic_file(self.path / "run.json") as stream:
-            stream.write(json.dumps(self.record, indent=1).encode() + b"\n")
-
-
-def _read_record(folder: Path) -> dict[str, Any] | None:
-    """Reads the ``run.json`` of a run; None if it has not begun."""
-    file = folder / "run.json"
+def _read_record(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
+    """Reads the record of a run; None if it has not begun."""
+    file = folder / _RECORD
     way_out = f"Move the folder {folder} away, or give another --work-dir"
     if not file.is_file():
         if (folder / "train").exists():
-            raise ValueError(f"{folder}: has a training but no run.json. {way_out}")
+            raise ValueError(f"{folder}: has a training but no {_RECORD}. {way_out}")
         return None
     try:
         record = parse_json(file.read_text("utf-8"))
-        return {key: record[key] for key in (*_RECORDED, "result")}
+        return {key: record[key] for key in keys}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file}: no record of a run that can be read ({error!r}). {way_out}"
@@ -173,7 +168,7 @@ def _check_settings(
         if ended:
             # One process or eight with an eighth of the batch each: the same recipe,
             # but nothing to resume with.
-            del flat[_BATCH]
+            del flat["train_dataloader.batch_size"]
         # A fold's file or a moved data set may not be there to be measured.
         if None not in (there["data"]["bytes"], asked["data"]["bytes"]):
             flat["data.bytes"] = record["data"]["bytes"]
@@ -194,7 +189,6 @@ def make_runs(
     launcher: Launcher,
     evaluate: Callable[[Run, Path], dict[str, Any]],
     ended: Callable[[Run], object],
-    say: Callable[[str], None] = print,
 ) -> list[str]:
     """Makes runs, one after the other; one that fails does not keep others from it.
 
@@ -203,24 +197,23 @@ def make_runs(
         launcher: Starts the trainings.
         evaluate: Makes the result of a run from its last checkpoint.
         ended: Is told each run that has ended.
-        say: Where to report to.
 
     Returns:
         A line for each run that has failed.
     """
     failed = []
     for number, run in enumerate(runs, start=1):
-        head = f"[{number}/{len(runs)}] {run.name}"
-        where = f"from epoch {run.epochs_done} on, " if run.epochs_done else ""
-        say(f"{head}: training {where}to epoch {run.config.max_epochs}")
+        head = f"[{number}/{len(runs)}] {run.name}:"
+        epochs = f"{run.epochs} epochs, {run.epochs_done} are there"
+        print(head, f"training {epochs}", flush=True)
         try:
             run.make(launcher, evaluate)
         except RunFailedError as error:
             failed.append(f"{run.name}: {error}")
-            say(f"{head}: failed: {error}")
+            print(head, f"failed: {error}", flush=True)
         else:
             ended(run)
             top1 = (run.result or {}).get("top1")
             shown = "done" if top1 is None else f"{top1:.1f} %"
-            say(f"{head}: {shown} after {run.record['minutes']:.1f} min")
+            print(head, f"{shown} after {run.record['minutes']:.1f} min", flush=True)
     return failed

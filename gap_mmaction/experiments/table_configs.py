@@ -28,12 +28,9 @@ _TEXT_BRANCH = "model.text_branch"
 
 @dataclass
 class TableConfigs:
-    """Makes the configs of runs, all with the same settings.
+    """Makes the configs of runs, from those in a folder, all with the same settings.
 
     Attributes:
-        folder: ``configs/gap``.
-        ann_file: The annotation file; None for that of the configs.
-        epochs: Length of the training; None for that of the configs.
         steps: The length in iterations, to half an epoch, in place of ``epochs``.
         processes: Those of a training, which share the batch that the config's learning
             rate is meant for.
@@ -64,11 +61,7 @@ class TableConfigs:
             )
 
     def base(self, data_set: str, stream: str = "joint") -> Config:
-        """Returns the config of a stream, which is not to be changed.
-
-        Raises:
-            FileNotFoundError: If it is not there.
-        """
+        """Returns the config of a stream, which is not to be changed."""
         suffix = "" if stream == "joint" else f"_{stream}"
         path = self.folder / f"{DATA_SETS[data_set].config}{suffix}.py"
         return _read(path.resolve())
@@ -85,14 +78,10 @@ class TableConfigs:
         return [class_sizes(path, _split(split, f, self.parts[0])) for f in folds]
 
     def use_folds(self, data_set: str, folder: Path) -> str | None:
-        """Points runs at folds of the training split, and makes these unless they are.
-
-        Args:
-            data_set: Name of the data set.
-            folder: The folder for their annotation file.
+        """Points runs at folds of the training split, an annotation file in a folder.
 
         Returns:
-            A line on what was made, if it was.
+            A line on what was made, if it was not there yet.
         """
         path, split = self._data_of(data_set)
         size = path.stat().st_size if path.is_file() else 0

@@ -11,12 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from gap_mmaction.evaluation import fusion
 from gap_mmaction.evaluation.accuracy import accuracy
-from gap_mmaction.evaluation.fusion import (
-    are_probabilities,
-    fuse_scores,
-    transform_scores,
-)
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 
@@ -35,13 +31,10 @@ _CSV = (
 
 
 class Results:
-    """Accuracies of runs and of ensembles.
-
-    Args:
-        work_dir: The work dir.
+    """Accuracies in percent of runs and of ensembles in a work dir.
 
     Attributes:
-        found: The results of runs that have ended; ``top1`` is in percent.
+        found: The results of runs that have ended.
         problems: Why there is no ensemble though its runs have ended.
     """
 
@@ -54,26 +47,18 @@ class Results:
     def values(
         self, measure: Measure, seeds: Sequence[int], best: bool = False
     ) -> list[float]:
-        """Lists the accuracies behind a number of a table, as far as they are known.
+        """Lists the known accuracies behind a number of a table, by seed and fold.
 
-        Args:
-            measure: The number.
-            seeds: The seeds that count.
-            best: Whether to take each run's best epoch in place of its last; an
-                ensemble has none.
-
-        Returns:
-            Percent, for each seed and fold.
+        ``best`` takes each run's best epoch in place of its last; ensembles have none.
         """
-        key = "best_top1" if best else "top1"
         values = []
         for replicate in measure.replicates(seeds):
-            found = [self.found[spec] for spec in replicate if spec in self.found]
-            if len(found) < len(replicate):
-                continue
-            fused = len(replicate) > 1
-            one = None if fused and best else found[0].get(key)
-            values.append(self._fuse(replicate) if fused and not best else one)
+            if all(spec in self.found for spec in replicate):
+                if len(replicate) == 1:
+                    key = "best_top1" if best else "top1"
+                    values.append(self.found[replicate[0]].get(key))
+                elif not best:
+                    values.append(self._fuse(replicate))
         return [float(value) for value in values if value is not None]
 
     def _fuse(self, replicate: Replicate) -> float | None:
@@ -101,28 +86,22 @@ def fused_accuracy(paths: Sequence[Path], weights: Sequence[float]) -> float:
         Top-1 accuracy in percent.
 
     Raises:
-        FileNotFoundError: If a file is not there.
+        OSError: As :func:`load_scores`, for each file, like the others.
         pickle.UnpicklingError: If one cannot be read.
-        ValueError: If they do not belong together, or are not finite.
+        ValueError: If they do not belong together.
     """
     files = [load_scores(path) for path in paths]
     check_same_samples(files)
-    transform = "log" if all(are_probabilities(f.scores) for f in files) else "none"
-    scores = [transform_scores(f.scores, transform, f.path) for f in files]
-    return 100 * accuracy(fuse_scores(scores, weights), files[0].labels).top1
+    in_range = all(fusion.are_probabilities(file.scores) for file in files)
+    kind = "log" if in_range else "none"
+    scores = [fusion.transform_scores(file.scores, kind, file.path) for file in files]
+    return 100 * accuracy(fusion.fuse_scores(scores, weights), files[0].labels).top1
 
 
 def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) -> str:
-    """Writes a table in the paper's layout, the paper's numbers beside ours.
+    """Writes a table as Markdown, the paper's numbers beside ours.
 
-    Args:
-        table: The table.
-        results: Where the accuracies come from.
-        seeds: The seeds that count.
-        how: How the runs were made, for a line below the table.
-
-    Returns:
-        Markdown, with dashes for what is not there yet.
+    Dashes stand for what is not there yet; ``how`` runs were made is in a line below.
     """
     in_paper = any(measure.paper is not None for measure in table.measures)
     heads = [*table.word_columns]
@@ -144,10 +123,7 @@ def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) 
 
 
 def to_csv(table: Table, results: Results, seeds: Sequence[int]) -> str:
-    """Writes a line for each number of a table; arguments as of :func:`to_markdown`.
-
-    ``values`` has the accuracy of each seed, or fold, with blanks between.
-    """
+    """Writes a line for each number of a table, with those of all seeds and folds."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV)

@@ -53,14 +53,10 @@ ENCODERS: dict[str, dict[str, Any]] = {
 
 
 def backbone_changes(name: str, backbone: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a config's ``model.backbone`` has to be merged with.
-
-    Args:
-        name: One of :data:`BACKBONES`.
-        backbone: The config's own, a CTRGCN.
+    """Returns what a config's ``model.backbone``, a CTRGCN, has to be merged with.
 
     Raises:
-        ValueError: If the name is unknown, or the config has no CTRGCN.
+        ValueError: If the name is none of :data:`BACKBONES`, or it is no CTRGCN.
     """
     if name not in BACKBONES:
         raise ValueError(f"backbone '{name}' is none of {', '.join(BACKBONES)}")
@@ -139,12 +135,10 @@ class Variant:
     def changes(self, model: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
         """Returns what a config's ``model`` has to be merged with.
 
-        Args:
-            model: The config's model, a RecognizerGAP with a CTRGCN and a text branch.
-            seed: The run's seed, which texts that are random or shuffled depend on.
+        Texts that are random or shuffled depend on the seed.
 
         Raises:
-            ValueError: If the config has another backbone, or no text branch.
+            ValueError: If the config has no CTRGCN or no text branch.
         """
         backbone = backbone_changes(self.backbone, model["backbone"])
         if self.text == PLAIN:

@@ -62,7 +62,7 @@ def test_without_gap_and_with_it(tmp_path: Path) -> None:
     experiment = Experiment(table, [1], tmp_path / "work", configs, launcher)
     assert experiment.run() == []
     shown = []
-    for (spec, run, _), has_texts in zip(experiment.plan(), (False, True)):
+    for run, has_texts in zip(experiment.plan().values(), (False, True)):
         # 20 sequences in batches of 32.
         assert run.record["iterations"] == 1
         assert run.result is not None and run.result["samples"] == 10
@@ -72,7 +72,6 @@ def test_without_gap_and_with_it(tmp_path: Path) -> None:
         (found,) = re.findall(r"acc/top1: ([\d.]+)", log)
         assert run.result["top1"] == pytest.approx(100 * float(found), abs=0.01)
         shown.append(f"{run.result['top1']:.1f} [{run.result['best_top1']:.1f}]")
-        assert spec.seed == run.seed == 1
     assert f"| {' | '.join(shown)} |" in experiment.text
 
     # A damaged checkpoint is no end of the table.

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from gap_mmaction.evaluation.score_file import write_scores
-from gap_mmaction.experiments.experiment import PlannedRun, plan_text
+from gap_mmaction.experiments.experiment import plan_text
 from gap_mmaction.experiments.runs import Run, RunConfig
 from gap_mmaction.experiments.table_text import SCORES, Results, to_csv, to_markdown
 from gap_mmaction.experiments.tables import Measure, Row, RunSpec, Table
@@ -76,7 +76,7 @@ def test_estimate_of_time(tmp_path: Path) -> None:
         {"train_cfg": {"max_epochs": 20}, "train_dataloader": {"batch_size": 4}}
     )
 
-    def planned(spec: RunSpec, minutes: float = 0.0, done: int = 0) -> PlannedRun:
+    def planned(spec: RunSpec, minutes: float = 0.0, done: int = 0) -> Run:
         config = RunConfig(settings, 200, Path("d.pkl"))
         run = Run(tmp_path, spec.name, spec.seed, config)
         if minutes:
@@ -84,7 +84,7 @@ def test_estimate_of_time(tmp_path: Path) -> None:
         if done:
             (run.path / "train").mkdir(parents=True)
             (run.path / "train" / "last_checkpoint").write_text(f"a/epoch_{done}.pth")
-        return PlannedRun(spec, run)
+        return run
 
     gap, plain = (
         [spec for (spec,) in Measure("nwucla", v).replicates(range(3))]
@@ -92,13 +92,11 @@ def test_estimate_of_time(tmp_path: Path) -> None:
     )
     stgcn = RunSpec("nwucla", "joint", Variant("stgcn"), 0)
     other = RunSpec("ntu60-xsub", "joint", GAP, 0)
-    text = plan_text(
-        [
-            *(planned(gap[0], minutes=100.0), planned(plain[0], minutes=60.0)),
-            *(planned(gap[1], done=10), planned(gap[2]), planned(stgcn)),
-            planned(other),
-        ]
-    )
+    runs = {spec: planned(spec) for spec in (gap[2], stgcn, other)}
+    runs[gap[0]] = planned(gap[0], minutes=100.0)
+    runs[plain[0]] = planned(plain[0], minutes=60.0)
+    runs[gap[1]] = planned(gap[1], done=10)
+    text = plan_text(runs)
     assert f"| {gap[0].name} | ended | 0 | 0 | 0 |" in text
     assert f"| {gap[1].name} | stopped at epoch 10 | 10 | 100 | 50 |" in text
     assert f"| {gap[2].name} | to run | 20 | 200 | 100 |" in text

@@ -197,9 +197,8 @@ def test_config_of_a_run() -> None:
         assert len(dataset.pipeline) >= 5
     # Two processes share the batch of 64.
     assert settings.train_dataloader.batch_size == 32
-    assert config.record()["total_batch"] == 64
     assert settings.model.data_preprocessor.stream == "bone"
-    assert config.max_epochs == 110
+    assert settings.train_cfg.max_epochs == 110
     options = {"train_dataloader.batch_size": 16}
     config = table_configs(options=options, ann_file=data, processes=2).make(spec)
-    assert config.record()["total_batch"] == 32
+    assert config.settings.train_dataloader.batch_size == 16

@@ -11,21 +11,24 @@ import numpy as np
 import torch
 
 from gap_mmaction.apis import ClipFeatures
+from gap_mmaction.apis.feature_extraction import check_label
 from gap_mmaction.evaluation.class_names import load_class_names
+from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.utils.atomic_pickle import write_annotations
 from gap_mmaction.utils.config_options import read_config
 from gap_mmaction.utils.config_text import lookup
 from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.utils.paths import find_shipped_file
 
+from ..annotation_splits import read_split, sample_name
+from ..folds import make_folds
 from ..runs import RunConfig, refuse_run_settings
 from ..schedule import epoch_length, epochs_of, scale_schedule
-from .class_split import HELD_OUT, TRAIN, ClassSplit, write_seen_data
+from .class_split import ClassSplit
 
-_SPLITS = {
-    "train_dataloader": TRAIN,
-    "val_dataloader": HELD_OUT,
-    "test_dataloader": HELD_OUT,
-}
+HELD_OUT = "held_out"
+_TRAIN = "train_dataloader"
 
 
 class ZeroShotConfigs:
@@ -36,16 +39,8 @@ class ZeroShotConfigs:
         ann_file: The annotation file; None for that of the config.
         epochs: Length of the training; None for that of the config.
         options: Further settings, as ``--cfg-options`` gives them.
-        num_folds: One of so many folds of the training split is held out.
-
-    Attributes:
-        settings: All settings of the config, the options included.
-        num_classes: Number of all classes.
-        descriptions: The description file of all classes.
-        features: The file of their text features, None where the config has none.
-        layout: The layout of the skeletons.
-        ann_file: The annotation file.
-        test_split: Its split that is tested on.
+        num_folds: One of so many folds of the training split is held out, see
+            :func:`.folds.make_folds`.
 
     Raises:
         FileNotFoundError: If the config is not there.
@@ -77,14 +72,11 @@ class ZeroShotConfigs:
         )
 
     def make(self, split: ClassSplit, folder: Path) -> tuple[RunConfig, Path]:
-        """Writes the data of a training and makes its config.
-
-        Args:
-            split: What is trained on.
-            folder: The folder for the data.
+        """Writes data with nothing of the unseen classes in them, and makes the config.
 
         Returns:
-            The config, and the annotation file of the training.
+            The config, and the annotation file of the training, which has the splits
+            ``train`` and :data:`HELD_OUT`; its labels are places in ``split.seen``.
 
         Raises:
             FileNotFoundError: If a file is not there.
@@ -93,11 +85,12 @@ class ZeroShotConfigs:
         """
         changes: dict[str, Any] = {"model.cls_head.num_classes": len(split.seen)}
         places = []
-        for loader, name in _SPLITS.items():
+        for loader in (_TRAIN, "val_dataloader", "test_dataloader"):
             if self.settings.get(loader) is not None:
                 data = annotated_data(self.settings, loader)
                 places.append(".".join((loader, *data.keys)))
-                changes[f"{places[-1]}.split"] = name
+                part = "train" if loader == _TRAIN else HELD_OUT
+                changes[f"{places[-1]}.split"] = part
                 if data.settings.get("num_classes") is not None:
                     changes[f"{places[-1]}.num_classes"] = len(split.seen)
         for key in changes:
@@ -106,22 +99,66 @@ class ZeroShotConfigs:
                     f"--cfg-options: sets {key}, which is up to tools/zero_shot.py "
                     "(see --unseen, --ann-file and --epochs)"
                 )
-        seen = write_seen_data(
-            *(self._train_file, self._train_split, self.descriptions, split),
-            *(folder.absolute(), self.num_folds),
-        )
-        changes.update({f"{place}.ann_file": str(seen.annotations) for place in places})
-        texts = str(seen.descriptions)
+        annotations, num_train = self._write_clips(split, folder)
+        texts = str(self._write_descriptions(split, folder))
         changes["model.text_branch.prompts.descriptions"] = texts
+        changes.update({f"{place}.ann_file": str(annotations) for place in places})
         config = read_config(self.settings)
-        times = annotated_data(config, "train_dataloader").times
-        length = epoch_length(config.train_dataloader, seen.num_train * times)
+        samples = num_train * annotated_data(config, _TRAIN).times
+        length = epoch_length(config[_TRAIN], samples)
         if self.epochs is not None:
             config.merge_from_dict(scale_schedule(config, self.epochs, length))
             config = read_config(config, self.options)
         config.merge_from_dict(changes)
-        iterations = length * epochs_of(config)
-        return RunConfig(config, iterations, self._train_file), seen.annotations
+        return RunConfig(
+            config, length * epochs_of(config), self._train_file
+        ), annotations
+
+    def _write_clips(self, split: ClassSplit, folder: Path) -> tuple[Path, int]:
+        """Writes the clips of seen classes; returns how many are not held out."""
+        source = self._train_file
+        where = f"annotation file {source}, split '{self._train_split}'"
+        chosen, found = [], set()
+        for item in read_split(source, self._train_split):
+            clip = f"{where}: {sample_name(item)}"
+            label = check_label(item.get("label"), split.num_classes, clip)
+            found.add(label)
+            if label in split.seen:
+                chosen.append({**item, "label": split.seen.index(label)})
+        for absent in sorted(set(range(split.num_classes)) - found):
+            raise ValueError(f"{where}: there is no clip of class {absent}")
+        names = [str(sample_name(item)) for item in chosen]
+        labels = [item["label"] for item in chosen]
+        try:
+            is_train = make_folds(names, labels, self.num_folds).of != 0
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        # The name tells what the file is of.
+        stem = f"{source.stem}_{self._train_split}_{source.stat().st_size}-bytes"
+        path = folder / f"{stem}_{self.num_folds}-folds_{split.name}.pkl"
+        if not path.is_file():
+            parts = {"train": is_train, HELD_OUT: ~is_train}
+            splits = {part: np.array(names)[of].tolist() for part, of in parts.items()}
+            write_annotations({"split": splits, "annotations": chosen}, path)
+        return path, int(is_train.sum())
+
+    def _write_descriptions(self, split: ClassSplit, folder: Path) -> Path:
+        source = self.descriptions
+        actions = load_descriptions(source)
+        if len(actions) != split.num_classes:
+            raise ValueError(
+                f"{source} describes {len(actions)} classes, the model has "
+                f"num_classes={split.num_classes} (model.cls_head)"
+            )
+        path = folder / f"{source.stem}_{split.name}.yaml"
+        fields = [
+            {name: t[0] if len(t) == 1 else t for name, t in actions[c].fields.items()}
+            for c in split.seen
+        ]
+        names = ", ".join(f"{label} {actions[label].label}" for label in split.unseen)
+        header = f"Written by tools/zero_shot.py: {source.name} without {names}"
+        write_descriptions(path, source.stem, fields, header)
+        return path
 
     def _setting(self, key: str) -> Any:
         found = lookup(self.settings._cfg_dict, key)
@@ -143,12 +180,9 @@ class ZeroShotConfigs:
 class OtherSet:
     """A data set of the same joints, of which nothing is trained on.
 
-    Attributes:
-        configs: Its config.
-        title: Which of its classes training lacks, and which it has.
-        classes: Names of the classes of training, and after them of the lacking ones.
-        places: Of each of its classes among these.
-        split: These classes, the lacking ones unseen.
+    ``classes`` are those of training and, after them, the ones that training lacks;
+    ``places`` are those of its own classes among these; ``split`` has the lacking ones
+    unseen.
     """
 
     configs: ZeroShotConfigs
@@ -177,10 +211,8 @@ def match_sets(
 ) -> list[OtherSet]:
     """Finds out which classes of other data sets a training lacks, by their labels.
 
-    Args:
-        trained: The config of the training.
-        others: Those of the others.
-        same: Further classes that are the same in other words: of training, of others.
+    ``same`` has further classes that are the same in other words: of training, of
+    others.
 
     Raises:
         ValueError: If one has other joints, or training lacks too few or all of its

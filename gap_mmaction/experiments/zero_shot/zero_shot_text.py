@@ -34,14 +34,7 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class SplitResult:
-    """The results of a split.
-
-    Attributes:
-        split: What was trained on.
-        classes: Names of all classes.
-        results: By slot, and for all slots together under :data:`ALL`.
-        title: What it is called in tables.
-    """
+    """The results of a split by slot, and for all slots together under :data:`ALL`."""
 
     split: ClassSplit
     classes: tuple[str, ...]
@@ -71,7 +64,7 @@ def evaluate_split(
     max_loss: float = 0.1,
     title: str | None = None,
 ) -> SplitResult:
-    """Names clips by each slot, and by all of them.
+    """Names test clips by each slot, and by all of them.
 
     Args:
         split: What was trained on.
@@ -80,7 +73,7 @@ def evaluate_split(
         test: The test clips.
         weights: Of the slots, see :func:`.slot_scores.combine_slots`.
         max_loss: See :func:`.calibrated_stacking.choose_factor`.
-        title: What to call it in tables; the unseen classes by default.
+        title: What to call it in tables, in place of the unseen classes.
 
     Raises:
         ValueError: If weights or clips do not fit.
@@ -107,14 +100,9 @@ def to_json(results: Sequence[SplitResult], settings: dict[str, Any]) -> str:
 
 
 def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
-    """Writes the results as tables: a row for each split, and one for each slot.
+    """Writes the results as Markdown: a row for each split, and one for each slot.
 
-    Args:
-        results: One for each split, of the same slots.
-        how: How they were made, for a line below.
-
-    Returns:
-        Markdown; only a line where there are no results.
+    ``how`` they were made is a line below.
     """
     if not results:
         return "No split has been trained and scored yet.\n"

@@ -10,18 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.experiments.zero_shot.class_split import (
-    ClassSplit,
-    SeenData,
-    draw_splits,
-    write_seen_data,
-)
+from gap_mmaction.experiments.zero_shot.class_split import ClassSplit, draw_splits
+from gap_mmaction.experiments.zero_shot.unseen_configs import ZeroShotConfigs
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.config_files import ROOT
 from tests.experiments.fake_project import write_annotations
 
-NWUCLA = ROOT / "data" / "descriptions" / "nwucla.yaml"
+CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
 SPLIT = ClassSplit(10, (0, 3, 9))
 
 
@@ -64,24 +60,26 @@ def test_drawn_splits() -> None:
         draw_splits(5, 1, 4)
 
 
-class TestSeenData:
-    def write(self, folder: Path, split: ClassSplit = SPLIT, **settings: Any) -> Any:
+class TestDataOfSeenClasses:
+    def make(self, folder: Path, split: ClassSplit = SPLIT, **settings: Any) -> Any:
+        """Returns the settings of a training, and its annotations."""
         source = folder / "nwucla.pkl"
         if not source.is_file():
             write_annotations(source, classes=settings.pop("classes", 10))
-        folds, train = settings.get("folds", 5), settings.get("train", "xview_train")
-        return write_seen_data(source, train, NWUCLA, split, folder / "d", folds)
+        folds = settings.get("folds", 5)
+        configs = ZeroShotConfigs(CONFIG, source, num_folds=folds)
+        config, annotations = configs.make(split, folder / "d")
+        return config.settings, annotations
 
     def test_nothing_of_the_unseen_classes(self, tmp_path: Path) -> None:
-        data: SeenData = self.write(tmp_path)
+        _, annotations = self.make(tmp_path)
         source = load_annotations(tmp_path / "nwucla.pkl")
-        content = load_annotations(data.annotations)
+        content = load_annotations(annotations)
         whole = {item["frame_dir"]: item for item in source["annotations"]}
         train, held_out = (set(content["split"][s]) for s in ("train", "held_out"))
         found = {item["frame_dir"]: item["label"] for item in content["annotations"]}
         assert not train & held_out
         assert train | held_out == set(found)
-        assert len(train) == data.num_train
         # All of the training split's clips of seen classes, with labels in a row.
         assert found == {
             name: SPLIT.seen.index(whole[name]["label"])
@@ -95,21 +93,21 @@ class TestSeenData:
         assert not performers & {name[4:7] for name in train}
 
     def test_descriptions(self, tmp_path: Path) -> None:
-        data = self.write(tmp_path)
-        whole, found = load_descriptions(NWUCLA), load_descriptions(data.descriptions)
-        assert [item.label for item in found] == [whole[c].label for c in SPLIT.seen]
+        prompts = self.make(tmp_path)[0].model.text_branch.prompts
+        found = load_descriptions(prompts.descriptions)
+        whole = load_descriptions(ROOT / "data" / "descriptions" / "nwucla.yaml")
         # The fields that the file includes from another one are there as well.
         assert [item.fields for item in found] == [whole[c].fields for c in SPLIT.seen]
         assert "hake" in found[0].fields
 
     def test_other_sources_make_other_files(self, tmp_path: Path) -> None:
-        first = self.write(tmp_path).annotations
+        _, first = self.make(tmp_path)
         written = first.stat().st_mtime_ns
-        assert self.write(tmp_path).annotations == first
+        assert self.make(tmp_path)[1] == first
         assert first.stat().st_mtime_ns == written
-        assert self.write(tmp_path, folds=4).annotations != first
+        assert self.make(tmp_path, folds=4)[1] != first
         write_annotations(tmp_path / "nwucla.pkl", performers=9)
-        assert self.write(tmp_path).annotations != first
+        assert self.make(tmp_path)[1] != first
 
     @pytest.mark.parametrize(
         ("split", "settings", "message"),
@@ -117,14 +115,13 @@ class TestSeenData:
             (ClassSplit(10, (0, 3)), {"classes": 9}, "no clip of class 9"),
             (ClassSplit(4, (0, 3)), {}, "label=4 is no class, 0 to 3"),
             (ClassSplit(9, (0, 3)), {"classes": 9}, "describes 10 classes"),
-            (SPLIT, {"train": "train"}, "no samples of split 'train'"),
         ],
     )
     def test_errors(
         self, tmp_path: Path, split: ClassSplit, settings: Any, message: str
     ) -> None:
         with pytest.raises(ValueError, match=message):
-            self.write(tmp_path, split, **settings)
+            self.make(tmp_path, split, **settings)
 
     def test_labels_of_numpy(self, tmp_path: Path) -> None:
         """Labels of converted files are numpy's."""
@@ -134,5 +131,5 @@ class TestSeenData:
         for item in content["annotations"]:
             item["label"] = np.int64(item["label"])
         source.write_bytes(pickle.dumps(content))
-        items = load_annotations(self.write(tmp_path).annotations)["annotations"]
+        items = load_annotations(self.make(tmp_path)[1])["annotations"]
         assert {item["label"] for item in items} == set(range(7))
