@@ -123,8 +123,9 @@ def ablation_table(name: str, data_set: str, model: Mapping[str, Any]) -> Table:
         return (Measure(data_set, shared, paper=paper, folds=folds),)
 
     columns: tuple[str, ...] = ("Acc (%)",)
+    words: tuple[str, ...] = ("Backbone",)
     if name == "1d":
-        title, words = "Effect of GAP on different skeleton encoders", ("Backbone",)
+        title = "Effect of GAP on different skeleton encoders"
         columns = ("w/o. GAP (%)", "w. GAP (%)")
         rows = [
             Row((row,), (cell(plain, key, PLAIN), cell(gap, key)))

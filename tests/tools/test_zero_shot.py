@@ -25,6 +25,8 @@ from tools.zero_shot import main, parse_args
 
 CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
 OTHER = str(CONFIG).replace("nwucla", "utkinect")
+ANOTHER = str(CONFIG).replace("nwucla", "sbu_kinect")
+Printed = pytest.CaptureFixture[str]
 SMALL = [
     *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
     *("model.cls_head.in_channels=8", "train_dataloader.batch_size=14"),
@@ -90,7 +92,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return made
 
 
-def test_two_splits(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_splits(project: Project, capsys: Printed) -> None:
     arguments = ["--splits", "2", "--num-unseen", "3", "--epochs", "2"]
     assert project.run(*arguments) == 0
     printed = capsys.readouterr().out
@@ -164,9 +166,7 @@ def test_what_a_run_leaves(project: Project) -> None:
     assert set(found.labels) == set(range(10))
 
 
-def test_across_data_sets(
-    project: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_across_data_sets(project: Project, capsys: Printed, tmp_path: Path) -> None:
     """UTKinect has four of the ten classes by the same label, and one by another."""
     write_clips(tmp_path / "other.pkl")
     (tmp_path / "other.py").write_text(
@@ -198,9 +198,7 @@ def test_across_data_sets(
     assert project.trained == ["runs/unseen-none/seed0"]
 
 
-def test_failures_do_not_stop_the_others(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failures_do_not_stop_the_others(project: Project, capsys: Printed) -> None:
     project.failing = "unseen-0-1"
     arguments = ["--unseen", "0", "1", "--unseen", "2", "3"]
     assert project.run(*arguments) == 1
@@ -213,74 +211,62 @@ def test_failures_do_not_stop_the_others(
     assert len(project.trained) == 3
 
 
-class TestErrors:
-    @pytest.mark.parametrize(
-        ("arguments", "options", "message"),
-        [
-            (["--unseen", "2", "10"], (), "must be different ones of 0 to 9"),
-            (["--unseen", "2"], (), "at least 2 must be unseen"),
-            ([], ("model.text_branch=None",), "text_branch.prompts.descriptions is"),
-            ([], ("model.cls_head.num_classes=9",), "sets model.cls_head.num_classes"),
-            (
-                [],
-                ("val_dataloader.dataset.split=xview_val",),
-                "sets val_dataloader.dataset.split",
-            ),
-            ([], ("randomness.seed=3",), "see --seed"),
-            (["--ann-file", "absent.pkl"], (), "absent.pkl"),
-            (["--device", "gpu"], (), "device='gpu'"),
-            (["--across", OTHER, OTHER], (), "must have different names"),
-            (["--across", str(CONFIG)], (), "at least two classes must be lacking"),
-            (["--across", OTHER, "--same", "run=walk"], (), "--same run=walk: must"),
-            (["--across", OTHER, "--same", "throw=run"], (), "--same throw=run: must"),
-            (
-                ["--across", OTHER.replace("utkinect", "sbu_kinect")],
-                (),
-                "its joints are those of openni-15",
-            ),
-        ],
-    )
-    def test_settings(
-        self,
-        project: Project,
-        capsys: pytest.CaptureFixture[str],
-        arguments: list[str],
-        options: tuple[str, ...],
-        message: str,
-    ) -> None:
-        assert project.run(*arguments, options=options) == 1
-        assert message in capsys.readouterr().err
-        assert not (project.work_dir / "zero_shot.json").exists()
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (["--unseen", "2", "10"], (), "must be different ones of 0 to 9"),
+        (["--unseen", "2"], (), "at least 2 must be unseen"),
+        ([], ("model.text_branch=None",), "text_branch.prompts.descriptions is"),
+        ([], ("model.cls_head.num_classes=9",), "sets model.cls_head.num_classes"),
+        ([], ("val_dataloader.dataset.split=a",), "sets val_dataloader.dataset.split"),
+        ([], ("randomness.seed=3",), "see --seed"),
+        (["--ann-file", "absent.pkl"], (), "absent.pkl"),
+        (["--device", "gpu"], (), "device='gpu'"),
+        (["--across", OTHER, OTHER], (), "must have different names"),
+        (["--across", str(CONFIG)], (), "at least two classes must be lacking"),
+        (["--across", OTHER, "--same", "run=walk"], (), "--same run=walk: must"),
+        (["--across", OTHER, "--same", "throw=run"], (), "--same throw=run: must"),
+        (["--across", ANOTHER], (), "its joints are those of openni-15"),
+    ],
+)
+def test_settings_that_do_not_fit(
+    project: Project,
+    capsys: Printed,
+    arguments: list[str],
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    assert project.run(*arguments, options=options) == 1
+    assert message in capsys.readouterr().err
+    assert not (project.work_dir / "zero_shot.json").exists()
 
-    def test_no_config(
-        self, project: Project, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert main(["absent.py", "--work-dir", str(project.work_dir)]) == 1
-        assert "config absent.py is not there" in capsys.readouterr().err
 
-    def test_other_settings_in_the_work_dir(
-        self, project: Project, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert project.run("--unseen", "2", "3") == 0
-        assert project.run("--unseen", "2", "3", "--epochs", "2") == 1
-        error = capsys.readouterr().err
-        assert "train_cfg.max_epochs is 40 there, 2 is asked for" in error
-        assert len(project.trained) == 1
+def test_no_config_and_another_one(project: Project, capsys: Printed) -> None:
+    assert main(["absent.py", "--work-dir", str(project.work_dir)]) == 1
+    assert "config absent.py is not there" in capsys.readouterr().err
+    assert project.run("--unseen", "2", "3") == 0
+    assert project.run("--unseen", "2", "3", "--epochs", "2") == 1
+    error = capsys.readouterr().err
+    assert "train_cfg.max_epochs is 40 there, 2 is asked for" in error
+    assert len(project.trained) == 1
 
-    @pytest.mark.parametrize(
-        "arguments",
-        [
-            ["--unseen", "2", "3", "--splits", "2"],
-            ["--across", "other.py", "--splits", "2"],
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--unseen", "2", "3", "--splits", "2"],
+        ["--across", "other.py", "--splits", "2"],
+        *(
             ["--same", "a=b"],
             ["--max-loss", "1"],
             ["--folds", "1"],
             ["--weights", "-1"],
-        ],
-    )
-    def test_command_line(self, arguments: list[str]) -> None:
-        with pytest.raises(SystemExit):
-            parse_args(["config.py", *arguments])
+        ),
+    ],
+)
+def test_command_line(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_args(["config.py", *arguments])
 
 
 @pytest.mark.slow

@@ -110,9 +110,8 @@ class ZeroShotConfigs:
             config.merge_from_dict(scale_schedule(config, self.epochs, length))
             config = read_config(config, self.options)
         config.merge_from_dict(changes)
-        return RunConfig(
-            config, length * epochs_of(config), self._train_file
-        ), annotations
+        iterations = length * epochs_of(config)
+        return RunConfig(config, iterations, self._train_file), annotations
 
     def _write_clips(self, split: ClassSplit, folder: Path) -> tuple[Path, int]:
         """Writes the clips of seen classes; returns how many are not held out."""

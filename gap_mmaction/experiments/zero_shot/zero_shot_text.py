@@ -127,8 +127,8 @@ def _splits(results: Sequence[SplitResult]) -> list[str]:
         errors = table[..., 2].std(axis=0, ddof=1)
         means = [f"{_three(m)} ± {e:.1f}" for m, e in zip(table.mean(axis=0), errors)]
         rows.append([f"mean of {len(results)}", "", *_spread(numbers), *means])
-    ways = results[0].results[ALL].generalised
-    head = (f"{way}: seen / unseen / H" for way in ways)
+    names = results[0].results[ALL].generalised
+    head = (f"{name}: seen / unseen / H" for name in names)
     return _table(["unseen classes", *_HEAD, "chance among all", *head], rows)
 
 
