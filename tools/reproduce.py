@@ -19,17 +19,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gap_mmaction.experiments import paper_tables
 from gap_mmaction.experiments.data_sets import DATA_SETS
 from gap_mmaction.experiments.experiment import Experiment, plan_text
 from gap_mmaction.experiments.few_clips import ARMS, GAINS, board_table, low_shot_table
 from gap_mmaction.experiments.launcher import Launcher, sole_use
-from gap_mmaction.experiments.paper_tables import (
-    ABLATION_DATA_SET,
-    ABLATIONS,
-    COMPARISONS,
-    ablation_table,
-    comparison_table,
-)
 from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
 from gap_mmaction.experiments.tables import Table
 from gap_mmaction.experiments.variants import LOSSES
@@ -38,6 +32,7 @@ from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[1]
+ABLATIONS, COMPARISONS = paper_tables.ABLATIONS, paper_tables.COMPARISONS
 TABLES = (*ABLATIONS[:-1], *COMPARISONS, ABLATIONS[-1], *GAINS)
 
 
@@ -52,17 +47,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    sets = (
-        f"{', '.join(DATA_SETS)}; two for Tables 3 and 4, any number for low-shot and "
-    )
     add("--table", required=True, choices=TABLES)
-    add(
-        "--data",
-        nargs="+",
-        choices=list(DATA_SETS),
-        metavar="NAME",
-        help=f"{sets}board (default: the paper's)",
-    )
+    sets, many = list(DATA_SETS), "two for Tables 3 and 4, any number for low-shot and"
+    known = f"{', '.join(sets)}; {many} board (default: the paper's)"
+    add("--data", nargs="+", choices=sets, metavar="NAME", help=known)
     add("--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's")
     seeds = "seeds 0 to N-1 (default: 5; 1 for lambda, which has a run for each fold)"
     add("--seeds", type=count, metavar="N", help=seeds)
@@ -71,21 +59,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     length.add_argument("--epochs", type=count, metavar="N", help=epochs)
     steps = "the length in iterations, in place of --epochs (to half an epoch)"
     length.add_argument("--steps", type=count, metavar="N", help=steps)
-    add(
-        "--shots",
-        nargs="+",
-        type=clips,
-        default=[5, 10, 20, None],
-        metavar="N",
-        help="low-shot: training clips of each class (default: 5 10 20 all)",
-    )
-    add(
-        "--arms",
-        nargs="+",
-        choices=list(ARMS),
-        default=["plain", "random", "gap"],
-        help="low-shot: what is compared (default: plain random gap)",
-    )
+    few = "low-shot: training clips of each class (default: 5 10 20 all)"
+    shots = [5, 10, 20, None]
+    add("--shots", nargs="+", type=clips, default=shots, metavar="N", help=few)
+    compared = "low-shot: what is compared (default: plain random gap)"
+    arms = ["plain", "random", "gap"]
+    add("--arms", nargs="+", choices=list(ARMS), default=arms, help=compared)
     add(
         "--split-pair",
         nargs=2,
@@ -94,41 +73,31 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="low-shot, board: `fit dev` to choose settings without a look at the test "
         "split (default: train val)",
     )
-    add(
-        "--runs-csv",
-        type=Path,
-        metavar="CSV",
-        help="low-shot, board: a line for each run that has ended, for "
-        "tools/analysis/gains.py; runs that have one already are not made",
+    ended = (
+        "low-shot, board: a line for each run that has ended, for "
+        "tools/analysis/gains.py; runs that have one already are not made"
     )
-    add(
-        "--loss",
-        nargs="+",
-        choices=LOSSES,
-        default=LOSSES[:1],
-        help="form of the contrastive loss: the paper's, the public implementation's "
-        "with its lambda, or both (default: paper)",
+    add("--runs-csv", type=Path, metavar="CSV", help=ended)
+    form = (
+        "form of the contrastive loss: the paper's, the public implementation's with "
+        "its lambda, or both (default: paper)"
     )
-    add(
-        "--gpus",
-        type=count,
-        default=1,
-        metavar="N",
-        help="processes of a training, which share the recipe's batch (default: 1); "
-        "without a GPU, processes on the CPU",
+    add("--loss", nargs="+", choices=LOSSES, default=LOSSES[:1], help=form)
+    share = (
+        "processes of a training, which share the recipe's batch (default: 1); without "
+        "a GPU, processes on the CPU"
     )
+    add("--gpus", type=count, default=1, metavar="N", help=share)
     where = "where trainings run, one after the other (default: %(default)s)"
     add("--launcher", choices=["local", "slurm"], default="local", help=where)
     add("--partition", help="Slurm's partition")
     add("--job-name", default="gap", help="of the Slurm jobs")
-    add(
-        "--work-dir",
-        type=Path,
-        metavar="DIR",
-        help="runs and tables; tables share it, and the runs in it (default: "
-        "work_dirs/reproduce, with --epochs N work_dirs/reproduce-Ne, with --steps N "
-        "work_dirs/reproduce-Ns)",
+    folder = (
+        "runs and tables; tables share it, and the runs in it (default: "
+        "work_dirs/reproduce, with --epochs N reproduce-Ne, with --steps N "
+        "reproduce-Ns)"
     )
+    add("--work-dir", type=Path, metavar="DIR", help=folder)
     add("--dry-run", action="store_true", help="list the runs and their cost")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
@@ -159,14 +128,15 @@ def make_table(args: argparse.Namespace, configs: TableConfigs) -> Table:
     """Lays the table out for the data sets that are asked for."""
     if args.table in COMPARISONS:
         default = [names[0] for names in COMPARISONS[args.table][1]]
-        return comparison_table(args.table, args.data or default)
+        return paper_tables.comparison_table(args.table, args.data or default)
     if args.table == "board":
         return board_table(args.data)
     if args.table == "low-shot":
         sizes = {name: configs.class_sizes(name) for name in args.data}
         return low_shot_table(args.data, args.shots, args.arms, sizes)
-    (name,) = args.data or [ABLATION_DATA_SET]
-    return ablation_table(args.table, name, configs.base(name).model)
+    (name,) = args.data or [paper_tables.ABLATION_DATA_SET]
+    model = configs.base(name).model
+    return paper_tables.ablation_table(args.table, name, model)
 
 
 def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:

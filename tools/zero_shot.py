@@ -50,21 +50,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CLASS",
         help="classes to leave out of training, 0-based; once for each split",
     )
-    chosen.add_argument(
-        "--splits",
-        type=count,
-        metavar="N",
-        help="instead of --unseen: draw so many splits, such that classes are unseen "
-        "as evenly as can be (default: 1)",
+    drawn = (
+        "instead of --unseen: draw so many splits, such that classes are unseen as "
+        "evenly as can be (default: 1)"
+    )
+    chosen.add_argument("--splits", type=count, metavar="N", help=drawn)
+    across = (
+        "instead: train on all classes, and name those that training lacks of the test "
+        "clips of other data sets of the same joints, by their configs"
     )
     chosen.add_argument(
-        "--across",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="CONFIG",
-        help="instead: train on all classes, and name those that training lacks of the "
-        "test clips of other data sets of the same joints, by their configs",
+        "--across", type=Path, nargs="+", default=[], metavar="CONFIG", help=across
     )
     unseen = "unseen classes of a drawn split (default: %(default)s)"
     add("--num-unseen", type=count, default=3, metavar="N", help=unseen)
@@ -81,40 +77,28 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     epochs = "with the schedule in proportion (default: the config's)"
     add("--epochs", type=count, metavar="N", help=epochs)
     add("--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's")
-    add(
-        "--folds",
-        type=count,
-        default=10,
-        metavar="N",
-        help="one N-th of the training clips, whole performers where their names tell "
-        "them, is held out to fit what is done against the lead of seen classes "
-        "(default: %(default)s)",
+    held_out = (
+        "one N-th of the training clips, whole performers where their names tell them, "
+        "is held out to fit what is done against the lead of seen classes (default: "
+        "%(default)s)"
     )
-    add(
-        "--max-loss",
-        type=not_negative,
-        default=0.1,
-        metavar="SHARE",
-        help="calibrated stacking: the share of the held-out clips named right that "
-        "may be lost to unseen classes (default: %(default)s)",
+    add("--folds", type=count, default=10, metavar="N", help=held_out)
+    lost = (
+        "calibrated stacking: the share of the held-out clips named right that may be "
+        "lost to unseen classes (default: %(default)s)"
     )
-    add(
-        "--weights",
-        type=not_negative,
-        nargs="+",
-        metavar="W",
-        help="of the slots, in the order of the preset, when all name a clip together "
-        "(default: all alike)",
+    add("--max-loss", type=not_negative, default=0.1, metavar="SHARE", help=lost)
+    slots = (
+        "of the slots, in the order of the preset, when all name a clip together "
+        "(default: all alike)"
     )
+    add("--weights", type=not_negative, nargs="+", metavar="W", help=slots)
     add("--device", default="cpu", help="to score on (%(default)s)")
     add("--batch-size", type=count, default=32, metavar="N", help="to score with (32)")
     work_dir = "default: work_dirs/zero_shot/NAME_OF_THE_CONFIG"
     add("--work-dir", type=Path, metavar="DIR", help=work_dir)
-    add(
-        "--no-train",
-        action="store_true",
-        help="train and score nothing, evaluate what is there (with other --weights)",
-    )
+    no_train = "train and score nothing, evaluate what is there (with other --weights)"
+    add("--no-train", action="store_true", help=no_train)
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.same and not args.across:

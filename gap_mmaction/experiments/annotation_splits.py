@@ -38,10 +38,8 @@ def read_split(path: Path, split: str | None) -> list[dict[str, Any]]:
         ValueError: If nothing is in the split, or a sample twice.
     """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"annotation file {path} is not there: name it with --ann-file, or make it "
-            "with tools/data/prepare_nwucla.py or prepare_ntu.py"
-        )
+        way_out = "name it with --ann-file, or make it with tools/data/prepare*.py"
+        raise FileNotFoundError(f"annotation file {path} is not there: {way_out}")
     content = load_annotations(path)
     if split is None and isinstance(content, list):
         return list(content)
@@ -49,16 +47,13 @@ def read_split(path: Path, split: str | None) -> list[dict[str, Any]]:
     members = set(splits.get(split, ()))
     items = content["annotations"] if splits else []
     chosen = [item for item in items if sample_name(item) in members]
+    where = f"annotation file {path}"
     if not chosen:
-        raise ValueError(
-            f"annotation file {path}: no samples of split '{split}', it has "
-            f"{', '.join(splits) or 'no splits'}"
-        )
+        known = ", ".join(splits) or "no splits"
+        raise ValueError(f"{where}: no samples of split '{split}', it has {known}")
     counts = Counter(str(sample_name(item)) for item in chosen)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
-        raise ValueError(
-            f"annotation file {path}: {len(twice)} samples are there twice, the first "
-            f"is '{twice[0]}'; make the file anew"
-        )
+        first = f"the first is '{twice[0]}'"
+        raise ValueError(f"{where}: {len(twice)} samples are there twice, {first}")
     return chosen

@@ -71,9 +71,9 @@ class Experiment:
             there = known.get(self._line(spec, run).key)
             if run.result is None and there is not None:
                 run.record["result"] = {"top1": there, "elsewhere": True}
-            if run.result is not None:
-                self.results.found[spec] = run.result
             runs[spec] = run
+        ended = {spec: run.result for spec, run in runs.items() if run.result}
+        self.results.found.update(ended)
         return runs
 
     def run(self) -> list[str]:
@@ -87,12 +87,9 @@ class Experiment:
         specs = {run.name: spec for spec, run in runs.items()}
 
         def note(*ended: Run) -> None:
-            lines = []
-            for run in ended:
-                spec = specs[run.name]
-                lines.append(self._line(spec, run))
-                self.results.found[spec] = run.record["result"]
+            self.results.found.update({specs[run.name]: run.result for run in ended})
             if self.runs_csv is not None:
+                lines = [self._line(specs[run.name], run) for run in ended]
                 add_runs(self.runs_csv, lines)
             self._write_table()
 

@@ -20,7 +20,6 @@ from .launcher import Launcher, RunFailedError
 from .schedule import epochs_of
 
 _RECORD = "run.json"
-_SHOWN = 3
 
 
 class RunConfig(NamedTuple):
@@ -39,10 +38,8 @@ def refuse_run_settings(options: Iterable[str], seeds: str) -> None:
     """Raises ValueError at an option that every run has a value of its own for."""
     for key in options:
         if key.split(".")[0] in ("randomness", "work_dir", "resume", "load_from"):
-            raise ValueError(
-                f"--cfg-options {key}=...: each run has its own; see {seeds} and "
-                "--work-dir"
-            )
+            way_out = f"each run has its own; see {seeds} and --work-dir"
+            raise ValueError(f"--cfg-options {key}=...: {way_out}")
 
 
 class Run:
@@ -78,10 +75,9 @@ class Run:
             self.record = there
 
     @property
-    def result(self) -> dict[str, Any] | None:
-        """What it has come to; None before it has ended."""
-        result: dict[str, Any] | None = self.record["result"]
-        return result
+    def result(self) -> Any:
+        """What it has come to, a dict; None before it has ended."""
+        return self.record["result"]
 
     @property
     def epochs_done(self) -> int:
@@ -120,9 +116,7 @@ class Run:
         with atomic_file(self.path / _RECORD) as stream:
             stream.write(json.dumps(self.record, indent=1).encode() + b"\n")
 
-    def make(
-        self, launcher: Launcher, evaluate: Callable[[Run, Path], dict[str, Any]]
-    ) -> None:
+    def make(self, launcher: Launcher, evaluate: Evaluate) -> None:
         """Trains, from the last checkpoint on, and evaluates, see :func:`make_runs`."""
         start, before = time.monotonic(), self.record["minutes"]
         self.record["versions"] = collect_versions()
@@ -139,6 +133,10 @@ class Run:
                 path.unlink()
 
 
+Evaluate = Callable[[Run, Path], dict[str, Any]]
+"""Makes the result of a run from its last checkpoint."""
+
+
 def _read_record(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
     """Reads the record of a run; None if it has not begun."""
     file = folder / _RECORD
@@ -151,9 +149,7 @@ def _read_record(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
         record = parse_json(file.read_text("utf-8"))
         return {key: record[key] for key in keys}
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{file}: no record of a run that can be read ({error!r}). {way_out}"
-        ) from None
+        raise ValueError(f"{file}: no record of a run ({error!r}). {way_out}") from None
 
 
 def _check_settings(
@@ -176,18 +172,17 @@ def _check_settings(
 
     lines = differences(settings(there), settings(asked))
     if lines:
-        more = f"; {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        what = "a run" if ended else "an unfinished run"
         raise ValueError(
-            f"{folder}: {'a run' if ended else 'an unfinished run'} with other "
-            f"settings: {'; '.join(lines[:_SHOWN])}{more}. Give another --work-dir, "
-            "give the settings it has, or move the folder away"
+            f"{folder}: {what} with other settings, {len(lines)} in all: "
+            f"{'; '.join(lines[:3])}. Give another --work-dir, or the settings it has"
         )
 
 
 def make_runs(
     runs: Sequence[Run],
     launcher: Launcher,
-    evaluate: Callable[[Run, Path], dict[str, Any]],
+    evaluate: Evaluate,
     ended: Callable[[Run], object],
 ) -> list[str]:
     """Makes runs, one after the other; one that fails does not keep others from it.
@@ -195,7 +190,7 @@ def make_runs(
     Args:
         runs: The runs.
         launcher: Starts the trainings.
-        evaluate: Makes the result of a run from its last checkpoint.
+        evaluate: Makes their results.
         ended: Is told each run that has ended.
 
     Returns:
@@ -213,7 +208,6 @@ def make_runs(
             print(head, f"failed: {error}", flush=True)
         else:
             ended(run)
-            top1 = (run.result or {}).get("top1")
-            shown = "done" if top1 is None else f"{top1:.1f} %"
+            shown = f"{run.result['top1']:.1f} %" if "top1" in run.result else "done"
             print(head, f"{shown} after {run.record['minutes']:.1f} min", flush=True)
     return failed

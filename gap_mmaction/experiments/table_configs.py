@@ -56,9 +56,7 @@ class TableConfigs:
         """Checks the options."""
         refuse_run_settings(self.options, "--seeds")
         for key in {_TEXT_BRANCH, "model"} & set(self.options):
-            raise ValueError(
-                f"--cfg-options {key}=...: the tables set it, with and without GAP"
-            )
+            raise ValueError(f"--cfg-options {key}=...: set with and without GAP")
 
     def base(self, data_set: str, stream: str = "joint") -> Config:
         """Returns the config of a stream, which is not to be changed."""
@@ -150,9 +148,8 @@ class TableConfigs:
         if meant % self.processes:
             raise ValueError(
                 f"--gpus {self.processes}: the recipe's batch of {meant} cannot be "
-                "dealt evenly; take a number that divides it, or set the batch of a "
-                "process with --cfg-options train_dataloader.batch_size=... (and "
-                "optim_wrapper.optimizer.lr with it)"
+                "dealt evenly; take a divisor, or set the batch of a process by "
+                "--cfg-options train_dataloader.batch_size=... (and optimizer.lr)"
             )
         return int(meant // self.processes)
 

@@ -176,7 +176,7 @@ def test_failed_run_is_reported_and_tried_again(
     # What is unfinished cannot go on with another number of processes.
     assert main([*argv, "--gpus", "2"], project.root) == 1
     error = capsys.readouterr().err
-    assert "unfinished run with other settings: train_dataloader.batch_size" in error
+    assert "unfinished run with other settings, 1 in all: train_dataloader.b" in error
     monkeypatch.delenv("FAKE_FAIL")
     assert main(argv, project.root) == 0
     assert len(starts(project)) == 6
@@ -196,7 +196,7 @@ def test_foreign_folders(project: FakeProject, capsys: Printed) -> None:
     ):
         assert main(project.argv("--seeds", "1", *options), project.root) == 1
         error = capsys.readouterr().err
-        assert f"{folder}: a run with other settings: " in error
+        assert f"{folder}: a run with other settings, " in error
         assert message in error
     # More processes with the same batch in all are no other settings.
     assert main([*argv, "--gpus", "2"], project.root) == 0

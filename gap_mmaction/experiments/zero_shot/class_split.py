@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_FEWEST = 2
-
 
 @dataclass(frozen=True)
 class ClassSplit:
@@ -29,16 +27,13 @@ class ClassSplit:
         """Sorts and checks."""
         unseen = tuple(sorted(self.unseen))
         object.__setattr__(self, "unseen", unseen)
-        if len({*range(self.num_classes)} & {*unseen}) < len(unseen):
-            raise ValueError(
-                f"the unseen classes {list(unseen)} must be different ones of 0 to "
-                f"{self.num_classes - 1}"
-            )
-        if unseen and not _FEWEST <= len(unseen) <= self.num_classes - _FEWEST:
-            raise ValueError(
-                f"{len(unseen)} unseen classes of {self.num_classes}: at least "
-                f"{_FEWEST} must be unseen and {_FEWEST} seen, to be told apart"
-            )
+        last = self.num_classes - 1
+        if len({*range(last + 1)} & {*unseen}) < len(unseen):
+            shown = f"the unseen classes {list(unseen)}"
+            raise ValueError(f"{shown} must be different ones of 0 to {last}")
+        if unseen and not 2 <= len(unseen) < last:
+            shown = f"{len(unseen)} unseen classes of {last + 1}"
+            raise ValueError(f"{shown}: at least 2 must be unseen and 2 seen")
 
     @property
     def seen(self) -> tuple[int, ...]:
@@ -70,10 +65,8 @@ def draw_splits(
     """
     possible = math.comb(num_classes, num_unseen)
     if not 1 <= count <= possible:
-        raise ValueError(
-            f"{count} splits with {num_unseen} of {num_classes} classes unseen: there "
-            f"are {possible:,}"
-        )
+        asked = f"{count} splits with {num_unseen} of {num_classes} classes unseen"
+        raise ValueError(f"{asked}: there are {possible:,}")
     rng = np.random.default_rng(seed)
     found: dict[ClassSplit, None] = {}
     while len(found) < count:

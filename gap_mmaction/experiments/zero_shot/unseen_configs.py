@@ -145,10 +145,8 @@ class ZeroShotConfigs:
         source = self.descriptions
         actions = load_descriptions(source)
         if len(actions) != split.num_classes:
-            raise ValueError(
-                f"{source} describes {len(actions)} classes, the model has "
-                f"num_classes={split.num_classes} (model.cls_head)"
-            )
+            head = f"the model has model.cls_head.num_classes={split.num_classes}"
+            raise ValueError(f"{source} describes {len(actions)} classes, {head}")
         path = folder / f"{source.stem}_{split.name}.yaml"
         fields = [
             {name: t[0] if len(t) == 1 else t for name, t in actions[c].fields.items()}
