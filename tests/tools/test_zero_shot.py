@@ -104,9 +104,8 @@ def test_two_splits(project: Project, capsys: Printed) -> None:
     assert len({label for labels in unseen for label in labels}) == 6
     for item in content["splits"]:
         assert list(item["slots"]) == [*SLOTS, "all"]
-        assert item["chance"] == pytest.approx(
-            {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
-        )
+        chances = {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
+        assert item["chance"] == pytest.approx(chances)
         found = item["slots"]["all"]
         assert (found["clips_unseen"], found["clips_seen"]) == (6, 14)
         assert found["largest_unseen_class"] == pytest.approx(100 / 3)
@@ -138,11 +137,8 @@ def test_what_a_run_leaves(project: Project) -> None:
     # The training knows of seven classes, and its schedule is a tenth of 40 epochs.
     model = record["config"]["model"]
     assert model["cls_head"]["num_classes"] == 7
-    for loader, split in (
-        ("train", "train"),
-        ("val", "held_out"),
-        ("test", "held_out"),
-    ):
+    splits = {"train": "train", "val": "held_out", "test": "held_out"}
+    for loader, split in splits.items():
         dataset = record["config"][f"{loader}_dataloader"]["dataset"]
         dataset = dataset.get("dataset", dataset)
         assert (dataset["num_classes"], dataset["split"]) == (7, split)
