@@ -30,9 +30,9 @@ from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.engine import BrokenCheckpointError
 from gap_mmaction.evaluation.score_file import load_scores
-from gap_mmaction.experiments.annotations import SplitSizes
+from gap_mmaction.experiments.annotation_splits import class_sizes
 from gap_mmaction.experiments.folds import write_folds
-from gap_mmaction.experiments.results import fused_accuracy
+from gap_mmaction.experiments.table_text import fused_accuracy
 from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEncoder
 from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.text.descriptions import load_descriptions
@@ -143,7 +143,7 @@ PICKLE_READERS: dict[str, Callable[[Path, Path], Any]] = {
     )[0],
     "train": lambda file, folder: train.main([CONFIG, *options(file, folder)]),
     "scores": lambda file, _: load_scores(file),
-    "reproduce: sizes": lambda file, _: SplitSizes().get(file, "train"),
+    "reproduce: sizes": lambda file, _: class_sizes(file, "train"),
     "reproduce: folds": lambda file, folder: write_folds(
         file, "train", 2, folder / "folds.pkl"
     ),

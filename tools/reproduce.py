@@ -15,102 +15,57 @@ checkpoint: give the same command again. See docs/reproduce.md.
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gap_mmaction.experiments import (
-    ABLATIONS,
-    ARMS,
-    BENCHMARKS,
-    COMPARISONS,
-    FOLDS,
-    GAINS,
-    Experiment,
-    Failure,
-    Interrupted,
-    Launcher,
-    RunConfigs,
-    SplitSizes,
-    Table,
-    WorkDirLock,
-    WorkDirLockedError,
-    ablation_table,
-    board_table,
-    comparison_table,
-    interruptible,
-    low_shot_table,
-    plan_text,
-    write_folds,
-)
-from gap_mmaction.experiments.paper_values import ABLATION_BENCHMARK
-from gap_mmaction.experiments.run_configs import PARTS
-from gap_mmaction.experiments.variant import LOSSES
+from gap_mmaction.experiments import paper_tables
+from gap_mmaction.experiments.data_sets import DATA_SETS
+from gap_mmaction.experiments.experiment import Experiment, plan_text
+from gap_mmaction.experiments.few_clips import ARMS, GAINS, board_table, low_shot_table
+from gap_mmaction.experiments.launcher import Launcher, sole_use
+from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
+from gap_mmaction.experiments.tables import Table
+from gap_mmaction.experiments.variants import LOSSES
+from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[1]
+ABLATIONS, COMPARISONS = paper_tables.ABLATIONS, paper_tables.COMPARISONS
 TABLES = (*ABLATIONS[:-1], *COMPARISONS, ABLATIONS[-1], *GAINS)
 
 
 def clips(text: str) -> int | None:
-    """Read a number of clips, None for ``all``."""
-    number = None if text == "all" else int(text)
-    if number is not None and number < 1:
-        raise ValueError("no clips")
-    return number
+    """Reads a number of clips, None for ``all``."""
+    return None if text == "all" else count(text)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--table", required=True, choices=TABLES)
-    parser.add_argument(
-        "--data",
-        nargs="+",
-        choices=list(BENCHMARKS),
-        metavar="BENCHMARK",
-        help=f"{', '.join(BENCHMARKS)}; two for Tables 3 and 4, "
-        "any number for low-shot and board (default: the paper's)",
-    )
-    parser.add_argument(
-        "--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's"
-    )
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        metavar="N",
-        help="seeds 0 to N-1 (default: 5; 1 for lambda, which has a run for each fold)",
-    )
-    parser.add_argument(
-        "--epochs",
-        type=int,
-        metavar="N",
-        help="with the schedule in proportion (default: the config's)",
-    )
-    parser.add_argument(
-        "--steps",
-        type=int,
-        metavar="N",
-        help="the length in iterations, in place of --epochs (to half an epoch)",
-    )
-    parser.add_argument(
-        "--shots",
-        nargs="+",
-        type=clips,
-        default=[5, 10, 20, None],
-        metavar="N",
-        help="low-shot: training clips of each class (default: 5 10 20 all)",
-    )
-    parser.add_argument(
-        "--arms",
-        nargs="+",
-        choices=list(ARMS),
-        default=["plain", "random", "gap"],
-        help="low-shot: what is compared (default: plain random gap)",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--table", required=True, choices=TABLES)
+    sets, many = list(DATA_SETS), "two for Tables 3 and 4, any number for low-shot and"
+    known = f"{', '.join(sets)}; {many} board (default: the paper's)"
+    add("--data", nargs="+", choices=sets, metavar="NAME", help=known)
+    add("--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's")
+    seeds = "seeds 0 to N-1 (default: 5; 1 for lambda, which has a run for each fold)"
+    add("--seeds", type=count, metavar="N", help=seeds)
+    length = parser.add_mutually_exclusive_group()
+    epochs = "with the schedule in proportion (default: the config's)"
+    length.add_argument("--epochs", type=count, metavar="N", help=epochs)
+    steps = "the length in iterations, in place of --epochs (to half an epoch)"
+    length.add_argument("--steps", type=count, metavar="N", help=steps)
+    few = "low-shot: training clips of each class (default: 5 10 20 all)"
+    shots = [5, 10, 20, None]
+    add("--shots", nargs="+", type=clips, default=shots, metavar="N", help=few)
+    compared = "low-shot: what is compared (default: plain random gap)"
+    arms = ["plain", "random", "gap"]
+    add("--arms", nargs="+", choices=list(ARMS), default=arms, help=compared)
+    add(
         "--split-pair",
         nargs=2,
         default=PARTS,
@@ -118,133 +73,90 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="low-shot, board: `fit dev` to choose settings without a look at the test "
         "split (default: train val)",
     )
-    parser.add_argument(
-        "--runs-csv",
-        type=Path,
-        metavar="CSV",
-        help="low-shot, board: a line for each run that has ended, for "
-        "tools/analysis/gains.py; runs that have one already are not made",
+    ended = (
+        "low-shot, board: a line for each run that has ended, for "
+        "tools/analysis/gains.py; runs that have one already are not made"
     )
-    parser.add_argument(
-        "--loss",
-        nargs="+",
-        choices=LOSSES,
-        default=LOSSES[:1],
-        help="form of the contrastive loss: the paper's, the public implementation's "
-        "with its lambda, or both (default: paper)",
+    add("--runs-csv", type=Path, metavar="CSV", help=ended)
+    form = (
+        "form of the contrastive loss: the paper's, the public implementation's with "
+        "its lambda, or both (default: paper)"
     )
-    parser.add_argument(
-        "--gpus",
-        type=int,
-        default=1,
-        metavar="N",
-        help="processes of a training, which share the recipe's batch (default: 1); "
-        "without a GPU, processes on the CPU",
+    add("--loss", nargs="+", choices=LOSSES, default=LOSSES[:1], help=form)
+    share = (
+        "processes of a training, which share the recipe's batch (default: 1); without "
+        "a GPU, processes on the CPU"
     )
-    parser.add_argument(
-        "--launcher",
-        choices=["local", "slurm"],
-        default="local",
-        help="where trainings run, one after the other (default: %(default)s)",
+    add("--gpus", type=count, default=1, metavar="N", help=share)
+    where = "where trainings run, one after the other (default: %(default)s)"
+    add("--launcher", choices=["local", "slurm"], default="local", help=where)
+    add("--partition", help="Slurm's partition")
+    add("--job-name", default="gap", help="of the Slurm jobs")
+    folder = (
+        "runs and tables; tables share it, and the runs in it (default: "
+        "work_dirs/reproduce, with --epochs N reproduce-Ne, with --steps N "
+        "reproduce-Ns)"
     )
-    parser.add_argument("--partition", help="Slurm's partition")
-    parser.add_argument("--job-name", default="gap", help="of the Slurm jobs")
-    parser.add_argument(
-        "--work-dir",
-        type=Path,
-        metavar="DIR",
-        help="runs and tables; tables share it, and the runs in it (default: "
-        "work_dirs/reproduce, with --epochs N work_dirs/reproduce-Ne, with --steps N "
-        "work_dirs/reproduce-Ns)",
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="list the runs and their cost"
-    )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings for every run; those of model.text_branch where there is one",
-    )
+    add("--work-dir", type=Path, metavar="DIR", help=folder)
+    add("--dry-run", action="store_true", help="list the runs and their cost")
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
-    for name in ("seeds", "epochs", "steps", "gpus"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            parser.error(f"--{name} {value}: must be at least 1")
     if (args.launcher == "slurm") != (args.partition is not None):
         parser.error("--launcher slurm and --partition NAME go together")
-    if args.table in ABLATIONS and args.data is not None and len(args.data) > 1:
-        parser.error(f"--data: Table {args.table} is about one benchmark")
-    if args.epochs is not None and args.steps is not None:
-        parser.error("--epochs and --steps are both lengths; give one")
     args.split_pair = tuple(args.split_pair)
     if args.table in GAINS:
         if args.data is None:
-            parser.error(f"--data: name the benchmarks of --table {args.table}")
+            parser.error(f"--data: name the data sets of --table {args.table}")
         if args.ann_file is not None and len(args.data) > 1:
-            parser.error("--ann-file: one file cannot be that of several benchmarks")
+            parser.error("--ann-file: one file cannot be that of several data sets")
         if args.runs_csv is not None and len(args.loss) > 1:
             parser.error("--runs-csv: its lines do not tell losses apart; give one")
     elif args.runs_csv is not None or args.split_pair != PARTS:
         parser.error(f"--runs-csv, --split-pair: for --table {' and '.join(GAINS)}")
-    if args.seeds is None:
-        args.seeds = 1 if args.table == "lambda" else 5
+    elif args.table in ABLATIONS and args.data is not None and len(args.data) > 1:
+        parser.error(f"--data: Table {args.table} is about one data set")
+    args.seeds = args.seeds or (1 if args.table == "lambda" else 5)
     if args.work_dir is None:
-        suffix = "" if args.epochs is None else f"-{args.epochs}e"
-        suffix += "" if args.steps is None else f"-{args.steps}s"
+        suffix = f"-{args.epochs}e" if args.epochs else ""
+        suffix += f"-{args.steps}s" if args.steps else ""
         suffix += "" if args.split_pair == PARTS else f"-{args.split_pair[1]}"
         args.work_dir = Path("work_dirs", f"reproduce{suffix}")
     return args
 
 
-def make_table(args: argparse.Namespace, configs: RunConfigs) -> Table:
-    """Lay the table out for the benchmarks that are asked for."""
+def make_table(args: argparse.Namespace, configs: TableConfigs) -> Table:
+    """Lays the table out for the data sets that are asked for."""
     if args.table in COMPARISONS:
         default = [names[0] for names in COMPARISONS[args.table][1]]
-        table = comparison_table(args.table, args.data or default)
-        return table.with_losses(args.loss)
-    if args.table in GAINS:
-        table = board_table(args.data)
-        if args.table == "low-shot":
-            sizes = {name: configs.class_sizes(name) for name in args.data}
-            table = low_shot_table(args.data, args.shots, args.arms, sizes)
-        return table.with_losses(args.loss)
-    (benchmark,) = args.data or [ABLATION_BENCHMARK]
-    model = configs.base(benchmark, "joint")["model"]
-    return ablation_table(args.table, benchmark, model).with_losses(args.loss)
-
-
-def use_folds(configs: RunConfigs, benchmark: str, work_dir: Path, make: bool) -> None:
-    """Point the runs of a cross-validation at its annotation file, and make that."""
-    source, split = configs.data_of(benchmark)
-    size = source.stat().st_size if source.is_file() else 0
-    # Another version of the data makes another file.
-    path = work_dir / "folds" / f"{benchmark}_{split}_{size}-bytes.pkl"
-    configs.use_folds(benchmark, path, FOLDS)
-    if make and not path.is_file():
-        print(write_folds(source, split, FOLDS, path), flush=True)
+        return paper_tables.comparison_table(args.table, args.data or default)
+    if args.table == "board":
+        return board_table(args.data)
+    if args.table == "low-shot":
+        sizes = {name: configs.class_sizes(name) for name in args.data}
+        return low_shot_table(args.data, args.shots, args.arms, sizes)
+    (name,) = args.data or [paper_tables.ABLATION_DATA_SET]
+    model = configs.base(name).model
+    return paper_tables.ablation_table(args.table, name, model)
 
 
 def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
-    """Put together what the command line asks for."""
-    work_dir = args.work_dir.absolute()
-    configs = RunConfigs(
+    """Puts together what the command line asks for."""
+    work_dir, options = args.work_dir.absolute(), args.cfg_options or {}
+    configs = TableConfigs(
         root / "configs" / "gap",
-        SplitSizes(None if args.dry_run else work_dir / "split_sizes.json"),
-        args.ann_file,
-        args.epochs,
-        args.gpus,
-        args.cfg_options,
-        may_lack_data=args.dry_run,
+        ann_file=args.ann_file,
+        epochs=args.epochs,
         steps=args.steps,
+        processes=args.gpus,
+        options=options,
         parts=args.split_pair,
+        may_lack_data=args.dry_run,
     )
-    table = make_table(args, configs)
+    table = make_table(args, configs).with_losses(args.loss)
     if args.table == "lambda":
-        use_folds(configs, table.benchmarks[0], work_dir, make=not args.dry_run)
-    base = configs.base(table.benchmarks[0], "joint")
-    epochs = base["train_cfg"]["max_epochs"]
+        made = configs.use_folds(table.data_sets[0], work_dir / "folds")
+        print(made or "", end="\n" if made else "", flush=True)
+    epochs = configs.base(table.data_sets[0]).train_cfg.max_epochs
     how = f"{epochs} epochs"
     if args.epochs not in (None, epochs):
         how = f"{args.epochs} of {epochs} epochs, with the schedule in proportion"
@@ -252,59 +164,38 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
         how = f"{args.steps} iterations, with the schedule in proportion"
     if args.split_pair != PARTS:
         how += ", trained on *{}*, tested on *{}*".format(*args.split_pair)
-    if args.cfg_options:
-        how += f", --cfg-options {' '.join(args.cfg_options)}"
+    if options:
+        words = " ".join(f"{key}={value}" for key, value in options.items())
+        how += f", --cfg-options {words}"
     launcher = Launcher(root / "tools", args.gpus, args.partition, args.job_name)
-    return Experiment(
-        *(table, range(args.seeds), work_dir, configs, launcher, how),
-        say=lambda line: print(line, flush=True),
-        runs_csv=args.runs_csv,
-    )
+    seeds = range(args.seeds)
+    return Experiment(table, seeds, work_dir, configs, launcher, how, args.runs_csv)
 
 
-def summarize(experiment: Experiment, failures: Sequence[Failure]) -> None:
-    """Print the table, and what has failed."""
-    print(f"\n{experiment.text()}")
-    print("written: {} and {}".format(*experiment.table_files))
-    total = len(experiment.specs)
-    print(f"{total - len(failures)} of {total} runs have ended, {len(failures)} failed")
-    for failure in failures:
-        print(f"  {failure.spec}: {failure.error}\n    log: {failure.log}")
-
-
+@tells_errors
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Run the tool.
+    """Runs the tool.
 
     Args:
         argv: The command line, ``sys.argv`` by default.
         root: The folder with ``configs`` and ``tools``.
 
     Returns:
-        The exit status: 0; 1 if runs have failed or the settings do not fit; 128 and
-        the signal's number if it was interrupted.
+        The exit status: 0, or 1 if runs have failed or the settings do not fit.
     """
     args = parse_args(argv)
-    try:
-        if args.dry_run:
-            print(plan_text(make_experiment(args, root).plan()))
-            if WorkDirLock.is_taken(args.work_dir.absolute()):
-                print("One of them is under way: the work dir is in use.")
-            return 0
-        with interruptible(), WorkDirLock(args.work_dir.absolute()) as lock:
-            experiment = make_experiment(args, root)
-            try:
-                failures = experiment.run(lock.files)
-            except Interrupted as signal:
-                print(f"\n{experiment.text()}")
-                print(f"stopped by {signal}: the same command goes on from here")
-                return 128 + signal.number
-            summarize(experiment, failures)
-            return int(bool(failures))
-    except Interrupted as signal:
-        return 128 + signal.number
-    except (ValueError, OSError, WorkDirLockedError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if args.dry_run:
+        print(plan_text(make_experiment(args, root).plan()))
+        return 0
+    with sole_use(args.work_dir.absolute(), "reproduce"):
+        experiment = make_experiment(args, root)
+        failures = experiment.run()
+    files = " and ".join(map(str, experiment.table_files))
+    total = len(experiment.table.runs(experiment.seeds))
+    print(f"\n{experiment.text}\nwritten: {files}")
+    print(f"{total - len(failures)} of {total} runs have ended, {len(failures)} failed")
+    print("".join(f"  {failure}\n" for failure in failures), end="")
+    return int(bool(failures))
 
 
 if __name__ == "__main__":

@@ -15,43 +15,33 @@ checkpoint: give the same command again. See docs/zero_shot.md.
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from gap_mmaction.experiments import (
-    Interrupted,
-    Launcher,
-    WorkDirLock,
-    WorkDirLockedError,
-    interruptible,
-)
-from gap_mmaction.experiments.zero_shot import (
-    ClassSplit,
+from gap_mmaction.experiments.launcher import Launcher, sole_use
+from gap_mmaction.experiments.zero_shot.class_split import ClassSplit, draw_splits
+from gap_mmaction.experiments.zero_shot.unseen_configs import (
     ZeroShotConfigs,
-    ZeroShotExperiment,
-    draw_splits,
     match_sets,
-    to_json,
-    to_markdown,
 )
+from gap_mmaction.experiments.zero_shot.zero_shot_runs import ZeroShotExperiment
+from gap_mmaction.experiments.zero_shot.zero_shot_text import to_json, to_markdown
 from gap_mmaction.utils.argument_types import count, natural, not_negative
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "config", type=Path, help="config of all classes, with a text branch"
-    )
-    chosen = parser.add_mutually_exclusive_group()
+    add, chosen = parser.add_argument, parser.add_mutually_exclusive_group()
+    add("config", type=Path, help="config of all classes, with a text branch")
     chosen.add_argument(
         "--unseen",
         type=natural,
@@ -60,30 +50,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="CLASS",
         help="classes to leave out of training, 0-based; once for each split",
     )
-    chosen.add_argument(
-        "--splits",
-        type=count,
-        metavar="N",
-        help="instead of --unseen: draw so many splits, such that classes are unseen "
-        "as evenly as can be (default: 1)",
+    drawn = (
+        "instead of --unseen: draw so many splits, such that classes are unseen as "
+        "evenly as can be (default: 1)"
     )
-    parser.add_argument(
-        "--num-unseen",
-        type=count,
-        default=3,
-        metavar="N",
-        help="unseen classes of a drawn split (default: %(default)s)",
+    chosen.add_argument("--splits", type=count, metavar="N", help=drawn)
+    across = (
+        "instead: train on all classes, and name those that training lacks of the test "
+        "clips of other data sets of the same joints, by their configs"
     )
     chosen.add_argument(
-        "--across",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="CONFIG",
-        help="instead: train on all classes, and name those that training lacks of the "
-        "test clips of other data sets of the same joints, by their configs",
+        "--across", type=Path, nargs="+", default=[], metavar="CONFIG", help=across
     )
-    parser.add_argument(
+    unseen = "unseen classes of a drawn split (default: %(default)s)"
+    add("--num-unseen", type=count, default=3, metavar="N", help=unseen)
+    add(
         "--same",
         type=lambda pair: pair.partition("=")[::2],
         nargs="+",
@@ -91,68 +72,34 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="TRAINED=OTHER",
         help="--across: classes that training does not lack, in other words",
     )
-    parser.add_argument(
-        "--seed",
-        type=natural,
-        default=0,
-        help="of the draw, and of the trainings (default: %(default)s)",
+    seed = "of the draw, and of the trainings (default: %(default)s)"
+    add("--seed", type=natural, default=0, help=seed)
+    epochs = "with the schedule in proportion (default: the config's)"
+    add("--epochs", type=count, metavar="N", help=epochs)
+    add("--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's")
+    held_out = (
+        "one N-th of the training clips, whole performers where their names tell them, "
+        "is held out to fit what is done against the lead of seen classes (default: "
+        "%(default)s)"
     )
-    parser.add_argument(
-        "--epochs",
-        type=count,
-        metavar="N",
-        help="with the schedule in proportion (default: the config's)",
+    add("--folds", type=count, default=10, metavar="N", help=held_out)
+    lost = (
+        "calibrated stacking: the share of the held-out clips named right that may be "
+        "lost to unseen classes (default: %(default)s)"
     )
-    parser.add_argument(
-        "--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's"
+    add("--max-loss", type=not_negative, default=0.1, metavar="SHARE", help=lost)
+    slots = (
+        "of the slots, in the order of the preset, when all name a clip together "
+        "(default: all alike)"
     )
-    parser.add_argument(
-        "--folds",
-        type=count,
-        default=10,
-        metavar="N",
-        help="one N-th of the training clips, whole performers where their names tell "
-        "them, is held out to fit what is done against the lead of seen classes "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-loss",
-        type=not_negative,
-        default=0.1,
-        metavar="SHARE",
-        help="calibrated stacking: the share of the held-out clips named right that "
-        "may be lost to unseen classes (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--weights",
-        type=not_negative,
-        nargs="+",
-        metavar="W",
-        help="of the slots, in the order of the preset, when all name a clip together "
-        "(default: all alike)",
-    )
-    parser.add_argument("--device", default="cpu", help="to score on (%(default)s)")
-    parser.add_argument(
-        "--batch-size", type=count, default=32, metavar="N", help="to score with (32)"
-    )
-    parser.add_argument(
-        "--work-dir",
-        type=Path,
-        metavar="DIR",
-        help="default: work_dirs/zero_shot/NAME_OF_THE_CONFIG",
-    )
-    parser.add_argument(
-        "--no-train",
-        action="store_true",
-        help="train and score nothing, evaluate what is there (with other --weights)",
-    )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="settings of the config to replace",
-    )
+    add("--weights", type=not_negative, nargs="+", metavar="W", help=slots)
+    add("--device", default="cpu", help="to score on (%(default)s)")
+    add("--batch-size", type=count, default=32, metavar="N", help="to score with (32)")
+    work_dir = "default: work_dirs/zero_shot/NAME_OF_THE_CONFIG"
+    add("--work-dir", type=Path, metavar="DIR", help=work_dir)
+    no_train = "train and score nothing, evaluate what is there (with other --weights)"
+    add("--no-train", action="store_true", help=no_train)
+    add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.same and not args.across:
         parser.error("--same is of --across")
@@ -160,112 +107,77 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--max-loss {args.max_loss}: must be below 1")
     if args.folds < 2:
         parser.error("--folds 1: would leave nothing to train on")
-    if args.work_dir is None:
-        args.work_dir = Path("work_dirs", "zero_shot", args.config.stem)
+    args.work_dir = args.work_dir or Path("work_dirs", "zero_shot", args.config.stem)
+    args.cfg_options = args.cfg_options or {}
     return args
 
 
 def make_experiment(args: argparse.Namespace, root: Path) -> ZeroShotExperiment:
-    """Put together what the command line asks for."""
+    """Puts together what the command line asks for."""
     configs = ZeroShotConfigs(
         *(args.config, args.ann_file, args.epochs, args.cfg_options, args.folds)
     )
-    others = []
+    classes, others = configs.num_classes, []
     if args.across:
         across = [ZeroShotConfigs(path) for path in args.across]
         others = match_sets(configs, across, args.same)
         print(*(other.title for other in others), sep="\n", flush=True)
-        splits = [ClassSplit(configs.num_classes, ())]
+        splits = [ClassSplit(classes, ())]
     elif args.unseen:
-        splits = [ClassSplit(configs.num_classes, tuple(c)) for c in args.unseen]
-        splits = list(dict.fromkeys(splits))
+        splits = [ClassSplit(classes, tuple(unseen)) for unseen in args.unseen]
     else:
-        splits = draw_splits(
-            configs.num_classes, args.splits or 1, args.num_unseen, args.seed
-        )
+        splits = draw_splits(classes, args.splits or 1, args.num_unseen, args.seed)
     return ZeroShotExperiment(
-        *(splits, args.seed, args.work_dir.absolute(), configs),
-        Launcher(root / "tools"),
-        args.device,
-        args.batch_size,
-        say=lambda line: print(line, flush=True),
-        others=others,
+        *(list(dict.fromkeys(splits)), args.seed, args.work_dir.absolute(), configs),
+        *(Launcher(root / "tools"), args.device, args.batch_size, others),
     )
 
 
-def describe(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    """Say how the results are made, in words and as settings."""
-    settings = {
-        "config": str(args.config),
-        "epochs": args.epochs,
-        "seed": args.seed,
-        "cfg_options": args.cfg_options,
-        "folds": args.folds,
-        "max_loss": args.max_loss,
-        "weights": args.weights,
-        "same": args.same,
-    }
+def report(experiment: ZeroShotExperiment, args: argparse.Namespace) -> str:
+    """Evaluates what has ended, writes the tables, and returns them."""
+    results = experiment.results(args.weights, args.max_loss)
     words = [f"`{args.config}`, seed {args.seed}"]
     if args.epochs is not None:
         words.append(f"--epochs {args.epochs}, the schedule in proportion")
     if args.cfg_options:
-        words.append(f"`--cfg-options {' '.join(args.cfg_options)}`")
+        options = " ".join(f"{key}={value}" for key, value in args.cfg_options.items())
+        words.append(f"`--cfg-options {options}`")
+    lost = f"{100 * args.max_loss:g} %"
     words.append(
-        f"fitted on one of {args.folds} folds, the constant with at most "
-        f"{100 * args.max_loss:g} % lost"
+        f"fitted on one of {args.folds} folds, the constant with at most {lost} lost"
     )
     if args.weights:
         words.append(f"weights {' '.join(f'{weight:g}' for weight in args.weights)}")
-    return "; ".join(words) + ".", settings
-
-
-def report(experiment: ZeroShotExperiment, args: argparse.Namespace) -> str:
-    """Evaluate what has ended, and write and give the tables."""
-    results = experiment.results(args.weights, args.max_loss)
-    how, settings = describe(args)
-    text = to_markdown(results, how)
-    for name, content in (
-        ("zero_shot.md", text),
-        ("zero_shot.json", to_json(results, settings)),
-    ):
-        with atomic_file(args.work_dir / name) as stream:
+    text = to_markdown(results, f"{'; '.join(words)}.")
+    settings = ("epochs", "seed", "cfg_options", "folds", "max_loss", "weights", "same")
+    how = {"config": str(args.config), **{key: getattr(args, key) for key in settings}}
+    for suffix, content in (("md", text), ("json", to_json(results, how))):
+        with atomic_file(args.work_dir / f"zero_shot.{suffix}") as stream:
             stream.write(content.encode())
     return text
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Run the tool.
+    """Runs the tool.
 
     Args:
         argv: The command line, ``sys.argv`` by default.
         root: The folder with ``tools``.
 
     Returns:
-        The exit status: 0; 1 if runs have failed or the settings do not fit; 128 and
-        the signal's number if it was interrupted.
+        The exit status: 0, or 1 if runs have failed or the settings do not fit.
     """
     args = parse_args(argv)
-    lock = WorkDirLock(args.work_dir.absolute(), tool="zero_shot")
-    try:
-        with interruptible(), lock:
-            experiment = make_experiment(args, root)
-            failed = 0
-            if not args.no_train:
-                failed = experiment.run(lock.files, lambda: report(experiment, args))
-            print(f"\n{report(experiment, args)}")
-            print(f"written: {args.work_dir / 'zero_shot.md'} and .json beside it")
-            if failed:
-                print(f"{failed} of {len(experiment.specs)} runs have failed")
-            return int(bool(failed))
-    except Interrupted as signal:
-        print(f"\nstopped by {signal}: the same command goes on from here")
-        return 128 + signal.number
-    except (
-        *(KeyError, ValueError, TypeError, OSError, RuntimeError),
-        *(WorkDirLockedError, pickle.UnpicklingError),
-    ) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with sole_use(args.work_dir.absolute(), "zero_shot"):
+        experiment = make_experiment(args, root)
+        failed = []
+        if not args.no_train:
+            failed = experiment.run(lambda _: report(experiment, args))
+        print(f"\n{report(experiment, args)}")
+    print(f"written: {args.work_dir / 'zero_shot.md'} and .json beside it")
+    print("".join(f"failed: {failure}\n" for failure in failed), end="")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

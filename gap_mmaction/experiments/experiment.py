@@ -1,266 +1,200 @@
-"""All runs of a table: what is missing is run, in order."""
+"""All runs of a table: what is left of them, what that costs, and making them."""
 
 from __future__ import annotations
 
-import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Any
 
 from gap_mmaction.evaluation.accuracy import accuracy
-from gap_mmaction.evaluation.finished_runs import (
-    ALL,
-    FinishedRun,
-    add_runs,
-    read_runs,
-)
+from gap_mmaction.evaluation.finished_runs import ALL, FinishedRun, add_runs, read_runs
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.loader_data import annotated_data
-from gap_mmaction.utils.versions import collect_versions
 
-from .launcher import Launcher
-from .plan import PlannedRun
-from .results import Results
-from .run_config import RunConfig
-from .run_configs import RunConfigs
-from .run_folder import RunFolder
-from .run_record import RunRecord
-from .run_spec import RunSpec
-from .running import running
-from .table import Table
-from .table_text import to_csv, to_markdown
-from .trainer import RunFailedError, Trainer
+from .launcher import Launcher, RunFailedError
+from .runs import Run, make_runs
+from .table_configs import TableConfigs
+from .table_text import SCORES, Results, to_csv, to_markdown
+from .tables import RunSpec, Table
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A run that has failed.
+@dataclass
+class Experiment:
+    """The runs of a table in a work dir, an absolute path.
 
     Attributes:
-        spec: The run.
-        log: Its log.
-        error: The error.
-    """
-
-    spec: RunSpec
-    log: Path
-    error: str
-
-
-class Experiment:
-    """The runs of a table in a work dir.
-
-    Args:
-        table: The table.
-        seeds: The seeds.
-        work_dir: The work dir, an absolute path.
-        configs: Makes the configs.
-        launcher: Starts trainings and tests.
         how: How the runs are made, for a line below the table.
-        say: Where to report to.
-        interval: Seconds between two notes of the time that a run has taken.
         runs_csv: A file with a line for each run that has ended, here or elsewhere,
             see :class:`FinishedRun`; None for none. What has a line is not run.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        seeds: Sequence[int],
-        work_dir: Path,
-        configs: RunConfigs,
-        launcher: Launcher,
-        how: str = "",
-        say: Callable[[str], None] = print,
-        interval: float = 30.0,
-        runs_csv: Path | None = None,
-    ) -> None:
-        self.table = table
-        self.seeds = tuple(seeds)
-        self.work_dir = work_dir
-        self.configs = configs
-        self.launcher = launcher
-        self.how = how
-        self.say = say
-        self.trainer = Trainer(launcher, say, interval)
-        self.results = Results(work_dir)
-        self.runs_csv = runs_csv
-        self.specs = table.runs(seeds)
+    table: Table
+    seeds: Sequence[int]
+    work_dir: Path
+    configs: TableConfigs
+    launcher: Launcher
+    how: str = ""
+    runs_csv: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Begins without results."""
+        self.results = Results(self.work_dir)
 
     @property
     def table_files(self) -> tuple[Path, Path]:
         """Where the table is written, as Markdown and as CSV."""
-        name = "_".join(["table", self.table.name, *self.table.benchmarks])
+        name = "_".join(["table", self.table.name, *self.table.data_sets])
         return self.work_dir / f"{name}.md", self.work_dir / f"{name}.csv"
 
-    def plan(self) -> list[PlannedRun]:
-        """Look at what is there.
+    @property
+    def text(self) -> str:
+        """The table as Markdown."""
+        return to_markdown(self.table, self.results, self.seeds, self.how)
 
-        Returns:
-            Every run and what is left of it.
+    def plan(self) -> dict[RunSpec, Run]:
+        """Returns every run with what is there of it.
 
         Raises:
             FileNotFoundError: If a config or the annotation file is not there.
-            RunFolderError: If the folder of a run is another one's.
-            ValueError: If the settings do not fit, or a line of ``runs_csv`` is wrong.
+            ValueError: If the settings do not fit, the folder of a run is that of
+                another one, or a line of ``runs_csv`` is wrong.
         """
-        runs = [] if self.runs_csv is None else read_runs(self.runs_csv)
-        known = {run.key: run.top1 for run in runs}
-        planned = []
-        for spec in self.specs:
-            config = self.configs.make(spec)
-            folder = RunFolder(self.work_dir, spec)
-            record = folder.check(RunRecord.of(spec, config))
-            done, there = 0, None
-            if known and (record is None or not record.has_ended):
-                there = known.get(self._finished(spec, config).key)
-            if there is not None:
-                self.results.elsewhere[spec] = there
-            elif record is not None and not record.has_ended:
-                newest = folder.checkpoint()
-                done = newest[1] if newest is not None else 0
-            planned.append(PlannedRun(spec, config, record, done, there is not None))
-        return planned
+        lines = [] if self.runs_csv is None else read_runs(self.runs_csv)
+        known = {line.key: line.top1 for line in lines}
+        runs = {}
+        for spec in self.table.runs(self.seeds):
+            run = Run(self.work_dir, spec.name, spec.seed, self.configs.make(spec))
+            there = known.get(self._line(spec, run).key)
+            if run.result is None and there is not None:
+                run.record["result"] = {"top1": there, "elsewhere": True}
+            runs[spec] = run
+        ended = {spec: run.result for spec, run in runs.items() if run.result}
+        self.results.found.update(ended)
+        return runs
 
-    def run(self, keep_open: Sequence[int] = ()) -> list[Failure]:
-        """Run what is missing; a run that fails does not keep others from running.
-
-        Args:
-            keep_open: File descriptors for the processes to inherit, those of the lock.
-
-        Returns:
-            The runs that have failed.
+    def run(self) -> list[str]:
+        """Runs what is missing; returns a line for each run that has failed.
 
         Raises:
-            Interrupted: If a signal asks to stop; the run that it hits can be resumed.
-            RunFolderError: As :meth:`plan`, before anything is run.
+            FileNotFoundError: As :meth:`plan`, before anything is run.
+            ValueError: As :meth:`plan`.
         """
-        planned = self.plan()
-        versions = collect_versions()
-        failures = []
-        self.write_table()
-        ended = [(item, item.record) for item in planned if not item.is_elsewhere]
-        self._note([(item, record) for item, record in ended if record is not None])
-        for number, item in enumerate(planned, start=1):
-            if item.has_ended:
-                continue
-            head = f"[{number}/{len(planned)}] {item.spec}"
-            try:
-                record = self._run_one(item, versions, head, keep_open)
-            except RunFailedError as error:
-                failures.append(Failure(item.spec, error.log, str(error)))
-                self.say(f"{head}: failed: {error} (log: {error.log})")
-                continue
-            self._note([(item, record)])
-            result = record.result or {}
-            self.say(
-                f"{head}: {result.get('top1', 0):.1f} % after {record.minutes:.1f} min"
-            )
-            self.write_table()
-        return failures
+        runs = self.plan()
+        specs = {run.name: spec for spec, run in runs.items()}
 
-    def _finished(self, spec: RunSpec, config: RunConfig) -> FinishedRun:
-        """Returns the line of a run, without its result."""
-        test = annotated_data(config.resolved, "test_dataloader").settings
-        own = self.configs.base(spec.benchmark, spec.stream)["model"]["backbone"]
-        width = config.resolved["model"]["backbone"].get("base_channels")
+        def note(*ended: Run) -> None:
+            self.results.found.update({specs[run.name]: run.result for run in ended})
+            if self.runs_csv is not None:
+                lines = [self._line(specs[run.name], run) for run in ended]
+                add_runs(self.runs_csv, lines)
+            self._write_table()
+
+        note(*(run for run in runs.values() if run.result is not None))
+        left = [run for run in runs.values() if run.result is None]
+        return make_runs(left, self.launcher, self._test, note)
+
+    def _write_table(self) -> None:
+        """Writes the table, with dashes for what is missing."""
+        comma = to_csv(self.table, self.results, self.seeds)
+        for path, text in zip(self.table_files, (self.text, comma)):
+            with atomic_file(path) as stream:
+                stream.write(text.encode())
+
+    def _line(self, spec: RunSpec, run: Run) -> FinishedRun:
+        """Returns the line of a run; without a result its accuracy is none."""
+        settings = run.config.settings
+        own = self.configs.base(spec.data_set, spec.stream).model.backbone
+        width = settings.model.backbone.get("base_channels")
         same = width == own.get("base_channels")
+        test = annotated_data(settings, "test_dataloader").settings
         return FinishedRun(
-            set=spec.benchmark,
+            set=spec.data_set,
             table=self.table.name,
             backbone=spec.variant.backbone + ("" if same else f"@{width}"),
             arm=spec.variant.arm,
             shots=ALL if spec.shots is None else str(spec.shots),
             seed=spec.seed,
             fold=test["split"].removesuffix("_val"),
-            epochs=config.max_epochs,
+            epochs=run.epochs,
+            top1=(run.result or {}).get("top1", float("nan")),
+            commit=run.record["versions"].get("commit", "unknown"),
         )
 
-    def _note(self, runs: Sequence[tuple[PlannedRun, RunRecord]]) -> None:
-        """Write lines of those that have ended."""
-        if self.runs_csv is None:
-            return
-        lines = (
-            self._finished(item.spec, item.config)._replace(
-                top1=record.result["top1"],
-                commit=record.versions.get("commit", "unknown"),
-            )
-            for item, record in runs
-            if record.has_ended and record.result is not None
+    def _test(self, run: Run, checkpoint: Path) -> dict[str, Any]:
+        """Tests, and takes the accuracies from the scores."""
+        log, scores = run.path / "test.log", run.path / SCORES
+        self.launcher.call(
+            *(log, "test", run.path / "config.py", checkpoint),
+            *("--work-dir", run.path / "test", "--dump", scores),
         )
-        add_runs(self.runs_csv, lines)
-
-    def text(self) -> str:
-        """Give the table as Markdown."""
-        return to_markdown(self.table, self.results, self.seeds, self.how)
-
-    def write_table(self) -> None:
-        """Write the table, with dashes for what is missing."""
-        markdown, comma = self.table_files
-        for path, text in (
-            (markdown, self.text()),
-            (comma, to_csv(self.table, self.results, self.seeds)),
-        ):
-            with atomic_file(path) as stream:
-                stream.write(text.encode())
-
-    def _run_one(
-        self,
-        item: PlannedRun,
-        versions: dict[str, str],
-        head: str,
-        keep_open: Sequence[int],
-    ) -> RunRecord:
-        folder = RunFolder(self.work_dir, item.spec)
-        record = item.record or RunRecord.of(item.spec, item.config)
-        record.processes = item.config.processes
-        with running(folder, record, item.config, versions):
-            checkpoint = self.trainer.train(
-                item.config, folder, record, head, keep_open
-            )
-            self._test(item, folder, record, checkpoint, keep_open)
-        folder.remove_other_checkpoints(checkpoint.name)
-        return record
-
-    def _test(
-        self,
-        item: PlannedRun,
-        folder: RunFolder,
-        record: RunRecord,
-        checkpoint: Path,
-        keep_open: Sequence[int],
-    ) -> None:
-        """Test, and take the accuracies from the scores."""
-        folder.new_scores.unlink(missing_ok=True)
-        command = self.launcher.test(
-            *(folder.config, checkpoint, folder.test_dir, folder.new_scores),
-            item.config.options,
-        )
-        self.trainer.call("test", command, folder.test_log, folder, record, keep_open)
         try:
-            scores = load_scores(folder.new_scores)
+            found = load_scores(scores)
         except (OSError, ValueError, pickle.UnpicklingError) as error:
-            raise RunFailedError(folder.test_log, str(error)) from error
-        os.replace(folder.new_scores, folder.scores)
-        values = accuracy(scores.scores, scores.labels)
-        record.result = {
+            raise RunFailedError(f"{error} (log: {log})") from error
+        values = accuracy(found.scores, found.labels)
+        return {
             "top1": 100 * values.top1,
-            "best_top1": _best_epoch(folder.train_dir),
+            "best_top1": _best_epoch(run.path / "train"),
             "top5": 100 * values.top5,
             "mean_class": 100 * values.mean_class,
-            "samples": len(scores.labels),
-            "checkpoint": checkpoint.name,
+            "samples": len(found.labels),
         }
 
 
 def _best_epoch(run: Path) -> float | None:
     """Returns the best top-1 accuracy in percent that the training has logged."""
     try:
-        _, values = read_training_log(run).curves["acc/top1"]
+        return 100 * float(read_training_log(run).curves["acc/top1"][1].max())
     except (FileNotFoundError, KeyError, ValueError):
         return None
-    return 100 * float(values.max())
+
+
+def plan_text(runs: Mapping[RunSpec, Run]) -> str:
+    """Lists runs and their cost as a Markdown table, and a line with the sums."""
+    lines = [
+        "| run | state | epochs left | iterations left | minutes left, estimated |",
+        "|---|---|---|---|---|",
+    ]
+    left = [run.iterations_left for run in runs.values()]
+    minutes = [_minutes_left(spec, runs) for spec in runs]
+    for run, steps, own in zip(runs.values(), left, minutes):
+        done = f"stopped at epoch {run.epochs_done}" if run.epochs_done else "to run"
+        if run.result is not None:
+            done = "ended elsewhere" if run.result.get("elsewhere") else "ended"
+        cells = [run.name, done, str(run.epochs_left)]
+        cells += ["?" if steps is None else f"{steps:,}"]
+        cells += ["?" if own is None else f"{own:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    total = "an unknown number of" if None in left else f"{sum(filter(None, left)):,}"
+    epochs = [run.epochs_left for run in runs.values()]
+    summary = (
+        f"{len(runs)} runs, {sum(map(bool, epochs))} of them to train: "
+        f"{sum(epochs):,} epochs, {total} iterations"
+    )
+    known, unknown = sum(filter(None, minutes)), minutes.count(None)
+    if known:
+        hours = f"{known / 60:.1f} hours" if known >= 90 else f"{known:.0f} minutes"
+        summary += f"; about {hours} by the runs that have ended"
+        if unknown:
+            summary += f", without {unknown} runs that nothing is known of"
+    elif any(epochs):
+        summary += "; no estimate of time before a run has ended in this work dir"
+    return "\n".join([*lines, "", f"{summary}."])
+
+
+def _minutes_left(spec: RunSpec, runs: Mapping[RunSpec, Run]) -> float | None:
+    """Estimates by ended runs of the same model or, without any, of the data set."""
+    left = runs[spec].iterations_left
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for other, run in runs.items():
+        minutes, iterations = run.record["minutes"], run.config.iterations
+        if run.result and minutes and iterations and other.data_set == spec.data_set:
+            times[other.variant == spec.variant].append(minutes / iterations)
+    alike = times[True] or times[False]
+    if left == 0:
+        return 0.0
+    return left * sum(alike) / len(alike) if left and alike else None

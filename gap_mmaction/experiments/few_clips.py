@@ -6,48 +6,43 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from .backbones import BACKBONES
-from .benchmark import BENCHMARKS
-from .measure import Measure
-from .table import Cell, Row, Table
-from .variant import PLAIN, RANDOM, Variant
+from .data_sets import DATA_SETS
+from .tables import Cell, Measure, Row, Table
+from .variants import BACKBONES, PLAIN, RANDOM, Variant
 
 GAINS = ("low-shot", "board")
 """Names of these tables."""
 
-_BACKBONE = "ctrgcn"
 ARMS = {
-    "plain": ("without texts", Variant(_BACKBONE, PLAIN)),
-    "random": ("random vectors", Variant(_BACKBONE, encoder=RANDOM)),
-    "gap": ("with GAP", Variant(_BACKBONE)),
-    "shuffled": ("texts of other classes", Variant(_BACKBONE, shuffled=True)),
+    "plain": ("without texts", Variant("ctrgcn", PLAIN)),
+    "random": ("random vectors", Variant("ctrgcn", encoder=RANDOM)),
+    "gap": ("with GAP", Variant("ctrgcn")),
+    "shuffled": ("texts of other classes", Variant("ctrgcn", shuffled=True)),
 }
 """What is compared: title of the column, and what is trained."""
 
 
 def low_shot_table(
-    benchmarks: Sequence[str],
+    data_sets: Sequence[str],
     shots: Sequence[int | None],
     arms: Sequence[str],
     sizes: Mapping[str, Sequence[Counter[str]]],
 ) -> Table:
-    """Lay the table of few clips out.
+    """Lays the table of few clips out.
+
+    As many clips as the largest class has are all of them: those runs are shared.
 
     Args:
-        benchmarks: Names of the benchmarks.
+        data_sets: Their names.
         shots: Clips of each class, None for all.
         arms: Of :data:`ARMS`.
-        sizes: Clips of the classes in each fold's training split by benchmark; nothing
-            where the data are not there.
-
-    Returns:
-        The table. As many clips as the largest class has are all of them: the runs are
-        those of all clips.
+        sizes: By data set the clips of the classes in each fold's training split;
+            nothing where the data are not there.
     """
     rows: dict[Row, None] = {}
     notes = ["All rows of a set have as many steps, as near as whole epochs come."]
-    for name in benchmarks:
-        title, folds = BENCHMARKS[name].title, sizes.get(name, ())
+    for name in data_sets:
+        title, folds = DATA_SETS[name].title, sizes.get(name, ())
         largest = max((max(fold.values()) for fold in folds), default=math.inf)
         for asked in shots:
             few = None if asked is None or asked >= largest else asked
@@ -71,27 +66,18 @@ def low_shot_table(
     )
 
 
-def board_table(benchmarks: Sequence[str]) -> Table:
-    """Lay the table of backbones out, each without GAP and with it.
-
-    Args:
-        benchmarks: Names of the benchmarks.
-
-    Returns:
-        The table.
-    """
-    rows = (
-        Row(
-            (BENCHMARKS[name].title, backbone),
-            (_cell(name, Variant(backbone, PLAIN)), _cell(name, Variant(backbone))),
-        )
-        for name in benchmarks
-        for backbone in reversed(BACKBONES)
-    )
+def board_table(data_sets: Sequence[str]) -> Table:
+    """Lays the table of backbones out, each without GAP and with it."""
+    rows = []
+    for name in data_sets:
+        for backbone in reversed(BACKBONES):
+            plain, gap = Variant(backbone, PLAIN), Variant(backbone)
+            cells = (_cell(name, plain), _cell(name, gap))
+            rows.append(Row((DATA_SETS[name].title, backbone), cells))
     columns = ("w/o. GAP (%)", "w. GAP (%)")
     title = "Backbones without GAP and with it"
     return Table(GAINS[1], title, ("Data", "Backbone"), columns, tuple(rows))
 
 
 def _cell(name: str, variant: Variant, shots: int | None = None) -> Cell:
-    return (Measure(name, variant, folds=BENCHMARKS[name].folds, shots=shots),)
+    return (Measure(name, variant, folds=DATA_SETS[name].folds, shots=shots),)

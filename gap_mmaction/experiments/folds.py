@@ -11,8 +11,10 @@ import numpy as np
 
 from gap_mmaction.utils.atomic_pickle import write_annotations
 
-from .annotations import name_of
-from .split_reader import read_split
+from .annotation_splits import read_split, sample_name
+
+FOLDS = 5
+"""Those of the choice of lambda."""
 
 # NTU RGB+D; NW-UCLA, UTD-MHAD, MSR-Action3D and UTKinect; and the embedded set.
 _PERFORMERS = (
@@ -23,26 +25,14 @@ _PERFORMERS = (
 
 
 class Folds(NamedTuple):
-    """Folds of N samples.
-
-    Attributes:
-        of: The fold of each sample, ``[N]``, 0-based.
-        by_performer: Whether every performer is in one fold.
-    """
+    """The fold of each of N samples, ``[N]``, and whether performers stay together."""
 
     of: np.ndarray
     by_performer: bool
 
 
 def performers_of(names: Sequence[str]) -> list[str] | None:
-    """Read the performers from the samples' names.
-
-    Args:
-        names: ``frame_dir`` of each sample.
-
-    Returns:
-        The performer of each; None where the names do not tell.
-    """
+    """Returns the performer of each sample, None where the names do not tell."""
     for pattern in _PERFORMERS:
         matches = [pattern.fullmatch(Path(name).name) for name in names]
         found = [match.group(1) for match in matches if match is not None]
@@ -54,20 +44,11 @@ def performers_of(names: Sequence[str]) -> list[str] | None:
 def make_folds(
     names: Sequence[str], labels: Sequence[int], num_folds: int, seed: int = 0
 ) -> Folds:
-    """Deal samples into folds, each with its share of every class.
+    """Deals samples into folds, each with its share of every class.
 
     Where the names tell the performers, and there are enough of them, a performer stays
     in one fold: whoever is tested on was not seen in training, as on the cross-subject
-    splits.
-
-    Args:
-        names: ``frame_dir`` of each sample.
-        labels: Class of each sample.
-        num_folds: Number of folds, 2 or more.
-        seed: Decides what is left to chance.
-
-    Returns:
-        The folds.
+    splits. The seed decides what is left to chance.
 
     Raises:
         ValueError: If there are too few samples, or a class is in one fold alone, so
@@ -80,7 +61,7 @@ def make_folds(
     performers = performers_of(names)
     by_performer = performers is not None and len(set(performers)) >= num_folds
     if performers is not None and by_performer:
-        fold_of = _by_group(performers, indices, len(classes), num_folds, rng)
+        fold_of = _by_group(performers, indices, num_folds, rng)
     else:
         fold_of = _by_sample(indices, num_folds, rng)
     for fold in range(num_folds):
@@ -108,21 +89,17 @@ def _by_sample(
 
 
 def _by_group(
-    groups: Sequence[str],
-    labels: np.ndarray,
-    num_classes: int,
-    num_folds: int,
-    rng: np.random.Generator,
+    groups: Sequence[str], labels: np.ndarray, num_folds: int, rng: np.random.Generator
 ) -> np.ndarray:
     names, group_of = np.unique(np.asarray(groups), return_inverse=True)
-    counts = np.zeros((len(names), num_classes))
+    counts = np.zeros((len(names), labels.max() + 1))
     np.add.at(counts, (group_of, labels), 1)
     # Each class counts the same, however many samples it has.
     shares = counts / counts.sum(axis=0)
     order = rng.permutation(len(names))
     # The large ones first, while there is room to make up for them.
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    filled = np.zeros((num_folds, num_classes))
+    filled = np.zeros((num_folds, counts.shape[1]))
     fold_of_group = np.empty(len(names), dtype=np.int64)
     for group in order:
         # The least sum of squares over folds and classes after it has joined.
@@ -133,38 +110,27 @@ def _by_group(
     return fold_of_group[group_of]
 
 
-def write_folds(
-    source: Path, split: str, num_folds: int, out: Path, seed: int = 0
-) -> str:
-    """Write an annotation file for a cross-validation of a training split.
+def write_folds(source: Path, split: str, num_folds: int, out: Path) -> str:
+    """Writes an annotation file for a cross-validation of a training split.
 
     It has the splits ``fold0_train``, ``fold0_val`` and so on, and of the annotations
     those of the training split alone: nothing else can be trained or tested on.
-
-    Args:
-        source: The annotation file.
-        split: Name of the training split.
-        num_folds: Number of folds.
-        out: The file to write.
-        seed: See :func:`make_folds`.
 
     Returns:
         A line on what was made.
 
     Raises:
-        FileNotFoundError: If the source is not there.
+        FileNotFoundError: As :func:`read_split`, like the others.
         pickle.UnpicklingError: If it is no annotation file.
         ValueError: If it has no such split, or folds cannot be made.
     """
     chosen = read_split(source, split)
-    names = [str(name_of(item)) for item in chosen]
-    labels = [int(item["label"]) for item in chosen]
+    names = [str(sample_name(item)) for item in chosen]
     try:
-        folds = make_folds(names, labels, num_folds, seed)
+        folds = make_folds(names, [int(item["label"]) for item in chosen], num_folds)
     except ValueError as error:
-        raise ValueError(
-            f"annotation file {source}, split '{split}': {error}"
-        ) from None
+        where = f"annotation file {source}, split '{split}'"
+        raise ValueError(f"{where}: {error}") from None
     made = {}
     for fold in range(num_folds):
         for part, inside in (("train", folds.of != fold), ("val", folds.of == fold)):

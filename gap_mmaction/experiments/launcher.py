@@ -1,104 +1,117 @@
-"""How trainings and tests are started: here, on several GPUs, or by Slurm."""
+"""How trainings and tests are started, and who may start them in a work dir."""
 
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import gap_mmaction
+from gap_mmaction.utils.file_lock import try_lock
+
+
+class RunFailedError(RuntimeError):
+    """A training or a test that has failed; the message names its log."""
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """Makes commands of the tools.
-
-    Attributes:
-        tools: The folder of the tools.
-        processes: Processes of a training; a test takes one.
-        partition: Slurm's partition; None runs on this machine.
-        job_name: Name of the Slurm jobs.
-    """
+    """Starts tools: here, a training in several processes, or in a Slurm partition."""
 
     tools: Path
     processes: int = 1
     partition: str | None = None
     job_name: str = "gap"
 
-    def train(
-        self,
-        config: Path,
-        work_dir: Path,
-        seed: int,
-        resume: Path | None,
-        options: Sequence[str],
-    ) -> list[str]:
-        """Give the command of a training.
+    def command(self, tool: str, *arguments: str | Path) -> list[str]:
+        """Returns the command of ``train`` or ``test`` with its arguments."""
+        script, words = self.tools / f"{tool}.py", [str(word) for word in arguments]
+        if self.partition is not None:
+            script = self.tools / f"slurm_{tool}.sh"
+            return ["bash", str(script), self.partition, self.job_name, *words]
+        if tool == "train" and self.processes > 1:
+            config, *rest = words
+            script = self.tools / "dist_train.sh"
+            return ["bash", str(script), config, str(self.processes), *rest]
+        return [sys.executable, str(script), *words]
 
-        Args:
-            config: The config.
-            work_dir: Its work dir.
-            seed: Its seed.
-            resume: The checkpoint to go on from.
-            options: ``KEY=VALUE``.
+    def call(self, log: Path, tool: str, *arguments: str | Path) -> None:
+        """Runs a tool, see :meth:`command`, until its end or ours; logs its output.
+
+        Raises:
+            RunFailedError: If it fails.
         """
-        arguments = ["--work-dir", str(work_dir), "--seed", str(seed)]
-        if resume is not None:
-            arguments += ["--resume", str(resume)]
-        return [
-            *self._start("train", [str(config)], self.processes),
-            *arguments,
-            *_cfg_options(options),
-        ]
-
-    def test(
-        self,
-        config: Path,
-        checkpoint: Path,
-        work_dir: Path,
-        scores: Path,
-        options: Sequence[str],
-    ) -> list[str]:
-        """Give the command of a test that writes its scores.
-
-        Args:
-            config: The config.
-            checkpoint: What is tested.
-            work_dir: Its work dir.
-            scores: The file for the scores.
-            options: ``KEY=VALUE``.
-        """
-        return [
-            *self._start("test", [str(config), str(checkpoint)], 1),
-            *("--work-dir", str(work_dir), "--dump", str(scores)),
-            *_cfg_options(options),
-        ]
-
-    def environment(self, tool: str) -> dict[str, str]:
-        """Give the environment for a ``train`` or a ``test`` command."""
-        environment = dict(os.environ)
         package = str(Path(gap_mmaction.__file__).resolve().parents[1])
-        path = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join(
-            [package, path] if path else [package]
-        )
-        environment["PYTHON"] = sys.executable
-        environment["PYTHONUNBUFFERED"] = "1"
-        if self.partition is not None:
-            environment["GPUS"] = str(self.processes if tool == "train" else 1)
-        return environment
+        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        environment = {
+            **os.environ,
+            **{"PYTHONPATH": path, "PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"},
+            "GPUS": str(self.processes if tool == "train" else 1),
+        }
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                self.command(tool, *arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                close_fds=False,  # it shares the lock of the work dir
+            )
+        try:
+            status = child.wait()
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+        if status:
+            error = f"exit status {status}: {_last_error(log)}"
+            raise RunFailedError(f"{error} (log: {log})")
 
-    def _start(self, tool: str, files: list[str], processes: int) -> list[str]:
-        if self.partition is not None:
-            script = str(self.tools / f"slurm_{tool}.sh")
-            return ["bash", script, self.partition, self.job_name, *files]
-        if processes > 1:
-            script = str(self.tools / f"dist_{tool}.sh")
-            return ["bash", script, *files, str(processes)]
-        return [sys.executable, str(self.tools / f"{tool}.py"), *files]
+
+def _last_error(log: Path) -> str:
+    """Returns the last message of an exception in a log, or else its last line."""
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (errors or list(filter(None, lines)) or ["no output"])[-1]
 
 
-def _cfg_options(options: Sequence[str]) -> list[str]:
-    return ["--cfg-options", *options] if options else []
+@contextmanager
+def sole_use(work_dir: Path, tool: str) -> Iterator[None]:
+    """Keeps a work dir to one process of a tool, and ends it in order on a signal.
+
+    The kernel holds the lock, so nothing is left over from a process that was killed;
+    a training that outlives it has the lock until it ends. The work dir is made.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RuntimeError: If another process has it.
+        SystemExit: At Ctrl-C or SIGTERM, with 128 and the signal's number.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        name = signal.Signals(number).name
+        print(f"\nstopped by {name}: the same command goes on from here", flush=True)
+        raise SystemExit(128 + number)
+
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with (work_dir / f"{tool}.lock").open("ab") as stream:
+        if not try_lock(stream):
+            raise RuntimeError(
+                f"{work_dir}: another tools/{tool}.py, or a training that it has left, "
+                "is at work there. Wait until it has ended, or give another --work-dir"
+            )
+        os.set_inheritable(stream.fileno(), True)
+        before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,19 +1,33 @@
-"""A schedule of another length, in proportion."""
+"""The length of a training: iterations, and a schedule in proportion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
-# Of these, all that counts epochs or iterations is named here.
-_POSITIONS = ("begin", "end", "T_max")
+# Of these, all that counts epochs or iterations is named in _scale.
 _KNOWN = ("LinearLR", "ConstantLR", "CosineAnnealingLR", "MultiStepLR", "PolyLR")
 
 
+def epochs_of(config: Mapping[str, Any]) -> int:
+    """Returns the epochs of a config's training; ValueError if it counts no epochs."""
+    epochs = (config.get("train_cfg") or {}).get("max_epochs")
+    if not isinstance(epochs, int):
+        raise ValueError("train_cfg.max_epochs is not set: runs are counted in epochs")
+    return epochs
+
+
+def epoch_length(loader: Mapping[str, Any], samples: float, processes: int = 1) -> int:
+    """Returns the iterations of an epoch of so many samples."""
+    batches = math.ceil(samples / processes) / int(loader["batch_size"])
+    return max(1, int(batches) if loader.get("drop_last") else math.ceil(batches))
+
+
 def scale_schedule(
-    config: Mapping[str, Any], epochs: int, epoch_length: int | None
+    config: Mapping[str, Any], epochs: int, length: int | None
 ) -> dict[str, Any]:
-    """Make a config's training as long as asked, with everything in proportion.
+    """Makes a config's training as long as asked, with everything in proportion.
 
     Warm-up, milestones and the end of a cosine move with the length. As they then lie
     within epochs, they are given in iterations: 5 epochs of warm-up of 110 are 4.5 % of
@@ -22,41 +36,36 @@ def scale_schedule(
     Args:
         config: The config.
         epochs: The epochs it is to have.
-        epoch_length: Iterations of an epoch; None, for a mere estimate, leaves the
-            learning rate's schedule as it is.
+        length: Iterations of an epoch; None, for a mere estimate, leaves the learning
+            rate's schedule as it is.
 
     Returns:
-        What a config that inherits it has to set; nothing if it has that length.
+        What the config has to be merged with; nothing if it has that length.
 
     Raises:
         ValueError: If the config does not train by epochs, or its schedule has a kind
             of scheduler that has no length.
     """
-    train = config.get("train_cfg") or {}
-    length = train.get("max_epochs")
-    if not isinstance(length, int):
-        raise ValueError("train_cfg.max_epochs is not set: only epochs are scaled")
-    if epochs == length:
+    own = epochs_of(config)
+    if epochs == own:
         return {}
-    factor = epochs / length
-    interval = max(1, round(train.get("val_interval", 1) * factor))
-    changes: dict[str, Any] = {
-        "train_cfg": {"max_epochs": epochs, "val_interval": interval}
-    }
+    interval = max(1, round(config["train_cfg"].get("val_interval", 1) * epochs / own))
+    train = {"max_epochs": epochs, "val_interval": interval}
     schedulers = config.get("param_scheduler")
-    if schedulers and epoch_length is not None:
-        if isinstance(schedulers, Mapping):
-            schedulers = [schedulers]
-        total = epochs * epoch_length
-        scaled = [_scale(item, factor, epoch_length, total) for item in schedulers]
-        changes["param_scheduler"] = [item for item in scaled if item is not None]
-    return changes
+    if not schedulers or length is None:
+        return {"train_cfg": train}
+    if isinstance(schedulers, Mapping):
+        schedulers = [schedulers]
+    factor, total = epochs / own, epochs * length
+    scaled = [_scale(item, factor, length, total) for item in schedulers]
+    scheduler = [item for item in scaled if item is not None]
+    return {"train_cfg": train, "param_scheduler": scheduler}
 
 
 def _scale(
-    scheduler: Mapping[str, Any], factor: float, epoch_length: int, total: int
+    scheduler: Mapping[str, Any], factor: float, length: int, total: int
 ) -> dict[str, Any] | None:
-    """Scale one; None for a warm-up that is shorter than an iteration."""
+    """Scales one; None for a warm-up that is shorter than an iteration."""
     scaled = dict(scheduler)
     kind = scaled.get("type")
     if kind not in _KNOWN:
@@ -64,20 +73,18 @@ def _scale(
             f"param_scheduler of type {kind!r}: --epochs can scale "
             f"{', '.join(_KNOWN)}; give a config with the length you want instead"
         )
-    in_epochs = scaled.pop("by_epoch", True)
+    unit = factor * (length if scaled.pop("by_epoch", True) else 1)
     scaled.pop("convert_to_iter_based", None)
-    unit = factor * (epoch_length if in_epochs else 1)
 
     def move(position: float) -> float:
         # A share of the training, see SkeletonRunner, is one of any length.
         return position if isinstance(position, float) else round(position * unit)
 
-    for key in _POSITIONS:
+    for key in ("begin", "end", "T_max"):
         if scaled.get(key) is not None:
             scaled[key] = move(scaled[key])
     if scaled.get("milestones") is not None:
-        milestones: Sequence[int] = scaled["milestones"]
-        scaled["milestones"] = [move(milestone) for milestone in milestones]
+        scaled["milestones"] = [move(milestone) for milestone in scaled["milestones"]]
     scaled["by_epoch"] = False
     begin, end = scaled.get("begin", 0), scaled.get("end", total)
     return scaled if end > begin else None

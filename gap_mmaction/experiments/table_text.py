@@ -1,96 +1,158 @@
-"""A table with its numbers, as Markdown and as CSV."""
+"""Results of runs, and a table with them as Markdown and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from .benchmark import BENCHMARKS
-from .paper_values import ABLATION_BENCHMARK
-from .results import Results, Statistic
-from .table import Cell, Table
+import numpy as np
+
+from gap_mmaction.evaluation import fusion
+from gap_mmaction.evaluation.accuracy import accuracy
+from gap_mmaction.evaluation.same_samples import check_same_samples
+from gap_mmaction.evaluation.score_file import load_scores
+
+from .data_sets import DATA_SETS
+from .paper_tables import ABLATION_DATA_SET, COMPARISONS
+from .tables import STREAM_WEIGHTS, Cell, Measure, Replicate, RunSpec, Table
+
+SCORES = "scores.pkl"
+"""The file of a run's scores, in its folder."""
 
 NOTHING = "-"
-_PAPER = "{}, *paper*"
 _CSV = (
     *("table", "row", "column", "benchmark", "model", "mean", "std", "runs"),
     *("runs_planned", "values", "best_epoch_mean", "best_epoch_values", "paper"),
 )
 
 
-def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) -> str:
-    """Write a table in the paper's layout, the paper's numbers beside ours.
+class Results:
+    """Accuracies in percent of runs and of ensembles in a work dir.
+
+    Attributes:
+        found: The results of runs that have ended.
+        problems: Why there is no ensemble though its runs have ended.
+    """
+
+    def __init__(self, work_dir: Path) -> None:
+        self.work_dir = work_dir
+        self.found: dict[RunSpec, Mapping[str, Any]] = {}
+        self.problems: dict[Replicate, str] = {}
+        self._fused: dict[Replicate, float] = {}
+
+    def values(
+        self, measure: Measure, seeds: Sequence[int], best: bool = False
+    ) -> list[float]:
+        """Lists the known accuracies behind a number of a table, by seed and fold.
+
+        ``best`` takes each run's best epoch in place of its last; ensembles have none.
+        """
+        values = []
+        for replicate in measure.replicates(seeds):
+            if all(spec in self.found for spec in replicate):
+                if len(replicate) == 1:
+                    key = "best_top1" if best else "top1"
+                    values.append(self.found[replicate[0]].get(key))
+                elif not best:
+                    values.append(self._fuse(replicate))
+        return [float(value) for value in values if value is not None]
+
+    def _fuse(self, replicate: Replicate) -> float | None:
+        if replicate not in self._fused:
+            paths = [self.work_dir / spec.name / SCORES for spec in replicate]
+            weights = [STREAM_WEIGHTS[spec.stream] for spec in replicate]
+            try:
+                self._fused[replicate] = fused_accuracy(paths, weights)
+            except (OSError, ValueError, pickle.UnpicklingError) as error:
+                self.problems[replicate] = str(error)
+                return None
+        return self._fused[replicate]
+
+
+def fused_accuracy(paths: Sequence[Path], weights: Sequence[float]) -> float:
+    """Scores an ensemble as the published ones are: a weighted sum of raw scores.
+
+    Of probabilities, which mmaction2's heads give, the logarithm decides alike.
 
     Args:
-        table: The table.
-        results: Where the accuracies come from.
-        seeds: The seeds that count.
-        how: How the runs were made, for a line below the table.
+        paths: Score files.
+        weights: One for each.
 
     Returns:
-        Markdown, with dashes for what is not there yet.
+        Top-1 accuracy in percent.
+
+    Raises:
+        OSError: As :func:`load_scores`, for each file, like the others.
+        pickle.UnpicklingError: If one cannot be read.
+        ValueError: If they do not belong together.
+    """
+    files = [load_scores(path) for path in paths]
+    check_same_samples(files)
+    in_range = all(fusion.are_probabilities(file.scores) for file in files)
+    kind = "log" if in_range else "none"
+    scores = [fusion.transform_scores(file.scores, kind, file.path) for file in files]
+    return 100 * accuracy(fusion.fuse_scores(scores, weights), files[0].labels).top1
+
+
+def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) -> str:
+    """Writes a table as Markdown, the paper's numbers beside ours.
+
+    Dashes stand for what is not there yet; ``how`` runs were made is in a line below.
     """
     in_paper = any(measure.paper is not None for measure in table.measures)
     heads = [*table.word_columns]
     for column in table.columns:
         heads += [f"{column}, last epoch [best epoch]"]
-        heads += [_PAPER.format(column)] if in_paper else []
-    lines = [
-        f"**Table {table.name}. {table.title}**"
-        if table.name[0].isdigit()
-        else f"**{table.title}**",
-        "",
-        _line(heads),
-        _line(["---"] * len(heads)).replace(" ", ""),
-    ]
+        heads += [f"{column}, *paper*"] * in_paper
+    number = f"Table {table.name}. " if table.name[0].isdigit() else ""
+    lines = [f"**{number}{table.title}**", "", _line(heads), "|---" * len(heads) + "|"]
     for row in table.rows:
         cells = [*row.words]
         for cell in row.cells:
-            cells += [_ours(cell, results, seeds)]
-            cells += [_papers(cell)] if in_paper else []
+            cells += [" / ".join(_ours(m, results, seeds) for m in cell) or NOTHING]
+            cells += [_papers(cell)] * in_paper
         lines.append(_line(cells))
-    problems = dict.fromkeys(results.problems.values())
-    for note in (
-        *_notes(table, seeds, how),
-        *(f"An ensemble is missing: {problem}." for problem in problems),
-    ):
-        lines += ["", note]
-    return "\n".join(lines) + "\n"
+    notes = [*_notes(table, seeds, how), *table.notes]
+    for problem in dict.fromkeys(results.problems.values()):
+        notes.append(f"An ensemble is missing: {problem}.")
+    return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
 
 
 def to_csv(table: Table, results: Results, seeds: Sequence[int]) -> str:
-    """Write a line for each number of a table.
-
-    Args:
-        table: The table.
-        results: Where the accuracies come from.
-        seeds: The seeds that count.
-
-    Returns:
-        CSV. ``values`` has the accuracy of each seed, or fold, with blanks between.
-    """
+    """Writes a line for each number of a table, with those of all seeds and folds."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV)
     for row in table.rows:
         for column, cell in zip(table.columns, row.cells):
             for measure in cell:
-                statistic = results.statistic(measure, seeds)
-                best = results.statistic(measure, seeds, best=True)
+                values = results.values(measure, seeds)
+                best = results.values(measure, seeds, best=True)
+                planned = len(measure.replicates(seeds))
                 writer.writerow(
                     [
                         *(table.name, " / ".join(row.words), column),
-                        *(measure.benchmark, measure.name),
-                        *(_full(statistic.mean), _full(statistic.deviation)),
-                        *(len(statistic.values), statistic.planned),
-                        " ".join(_full(value) for value in statistic.values),
-                        _full(best.mean),
-                        " ".join(_full(value) for value in best.values),
+                        *(measure.data_set, measure.name),
+                        *(_full(_mean(values)), _full(_deviation(values))),
+                        *(len(values), planned, " ".join(map(_full, values))),
+                        *(_full(_mean(best)), " ".join(map(_full, best))),
                         "" if measure.paper is None else measure.paper,
                     ]
                 )
     return out.getvalue()
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+    """Returns the standard deviation (with n - 1), None for less than two."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -101,64 +163,42 @@ def _full(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _ours(cell: Cell, results: Results, seeds: Sequence[int]) -> str:
-    shown = [
-        _show(*(results.statistic(measure, seeds, best) for best in (False, True)))
-        for measure in cell
-    ]
-    return " / ".join(shown) or NOTHING
-
-
-def _show(statistic: Statistic, best: Statistic) -> str:
-    if statistic.mean is None:
+def _ours(measure: Measure, results: Results, seeds: Sequence[int]) -> str:
+    values = results.values(measure, seeds)
+    best = results.values(measure, seeds, best=True)
+    if not values:
         return NOTHING
-    text = f"{statistic.mean:.1f}"
-    if statistic.deviation is not None:
-        text += f" ± {statistic.deviation:.1f}"
-    if best.mean is not None:
-        text += f" [{best.mean:.1f}]"
-    if len(statistic.values) < statistic.planned:
-        text += f" ({len(statistic.values)} of {statistic.planned})"
-    return text
+    deviation, planned = _deviation(values), len(measure.replicates(seeds))
+    text = f"{_mean(values):.1f}"
+    text += "" if deviation is None else f" ± {deviation:.1f}"
+    text += f" [{_mean(best):.1f}]" if best else ""
+    return text + (f" ({len(values)} of {planned})" if len(values) < planned else "")
 
 
 def _papers(cell: Cell) -> str:
-    values = [
-        NOTHING if measure.paper is None else f"{measure.paper:.1f}" for measure in cell
-    ]
-    if not values or set(values) == {NOTHING}:
-        return NOTHING
-    return " / ".join(values)
+    values = [NOTHING if m.paper is None else f"{m.paper:.1f}" for m in cell]
+    return NOTHING if set(values) <= {NOTHING} else " / ".join(values)
 
 
 def _notes(table: Table, seeds: Sequence[int], how: str) -> list[str]:
-    names = [BENCHMARKS[name] for name in table.benchmarks]
-    titles = "; ".join(benchmark.title for benchmark in names)
-    over = f"seed{'s' if len(seeds) > 1 else ''} {_span(seeds)}"
+    sets = [DATA_SETS[name] for name in table.data_sets]
+    over = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]}-{seeds[-1]}"
     if any(measure.folds for measure in table.measures):
         over = f"the folds, {over}"
-    lines = [
-        f"Ours: {titles}; {how}; top-1 % of the last epoch, mean ± standard deviation "
-        f'(n - 1) over {over}. "(1 of 5)": only so many have ended; "{NOTHING}": '
-        "none. In brackets the best epoch, chosen on the test set itself, which is "
-        "what the public code reports.",
-    ]
+    ours = (
+        f"Ours: {'; '.join(item.title for item in sets)}; {how}; top-1 % of the last "
+        f'epoch, mean ± standard deviation (n - 1) over {over}. "(1 of 5)": only so '
+        f'many have ended; "{NOTHING}": none. In brackets the best epoch, chosen on '
+        "the test set itself, which is what the public code reports."
+    )
     if all(measure.paper is None for measure in table.measures):
-        return [*lines, *table.notes]
-    if table.name in ("2", "3", "4"):
-        other = any(benchmark.name != benchmark.paper for benchmark in names)
+        return [ours]
+    if table.name in COMPARISONS:
         where = "means of 5 runs, standard deviation about 0.1"
-        if other:
+        if any(item.recipe_of for item in sets):
             where += ", with another recipe than ours"
     else:
-        there = BENCHMARKS[ABLATION_BENCHMARK].title
-        here = table.benchmarks == [ABLATION_BENCHMARK]
-        where = f"on {there}, joint stream"
-        if not here:
+        where = f"on {DATA_SETS[ABLATION_DATA_SET].title}, joint stream"
+        if table.data_sets != [ABLATION_DATA_SET]:
             where += ", so not to be compared with ours number by number"
-    lines.append(f"*Paper*: the paper's numbers, not ours; {where}.")
-    return [*lines, *table.notes]
-
-
-def _span(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
+    return [ours, f"*Paper*: the paper's numbers, not ours; {where}."]

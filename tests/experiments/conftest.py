@@ -14,6 +14,4 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProject:
     """A project whose trainings take no time."""
     fake = FakeProject(tmp_path / "project")
     monkeypatch.setenv("FAKE_JOURNAL", str(fake.journal))
-    monkeypatch.delenv("FAKE_FAIL", raising=False)
-    monkeypatch.delenv("FAKE_HANG", raising=False)
     return fake

@@ -1,7 +1,8 @@
-"""Two real trainings of a tiny network, with the real tools."""
+"""Real trainings of a tiny network, with the real tools, one of them with GAP."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,32 +10,26 @@ import numpy as np
 import pytest
 
 from gap_mmaction.datasets.readers.nwucla import ACTION_IDS
-from gap_mmaction.experiments import (
-    Experiment,
-    Launcher,
-    Measure,
-    Row,
-    RunConfigs,
-    RunFolder,
-    SplitSizes,
-    Table,
-    Variant,
-)
+from gap_mmaction.experiments.experiment import Experiment
+from gap_mmaction.experiments.launcher import Launcher
+from gap_mmaction.experiments.table_configs import TableConfigs
+from gap_mmaction.experiments.tables import Measure, Row, Table
+from gap_mmaction.experiments.variants import Variant
 from gap_mmaction.utils.atomic_pickle import write_annotations
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONS = (
-    "model.backbone.base_channels=8",
-    "model.backbone.num_stages=2",
-    "model.backbone.inflate_stages=[2]",
-    "model.backbone.down_stages=[2]",
-    "model.cls_head.in_channels=16",
-    "model.text_branch.loss.temperature=0.2",
-)
+OPTIONS = {
+    "model.backbone.base_channels": 8,
+    "model.backbone.num_stages": 2,
+    "model.backbone.inflate_stages": [2],
+    "model.backbone.down_stages": [2],
+    "model.cls_head.in_channels": 16,
+    "model.text_branch.loss.temperature": 0.2,
+}
 
 
 def write_data(path: Path) -> None:
-    """Write two short sequences of each class for training, and one for testing."""
+    """Writes two short sequences of each class for training, and one for testing."""
     rng = np.random.default_rng(0)
     annotations = [
         {
@@ -56,44 +51,33 @@ def write_data(path: Path) -> None:
 
 @pytest.mark.slow
 def test_without_gap_and_with_it(tmp_path: Path) -> None:
-    data = tmp_path / "data.pkl"
-    write_data(data)
-    measures = [
-        Measure("nwucla-cpu", Variant("ctrgcn-single", text))
-        for text in ("plain", "parts4")
-    ]
-    rows = tuple(Row((measure.variant.text,), ((measure,),)) for measure in measures)
-    table = Table("1x", "Two tiny networks", ("Texts",), ("Acc (%)",), rows)
-    configs = RunConfigs(
-        *(ROOT / "configs" / "gap", SplitSizes(), data),
-        epochs=1,
-        options=OPTIONS,
+    write_data(tmp_path / "data.pkl")
+    variants = [Variant("ctrgcn-single", text) for text in ("plain", "parts4")]
+    cells = tuple((Measure("nwucla-cpu", variant),) for variant in variants)
+    table = Table("1x", "Tiny networks", (), ("A", "B"), (Row((), cells),))
+    configs = TableConfigs(
+        *(ROOT / "configs" / "gap", tmp_path / "data.pkl"), epochs=1, options=OPTIONS
     )
-    work_dir = tmp_path / "work"
-    experiment = Experiment(
-        *(table, [1], work_dir, configs, Launcher(ROOT / "tools"), "1 epoch")
-    )
-    failures = experiment.run()
-    assert not failures, failures[0].log.read_text()[-3000:]
-    for measure, has_texts in zip(measures, (False, True)):
-        ((spec,),) = measure.replicates([1])
-        folder = RunFolder(work_dir, spec)
-        record = folder.read()
-        assert record is not None and record.has_ended and record.result is not None
+    launcher = Launcher(ROOT / "tools")
+    experiment = Experiment(table, [1], tmp_path / "work", configs, launcher)
+    assert experiment.run() == []
+    shown = []
+    for run, has_texts in zip(experiment.plan().values(), (False, True)):
         # 20 sequences in batches of 32.
-        assert record.iterations == 1
-        assert record.result["samples"] == 10
-        log = folder.train_log.read_text()
+        assert run.record["iterations"] == 1
+        assert run.result is not None and run.result["samples"] == 10
+        log = (run.path / "train.log").read_text()
         assert ("loss_con" in log) == has_texts
         # The accuracy that training itself has found at its end.
         (found,) = re.findall(r"acc/top1: ([\d.]+)", log)
-        assert record.result["top1"] == pytest.approx(100 * float(found), abs=0.01)
-        accuracy = f"{record.result['top1']:.1f}"
-        # The only epoch is the best one too.
-        cells = f"{measure.variant.text} | {accuracy} [{accuracy}]"
-        assert f"| {cells} |" in experiment.text()
-    before = [path.stat().st_mtime_ns for path in sorted(work_dir.rglob("run.json"))]
-    assert not experiment.run()
-    assert before == [
-        path.stat().st_mtime_ns for path in sorted(work_dir.rglob("run.json"))
-    ]
+        assert run.result["top1"] == pytest.approx(100 * float(found), abs=0.01)
+        shown.append(f"{run.result['top1']:.1f} [{run.result['best_top1']:.1f}]")
+    assert f"| {' | '.join(shown)} |" in experiment.text
+
+    # A damaged checkpoint is no end of the table.
+    file, checkpoint = run.path / "run.json", run.path / "train" / "epoch_1.pth"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "result": None}))
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    (failure,) = experiment.run()
+    assert failure.startswith(f"{run.name}: exit status 1: error: no checkpoint to")
+    assert str(checkpoint) in failure

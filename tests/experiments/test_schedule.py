@@ -26,9 +26,11 @@ def test_steps() -> None:
     # 5, 90 and 100 of 110 epochs; 2 epochs are 1,100 iterations.
     assert (warm_up["begin"], warm_up["end"]) == (0, 50)
     assert warm_up["start_factor"] == 0.2
-    assert steps["milestones"] == [900, 1000]
-    assert steps["end"] == 1100
+    assert (steps["milestones"], steps["end"]) == ([900, 1000], 1100)
     assert not warm_up["by_epoch"] and not steps["by_epoch"]
+    # A warm-up that is shorter than an iteration is left out.
+    (steps,) = scale_schedule(schedule("gap_sgd_110e"), 1, 5)["param_scheduler"]
+    assert steps["type"] == "MultiStepLR"
 
 
 def test_cosine() -> None:
@@ -39,6 +41,9 @@ def test_cosine() -> None:
     assert (cosine["begin"], cosine["end"]) == (5, 64)
     assert cosine["eta_min"] == 1e-4
     assert not any("convert_to_iter_based" in item for item in (warm_up, cosine))
+    changes = scale_schedule(schedule("gap_sgd_cosine_40e"), 80, 32)
+    assert changes["train_cfg"] == {"max_epochs": 80, "val_interval": 10}
+    assert changes["param_scheduler"][1]["end"] == 80 * 32
 
 
 @pytest.mark.parametrize("steps", [20, 160, 2000])
@@ -56,32 +61,12 @@ def test_average_of_the_weights_is_near_the_last_ones(steps: int) -> None:
         assert steps - float(value.detach()) < min(steps / 10, 100)
 
 
-def test_longer() -> None:
-    changes = scale_schedule(schedule("gap_sgd_cosine_40e"), 80, 32)
-    assert changes["train_cfg"] == {"max_epochs": 80, "val_interval": 10}
-    assert changes["param_scheduler"][1]["end"] == 80 * 32
-
-
-def test_same_length_changes_nothing() -> None:
-    assert scale_schedule(schedule("gap_sgd_110e"), 110, 550) == {}
-
-
-def test_without_data() -> None:
-    changes = scale_schedule(schedule("gap_sgd_110e"), 2, None)
-    assert "param_scheduler" not in changes
-
-
-def test_warm_up_shorter_than_an_iteration() -> None:
-    (steps,) = scale_schedule(schedule("gap_sgd_110e"), 1, 5)["param_scheduler"]
-    assert steps["type"] == "MultiStepLR"
-
-
-def test_what_cannot_be_scaled() -> None:
-    config = {
-        "train_cfg": {"max_epochs": 4},
-        "param_scheduler": {"type": "ExponentialLR", "gamma": 0.9},
-    }
+def test_what_is_left_as_it_is_or_cannot_be_scaled() -> None:
+    own = schedule("gap_sgd_110e")
+    assert scale_schedule(own, 110, 550) == {}
+    assert "param_scheduler" not in scale_schedule(own, 2, None)
+    own["param_scheduler"] = {"type": "ExponentialLR", "gamma": 0.9}
     with pytest.raises(ValueError, match="'ExponentialLR': --epochs can scale"):
-        scale_schedule(config, 2, 10)
+        scale_schedule(own, 2, 10)
     with pytest.raises(ValueError, match="max_epochs is not set"):
         scale_schedule({"train_cfg": {"max_iters": 9}}, 2, 10)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gap_mmaction.evaluation.finished_runs import read_runs
 from gap_mmaction.evaluation.gains import accuracies, gains_text
-from gap_mmaction.experiments import BENCHMARKS
+from gap_mmaction.experiments.data_sets import DATA_SETS
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.gain_figure import draw_accuracies, draw_gains
@@ -41,8 +41,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def title(name: str) -> str:
     """Returns the title of a set, which may have a part of it after its name."""
     first, *rest = name.split()
-    known = BENCHMARKS.get(first)
-    return " ".join([BENCHMARKS[known.paper].title if known else first, *rest])
+    known = DATA_SETS.get(first)
+    return " ".join([DATA_SETS[known.paper].title if known else first, *rest])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_FEWEST = 2
-
 
 @dataclass(frozen=True)
 class ClassSplit:
     """The classes of a data set, seen and unseen.
 
-    Attributes:
-        num_classes: Number of all classes.
-        unseen: The classes that are not trained on, 0-based; kept in order. None where
-            the unseen ones are those of other data sets.
+    ``unseen`` are those that are not trained on, 0-based, in order: none where the
+    unseen ones are those of other data sets.
 
     Raises:
         ValueError: If one is no class or there twice, or one alone is unseen or
@@ -28,20 +24,16 @@ class ClassSplit:
     unseen: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """Sort and check."""
+        """Sorts and checks."""
         unseen = tuple(sorted(self.unseen))
         object.__setattr__(self, "unseen", unseen)
-        bad = [label for label in unseen if not 0 <= label < self.num_classes]
-        if bad or len(set(unseen)) < len(unseen):
-            raise ValueError(
-                f"the unseen classes {list(unseen)} must be different ones of 0 to "
-                f"{self.num_classes - 1}"
-            )
-        if unseen and not _FEWEST <= len(unseen) <= self.num_classes - _FEWEST:
-            raise ValueError(
-                f"{len(unseen)} unseen classes of {self.num_classes}: at least "
-                f"{_FEWEST} must be unseen and {_FEWEST} seen, to be told apart"
-            )
+        last = self.num_classes - 1
+        if len({*range(last + 1)} & {*unseen}) < len(unseen):
+            shown = f"the unseen classes {list(unseen)}"
+            raise ValueError(f"{shown} must be different ones of 0 to {last}")
+        if unseen and not 2 <= len(unseen) < last:
+            shown = f"{len(unseen)} unseen classes of {last + 1}"
+            raise ValueError(f"{shown}: at least 2 must be unseen and 2 seen")
 
     @property
     def seen(self) -> tuple[int, ...]:
@@ -51,9 +43,7 @@ class ClassSplit:
     @property
     def is_seen(self) -> np.ndarray:
         """Whether each class is trained on, bool ``[C]``."""
-        mask = np.ones(self.num_classes, dtype=bool)
-        mask[list(self.unseen)] = False
-        return mask
+        return ~np.isin(np.arange(self.num_classes), self.unseen)
 
     @property
     def name(self) -> str:
@@ -64,30 +54,19 @@ class ClassSplit:
 def draw_splits(
     num_classes: int, count: int, num_unseen: int, seed: int = 0
 ) -> list[ClassSplit]:
-    """Draw splits, such that classes are unseen as evenly as can be.
+    """Draws ``count`` different splits; classes are unseen as evenly as can be.
 
     The classes are shuffled and cut into groups, each the unseen ones of a split, until
     there are too few left for a group; then they are shuffled again. More splits of the
     same seed begin with the same ones.
-
-    Args:
-        num_classes: Number of all classes.
-        count: How many splits.
-        num_unseen: Unseen classes of each.
-        seed: Of the shuffle.
-
-    Returns:
-        Different splits.
 
     Raises:
         ValueError: If there are not so many, or a split is not possible.
     """
     possible = math.comb(num_classes, num_unseen)
     if not 1 <= count <= possible:
-        raise ValueError(
-            f"{count} splits with {num_unseen} of {num_classes} classes unseen: there "
-            f"are {possible:,}"
-        )
+        asked = f"{count} splits with {num_unseen} of {num_classes} classes unseen"
+        raise ValueError(f"{asked}: there are {possible:,}")
     rng = np.random.default_rng(seed)
     found: dict[ClassSplit, None] = {}
     while len(found) < count:
