@@ -19,13 +19,14 @@ import numpy as np
 from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.fusion import (
     TRANSFORMS,
+    WeightSearch,
     are_probabilities,
     fuse_scores,
+    search_weights,
     transform_scores,
 )
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import ScoreFile, load_scores, write_scores
-from gap_mmaction.evaluation.weight_search import WeightSearch, search_weights
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

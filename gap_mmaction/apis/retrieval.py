@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gap_mmaction.evaluation.slot_scores import combine_slots
+from gap_mmaction.evaluation.zero_shot import combine_slots
 
 from .clip_features import UNLABELLED, ClipFeatures
 

@@ -10,7 +10,7 @@ from .score_file import ScoreFile
 
 
 def check_same_samples(files: Sequence[ScoreFile]) -> bool:
-    """Check that files belong together.
+    """Checks that files belong together.
 
     Args:
         files: The files; each is compared with the first.

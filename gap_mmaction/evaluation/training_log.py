@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gap_mmaction.utils.config_text import lookup, parse_config_text
 from gap_mmaction.utils.strict_json import parse_json
-
-from .planned_length import planned_length
 
 _LOG = "vis_data/scalars.json"
 _COUNTERS = ("epoch", "iter", "step")
@@ -42,7 +41,7 @@ class TrainingLog:
 
 
 def read_training_log(path: str | PathLike[str]) -> TrainingLog:
-    """Read the log of a run.
+    """Reads the log of a run.
 
     A run that was resumed has one log for each start. What a later one has logged
     anew replaces what the earlier one had from there on.
@@ -50,9 +49,6 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
     Args:
         path: The run's ``work_dir``, the folder of one start in it, or a
             ``scalars.json``.
-
-    Returns:
-        The curves.
 
     Raises:
         FileNotFoundError: If there is no log, as before the first line of one.
@@ -92,8 +88,20 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
         by_epoch,
         curves,
         length=train[-1]["epoch" if by_epoch else "iter"],
-        planned=planned_length(files[-1].parent / "config.py"),
+        planned=_planned_length(files[-1].parent / "config.py"),
     )
+
+
+def _planned_length(config: Path) -> int | None:
+    """Reads the length that a run was to have from its dumped config."""
+    try:
+        settings = parse_config_text(config.read_text("utf-8"), config)
+    except (OSError, ValueError):
+        return None
+    lengths = [
+        lookup(settings, f"train_cfg.max_{unit}") for unit in ("epochs", "iters")
+    ]
+    return next((length for length in lengths if isinstance(length, int)), None)
 
 
 def _find_logs(run: Path) -> list[Path]:
@@ -144,7 +152,7 @@ def _is_record(record: Any) -> bool:
 def _append(
     earlier: list[dict[str, Any]], later: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Put a later start's lines in the place of those that it has made void."""
+    """Replaces earlier lines that a later start has made void."""
     first = next((record for record in later if "iter" in record), None)
     if first is None:
         return earlier + later

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .calibrated_stacking import choose_factor, seen_unseen_area
-from .seen_gate import choose_threshold, expert_probabilities, fit_temperature, gate
+from .seen_unseen import (
+    choose_factor,
+    choose_threshold,
+    expert_probabilities,
+    fit_temperature,
+    gate,
+    seen_unseen_area,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Generalised:
         return 2 * self.seen * self.unseen / total if total else 0.0
 
     def to_dict(self) -> dict[str, float]:
-        """Give all three by name, in percent."""
+        """Returns all three by name, in percent."""
         named = {"seen": self.seen, "unseen": self.unseen, "harmonic": self.harmonic}
         return {name: 100 * value for name, value in named.items()}
 
@@ -69,7 +76,7 @@ class ZeroShotResult:
     largest: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as JSON has it, accuracies in percent."""
+        """Returns everything as JSON has it, accuracies in percent."""
         return {
             "unseen": 100 * self.unseen,
             "unseen_mean_class": 100 * self.unseen_mean_class,
@@ -94,7 +101,7 @@ def evaluate_zero_shot(
     held_out: tuple[np.ndarray, np.ndarray],
     max_loss: float = 0.1,
 ) -> ZeroShotResult:
-    """Score the names that clips of seen and unseen classes are given.
+    """Computes how well clips of seen and unseen classes are named.
 
     Args:
         scores: ``[N, C]`` for all classes, the higher the likelier.
@@ -102,10 +109,7 @@ def evaluate_zero_shot(
         is_seen: ``[C]``, whether a class was trained on.
         held_out: Scores and labels of clips of seen classes that were not trained on,
             by which all that is to be chosen is chosen.
-        max_loss: See :func:`.calibrated_stacking.choose_factor`.
-
-    Returns:
-        The result.
+        max_loss: See :func:`.seen_unseen.choose_factor`.
 
     Raises:
         ValueError: If scores are not finite, or there are no clips of seen or none of
@@ -157,3 +161,37 @@ def _generalised(
 ) -> Generalised:
     right = scores.argmax(axis=1) == labels
     return Generalised(float(right[of_seen].mean()), float(right[~of_seen].mean()))
+
+
+def combine_slots(
+    cosines: np.ndarray, weights: Sequence[float] | None = None
+) -> np.ndarray:
+    r"""Computes the weighted mean of the slots' cosines.
+
+    The loss of GAP compares each slot by :math:`\mathrm{softmax}(\cos / \tau)` with
+    one :math:`\tau` for all slots (paper, eq. 4) and adds the slots up. The product of
+    these distributions, renormalized, is the softmax of the sum of the cosines: the
+    mean of the cosines decides as all slots' distributions together do, without a
+    temperature to be chosen, and one number can be subtracted from it in calibrated
+    stacking.
+
+    Args:
+        cosines: ``[N, K, C]``, K slots.
+        weights: One for each slot, not negative; all alike by default.
+
+    Returns:
+        ``[N, C]``, float64.
+
+    Raises:
+        ValueError: If the weights are not one for each slot, or all zero.
+    """
+    slots = cosines.shape[1]
+    given = np.ones(slots) if weights is None else np.asarray(weights, np.float64)
+    if given.shape != (slots,):
+        raise ValueError(f"{given.size} weights for {slots} slots: give one for each")
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.any()):
+        raise ValueError(
+            f"the weights {given.tolist()} must be 0 or more, and one of them above 0"
+        )
+    mean: np.ndarray = np.einsum("nkc,k->nc", cosines, given / given.sum())
+    return mean

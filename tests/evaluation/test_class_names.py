@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gap_mmaction.evaluation import find_class, load_class_names
+from gap_mmaction.evaluation.class_names import find_class, load_class_names
 
 
 def test_names() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gap_mmaction.evaluation import confusion_matrix, most_confused
+from gap_mmaction.evaluation.accuracy import confusion_matrix, most_confused
 
 LABELS = np.array([0, 0, 0, 1, 1, 3])
 PREDICTIONS = np.array([0, 1, 1, 1, 0, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gap_mmaction.evaluation.significance import (
+from gap_mmaction.evaluation.class_comparison import (
     holm,
     mcnemar_p,
     paired_bootstrap_interval,

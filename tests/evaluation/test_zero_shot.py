@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gap_mmaction.evaluation import (
-    Generalised,
+from gap_mmaction.evaluation.seen_unseen import (
     choose_factor,
-    combine_slots,
-    evaluate_zero_shot,
-    seen_unseen_area,
-)
-from gap_mmaction.evaluation.seen_gate import (
     choose_threshold,
     expert_probabilities,
     fit_temperature,
     gate,
+    seen_unseen_area,
+)
+from gap_mmaction.evaluation.zero_shot import (
+    Generalised,
+    combine_slots,
+    evaluate_zero_shot,
 )
 
 # Classes 0 and 2 are seen.
@@ -133,7 +133,7 @@ class TestGate:
         assert choose_threshold(SCORES[:3], LABELS[:3], IS_SEEN, 0.1) == 0.0
 
     def test_errors(self) -> None:
-        with pytest.raises(ValueError, match="of seen classes alone"):
+        with pytest.raises(ValueError, match="1 of the clips are of unseen ones"):
             fit_temperature(SCORES[:4], LABELS[:4], IS_SEEN)
 
 

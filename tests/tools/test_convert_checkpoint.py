@@ -11,7 +11,7 @@ from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from gap_mmaction.deploy.loading import load_for_test
+from gap_mmaction.apis import load_model
 from gap_mmaction.models import CTRGCN, CTRBaseline
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint
 from tests.models.golden import assert_output, load_golden
@@ -58,7 +58,7 @@ def converted_model(tmp_path: Path) -> RecognizerGCN:
     """Load what was written, strictly, by the config that it carries."""
     checkpoint = read_checkpoint(tmp_path / "out.pth")
     cfg = Config.fromstring(checkpoint["meta"]["cfg"], ".py")
-    return load_for_test(cfg, tmp_path / "out.pth")
+    return load_model(cfg, tmp_path / "out.pth")
 
 
 @pytest.mark.parametrize("file", list(GOLDEN))

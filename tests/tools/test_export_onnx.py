@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 import torch
 
-from gap_mmaction.deploy import export, onnx_model
+from gap_mmaction.deploy import export, exported_model
 from gap_mmaction.deploy.clip_scorer import ClipScorer
-from gap_mmaction.deploy.folding import fold_batch_norms
-from gap_mmaction.deploy.onnx_model import OnnxScorer, export_onnx
-from gap_mmaction.deploy.parity import (
-    RecognizerScorer,
+from gap_mmaction.deploy.export import (
     compare_scorers,
+    recognizer_scorer,
     with_fewer_persons,
 )
-from gap_mmaction.deploy.torchscript_model import (
+from gap_mmaction.deploy.exported_model import (
+    OnnxScorer,
     TorchScriptScorer,
+    export_onnx,
     export_torchscript,
 )
+from gap_mmaction.deploy.folding import fold_batch_norms
 from tests.config_files import write_annotation
 from tests.deploy.models import BACKBONES, CLASSES, build, clips
 from tools.export_onnx import main
@@ -45,7 +46,7 @@ def check(
 ) -> None:
     """Compare with the recognizer, at other sizes than those of the export."""
     model = build(name, stream, **settings)
-    reference = RecognizerScorer(model, average)
+    reference = recognizer_scorer(model, average)
     inputs = [clips(1), clips(5), clips(3, number=2)]
     pairs = [(x, x) for x in inputs]
     pairs += with_fewer_persons(clips(4), ClipScorer(model).persons)
@@ -165,7 +166,7 @@ def test_missing_packages_are_named(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(onnx_model, "_PACKAGES", ("no_such_onnx",))
+    monkeypatch.setattr(exported_model, "_ONNX_PACKAGES", ("no_such_onnx",))
     project.args[-1] = "onnx"
     assert project.export("--generated") == 1
     printed = capsys.readouterr().err

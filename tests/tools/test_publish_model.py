@@ -66,7 +66,9 @@ def test_weights_name_and_card(checkpoint: Path, tmp_path: Path, suffix: str) ->
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert file.name == f"out-{sha256[:8]}{suffix}"
     assert set(content) == {"state_dict", "meta"}
-    assert content["meta"]["epoch"] == 2 and content["meta"]["cfg"] == CONFIG
+    assert content["meta"]["epoch"] == 2
+    # Without the folders of the machine that it was trained on.
+    assert content["meta"]["cfg"] == CONFIG.replace("/home/me/data/", "")
     left = {key for key in STATE if not key.startswith("text_branch.")}
     assert set(content["state_dict"]) == left
     for key in left:
