@@ -15,31 +15,18 @@ from .score_file import ScoreFile
 
 @dataclass(frozen=True)
 class ClassComparison:
-    """One class, or all samples, under two models.
+    """One class, or all samples, under two models; accuracies are in percent."""
 
-    Attributes:
-        index: The class; None for all samples.
-        count: Number of its samples.
-        base: Accuracy of the first model in percent; nan without samples.
-        other: Accuracy of the second model in percent.
-        difference: Second minus first, in points of percent.
-        interval: Ends of the 95 % paired bootstrap interval of the difference.
-        only_base: Number of samples that only the first model has right.
-        only_other: Number of samples that only the second model has right.
-        p: McNemar's exact p value.
-        p_holm: The same, adjusted for the number of classes; for all samples equal.
-    """
-
-    index: int | None
+    index: int | None  # None: all samples
     count: int
-    base: float
+    base: float  # accuracy of the first model; nan without samples
     other: float
-    difference: float
-    interval: tuple[float, float]
-    only_base: int
+    difference: float  # the second minus the first, in points
+    interval: tuple[float, float]  # 95 % paired bootstrap interval of the difference
+    only_base: int  # samples that only the first model has right
     only_other: int
-    p: float
-    p_holm: float
+    p: float  # McNemar's exact p value
+    p_holm: float  # the same, adjusted for the number of classes
 
 
 def compare_classes(
@@ -103,12 +90,8 @@ def _percent(samples: int, count: int) -> float:
 def mcnemar_p(only_first: int, only_second: int) -> float:
     """Returns McNemar's exact p value, two-sided.
 
-    Only samples on which one of two models is right say anything about which is the
-    better one. If neither is, each of these samples falls to either side like a coin.
-
-    Args:
-        only_first: Number of samples that only the first model has right.
-        only_second: Number of samples that only the second model has right.
+    Only samples that one model alone has right say which is the better one. If neither
+    is, each of these samples falls to either side like a coin.
     """
     count = only_first + only_second
     return float(stats.binomtest(only_first, count).pvalue) if count else 1.0
@@ -134,7 +117,6 @@ def paired_bootstrap_interval(
     count: int,
     rng: np.random.Generator,
     num_resamples: int = 10_000,
-    confidence: float = 0.95,
 ) -> tuple[float, float]:
     """Returns the percentile interval of a difference of accuracies.
 
@@ -147,14 +129,12 @@ def paired_bootstrap_interval(
         count: Number of all samples, at least 1.
         rng: Source of the draws.
         num_resamples: Number of draws.
-        confidence: Share of draws within the interval.
 
     Returns:
-        Lower and upper end of the second accuracy minus the first, -1 to 1.
+        The ends of the 95 % interval of the second accuracy minus the first.
     """
     shares = np.array([only_first, only_second, count - only_first - only_second])
     draws = rng.multinomial(count, shares / count, size=num_resamples)
     differences = (draws[:, 1] - draws[:, 0]) / count
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(differences, [tail, 1 - tail])
+    low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.special import softmax
@@ -92,23 +93,13 @@ def fuse_scores(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.nd
 
 @dataclass(frozen=True)
 class WeightSearch:
-    """What a search has found, for K models, N samples and F folds.
+    """What a search has found, for K models, N samples and F folds."""
 
-    Attributes:
-        folds: ``[N]``, the fold of each sample, 0 to F-1.
-        fold_weights: ``[F, K]``, the weights chosen on all other folds.
-        fold_accuracies: ``[F]``, the accuracy with these on the fold itself.
-        fused: ``[N, C]``, each sample's scores fused with the weights of its fold,
-            which were chosen without it.
-        weights: ``[K]``, chosen on all samples, for other data.
-        num_candidates: How many weights were tried.
-    """
-
-    folds: np.ndarray
-    fold_weights: np.ndarray
-    fold_accuracies: np.ndarray
-    fused: np.ndarray
-    weights: np.ndarray
+    folds: np.ndarray  # [N], the fold of each sample
+    fold_weights: np.ndarray  # [F, K], chosen on all other folds
+    fold_accuracies: np.ndarray  # [F], with these on the fold itself
+    fused: np.ndarray  # [N, C], with weights that were chosen without the sample's fold
+    weights: np.ndarray  # [K], chosen on all samples, for other data
     num_candidates: int
 
 
@@ -150,7 +141,11 @@ def search_weights(
             f"{steps} steps give {count:,} weights of {len(scores)} models to try: "
             f"set 1 step or more, and so few that there are at most {_MAX_CANDIDATES:,}"
         )
-    candidates = np.array(list(_compositions(steps, len(scores)))) / steps
+    # All ways to put bars between steps.
+    places = steps + len(scores) - 1
+    bars = np.array(list(combinations(range(places), len(scores) - 1)))
+    bars = np.insert(bars, [0, bars.shape[1]], [-1, places], axis=1)
+    candidates = (np.diff(bars) - 1) / steps
     # Of equally good ones argmax takes the first.
     distance = ((candidates - 1 / len(scores)) ** 2).sum(axis=1).round(9)
     candidates = candidates[np.argsort(distance, kind="stable")]
@@ -170,16 +165,6 @@ def search_weights(
     return WeightSearch(
         folds, fold_weights, fold_accuracies, fused, weights, len(candidates)
     )
-
-
-def _compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Yields every way to write ``total`` as a sum of ``parts`` numbers."""
-    if parts == 1:
-        yield (total,)
-        return
-    for first in range(total + 1):
-        for rest in _compositions(total - first, parts - 1):
-            yield (first, *rest)
 
 
 def _deal(labels: np.ndarray, num_folds: int, seed: int) -> np.ndarray:

@@ -7,8 +7,8 @@ user who wants to name unseen classes has no clips of them.
 * Calibrated stacking (Chao et al., "An Empirical Study and Analysis of Generalized
   Zero-Shot Learning for Object Recognition in the Wild", ECCV 2016, eq. 2): a number is
   subtracted from the scores of the seen classes.
-* A temperature (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017) and a
-  gate between experts for seen and for unseen classes, as in Atzmon and Chechik,
+* A temperature (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017), and
+  a gate between experts for seen and for unseen classes, as in Atzmon and Chechik,
   "Adaptive Confidence Smoothing for Generalized Zero-Shot Learning", CVPR 2019.
 """
 
@@ -36,14 +36,9 @@ def choose_factor(
     allowed. It is below 0 if more are lost without any factor, and 0 if no clip is
     named right.
 
-    Args:
-        scores: ``[N, C]``.
-        labels: ``[N]``.
-        is_seen: ``[C]``.
-        max_loss: The share of them that may be lost, from 0 to below 1.
-
     Raises:
-        ValueError: If the share is out of range, or a clip's class is unseen.
+        ValueError: If ``max_loss``, the share of them that may be turned over, is not
+            from 0 to below 1, or a clip's class is unseen.
     """
     if not 0 <= max_loss < 1:
         raise ValueError(f"max_loss={max_loss}: must be 0 or more, and below 1")
@@ -80,12 +75,10 @@ def seen_unseen_area(
 def _group_margins(
     scores: np.ndarray, labels: np.ndarray, is_seen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compares the best seen class of each clip with its best unseen one.
+    """Says for each clip whether it is named right among the classes of its own kind.
 
-    Returns:
-        Whether a clip is named right among the classes of its own kind, ``[N]``, and by
-        how much the best seen class is ahead, ``[N]``: with a smaller factor than that
-        it wins.
+    And, also ``[N]``, by how much the best seen class is ahead of the best unseen one:
+    with a smaller factor than that it wins.
     """
     scores = np.asarray(scores, dtype=np.float64)
     seen = np.where(is_seen, scores, -np.inf)

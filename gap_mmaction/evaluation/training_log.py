@@ -18,21 +18,13 @@ _COUNTERS = ("epoch", "iter", "step")
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """What a run has logged.
-
-    Attributes:
-        path: The run, for messages.
-        by_epoch: Whether positions are epochs; else they are iterations.
-        curves: For each quantity positions ``[n]`` and values ``[n]``.
-        length: The last epoch or iteration that has been logged.
-        planned: The number there was to be; None where that is not known.
-    """
+    """What a run has logged."""
 
     path: str
-    by_epoch: bool
-    curves: dict[str, tuple[np.ndarray, np.ndarray]]
-    length: int
-    planned: int | None
+    by_epoch: bool  # whether positions are epochs, else iterations
+    curves: dict[str, tuple[np.ndarray, np.ndarray]]  # positions [n] and values [n]
+    length: int  # the last position that has been logged
+    planned: int | None  # the last one there was to be, where that is known
 
     @property
     def is_unfinished(self) -> bool:
@@ -53,8 +45,8 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
     Raises:
         FileNotFoundError: If there is no log, as before the first line of one.
         ValueError: If a line is no log line, or no line is complete; the message names
-            file and line. Of a last line that is cut off nothing is said: the run may
-            be writing it.
+            file and line. A last line that is cut off is left out: the run may be
+            writing it.
     """
     run = Path(path)
     records: list[dict[str, Any]] = []
@@ -81,8 +73,8 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
                 points.setdefault(key, []).append((position, value))
     curves = {}
     for key, pairs in points.items():
-        array = np.array(pairs, dtype=np.float64)
-        curves[key] = (array[:, 0], array[:, 1])
+        positions, values = np.array(pairs, dtype=np.float64).T
+        curves[key] = (positions, values)
     return TrainingLog(
         str(run),
         by_epoch,

@@ -20,12 +20,7 @@ from .seen_unseen import (
 
 @dataclass(frozen=True)
 class Generalised:
-    """Accuracies where seen and unseen classes compete, as fractions.
-
-    Attributes:
-        seen: Top-1 of the clips of seen classes.
-        unseen: Top-1 of those of unseen classes.
-    """
+    """Top-1 where seen and unseen classes compete, as fractions of each one's clips."""
 
     seen: float
     unseen: float
@@ -38,42 +33,29 @@ class Generalised:
 
     def to_dict(self) -> dict[str, float]:
         """Returns all three by name, in percent."""
-        named = {"seen": self.seen, "unseen": self.unseen, "harmonic": self.harmonic}
-        return {name: 100 * value for name, value in named.items()}
+        names = ("seen", "unseen", "harmonic")
+        return {name: 100 * getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class ZeroShotResult:
     """What scores of all classes say about the clips of a test, as fractions.
 
-    Attributes:
-        unseen: Top-1 of clips of unseen classes among the unseen classes: zero-shot.
-        unseen_mean_class: The same, each class counting alike.
-        unseen_by_class: The share of each unseen class's clips that is named right, in
-            the order of the classes; nan for a class without clips.
-        seen: Top-1 of clips of seen classes among the seen classes.
-        generalised: All classes compete, by what is done against the lead of the seen
-            ones: ``none``; ``constant``, calibrated stacking; ``temperature``, a
-            distribution for each kind of class; ``gate``, by the confidence in the seen
-            classes.
-        fitted: ``factor``, ``temperature`` and ``threshold`` of these.
-        area: Area under the curve of seen against unseen accuracy over all factors.
-        num_unseen: Clips of unseen classes.
-        num_seen: Clips of seen classes.
-        largest: Share of the most frequent of the unseen classes: what naming every
-            clip alike can reach at most.
+    Where all classes compete, something may be done against the lead of the seen ones:
+    ``none``; ``constant``, calibrated stacking; ``temperature``, a distribution for each
+    kind of class; ``gate``, by the confidence in the seen classes.
     """
 
-    unseen: float
-    unseen_mean_class: float
-    unseen_by_class: tuple[float, ...]
-    seen: float
+    unseen: float  # top-1 of unseen classes' clips among the unseen classes: zero-shot
+    unseen_mean_class: float  # the same, each class counting alike
+    unseen_by_class: tuple[float, ...]  # nan for a class without clips
+    seen: float  # top-1 of seen classes' clips among the seen classes
     generalised: dict[str, Generalised]
-    fitted: dict[str, float]
-    area: float
-    num_unseen: int
+    fitted: dict[str, float]  # the factor, temperature and threshold
+    area: float  # under the curve of seen against unseen accuracy over all factors
+    num_unseen: int  # clips of unseen classes
     num_seen: int
-    largest: float
+    largest: float  # share of the most frequent unseen class
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything as JSON has it, accuracies in percent."""
@@ -146,7 +128,8 @@ def evaluate_zero_shot(
         unseen_by_class=tuple(by_class.tolist()),
         seen=float((among_seen == labels[of_seen]).mean()),
         generalised={
-            way: _generalised(found, labels, of_seen) for way, found in ways.items()
+            way: _generalised(found.argmax(axis=1) == labels, of_seen)
+            for way, found in ways.items()
         },
         fitted={"factor": factor, "temperature": temperature, "threshold": threshold},
         area=seen_unseen_area(scores, labels, is_seen),
@@ -156,10 +139,7 @@ def evaluate_zero_shot(
     )
 
 
-def _generalised(
-    scores: np.ndarray, labels: np.ndarray, of_seen: np.ndarray
-) -> Generalised:
-    right = scores.argmax(axis=1) == labels
+def _generalised(right: np.ndarray, of_seen: np.ndarray) -> Generalised:
     return Generalised(float(right[of_seen].mean()), float(right[~of_seen].mean()))
 
 
@@ -183,7 +163,7 @@ def combine_slots(
         ``[N, C]``, float64.
 
     Raises:
-        ValueError: If the weights are not one for each slot, or all zero.
+        ValueError: If there is not one weight for each slot, or all are zero.
     """
     slots = cosines.shape[1]
     given = np.ones(slots) if weights is None else np.asarray(weights, np.float64)
