@@ -15,7 +15,6 @@ import argparse
 import csv
 import io
 import json
-import pickle
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,30 +28,22 @@ from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import USER_ERRORS, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 MOST_SHOWN = 20
-ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one sequence, or of a file that cannot be read.
-
-    Attributes:
-        file: The input.
-        name: The sequence's name; empty where the file cannot be read.
-        result: What the model says, or None.
-        true_label: What the file says, or None.
-        error: Why there is none.
-    """
+    """What became of one sequence, or of a file that cannot be read."""
 
     file: str
     name: str = ""
     result: SkeletonResult | None = None
-    error: str = ""
-    true_label: int | None = None
+    error: str = ""  # why there is no result
+    true_label: int | None = None  # what the file says
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -107,15 +98,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace) -> SkeletonInferencer:
-    """Load the model.
-
-    Args:
-        args: The command line's arguments.
-
-    Raises:
-        OSError: If a file is not there.
-        ValueError: If config, checkpoint and options do not fit one another.
-    """
+    """Loads the model."""
     config = read_model_config(args)
     labels = None
     if args.labels is not None:
@@ -136,12 +119,7 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
 def infer(
     inferencer: SkeletonInferencer, args: argparse.Namespace, progress: ProgressBar
 ) -> Iterator[list[Outcome]]:
-    """Go through the inputs; what is wrong with one does not stop the others.
-
-    Args:
-        inferencer: The model.
-        args: The command line's arguments.
-        progress: Learns of files with many sequences.
+    """Goes through the inputs; what is wrong with one does not stop the others.
 
     Yields:
         What became of some sequences, in the order of the inputs.
@@ -152,7 +130,7 @@ def infer(
     for file in args.inputs:
         try:
             annotations = inferencer.read(file, file, args.split)
-        except ERRORS as error:
+        except USER_ERRORS as error:
             done.append(Outcome(file, error=str(error)))
             annotations = []
         else:
@@ -163,7 +141,7 @@ def infer(
             )
             try:
                 sample = inferencer.prepare(annotation, args.img_shape, file)
-            except ERRORS as error:
+            except USER_ERRORS as error:
                 outcome = replace(outcome, error=str(error))
             else:
                 waiting.append(sample)
@@ -185,26 +163,20 @@ def predict(
     samples: Sequence[dict[str, Any]],
     part_similarity: bool,
 ) -> list[Outcome]:
-    """Run the model on sequences that wait.
-
-    Args:
-        inferencer: The model.
-        outcomes: Of sequences; those without an error wait.
-        samples: The sequences that wait.
-        part_similarity: Whether to compare parts with texts.
+    """Runs the model on the samples of the outcomes without an error.
 
     Returns:
         The outcomes with the results.
     """
     try:
         found: list[Any] = list(inferencer.predict(samples, part_similarity))
-    except ERRORS:
+    except USER_ERRORS:
         # One of them has no finite scores; the others have.
         found = []
         for sample in samples:
             try:
                 found += inferencer.predict([sample], part_similarity)
-            except ERRORS as error:
+            except USER_ERRORS as error:
                 found.append(error)
     complete = []
     for outcome in outcomes:
@@ -221,7 +193,7 @@ def predict(
 def write_json(
     args: argparse.Namespace, labels: Sequence[str], outcomes: Sequence[Outcome]
 ) -> None:
-    """Write everything: all scores, and the similarities by part."""
+    """Writes everything: all scores, and the similarities by part."""
     content = {
         "config": args.config,
         "checkpoint": args.checkpoint,
@@ -239,13 +211,12 @@ def write_json(
             for outcome in outcomes
         ],
     }
-    text = json.dumps(content, indent=1, allow_nan=False)
     with atomic_file(args.out) as stream:
-        stream.write(f"{text}\n".encode())
+        stream.write(json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
 
 
 def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
-    """Write a row for each sequence: the likeliest classes, their parts' similarity."""
+    """Writes a row for each sequence: likeliest classes, similarity of parts."""
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     parts = results[0].parts if results else ()
     most = max((len(result.top_labels) for result in results), default=1)
@@ -263,9 +234,7 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
             for cells in zip(result.top_labels, result.top_names, result.top_scores):
                 row += cells
             if result.part_similarity is not None:
-                row += [
-                    float(value) for value in result.part_similarity[:, result.label]
-                ]
+                row += result.part_similarity[:, result.label].tolist()
         row += [""] * (len(header) - len(row))
         table.writerow([*row, outcome.error])
     with atomic_file(args.out) as stream:
@@ -273,19 +242,16 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
         stream.write(text.getvalue().encode(errors="backslashreplace"))
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
+    """Runs the tool.
 
     Returns:
-        The exit status: 0, or 1 where the model cannot be loaded, in which case nothing
-        is written, or an input cannot be read, which the results say too.
+        1 where the model cannot be loaded, in which case nothing is written, or an
+        input cannot be read, which the results say too.
     """
     args = parse_args(argv)
-    try:
-        inferencer = build(args)
-    except (*ERRORS, KeyError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    inferencer = build(args)
     progress = ProgressBar(len(args.inputs), file=sys.stdout)
     outcomes: list[Outcome] = []
     for some in infer(inferencer, args, progress):

@@ -42,8 +42,8 @@ class ZeroShotResult:
     """What scores of all classes say about the clips of a test, as fractions.
 
     Where all classes compete, something may be done against the lead of the seen ones:
-    ``none``; ``constant``, calibrated stacking; ``temperature``, a distribution for each
-    kind of class; ``gate``, by the confidence in the seen classes.
+    ``none``; ``constant``, calibrated stacking; ``temperature``, a distribution for
+    each kind of class; ``gate``, by the confidence in the seen classes.
     """
 
     unseen: float  # top-1 of unseen classes' clips among the unseen classes: zero-shot

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from gap_mmaction.apis import ClipFeatures, rank_clips
-from gap_mmaction.apis.feature_extraction import read_labels
+from gap_mmaction.apis.clip_features import read_labels
 
 
 def make_clips(clips: int = 6) -> ClipFeatures:

@@ -155,12 +155,12 @@ class TestKeptFeatures:
         def refuse(*args: Any, **options: Any) -> Any:
             raise AssertionError("a second query computes nothing")
 
-        monkeypatch.setattr(retrieve, "extract_features", refuse)
+        monkeypatch.setattr(retrieve, "compute_clip_features", refuse)
         monkeypatch.setattr(retrieve, "SkeletonInferencer", refuse)
         assert files.run(*arguments) == 0
         assert capsys.readouterr().out in first
         monkeypatch.undo()
-        monkeypatch.setattr(retrieve, "extract_features", refuse)
+        monkeypatch.setattr(retrieve, "compute_clip_features", refuse)
         assert files.run("jump", *ENCODER, "--features", str(features)) == 0
 
     def test_of_something_else(

@@ -8,7 +8,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from gap_mmaction.evaluation.accuracy import confusion_matrix, most_confused
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.confusion_figure import draw_confusion
 
@@ -47,20 +47,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the files do not fit.
-    """
+    """Runs the tool; returns 1 where the files do not fit."""
     args = parse_args(argv)
-    try:
-        result = load_scores(args.result)
-        num_classes = result.scores.shape[1]
-        names = load_class_names(args.labels, num_classes)
-    except (ValueError, OSError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    result = load_scores(args.result)
+    num_classes = result.scores.shape[1]
+    names = load_class_names(args.labels, num_classes)
     matrix = confusion_matrix(result.predictions, result.labels, num_classes)
     right, total = int(np.trace(matrix)), int(matrix.sum())
     summary = f"{right:,} of {total:,} samples right, {100 * right / total:.2f} %"

@@ -11,7 +11,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from gap_mmaction.apis import ClipFeatures, SkeletonInferencer, extract_features
-from gap_mmaction.apis.feature_extraction import read_labels
+from gap_mmaction.apis.clip_features import read_labels
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
 from gap_mmaction.models.text.class_similarity import class_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gap_mmaction.apis.feature_extraction import check_label
+from gap_mmaction.apis.clip_features import check_label
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
 from gap_mmaction.utils.atomic_pickle import write_annotations
