@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         accuracy = accuracy_of_log(args.log, args.checkpoint)
     elif args.scores is not None:
         accuracy = accuracy_of_scores(args.scores)
-    published = publish_model(
+    file, card = publish_model(
         args.checkpoint,
         args.out,
         keep_text=args.keep_text_branch,
@@ -97,12 +97,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         half=args.half,
         hashed=not args.no_hash,
     )
-    size = published.file.stat().st_size / 2**20
     print(
-        f"{published.file}: {published.kept} tensors kept, {published.dropped} left "
-        f"out, {size:.1f} MiB"
+        f"{file}: {len(card.state_dict)} tensors kept, {card.dropped} left out, "
+        f"{card.size / 2**20:.1f} MiB"
     )
-    print(f"{published.card}: the model card")
+    print(f"{file.with_suffix('.md')}: the model card")
     return 0
 
 

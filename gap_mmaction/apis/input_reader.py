@@ -235,65 +235,51 @@ def read_pose_results(frames: Sequence[Mapping[str, Any]], name: str) -> dict[st
     Raises:
         ValueError: If frames disagree, lack a key, or nobody is there.
     """
-    read = [
-        _read_frame(frame, f"{name}: frame {index}")
-        for index, frame in enumerate(frames)
-    ]
-    counts = [0 if points is None else len(points) for points, _ in read]
-    if not any(counts):
+    read = {}
+    for index, frame in enumerate(frames):
+        persons = _read_frame(frame, f"{name}: frame {index}")
+        if persons is not None:
+            read[index] = persons
+    if not read:
         raise ValueError(f"{name}: nobody is in any of the {len(frames)} frames")
-    shapes = [points.shape[1:] for points, _ in read if points is not None]
-    keypoint = np.zeros((max(counts), len(read), *shapes[0]), np.float32)
-    scores = np.zeros(keypoint.shape[:-1], np.float32)
-    for index, (points, confidence) in enumerate(read):
-        if points is None or confidence is None:
-            continue
-        if points.shape[1:] != shapes[0]:
+    most, shape = max(map(len, read.values())), next(iter(read.values())).shape[1:]
+    joined = np.zeros((most, len(frames), *shape), np.float32)
+    for index, persons in read.items():
+        if persons.shape[1:] != shape:
             raise ValueError(
-                f"{name}: frame {index} has keypoints [persons, "
-                f"{', '.join(map(str, points.shape[1:]))}], earlier ones have "
-                f"{list(shapes[0])} per person"
+                f"{name}: frame {index} has {persons.shape[1]} keypoints of "
+                f"{persons.shape[2] - 1} numbers per person, earlier ones have "
+                f"{shape[0]} of {shape[1] - 1}"
             )
-        keypoint[: len(points), index] = points
-        scores[: len(points), index] = confidence
-    return {"frame_dir": name, "keypoint": keypoint, "keypoint_score": scores}
+        joined[: len(persons), index] = persons
+    keypoint, score = joined[..., :-1], joined[..., -1]
+    return {"frame_dir": name, "keypoint": keypoint, "keypoint_score": score}
 
 
-def _read_frame(
-    frame: Mapping[str, Any], where: str
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Returns keypoints ``[M, V, C]`` and scores ``[M, V]``; None where nobody is."""
+def _read_frame(frame: Mapping[str, Any], where: str) -> np.ndarray | None:
+    """Returns keypoints with their scores ``[M, V, 3]``; None where nobody is."""
+    keys = ("keypoints", "keypoint_scores")
     if "instances" in frame:
         persons = frame["instances"]
         if not isinstance(persons, (list, tuple)) or not all(
             isinstance(person, Mapping) for person in persons
         ):
             raise ValueError(f"{where}: 'instances' is no list of persons")
-        frame = {
-            key: [person.get(key) for person in persons]
-            for key in ("keypoints", "keypoint_scores")
-        }
-    arrays = []
-    for key, axes in (("keypoints", 3), ("keypoint_scores", 2)):
-        value = frame.get(key)
-        if value is None:
+        frame = {key: [person.get(key) for person in persons] for key in keys}
+    for key in keys:
+        if frame.get(key) is None:
             raise ValueError(f"{where}: has no '{key}', its keys are {sorted(frame)}")
-        try:
-            array = np.array(value, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}: '{key}' are no numbers ({error})") from error
-        if array.size == 0:
-            return None, None
-        if array.ndim != axes:
-            expected = "[M, V, 2]" if axes == 3 else "[M, V]"
-            raise ValueError(
-                f"{where}: '{key}' has shape {list(array.shape)}, expected {expected}"
-            )
-        arrays.append(array)
-    points, scores = arrays
-    if scores.shape != points.shape[:2]:
+    try:
+        points, scores = (np.array(frame[key], dtype=np.float32) for key in keys)
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{where}: 'keypoint_scores' has shape {list(scores.shape)}, 'keypoints' "
-            f"{list(points.shape)}; expected a score per joint"
+            f"{where}: 'keypoints' or 'keypoint_scores' are no numbers ({error})"
+        ) from error
+    if points.size == 0:
+        return None
+    if points.ndim != 3 or scores.shape != points.shape[:2]:
+        raise ValueError(
+            f"{where}: 'keypoints' has shape {list(points.shape)}, 'keypoint_scores' "
+            f"{list(scores.shape)}; expected [M, V, 2] and [M, V]"
         )
-    return points, scores
+    return np.concatenate([points, scores[..., None]], axis=-1)

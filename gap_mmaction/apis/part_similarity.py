@@ -152,11 +152,9 @@ class PartSimilarity:
         """
         if isinstance(texts, str):
             raise ValueError(f"give a list of texts, not the one text {texts!r}")
-        by_slot = [self._by_slot(text) for text in texts]
-        distinct = list(dict.fromkeys(text for row in by_slot for text in row))
-        rows = {text: row for row, text in enumerate(distinct)}
-        features = F.normalize(self._encode(distinct), dim=-1)
-        return features[torch.tensor([[rows[text] for text in row] for row in by_slot])]
+        by_slot = [text for row in texts for text in self._by_slot(row)]
+        features = F.normalize(self._encode(by_slot), dim=-1)
+        return features.unflatten(0, (-1, len(self.parts)))
 
     def compare(self, skeletons: Tensor, texts: Tensor) -> Tensor:
         """Returns the cosines ``[B, K, N]`` of ``[B, K, D]`` and ``[N, K, D]``."""
@@ -172,7 +170,8 @@ class PartSimilarity:
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
         """Returns the features ``[len(texts), D]``; new ones by the encoder."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._rows]
+        rows, features = dict(self._rows), self._known
+        new = [text for text in dict.fromkeys(texts) if text not in rows]
         if new:
             if self._encoder is None:
                 raise ValueError(
@@ -182,11 +181,9 @@ class PartSimilarity:
                     "build_frozen_encoder, or on command lines --encoder and "
                     "--encoder-options"
                 )
-            features = self._encoder.encode(new).to(self._known)
-            start = len(self._rows)
-            self._rows.update({text: start + i for i, text in enumerate(new)})
-            self._known = torch.cat([self._known, features])
-        return self._known[[self._rows[text] for text in texts]]
+            rows.update({text: len(rows) + i for i, text in enumerate(new)})
+            features = torch.cat([features, self._encoder.encode(new).to(features)])
+        return features[[rows[text] for text in texts]]
 
     def _by_slot(self, text: SlotText) -> list[str]:
         if isinstance(text, str):

@@ -99,20 +99,13 @@ class SkeletonInferencer:
         """Names the actions of sequences.
 
         Args:
-            inputs: One input or a list of them, of which each is
-
-                * an array ``[T, V, C]`` or ``[M, T, V, C]`` (numpy or torch) with the
-                  joints and columns of the config's layout: x, y, z in 3D, x, y and a
-                  confidence in 2D;
-                * an annotation as PYSKL and mmaction2 have it, a dict with
-                  ``keypoint`` and, in 2D, ``keypoint_score``;
-                * results of mmpose, a list over the frames of dicts with
-                  ``keypoints`` ``[M, V, 2]`` and ``keypoint_scores`` ``[M, V]``;
-                * the path of a raw ``.skeleton`` file of NTU RGB+D, of a ``.json`` of
-                  NW-UCLA or of mmpose, of a ``.mat`` of UTD-MHAD, of a text file of
-                  MSR-Action3D or SBU, of an annotation file or mmpose's results as
-                  ``.pkl``, which is read without running anything in it, or of an
-                  array as ``.npy``.
+            inputs: One input or a list of them, of which each is an array ``[T, V, C]``
+                or ``[M, T, V, C]`` (x, y, z in 3D; x, y and a confidence in 2D), an
+                annotation as PYSKL and mmaction2 have it (a dict with ``keypoint``
+                and, in 2D, ``keypoint_score``), mmpose's results (a list over the
+                frames of dicts with ``keypoints`` ``[M, V, 2]`` and
+                ``keypoint_scores`` ``[M, V]``), or the path of a file of such or of a
+                raw recording, see docs/inference.md.
             part_similarity: Whether to compare the parts of the body with the texts of
                 the classes, for which the checkpoint must have kept its text branch.
             img_shape: Height and width of the pictures that 2D joints were found in,
@@ -120,7 +113,7 @@ class SkeletonInferencer:
             split: Of annotation files with splits, the one to take.
 
         Returns:
-            A result for each sequence in order; an annotation file has several.
+            A result for each sequence in order.
 
         Raises:
             FileNotFoundError: If a file is not there.

@@ -22,16 +22,10 @@ from .clip_scorer import joints_of, person_limit
 
 @dataclass(frozen=True)
 class Clips:
-    """Inputs of a model.
+    """Inputs of a model."""
 
-    Attributes:
-        samples: ``[clips, M, T, V, C]`` for each sequence, as the test pipeline makes
-            them.
-        source: Where they are from, in words.
-    """
-
-    samples: list[Tensor]
-    source: str
+    samples: list[Tensor]  # [clips, M, T, V, C] of each sequence
+    source: str  # where they are from, in words
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Stacks the samples, some at a time, ``[B, clips, M, T, V, C]``."""

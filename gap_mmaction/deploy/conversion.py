@@ -43,17 +43,11 @@ class ConversionError(ValueError):
 
 @dataclass(frozen=True)
 class Converted:
-    """What :func:`convert_checkpoint` has written.
+    """What :func:`convert_checkpoint` has written."""
 
-    Attributes:
-        model: The config of the model that the weights fit.
-        kept: Number of tensors taken from the source.
-        left_out: Keys of the source that were left out.
-    """
-
-    model: dict[str, Any]
-    kept: int
-    left_out: list[str]
+    model: dict[str, Any]  # the config of the model that the weights fit
+    kept: int  # tensors taken from the source
+    left_out: list[str]  # keys of the source
 
 
 def convert_checkpoint(
@@ -73,9 +67,6 @@ def convert_checkpoint(
         cfg: The config of the model that they are for; by default the model is read
             off the tensors' shapes, which works for CTR-GCN and its baseline.
         leave_out: Beginnings of keys to leave out.
-
-    Returns:
-        What was done.
 
     Raises:
         ConversionError: If keys or shapes do not fit; the message lists them.
@@ -175,7 +166,7 @@ def _infer_model(
             f"{path}: the weights are for {joints} joints, and the layouts of that "
             f"number are {named}; give a config with the layout by --config"
         )
-    widths = []
+    widths: list[int] = []
     while (norm := state.get(f"backbone.net.{len(widths)}.gcn1.bn.weight")) is not None:
         widths.append(len(norm))
     in_channels = state[_FIRST + first].shape[1]

@@ -24,11 +24,11 @@ from gap_mmaction.version import __version__
 from .clip_scorer import ClipScorer
 from .clips import Clips
 from .exported_model import (
-    OnnxScorer,
-    TorchScriptScorer,
     export_onnx,
     export_torchscript,
     require_onnx,
+    run_onnx,
+    run_torchscript,
 )
 from .folding import fold_batch_norms
 
@@ -43,26 +43,17 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Parity:
-    """Two models' scores side by side.
+    """Two models' scores side by side."""
 
-    Attributes:
-        samples: How many samples, or clips where they are not averaged.
-        same_labels: For how many both have the highest score at the same class.
-        difference: The largest difference of two scores.
-        largest: The largest score of the reference, in absolute value.
-    """
-
-    samples: int
-    same_labels: int
-    difference: float
-    largest: float
+    samples: int  # or clips where they are not averaged
+    same_labels: int  # samples with the highest score at the same class in both
+    difference: float  # the largest of two scores
+    largest: float  # score of the reference, in absolute value
 
     def holds(self, tolerance: float) -> bool:
         """Whether all labels are the same and all scores are close.
 
-        Args:
-            tolerance: The largest difference, in units of the largest score, and of 1
-                where that is less.
+        The tolerance is in units of the largest score, and of 1 where that is less.
         """
         close = self.difference <= tolerance * max(self.largest, 1.0)
         return self.samples > 0 and self.same_labels == self.samples and close
@@ -76,12 +67,7 @@ class Parity:
 
 
 def recognizer_scorer(recognizer: RecognizerGCN, average: str) -> Scorer:
-    """Returns the scores of a recognizer as ``tools/test.py`` computes them.
-
-    Args:
-        recognizer: In evaluation mode.
-        average: See :class:`ClipScorer`.
-    """
+    """Returns what scores clips as ``tools/test.py`` does, but for the average."""
 
     @torch.no_grad()
     def score(clips: Tensor) -> Tensor:
@@ -134,13 +120,9 @@ def with_fewer_persons(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Leaves out all persons but the first, all but the first two, and so on.
 
-    Args:
-        clips: ``[B, clips, M, T, V, C]``.
-        limit: See :func:`.clip_scorer.person_limit`.
-
     Yields:
-        Clips for torch, with zeros in the persons' place where there is a limit, and
-        clips for the exported model.
+        Clips for torch, with zeros in the persons' place where there is a limit of
+        their number, and clips for the exported model.
     """
     for count in range(1, clips.shape[2]):
         full = few = clips[:, :, :count]
@@ -152,27 +134,16 @@ def with_fewer_persons(
 
 @dataclass
 class Exporter:
-    """Exports one recognizer.
+    """Exports one recognizer."""
 
-    Attributes:
-        recognizer: In evaluation mode, on the CPU.
-        clips: What to check with; their shape is that of the export.
-        form: One of :data:`FORMATS`.
-        average: See :class:`.clip_scorer.ClipScorer`; by default what the head does.
-        fold: Whether batch normalizations are folded.
-        tolerance: See :meth:`Parity.holds`.
-        opset: Version of ONNX's operators.
-        report: What has been checked and measured, by name.
-    """
-
-    recognizer: RecognizerGCN
-    clips: Clips
-    form: str = "onnx"
-    average: str = ""
-    fold: bool = True
-    tolerance: float = 1e-4
-    opset: int | None = None
-    report: dict[str, Any] = field(default_factory=dict)
+    recognizer: RecognizerGCN  # in evaluation mode, on the CPU
+    clips: Clips  # to check with; their shape is that of the export
+    form: str = "onnx"  # one of FORMATS
+    average: str = ""  # one of AVERAGES; by default what the head does
+    fold: bool = True  # whether batch normalizations are folded
+    tolerance: float = 1e-4  # see Parity.holds
+    opset: int | None = None  # version of ONNX's operators
+    report: dict[str, Any] = field(default_factory=dict)  # what was found, by name
 
     def __post_init__(self) -> None:
         if not isinstance(self.recognizer, RecognizerGCN):
@@ -191,14 +162,9 @@ class Exporter:
     def export(self, path: Path, metadata: dict[str, str]) -> None:
         """Exports, checks, and writes the file if it is right.
 
-        Args:
-            path: Where.
-            metadata: Texts to put into the file besides those on the model.
-
         Raises:
             ExportError: If the scores of the folded or the exported model differ from
                 those of torch; no file is written then.
-            ImportError: If a package is missing.
         """
         model = self.recognizer
         if self.fold:
@@ -207,13 +173,12 @@ class Exporter:
         pairs = [(batch, batch) for batch in self.clips.batches(16)]
         self._check("folded plain torch" if self.fold else "plain torch", scorer, pairs)
         texts = {**self._metadata(), **metadata}
-        exported: Scorer
         if self.form == "onnx":
             content = export_onnx(scorer, self.clips.shape, texts, self.opset)
-            exported = OnnxScorer(content)
+            exported = run_onnx(content)
         else:
             content = export_torchscript(scorer, self.clips.shape, texts)
-            exported = TorchScriptScorer(content)
+            exported = run_torchscript(content)
         self._check(self.form, exported, pairs)
         some = pairs[0][0][:8]
         few = list(with_fewer_persons(some, scorer.persons))
@@ -229,10 +194,6 @@ class Exporter:
 
     def measure(self, batch: int, pairs: int) -> dict[str, float]:
         """Times the exported model and torch's in turns, one thread each.
-
-        Args:
-            batch: Sequences at a time.
-            pairs: How often each is timed.
 
         Returns:
             Median milliseconds of processor time per sequence: ``exported_ms``,

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def export_onnx(
 
     Raises:
         ImportError: If a package is missing.
-        ValueError: If torch cannot export the model.
+        RuntimeError: If torch cannot export the model.
     """
     require_onnx()
     persons, dynamic = shape[1], {0: _dim("batch"), 1: _dim("clips")}
@@ -67,22 +67,16 @@ def export_onnx(
     example = torch.zeros(2, 2, persons, *shape[2:])
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        try:
-            program: Any = torch.onnx.export(
-                scorer,
-                (example,),
-                dynamo=True,
-                dynamic_shapes=(dynamic,),
-                input_names=["clips"],
-                output_names=["scores"],
-                opset_version=opset,
-                verbose=False,
-            )
-        except RuntimeError as error:
-            raise ValueError(
-                f"torch cannot export this {type(scorer.backbone).__name__} to ONNX: "
-                f"{error}. --format torchscript may do"
-            ) from error
+        program: Any = torch.onnx.export(
+            scorer,
+            (example,),
+            dynamo=True,
+            dynamic_shapes=(dynamic,),
+            input_names=["clips"],
+            output_names=["scores"],
+            opset_version=opset,
+            verbose=False,
+        )
     for node in program.model.graph.all_nodes():
         # Lines of the source on this machine, more of them than there are weights.
         node.metadata_props.clear()
@@ -118,42 +112,31 @@ def export_torchscript(
     return stream.getvalue()
 
 
-class OnnxScorer:
-    """An ONNX model on one thread of a CPU, by onnxruntime.
-
-    Args:
-        content: The content of the file.
+def run_onnx(content: bytes) -> Callable[[Tensor], Tensor]:
+    """Returns the scoring of clips by an ONNX file, on one thread of the CPU.
 
     Raises:
         ImportError: If onnxruntime is missing.
     """
+    runtime = require_onnx("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Errors only: what is wrong is raised besides.
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"]
+    )
 
-    def __init__(self, content: bytes) -> None:
-        runtime = require_onnx("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # Errors only: what is wrong is raised besides.
-        options.log_severity_level = 4
-        self._session = runtime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
-
-    def __call__(self, clips: Tensor) -> Tensor:
-        """Scores clips ``[B, clips, M, T, V, C]``."""
+    def score(clips: Tensor) -> Tensor:
         feed = {"clips": np.ascontiguousarray(clips.numpy())}
-        return torch.from_numpy(self._session.run(None, feed)[0])
+        return torch.from_numpy(session.run(None, feed)[0])
+
+    return score
 
 
-class TorchScriptScorer:
-    """A TorchScript model, from the content of its file."""
-
-    def __init__(self, content: bytes) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._model = torch.jit.load(io.BytesIO(content), map_location="cpu")
-
-    @torch.no_grad()
-    def __call__(self, clips: Tensor) -> Tensor:
-        """Scores clips ``[B, clips, M, T, V, C]``."""
-        scores: Tensor = self._model(clips)
-        return scores
+def run_torchscript(content: bytes) -> Callable[[Tensor], Tensor]:
+    """Returns the scoring of clips by a TorchScript file, on the CPU."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")
+    return torch.no_grad()(model.__call__)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from mmaction.models.utils import mstcn, unit_aagcn, unit_tcn
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -84,7 +84,10 @@ def _fold_refinement(module: Any) -> None:
     if isinstance(norm, _BatchNorm) and isinstance(down, nn.Sequential):
         for conv in module.convs:
             _fuse(conv.conv3, _factor(norm))
-        down[0].bias.add_(_shift(norm))
+        # The summand is what the normalization makes of zeros.
+        zeros = torch.zeros(1, norm.num_features, 1, 1, dtype=torch.float64)
+        bias: Any = down[0].bias
+        bias.add_(copy.deepcopy(norm).double()(zeros).flatten())
         module.bn = nn.Identity()
 
 
@@ -102,10 +105,3 @@ def _factor(norm: _BatchNorm) -> _BatchNorm:
     if factor.affine:
         factor.bias.zero_()
     return factor
-
-
-def _shift(norm: _BatchNorm) -> Tensor:
-    """Returns a normalization's summand ``[C]``: what it makes of zeros."""
-    zeros = torch.zeros(1, norm.num_features, 1, 1, dtype=torch.float64)
-    shift: Tensor = copy.deepcopy(norm).double()(zeros)
-    return shift.flatten()

@@ -37,32 +37,19 @@ class ModelCard:
 
     Nothing in it is guessed: what neither the checkpoint's meta says nor the caller,
     is not stated.
-
-    Attributes:
-        name: What the model is called.
-        file: Name of the published file.
-        sha256: Of its content.
-        size: In bytes.
-        source: Name of the checkpoint it was made from.
-        meta: The checkpoint's.
-        state_dict: What is in the file.
-        dropped: Number of tensors left out.
-        config: The config file to load it with, if the caller has named it.
-        accuracy: A line, if it is known.
-        licence: The licence of the weights, if it is known.
     """
 
-    name: str
-    file: str
+    name: str  # of the model
+    file: str  # name of the published file
     sha256: str
-    size: int
-    source: str
+    size: int  # in bytes
+    source: str  # name of the checkpoint that it was made from
     meta: Mapping[str, Any]
     state_dict: Mapping[str, Tensor]
-    dropped: int
-    config: str | None = None
-    accuracy: str | None = None
-    licence: str | None = None
+    dropped: int  # tensors left out
+    config: str | None = None  # file to load it with
+    accuracy: str | None = None  # a line, like the licence
+    licence: str | None = None  # of the weights
 
     def text(self) -> str:
         """Returns the card."""

@@ -6,7 +6,6 @@ import io
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,23 +32,6 @@ _ACCURACIES = {"acc/top1": "top-1", "acc/top5": "top-5", "acc/mean1": "mean clas
 _ABSOLUTE_PATH = re.compile(r"""(?<=['"])(?:[A-Za-z]:)?(?:/|\\\\)[^'"\n]+(?=['"])""")
 
 
-@dataclass(frozen=True)
-class Published:
-    """What :func:`publish_model` has written.
-
-    Attributes:
-        file: The checkpoint, with its hash in the name.
-        card: The model card beside it.
-        kept: Number of tensors in it.
-        dropped: Number of tensors left out.
-    """
-
-    file: Path
-    card: Path
-    kept: int
-    dropped: int
-
-
 def publish_model(
     source: str | Path,
     target: Path,
@@ -61,7 +43,7 @@ def publish_model(
     labels: str | None = None,
     half: bool = False,
     hashed: bool = True,
-) -> Published:
+) -> tuple[Path, ModelCard]:
     """Writes the weights of a checkpoint, and a card that says what they are.
 
     Optimizer, schedulers, the log of the run and, where weights were averaged, the
@@ -76,14 +58,14 @@ def publish_model(
         config: The config file to name in the card and in the meta.
         accuracy: What is known of the accuracy, a line for the card.
         licence: The licence of the weights, a line for the card.
-        labels: A description file, or the name of one that ships, whose labels name
-            the classes, in the meta's ``dataset_meta`` and in the card.
+        labels: A description file, or the name of one that ships, that names the
+            classes, in the meta's ``dataset_meta`` and in the card.
         half: Whether to write matrices and kernels as float16.
         hashed: Whether to put the first eight digits of the content's SHA-256 into the
             name, as mmengine and mmaction2 do.
 
     Returns:
-        The files and what is in them.
+        The file, and the card, which is beside it with the suffix ``.md``.
 
     Raises:
         FileNotFoundError: If the checkpoint is not there.
@@ -132,24 +114,17 @@ def publish_model(
         accuracy=accuracy,
         licence=licence,
     )
-    card_file = file.with_suffix(".md")
-    for path, data in ((file, content), (card_file, card.text().encode())):
+    text = card.text().encode()
+    for path, data in ((file, content), (file.with_suffix(".md"), text)):
         with atomic_file(path) as stream:
             stream.write(data)
-    return Published(file, card_file, len(kept), len(state) - len(kept))
+    return file, card
 
 
 def dump_checkpoint(
     state_dict: Mapping[str, Tensor], meta: Mapping[str, Any], suffix: str
 ) -> bytes:
-    """Returns the content of a checkpoint file.
-
-    Args:
-        state_dict: The model's.
-        meta: What the checkpoint says of itself.
-        suffix: ``".pth"`` for ``torch.save``, as mmengine and mmaction2 read it, or
-            ``".safetensors"``.
-    """
+    """Returns the content of a checkpoint file with one of :data:`SUFFIXES`."""
     if suffix == SUFFIX:
         return dump_safetensors(state_dict, meta)
     stream = io.BytesIO()
@@ -167,14 +142,11 @@ def check_suffix(suffix: str) -> None:
 
 
 def accuracy_of_log(run: Path, checkpoint: Path) -> str:
-    """Reads what a run has logged when it validated a checkpoint's epoch.
+    """Returns, for the card, what a run has logged on a checkpoint's epoch.
 
     Args:
         run: The run's ``work_dir``.
         checkpoint: A checkpoint of that run.
-
-    Returns:
-        A line for the model card.
 
     Raises:
         FileNotFoundError: If there is no log.
@@ -202,15 +174,7 @@ def accuracy_of_log(run: Path, checkpoint: Path) -> str:
 
 
 def accuracy_of_scores(path: Path) -> str:
-    """Computes the accuracy of what ``tools/test.py --dump`` has written.
-
-    Returns:
-        A line for the model card.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no file of scores.
-    """
+    """Returns, for the card, the accuracy of what ``tools/test.py --dump`` wrote."""
     file = load_scores(path)
     values = accuracy(file.scores, file.labels)
     parts = [f"{n} {100 * v:.2f} %" for n, v in zip(_ACCURACIES.values(), values)]

@@ -113,34 +113,33 @@ def evaluate_zero_shot(
         "temperature": expert_probabilities(scores, is_seen, temperature),
         "gate": gate(scores, is_seen, temperature, threshold),
     }
-    among_unseen = np.where(is_seen, -np.inf, scores)[~of_seen].argmax(axis=1)
-    among_seen = np.where(is_seen, scores, -np.inf)[of_seen].argmax(axis=1)
-    unseen_labels = labels[~of_seen]
-    right = among_unseen == unseen_labels
-    classes = np.flatnonzero(~is_seen)
-    counts = np.array([(unseen_labels == label).sum() for label in classes])
-    hits = np.array([right[unseen_labels == label].sum() for label in classes])
+    generalised = {}
+    for way, found in ways.items():
+        named = found.argmax(axis=1) == labels
+        generalised[way] = Generalised(
+            float(named[of_seen].mean()), float(named[~of_seen].mean())
+        )
+    # Among the classes of a clip's own kind.
+    own = np.where(is_seen == of_seen[:, None], scores, -np.inf)
+    right = own.argmax(axis=1) == labels
+    counts, hits = (
+        np.bincount(labels[clips], minlength=len(is_seen))[~is_seen]
+        for clips in (~of_seen, ~of_seen & right)
+    )
     with np.errstate(invalid="ignore"):
         by_class = hits / counts
     return ZeroShotResult(
-        unseen=float(right.mean()),
+        unseen=float(right[~of_seen].mean()),
         unseen_mean_class=float(np.nanmean(by_class)),
         unseen_by_class=tuple(by_class.tolist()),
-        seen=float((among_seen == labels[of_seen]).mean()),
-        generalised={
-            way: _generalised(found.argmax(axis=1) == labels, of_seen)
-            for way, found in ways.items()
-        },
+        seen=float(right[of_seen].mean()),
+        generalised=generalised,
         fitted={"factor": factor, "temperature": temperature, "threshold": threshold},
         area=seen_unseen_area(scores, labels, is_seen),
         num_unseen=int((~of_seen).sum()),
         num_seen=int(of_seen.sum()),
         largest=float(counts.max() / counts.sum()),
     )
-
-
-def _generalised(right: np.ndarray, of_seen: np.ndarray) -> Generalised:
-    return Generalised(float(right[of_seen].mean()), float(right[~of_seen].mean()))
 
 
 def combine_slots(
