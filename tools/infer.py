@@ -16,7 +16,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,76 +118,55 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
 
 def infer(
     inferencer: SkeletonInferencer, args: argparse.Namespace, progress: ProgressBar
-) -> Iterator[list[Outcome]]:
-    """Goes through the inputs; what is wrong with one does not stop the others.
+) -> list[Outcome]:
+    """Goes through the inputs; what is wrong with one does not stop the others."""
+    outcomes: list[Outcome] = []
+    waiting: dict[int, Mapping[str, Any]] = {}  # by their place among the outcomes
 
-    Yields:
-        What became of some sequences, in the order of the inputs.
-    """
-    done: list[Outcome] = []
-    waiting: list[dict[str, Any]] = []
-    # Errors keep their place among the sequences that wait for a batch to fill.
+    def predict_waiting() -> None:
+        found = predict(inferencer, list(waiting.values()), args.part_similarity)
+        for index, result in zip(waiting, found):
+            key = "error" if isinstance(result, str) else "result"
+            outcomes[index] = replace(outcomes[index], **{key: result})
+            progress.update()
+        waiting.clear()
+
     for file in args.inputs:
         try:
             annotations = inferencer.read(file, file, args.split)
         except USER_ERRORS as error:
-            done.append(Outcome(file, error=str(error)))
-            annotations = []
-        else:
-            progress.task_num += len(annotations) - 1
+            outcomes.append(Outcome(file, error=str(error)))
+            progress.update()
+            continue
+        progress.task_num += len(annotations) - 1
         for annotation in annotations:
-            outcome = Outcome(
-                file, annotation["frame_dir"], true_label=_label(annotation)
-            )
+            label = annotation.get("label")
+            known = int(label) if isinstance(label, (int, np.integer)) else None
+            outcome = Outcome(file, annotation["frame_dir"], true_label=known)
             try:
                 sample = inferencer.prepare(annotation, args.img_shape, file)
+                waiting[len(outcomes)] = sample
             except USER_ERRORS as error:
                 outcome = replace(outcome, error=str(error))
-            else:
-                waiting.append(sample)
-            done.append(outcome)
+                progress.update()
+            outcomes.append(outcome)
             if len(waiting) == args.batch_size:
-                yield predict(inferencer, done, waiting, args.part_similarity)
-                done, waiting = [], []
-    yield predict(inferencer, done, waiting, args.part_similarity)
-
-
-def _label(annotation: Mapping[str, Any]) -> int | None:
-    label = annotation.get("label")
-    return int(label) if isinstance(label, (int, np.integer)) else None
+                predict_waiting()
+    predict_waiting()
+    return outcomes
 
 
 def predict(
-    inferencer: SkeletonInferencer,
-    outcomes: Sequence[Outcome],
-    samples: Sequence[dict[str, Any]],
-    part_similarity: bool,
-) -> list[Outcome]:
-    """Runs the model on the samples of the outcomes without an error.
-
-    Returns:
-        The outcomes with the results.
-    """
+    inferencer: SkeletonInferencer, samples: list[Mapping[str, Any]], parts: bool
+) -> list[SkeletonResult | str]:
+    """Returns a result for each sample, or the error."""
     try:
-        found: list[Any] = list(inferencer.predict(samples, part_similarity))
-    except USER_ERRORS:
+        return list(inferencer.predict(samples, parts))
+    except USER_ERRORS as error:
+        if len(samples) == 1:
+            return [str(error)]
         # One of them has no finite scores; the others have.
-        found = []
-        for sample in samples:
-            try:
-                found += inferencer.predict([sample], part_similarity)
-            except USER_ERRORS as error:
-                found.append(error)
-    complete = []
-    for outcome in outcomes:
-        if not outcome.error:
-            result = found.pop(0)
-            if isinstance(result, SkeletonResult):
-                outcome = replace(outcome, result=result)
-            else:
-                outcome = replace(outcome, error=str(result))
-        complete.append(outcome)
-    return complete
+        return [predict(inferencer, [sample], parts)[0] for sample in samples]
 
 
 def write_json(
@@ -253,11 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     inferencer = build(args)
     progress = ProgressBar(len(args.inputs), file=sys.stdout)
-    outcomes: list[Outcome] = []
-    for some in infer(inferencer, args, progress):
-        outcomes += some
-        if some:
-            progress.update(len(some))
+    outcomes = infer(inferencer, args, progress)
     print()
     if args.out.suffix == ".csv":
         write_csv(args, outcomes)
