@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -123,10 +122,3 @@ class InputFormat(AnnotationCheck):
         # 'start_index' and 'modality' are what BaseActionDataset would add.
         more = {"frame_dir": name, "label": -1, "start_index": 0, "modality": "Pose"}
         return {**complete, **more}
-
-
-def name_of_input(source: Any, index: int) -> str:
-    """Returns what messages and results call an input: its path, or its number."""
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    return f"input {index}"

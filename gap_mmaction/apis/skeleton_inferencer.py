@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
 from gap_mmaction.utils.config_options import ConfigSource, read_config
 from gap_mmaction.utils.shipped_models import find_shipped_model
 
-from .input_format import InputFormat, name_of_input
+from .input_format import InputFormat
 from .input_reader import InputReader, are_pose_results
 from .part_similarity import PartSimilarity
 from .skeleton_result import SkeletonResult
@@ -59,7 +59,7 @@ class SkeletonInferencer:
     def __init__(
         self,
         config: ConfigSource,
-        checkpoint: str | PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         device: str | torch.device = "cpu",
         labels: Sequence[str] | None = None,
         batch_size: int = 32,
@@ -128,7 +128,8 @@ class SkeletonInferencer:
         results: list[SkeletonResult] = []
         waiting: list[dict[str, Any]] = []
         for index, source in enumerate(_as_list(inputs)):
-            name = name_of_input(source, index)
+            is_path = isinstance(source, (str, os.PathLike))
+            name = os.fspath(source) if is_path else f"input {index}"
             for annotation in self.read(source, name, split):
                 waiting.append(self.prepare(annotation, img_shape, name))
                 if len(waiting) == self.batch_size:
