@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,28 +84,22 @@ class TestFormat:
         given = {"keypoint": ones, "keypoint_score": ones[..., 0]}
         assert "keypoint_score" not in UCLA.format.complete(given, "mine")
 
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            ({"img_shape": None}, ["size of the picture", "--img-shape"]),
-            ({"img_shape": (0, 640)}, ["(0, 640)", "(height, width)"]),
-            ({"img_shape": "640"}, ["'640'"]),
-            ({"keypoint_score": None}, ["no 'keypoint_score'", "ones"]),
-            ({"keypoint_score": np.ones((5, 17))}, ["[5, 17]", "[1, 5, 17]"]),
-            ({"keypoint": np.ones((1, 5, 17, 3))}, ["3 columns", "confidence"]),
-        ],
-    )
-    def test_bad_2d(self, change: dict[str, Any], words: list[str]) -> None:
-        good = {
+    def test_bad_2d(self) -> None:
+        good: dict[str, Any] = {
             "keypoint": np.ones((1, 5, 17, 2)),
             "keypoint_score": np.ones((1, 5, 17)),
             "img_shape": (480, 640),
         }
         COCO.format.complete(good, "mine")
-        with pytest.raises(ValueError) as error:
-            COCO.format.complete({**good, **change}, "mine")
-        for word in ("mine", *words):
-            assert word in str(error.value)
+        for change, words in (
+            ({"img_shape": None}, "size of the picture"),
+            ({"img_shape": (0, 640)}, "(0, 640), expected (height, width)"),
+            ({"keypoint_score": None}, "no 'keypoint_score'"),
+            ({"keypoint_score": np.ones((5, 17))}, "expected [1, 5, 17]"),
+            ({"keypoint": np.ones((1, 5, 17, 3))}, "3 columns"),
+        ):
+            with pytest.raises(ValueError, match=f"mine: .*{re.escape(words)}"):
+                COCO.format.complete({**good, **change}, "mine")
 
     def test_where_somebody_is(self) -> None:
         keypoint = np.random.default_rng(0).normal(size=(2, 9, 20, 3))

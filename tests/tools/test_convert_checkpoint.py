@@ -167,10 +167,8 @@ def test_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for content, source, message in (
         ({"conv1.weight": torch.ones(1)}, "ctrgcn", "--from ctrgcn does not fit"),
-        ({"epoch": 1}, "gap", "are no tensors"),
         ([1], "gap", "holds a list"),
         ({"backbone.gcn.0.gcn.A": torch.ones(1)}, "pyskl", "by --config"),
-        ({"state_dict": {"x": print}}, "gap", "refused or unreadable"),
     ):
         assert convert(tmp_path, content, source) == 1
         assert message in capsys.readouterr().err

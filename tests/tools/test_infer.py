@@ -77,14 +77,10 @@ def test_json(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for result, other in zip(results, expected):
         assert result["label"] == other.label
         assert [top["label"] for top in result["top"]] == list(other.top_labels[:2])
-        assert list(result["part_similarity"]) == [
-            *("global", "head", "hand", "hip", "foot")
-        ]
         assert len(result["part_similarity"]["hip"]) == CLASSES
     assert [path.name for path in out.parent.iterdir()] == ["results.json"]
     printed = capsys.readouterr()
-    assert "4/4" in printed.out
-    assert "4 of 4; written" in printed.out
+    assert "4/4" in printed.out and "4 of 4; written" in printed.out
     assert not printed.err
 
 
@@ -108,8 +104,7 @@ def test_bad_files_do_not_stop_the_others(
         scores_of(good), [r.scores for r in expected], rtol=0, atol=1e-6
     )
     printed = capsys.readouterr()
-    assert "7/7" in printed.out
-    assert "4 of 7" in printed.out
+    assert "7/7" in printed.out and "4 of 7" in printed.out
     for message in wrong.values():
         assert f"error: {message}\n" in printed.err
 
