@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from gap_mmaction.evaluation.class_comparison import ClassComparison, compare_classes
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.utils.argument_types import count, not_negative
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.figure_file import save_png
@@ -40,7 +41,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("other", help="scores of the other one, such as that with GAP")
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=not_negative,
         default=4.0,
         metavar="POINTS",
         help="show classes that differ by more (default: %(default)g, as the paper)",
@@ -59,18 +60,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="what table and chart call the models",
     )
     parser.add_argument(
-        "--resamples", type=int, default=10_000, help="of the bootstrap"
+        "--resamples", type=count, default=10_000, help="of the bootstrap"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write classes.csv and classes.png here"
     )
-    args = parser.parse_args(argv)
-    if not args.threshold >= 0:
-        parser.error(f"--threshold {args.threshold:g}: must be 0 or more")
-    if args.resamples < 1:
-        parser.error(f"--resamples {args.resamples}: must be 1 or more")
-    return args
+    return parser.parse_args(argv)
 
 
 def format_p(p: float) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from gap_mmaction.evaluation.accuracy import confusion_matrix, most_confused
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.utils.argument_types import natural
 from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.confusion_figure import draw_confusion
@@ -37,13 +38,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser.add_argument("--title", help="what stands above the matrix")
     parser.add_argument(
-        "--top", type=int, default=10, help="how many errors to list (default: 10)"
+        "--top", type=natural, default=10, help="how many errors to list (10)"
     )
     args = parser.parse_args(argv)
     if args.out.suffix != ".png":
         parser.error(f"--out {args.out}: must end in .png")
-    if args.top < 0:
-        parser.error(f"--top {args.top}: must be 0 or more")
     return args
 
 
