@@ -126,8 +126,10 @@ def infer(
     def predict_waiting() -> None:
         found = predict(inferencer, list(waiting.values()), args.part_similarity)
         for index, result in zip(waiting, found):
-            key = "error" if isinstance(result, str) else "result"
-            outcomes[index] = replace(outcomes[index], **{key: result})
+            if isinstance(result, str):
+                outcomes[index] = replace(outcomes[index], error=result)
+            else:
+                outcomes[index] = replace(outcomes[index], result=result)
             progress.update()
         waiting.clear()
 

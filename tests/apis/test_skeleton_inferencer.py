@@ -180,6 +180,7 @@ class TestPartSimilarity:
             parts = similarity.skeleton_features(data)
             cosines = similarity.compare(parts, similarity.class_features())[0]
             assert cosines.shape == (5, CLASSES)
+            assert result.part_similarity is not None
             np.testing.assert_allclose(result.part_similarity, cosines, atol=1e-5)
         content = results[0].to_dict()["part_similarity"]
         assert list(content) == list(results[0].parts)
