@@ -115,7 +115,7 @@ def print_search(search: WeightSearch, seed: int) -> None:
 
 
 def warn(files: Sequence[ScoreFile], has_ids: bool, transform: str) -> None:
-    """Say what may be wrong with the files, without being certain to be."""
+    """Prints what may be wrong with the files."""
     if len(files) > 1 and not has_ids:
         print(
             "note: not every file has the samples' names, so only number and labels "

@@ -128,16 +128,11 @@ def compute_clip_features(
 ) -> ClipFeatures:
     """Runs a model with its text branch over clips and over its classes' texts.
 
-    Args:
-        inferencer: The model, with its test pipeline.
-        annotations: As ``inferencer.read()`` returns them.
-        where: The file that they come from, for messages.
-        source: What the features are of.
-        progress: Told the number of clips after each batch.
+    The arguments are those of :func:`extract_features`, and what the features are of.
 
     Raises:
-        ValueError: If config or checkpoint has no text branch, or as
-            :func:`extract_features` and :func:`read_labels`.
+        ValueError: If config or checkpoint has no text branch, a label is no class, or
+            as :func:`extract_features`.
     """
     similarity = inferencer.load_text_branch()
     return ClipFeatures(

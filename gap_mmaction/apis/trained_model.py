@@ -24,11 +24,7 @@ _PARTS = ("backbone.", "cls_head.")
 
 
 def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
-    """Reads the state dict of a checkpoint, without running anything that is in it.
-
-    Args:
-        checkpoint: A file of MMEngine's Runner or of ``tools/publish_model.py``, also
-            in the format safetensors, or a URL.
+    """Reads the state dict of a checkpoint, a file or a URL, without running it.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -59,7 +55,7 @@ def load_model(
 
     Args:
         config: A path or a config, which is left as it is.
-        checkpoint: The checkpoint, see :func:`read_weights`.
+        checkpoint: ``.pth`` or ``.safetensors``, a path or URL.
         device: Where the model goes.
         text_branch: Whether to keep the text branch. Without it no text model is built
             or imported. With it a tuned encoder has the checkpoint's weights; a frozen

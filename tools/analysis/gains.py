@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Say what GAP gains, from the runs in a CSV file of tools/reproduce.py --runs-csv.
+"""Compute what GAP gains, from the runs in a CSV file of tools/reproduce.py --runs-csv.
 
 Example:
     python tools/analysis/gains.py docs/results/runs.csv --out docs/results
