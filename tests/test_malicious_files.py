@@ -21,12 +21,12 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 
 from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.apis import load_model as load_for_test
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.chunk import Chunk
 from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
 from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.conversion import convert_checkpoint
-from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.engine import BrokenCheckpointError
 from gap_mmaction.evaluation.score_file import load_scores

@@ -32,9 +32,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SkeletonInferenc
     monkeypatch.chdir(tmp_path)
     config = make_config(tmp_path)
     make_model(config, tmp_path / "epoch_1.pth")
-    leaf = package / ".mim/configs/mine.py"
-    leaf.parent.mkdir(parents=True)
-    config.dump(leaf)
+    (package / ".mim/configs").mkdir(parents=True)
+    config.dump(package / ".mim/configs/mine.py")
     out = package / ".mim/data/weights/mine.safetensors"
     command = ["epoch_1.pth", str(out), "--half", "--no-hash"]
     assert publish([*command, "--config", "configs/mine.py"]) == 0
@@ -81,9 +80,8 @@ def test_tools_take_the_name(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_float16_cannot_hold(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    torch.save(
-        {"state_dict": {"a.weight": torch.full((1, 1), 1e5)}}, tmp_path / "a.pth"
-    )
+    large = {"a.weight": torch.full((1, 1), 1e5)}
+    torch.save({"state_dict": large}, tmp_path / "a.pth")
     assert publish([str(tmp_path / "a.pth"), str(tmp_path / "b.pth"), "--half"]) == 1
     assert "a.weight has numbers that float16 cannot hold" in capsys.readouterr().err
 

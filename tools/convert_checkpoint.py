@@ -16,7 +16,6 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from mmengine.config import Config
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.conversion import SOURCES, convert_checkpoint
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 
@@ -57,23 +57,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the weights do not fit.
-    """
+    """Runs the tool; returns 1 where the weights do not fit."""
     args = parse_args(argv)
-    try:
-        cfg = None
-        if args.config is not None:
-            cfg = read_config(args.config, args.cfg_options)
-        converted = convert_checkpoint(
-            args.source, args.weights, args.out, cfg, args.leave_out
-        )
-    except (OSError, ValueError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    cfg = read_config(args.config, args.cfg_options) if args.config else None
+    converted = convert_checkpoint(
+        args.source, args.weights, args.out, cfg, args.leave_out
+    )
     for key in converted.left_out:
         print(f"left out: {key}")
     print(

@@ -15,34 +15,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
+import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
 from torch import nn
 
-import gap_mmaction  # noqa: F401
-from gap_mmaction.benchmark.report import environment, write_json
+import gap_mmaction
+from gap_mmaction.apis import load_model
 from gap_mmaction.deploy.clip_scorer import AVERAGES
-from gap_mmaction.deploy.clips import (
-    Clips,
-    dataset_clips,
-    frames_of,
-    generated_clips,
-)
-from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
-from gap_mmaction.deploy.loading import load_for_test
-from gap_mmaction.deploy.onnx_model import require_onnx
+from gap_mmaction.deploy.clips import Clips, dataset_clips, frames_of, generated_clips
+from gap_mmaction.deploy.export import FORMATS, Exporter, Parity, metadata_of
+from gap_mmaction.deploy.exported_model import require_onnx
 from gap_mmaction.utils.argument_types import count, natural, positive
+from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data
-
-_BATCHES = (1, 16)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -116,11 +109,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def clips_for(args: argparse.Namespace, cfg: Config, model: nn.Module) -> Clips:
-    """Get the clips to check with.
-
-    Raises:
-        ValueError: If they are to be generated and their length is not known.
-    """
+    """Returns the clips to check with: of a test set, or made up."""
     generate = args.generated
     if not generate and args.ann_file is None:
         settings = annotated_data(cfg, "test_dataloader").settings
@@ -136,38 +125,27 @@ def clips_for(args: argparse.Namespace, cfg: Config, model: nn.Module) -> Clips:
     return generated_clips(cfg, model, frames, args.clips or 64)
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where something does not fit or the scores differ.
-    """
+    """Runs the tool; returns 1 where something does not fit or the scores differ."""
     args = parse_args(argv)
-    try:
-        if args.format == "onnx":
-            require_onnx()
-        cfg = read_config(args.config, args.cfg_options)
-        model = load_for_test(cfg, args.checkpoint)
-        exporter = Exporter(
-            model,
-            clips_for(args, cfg, model),
-            form=args.format,
-            average=args.average_clips,
-            fold=not args.no_fold,
-            tolerance=args.tolerance,
-            opset=args.opset,
-        )
-        metadata = metadata_of(cfg, args.checkpoint)
-        exporter.export(args.out, metadata)
-    except (
-        *(ExportError, ImportError, OSError, ValueError, KeyError),
-        pickle.UnpicklingError,
-    ) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if args.format == "onnx":
+        require_onnx()
+    cfg = read_config(args.config, args.cfg_options)
+    model = load_model(cfg, args.checkpoint)
+    exporter = Exporter(
+        model,
+        clips_for(args, cfg, model),
+        form=args.format,
+        average=args.average_clips or "",
+        fold=not args.no_fold,
+        tolerance=args.tolerance,
+        opset=args.opset,
+    )
+    exporter.export(args.out, metadata_of(cfg, args.checkpoint))
     print_report(exporter)
     if args.benchmark:
-        rows = [exporter.measure(batch, args.pairs) for batch in _BATCHES]
+        rows = [exporter.measure(batch, args.pairs) for batch in (1, 16)]
         exporter.report["latency"] = rows
         for row in rows:
             print(
@@ -181,11 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_report(exporter: Exporter) -> None:
-    """Say what was checked."""
-    report, (clips, persons, frames, joints, axes) = (
-        exporter.report,
-        exporter.clips.shape,
-    )
+    """Says what was checked."""
+    report = exporter.report
+    clips, persons, frames, joints, axes = exporter.clips.shape
     print(f"{report['file']}: {report['size'] / 2**20:.1f} MiB, {report['sha256']}")
     print(
         f"input [batch, clips, persons, {frames}, {joints}, {axes}], average of clips: "
@@ -195,25 +171,29 @@ def print_report(exporter: Exporter) -> None:
         counts = report["batch_norms"]
         print(
             f"batch normalizations: {counts['folded']} folded into convolutions, "
-            f"{counts['affine']} left as a factor and a summand"
+            f"{counts['left']} left as they are"
         )
     print(
         f"checked with {exporter.clips.source}, {clips} clips, {persons} persons each"
     )
     for name, value in report.items():
-        if is_dataclass(value):
+        if isinstance(value, Parity):
             print(f"{name}: {value}")
 
 
 def write_report(path: Path, exporter: Exporter) -> None:
-    """Write the figures as JSON."""
-    content: dict[str, Any] = {
-        name: asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
-        for name, value in exporter.report.items()
-    }
-    content["clips"] = exporter.clips.source
-    content["environment"] = environment(torch.device("cpu"))
-    write_json(path, json.loads(json.dumps(content)))
+    """Writes the figures as JSON, with what was measured on."""
+    content = {**exporter.report, "clips": exporter.clips.source}
+    content["environment"] = dict(
+        device=platform.processor() or platform.machine(),
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        gap_mmaction=gap_mmaction.__version__,
+        system=platform.platform(),
+    )
+    with atomic_file(path) as stream:
+        stream.write(json.dumps(content, default=asdict, indent=2).encode() + b"\n")
 
 
 if __name__ == "__main__":

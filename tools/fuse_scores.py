@@ -9,7 +9,6 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +18,15 @@ import numpy as np
 from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.fusion import (
     TRANSFORMS,
+    WeightSearch,
     are_probabilities,
     fuse_scores,
+    search_weights,
     transform_scores,
 )
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import ScoreFile, load_scores, write_scores
-from gap_mmaction.evaluation.weight_search import WeightSearch, search_weights
+from gap_mmaction.utils.command_line import tells_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -114,7 +115,7 @@ def print_search(search: WeightSearch, seed: int) -> None:
 
 
 def warn(files: Sequence[ScoreFile], has_ids: bool, transform: str) -> None:
-    """Say what may be wrong with the files, without being certain to be."""
+    """Prints what may be wrong with the files."""
     if len(files) > 1 and not has_ids:
         print(
             "note: not every file has the samples' names, so only number and labels "
@@ -129,32 +130,25 @@ def warn(files: Sequence[ScoreFile], has_ids: bool, transform: str) -> None:
         )
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the files or settings do not fit.
-    """
+    """Runs the tool; returns 1 where the files or settings do not fit."""
     args = parse_args(argv)
-    try:
-        files = [load_scores(path) for path in args.files]
-        has_ids = check_same_samples(files)
-        scores = [
-            transform_scores(file.scores, args.transform, file.path) for file in files
-        ]
-        labels = files[0].labels
-        fused = search = None
-        if args.weights is not None:
-            fused = fuse_scores(scores, args.weights)
-        if args.search:
-            search = search_weights(scores, labels, args.folds, args.steps, args.seed)
-        result = fused if search is None else search.fused
-        if args.out is not None and result is not None:
-            ids = next((f.sample_ids for f in files if f.sample_ids is not None), None)
-            write_scores(args.out, result, labels, ids)
-    except (ValueError, OSError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    files = [load_scores(path) for path in args.files]
+    has_ids = check_same_samples(files)
+    scores = [
+        transform_scores(file.scores, args.transform, file.path) for file in files
+    ]
+    labels = files[0].labels
+    fused = search = None
+    if args.weights is not None:
+        fused = fuse_scores(scores, args.weights)
+    if args.search:
+        search = search_weights(scores, labels, args.folds, args.steps, args.seed)
+    result = fused if search is None else search.fused
+    if args.out is not None and result is not None:
+        ids = next((f.sample_ids for f in files if f.sample_ids is not None), None)
+        write_scores(args.out, result, labels, ids)
     warn(files, has_ids, args.transform)
     print(f"{len(labels):,} samples, {scores[0].shape[1]} classes, in percent\n")
     print("| | weight | top-1 | top-5 | mean class |")

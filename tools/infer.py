@@ -15,9 +15,8 @@ import argparse
 import csv
 import io
 import json
-import pickle
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,30 +28,22 @@ from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import USER_ERRORS, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 MOST_SHOWN = 20
-ERRORS = (ValueError, TypeError, OSError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one sequence, or of a file that cannot be read.
-
-    Attributes:
-        file: The input.
-        name: The sequence's name; empty where the file cannot be read.
-        result: What the model says, or None.
-        true_label: What the file says, or None.
-        error: Why there is none.
-    """
+    """What became of one sequence, or of a file that cannot be read."""
 
     file: str
     name: str = ""
     result: SkeletonResult | None = None
-    error: str = ""
-    true_label: int | None = None
+    error: str = ""  # why there is no result
+    true_label: int | None = None  # what the file says
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -107,15 +98,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace) -> SkeletonInferencer:
-    """Load the model.
-
-    Args:
-        args: The command line's arguments.
-
-    Raises:
-        OSError: If a file is not there.
-        ValueError: If config, checkpoint and options do not fit one another.
-    """
+    """Loads the model."""
     config = read_model_config(args)
     labels = None
     if args.labels is not None:
@@ -135,93 +118,63 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
 
 def infer(
     inferencer: SkeletonInferencer, args: argparse.Namespace, progress: ProgressBar
-) -> Iterator[list[Outcome]]:
-    """Go through the inputs; what is wrong with one does not stop the others.
+) -> list[Outcome]:
+    """Goes through the inputs; what is wrong with one does not stop the others."""
+    outcomes: list[Outcome] = []
+    waiting: dict[int, Mapping[str, Any]] = {}  # by their place among the outcomes
 
-    Args:
-        inferencer: The model.
-        args: The command line's arguments.
-        progress: Learns of files with many sequences.
+    def predict_waiting() -> None:
+        found = predict(inferencer, list(waiting.values()), args.part_similarity)
+        for index, result in zip(waiting, found):
+            if isinstance(result, str):
+                outcomes[index] = replace(outcomes[index], error=result)
+            else:
+                outcomes[index] = replace(outcomes[index], result=result)
+            progress.update()
+        waiting.clear()
 
-    Yields:
-        What became of some sequences, in the order of the inputs.
-    """
-    done: list[Outcome] = []
-    waiting: list[dict[str, Any]] = []
-    # Errors keep their place among the sequences that wait for a batch to fill.
     for file in args.inputs:
         try:
             annotations = inferencer.read(file, file, args.split)
-        except ERRORS as error:
-            done.append(Outcome(file, error=str(error)))
-            annotations = []
-        else:
-            progress.task_num += len(annotations) - 1
+        except USER_ERRORS as error:
+            outcomes.append(Outcome(file, error=str(error)))
+            progress.update()
+            continue
+        progress.task_num += len(annotations) - 1
         for annotation in annotations:
-            outcome = Outcome(
-                file, annotation["frame_dir"], true_label=_label(annotation)
-            )
+            label = annotation.get("label")
+            known = int(label) if isinstance(label, (int, np.integer)) else None
+            outcome = Outcome(file, annotation["frame_dir"], true_label=known)
             try:
                 sample = inferencer.prepare(annotation, args.img_shape, file)
-            except ERRORS as error:
+                waiting[len(outcomes)] = sample
+            except USER_ERRORS as error:
                 outcome = replace(outcome, error=str(error))
-            else:
-                waiting.append(sample)
-            done.append(outcome)
+                progress.update()
+            outcomes.append(outcome)
             if len(waiting) == args.batch_size:
-                yield predict(inferencer, done, waiting, args.part_similarity)
-                done, waiting = [], []
-    yield predict(inferencer, done, waiting, args.part_similarity)
-
-
-def _label(annotation: Mapping[str, Any]) -> int | None:
-    label = annotation.get("label")
-    return int(label) if isinstance(label, (int, np.integer)) else None
+                predict_waiting()
+    predict_waiting()
+    return outcomes
 
 
 def predict(
-    inferencer: SkeletonInferencer,
-    outcomes: Sequence[Outcome],
-    samples: Sequence[dict[str, Any]],
-    part_similarity: bool,
-) -> list[Outcome]:
-    """Run the model on sequences that wait.
-
-    Args:
-        inferencer: The model.
-        outcomes: Of sequences; those without an error wait.
-        samples: The sequences that wait.
-        part_similarity: Whether to compare parts with texts.
-
-    Returns:
-        The outcomes with the results.
-    """
+    inferencer: SkeletonInferencer, samples: list[Mapping[str, Any]], parts: bool
+) -> list[SkeletonResult | str]:
+    """Returns a result for each sample, or the error."""
     try:
-        found: list[Any] = list(inferencer.predict(samples, part_similarity))
-    except ERRORS:
+        return list(inferencer.predict(samples, parts))
+    except USER_ERRORS as error:
+        if len(samples) == 1:
+            return [str(error)]
         # One of them has no finite scores; the others have.
-        found = []
-        for sample in samples:
-            try:
-                found += inferencer.predict([sample], part_similarity)
-            except ERRORS as error:
-                found.append(error)
-    complete = []
-    for outcome in outcomes:
-        if not outcome.error:
-            result = found.pop(0)
-            if isinstance(result, SkeletonResult):
-                outcome = replace(outcome, result=result)
-            else:
-                outcome = replace(outcome, error=str(result))
-        complete.append(outcome)
-    return complete
+        return [predict(inferencer, [sample], parts)[0] for sample in samples]
 
 
 def write_json(
     args: argparse.Namespace, labels: Sequence[str], outcomes: Sequence[Outcome]
 ) -> None:
-    """Write everything: all scores, and the similarities by part."""
+    """Writes everything: all scores, and the similarities by part."""
     content = {
         "config": args.config,
         "checkpoint": args.checkpoint,
@@ -239,13 +192,12 @@ def write_json(
             for outcome in outcomes
         ],
     }
-    text = json.dumps(content, indent=1, allow_nan=False)
     with atomic_file(args.out) as stream:
-        stream.write(f"{text}\n".encode())
+        stream.write(json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
 
 
 def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
-    """Write a row for each sequence: the likeliest classes, their parts' similarity."""
+    """Writes a row for each sequence: likeliest classes, similarity of parts."""
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     parts = results[0].parts if results else ()
     most = max((len(result.top_labels) for result in results), default=1)
@@ -263,9 +215,7 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
             for cells in zip(result.top_labels, result.top_names, result.top_scores):
                 row += cells
             if result.part_similarity is not None:
-                row += [
-                    float(value) for value in result.part_similarity[:, result.label]
-                ]
+                row += result.part_similarity[:, result.label].tolist()
         row += [""] * (len(header) - len(row))
         table.writerow([*row, outcome.error])
     with atomic_file(args.out) as stream:
@@ -273,25 +223,18 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
         stream.write(text.getvalue().encode(errors="backslashreplace"))
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
+    """Runs the tool.
 
     Returns:
-        The exit status: 0, or 1 where the model cannot be loaded, in which case nothing
-        is written, or an input cannot be read, which the results say too.
+        1 where the model cannot be loaded, in which case nothing is written, or an
+        input cannot be read, which the results say too.
     """
     args = parse_args(argv)
-    try:
-        inferencer = build(args)
-    except (*ERRORS, KeyError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    inferencer = build(args)
     progress = ProgressBar(len(args.inputs), file=sys.stdout)
-    outcomes: list[Outcome] = []
-    for some in infer(inferencer, args, progress):
-        outcomes += some
-        if some:
-            progress.update(len(some))
+    outcomes = infer(inferencer, args, progress)
     print()
     if args.out.suffix == ".csv":
         write_csv(args, outcomes)

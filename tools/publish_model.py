@@ -17,14 +17,17 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import gap_mmaction  # noqa: F401  # allows the types in MMEngine's checkpoints
-from gap_mmaction.deploy.known_accuracy import accuracy_of_log, accuracy_of_scores
-from gap_mmaction.deploy.publish import publish_model
+from gap_mmaction.deploy.publish import (
+    accuracy_of_log,
+    accuracy_of_scores,
+    publish_model,
+)
+from gap_mmaction.utils.command_line import tells_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,11 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", type=Path, help="checkpoint of a training run")
-    parser.add_argument(
-        "out",
-        type=Path,
-        help="file to write, .pth or .safetensors",
-    )
+    parser.add_argument("out", type=Path, help="file to write, .pth or .safetensors")
     parser.add_argument(
         "--keep-text-branch",
         action="store_true",
@@ -77,40 +76,32 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where a file does not fit.
-    """
+    """Runs the tool; returns 1 where a file does not fit."""
     args = parse_args(argv)
-    try:
-        accuracy = args.accuracy
-        if args.log is not None:
-            accuracy = accuracy_of_log(args.log, args.checkpoint)
-        elif args.scores is not None:
-            accuracy = accuracy_of_scores(args.scores)
-        published = publish_model(
-            args.checkpoint,
-            args.out,
-            keep_text=args.keep_text_branch,
-            name=args.name,
-            config=args.config,
-            accuracy=accuracy,
-            licence=args.licence,
-            labels=args.labels,
-            half=args.half,
-            hashed=not args.no_hash,
-        )
-    except (OSError, TypeError, ValueError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    size = published.file.stat().st_size / 2**20
-    print(
-        f"{published.file}: {published.kept} tensors kept, {published.dropped} left "
-        f"out, {size:.1f} MiB"
+    accuracy = args.accuracy
+    if args.log is not None:
+        accuracy = accuracy_of_log(args.log, args.checkpoint)
+    elif args.scores is not None:
+        accuracy = accuracy_of_scores(args.scores)
+    file, card = publish_model(
+        args.checkpoint,
+        args.out,
+        keep_text=args.keep_text_branch,
+        name=args.name,
+        config=args.config,
+        accuracy=accuracy,
+        licence=args.licence,
+        labels=args.labels,
+        half=args.half,
+        hashed=not args.no_hash,
     )
-    print(f"{published.card}: the model card")
+    print(
+        f"{file}: {len(card.state_dict)} tensors kept, {card.dropped} left out, "
+        f"{card.size / 2**20:.1f} MiB"
+    )
+    print(f"{file.with_suffix('.md')}: the model card")
     return 0
 
 

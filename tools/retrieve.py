@@ -20,7 +20,6 @@ import csv
 import hashlib
 import io
 import json
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,25 +32,22 @@ from torch import Tensor
 from gap_mmaction.apis import (
     ClipFeatures,
     Match,
-    PartSimilarity,
     SkeletonInferencer,
-    extract_features,
+    compute_clip_features,
     rank_clips,
 )
-from gap_mmaction.apis.feature_extraction import read_labels
 from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
 from gap_mmaction.utils.encoder_arguments import (
     add_encoder_arguments,
     check_encoder_arguments,
 )
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
-
-ERRORS = (KeyError, ValueError, TypeError, OSError, RuntimeError)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -114,15 +110,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 class Search:
-    """The clips and the text of a command line; the model is loaded when needed.
-
-    Args:
-        args: The command line's arguments.
-
-    Raises:
-        OSError: If a file is not there.
-        ValueError: If the file of features is of something else.
-    """
+    """The clips and the text of a command line; the model is loaded when needed."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -134,76 +122,51 @@ class Search:
             self._clips = read_features(args.features, self.source)
 
     def query(self) -> Tensor:
-        """Give the features ``[K, D]`` of what is looked for."""
+        """Returns the features ``[K, D]`` of what is looked for."""
         if self.args.text is not None:
-            _, similarity = self._load()
+            similarity = self._load().load_text_branch()
             return similarity.text_features([self.args.text])[0].cpu()
         name = self.args.class_name
         if self._clips is not None:
             return self._clips.class_features[require_class(self._clips.classes, name)]
-        _, similarity = self._load()
+        similarity = self._load().load_text_branch()
         index = require_class(similarity.labels, name)
         return similarity.class_features([index])[0].cpu()
 
     def clips(self) -> ClipFeatures:
-        """Give the clips; computes them, and keeps them if that is asked for."""
+        """Returns the clips; keeps them in a file if that is asked for."""
         if self._clips is None:
-            self._clips = self._compute()
+            inferencer, where = self._load(), self.args.ann_file
+            annotations = inferencer.read(where, where, self.args.split)
+            progress = ProgressBar(len(annotations), file=sys.stdout)
+            self._clips = compute_clip_features(
+                inferencer, annotations, where, self.source, progress.update
+            )
+            print()
             if self.args.features is not None:
                 self._clips.save(self.args.features)
                 print(f"written: {self.args.features}")
         return self._clips
 
-    def _compute(self) -> ClipFeatures:
-        inferencer, similarity = self._load()
-        where = self.args.ann_file
-        annotations = inferencer.read(where, where, self.args.split)
-        progress = ProgressBar(len(annotations), file=sys.stdout)
-        features = extract_features(
-            inferencer, similarity, annotations, where, progress.update
-        )
-        print()
-        return ClipFeatures(
-            names=tuple(item["frame_dir"] for item in annotations),
-            labels=read_labels(annotations, len(similarity.labels), where),
-            features=features,
-            parts=similarity.parts,
-            classes=similarity.labels,
-            class_features=similarity.class_features().cpu(),
-            source=self.source,
-        )
-
-    def _load(self) -> tuple[SkeletonInferencer, PartSimilarity]:
+    def _load(self) -> SkeletonInferencer:
         if self._inferencer is None:
             args = self.args
             self._inferencer = SkeletonInferencer(
                 self.config, args.checkpoint, args.device, batch_size=args.batch_size
             )
             if args.encoder is not None:
-                encoder = {"type": args.encoder, **args.encoder_options}
-                self._inferencer.load_text_branch(
-                    build_frozen_encoder(encoder, args.device)
-                )
-        return self._inferencer, self._inferencer.load_text_branch()
+                config = {"type": args.encoder, **args.encoder_options}
+                encoder = build_frozen_encoder(config, args.device)
+                self._inferencer.load_text_branch(encoder)
+        return self._inferencer
 
 
 def describe_source(args: argparse.Namespace, config: Config) -> dict[str, str]:
-    """Say what features of clips are of, to tell those of something else.
-
-    Args:
-        args: The command line's arguments.
-        config: The config with its options.
-
-    Raises:
-        OSError: If a file is not there.
-    """
+    """Says what features of clips are of, to tell those of something else."""
     settings = [config.model.to_dict(), find_test_pipeline(config)]
     described = json.dumps(settings, default=repr, sort_keys=True)
     model = hashlib.sha256(described.encode()).hexdigest()
-    with open(args.checkpoint, "rb") as stream:
-        weights = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            weights.update(block)
+    weights = hashlib.sha256(Path(args.checkpoint).read_bytes())
     return {
         "model and test pipeline of the config": model,
         "checkpoint": weights.hexdigest(),
@@ -214,15 +177,7 @@ def describe_source(args: argparse.Namespace, config: Config) -> dict[str, str]:
 
 
 def read_features(path: Path, source: dict[str, str]) -> ClipFeatures:
-    """Read features of clips that were kept.
-
-    Args:
-        path: The file.
-        source: What they must be of.
-
-    Raises:
-        ValueError: If they are of something else.
-    """
+    """Reads features of clips that were kept; they must be of ``source``."""
     clips = ClipFeatures.load(path)
     different = [key for key in source if clips.source.get(key) != source[key]]
     if different:
@@ -234,11 +189,7 @@ def read_features(path: Path, source: dict[str, str]) -> ClipFeatures:
 
 
 def require_class(classes: Sequence[str], name: str) -> int:
-    """Find a class by its name or index.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """Returns the class of a name or index."""
     index = find_class(name, classes)
     if index is None:
         raise ValueError(
@@ -248,7 +199,7 @@ def require_class(classes: Sequence[str], name: str) -> int:
 
 
 def to_text(matches: Sequence[Match], parts: Sequence[str]) -> str:
-    """Write matches as a table."""
+    """Writes matches as a table."""
     head = ["rank", "clip", "class", "score", *parts]
     rows = [
         [
@@ -258,16 +209,12 @@ def to_text(matches: Sequence[Match], parts: Sequence[str]) -> str:
         ]
         for match in matches
     ]
-    widths = [max(map(len, column)) for column in zip(head, *rows)]
-    lines = [head, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths)) + " |"
-        for line in lines
-    )
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def to_csv(matches: Sequence[Match], parts: Sequence[str]) -> str:
-    """Write matches as CSV, a row each."""
+    """Writes matches as CSV, a row each."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     cosines = [f"cosine_{part}" for part in parts]
@@ -280,7 +227,7 @@ def to_csv(matches: Sequence[Match], parts: Sequence[str]) -> str:
 
 
 def write(args: argparse.Namespace, clips: ClipFeatures, found: list[Match]) -> None:
-    """Write the file that is asked for."""
+    """Writes the file that is asked for."""
     if args.out.suffix == ".csv":
         content = to_csv(found, clips.parts)
     else:
@@ -301,32 +248,25 @@ def write(args: argparse.Namespace, clips: ClipFeatures, found: list[Match]) -> 
     print(f"written: {args.out}")
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where something is missing or does not fit.
-    """
+    """Runs the tool; returns 1 where something is missing or does not fit."""
     args = parse_args(argv)
-    try:
-        search = Search(args)
-        # First, as it fails at once where there is no encoder.
-        query = search.query()
-        clips = search.clips()
-        found = rank_clips(clips, query, args.part, args.top)
-        print(to_text(found, clips.parts))
-        if args.class_name is not None:
-            label = require_class(clips.classes, args.class_name)
-            hits = sum(match.label == label for match in found)
-            print(
-                f"{hits} of these {len(found)} are {clips.classes[label]!r}, as "
-                f"{int((clips.labels == label).sum())} of all {len(clips.names)} are"
-            )
-        if args.out is not None:
-            write(args, clips, found)
-    except (*ERRORS, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    search = Search(args)
+    # First, as it fails at once where there is no encoder.
+    query = search.query()
+    clips = search.clips()
+    found = rank_clips(clips, query, args.part, args.top)
+    print(to_text(found, clips.parts))
+    if args.class_name is not None:
+        label = require_class(clips.classes, args.class_name)
+        hits = sum(match.label == label for match in found)
+        print(
+            f"{hits} of these {len(found)} are {clips.classes[label]!r}, as "
+            f"{int((clips.labels == label).sum())} of all {len(clips.names)} are"
+        )
+    if args.out is not None:
+        write(args, clips, found)
     return 0
 
 

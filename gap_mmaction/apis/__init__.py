@@ -1,9 +1,13 @@
 """Inference from Python."""
 
-from .clip_features import ClipFeatures
-from .feature_extraction import extract_features
+from .clip_features import (
+    ClipFeatures,
+    Match,
+    compute_clip_features,
+    extract_features,
+    rank_clips,
+)
 from .part_similarity import PartSimilarity
-from .retrieval import Match, rank_clips
 from .skeleton_inferencer import SkeletonInferencer
 from .skeleton_result import SkeletonResult
 from .trained_model import load_model, read_weights
@@ -14,6 +18,7 @@ __all__ = [
     "PartSimilarity",
     "SkeletonInferencer",
     "SkeletonResult",
+    "compute_clip_features",
     "extract_features",
     "load_model",
     "rank_clips",

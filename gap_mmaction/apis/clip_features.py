@@ -1,12 +1,13 @@
-"""ClipFeatures: features of clips and of classes' texts, and a file of them."""
+"""Features of clips and of classes' texts: computed, kept in a file, ranked."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from gap_mmaction.evaluation.zero_shot import combine_slots
 from gap_mmaction.utils.atomic_file import atomic_file
+
+from .part_similarity import PartSimilarity
+from .skeleton_inferencer import SkeletonInferencer
 
 FORMAT = "gap-clip-features/1"
 UNLABELLED = -1
@@ -26,30 +31,19 @@ _TENSORS = ("features", "labels", "class_features")
 class ClipFeatures:
     """What a model makes of N clips, and of the texts of C classes, in K slots.
 
-    Attributes:
-        names: The clips' names, N.
-        labels: Their classes, int64 ``[N]``, :data:`UNLABELLED` where it is not known.
-        features: ``[N, K, D]``, of norm 1, float32.
-        parts: Names of the slots, K.
-        classes: Names of the classes, C.
-        class_features: Of the classes' texts, ``[C, K, D]``, of norm 1, float32.
-        source: What they are of, e.g. the checkpoint; any words.
+    Raises:
+        ValueError: If the parts do not fit one another.
     """
 
-    names: tuple[str, ...]
-    labels: np.ndarray
-    features: Tensor
-    parts: tuple[str, ...]
-    classes: tuple[str, ...]
-    class_features: Tensor
-    source: Mapping[str, str]
+    names: tuple[str, ...]  # of the clips
+    labels: np.ndarray  # int64 [N], UNLABELLED where the class is not known
+    features: Tensor  # [N, K, D], of norm 1, float32
+    parts: tuple[str, ...]  # names of the slots
+    classes: tuple[str, ...]  # their names
+    class_features: Tensor  # of the classes' texts [C, K, D], of norm 1, float32
+    source: Mapping[str, str]  # what they are of, e.g. the checkpoint; any words
 
     def __post_init__(self) -> None:
-        """Check that all parts fit one another.
-
-        Raises:
-            ValueError: If they do not.
-        """
         clips, slots, dims = self.features.shape
         if (
             self.labels.shape != (clips,)
@@ -70,30 +64,19 @@ class ClipFeatures:
             )
 
     def compare(self, texts: Tensor) -> np.ndarray:
-        """Compute the cosines with texts.
-
-        Args:
-            texts: ``[C', K, D]``, of norm 1.
-
-        Returns:
-            ``[N, K, C']``, float32.
-        """
+        """Computes the cosines ``[N, K, C']`` with texts ``[C', K, D]`` of norm 1."""
         cosines: np.ndarray = torch.einsum("nkd,ckd->nkc", self.features, texts).numpy()
         return cosines
 
     def cosines(self) -> np.ndarray:
-        """Compute the cosines with the classes' texts ``[N, K, C]``."""
+        """Computes the cosines with the classes' texts ``[N, K, C]``."""
         return self.compare(self.class_features)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write them to a safetensors file, whole or not at all."""
-        metadata = {
-            "format": FORMAT,
-            "names": json.dumps(self.names),
-            "parts": json.dumps(self.parts),
-            "classes": json.dumps(self.classes),
-            "source": json.dumps(dict(self.source)),
-        }
+        """Writes them to a safetensors file, whole or not at all."""
+        metadata = {"format": FORMAT, "source": json.dumps(dict(self.source))}
+        for key in ("names", "parts", "classes"):
+            metadata[key] = json.dumps(getattr(self, key))
         tensors = {
             "features": self.features.contiguous(),
             "labels": torch.from_numpy(self.labels.astype(np.int64)),
@@ -104,7 +87,7 @@ class ClipFeatures:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ClipFeatures:
-        """Read a file of :meth:`save`.
+        """Reads a file of :meth:`save`.
 
         Raises:
             FileNotFoundError: If it is not there.
@@ -134,3 +117,153 @@ class ClipFeatures:
             raise ValueError(f"{path}: no file of clip features ({error!r})") from error
         except ValueError as error:
             raise ValueError(f"{path}: no file of clip features ({error})") from error
+
+
+def compute_clip_features(
+    inferencer: SkeletonInferencer,
+    annotations: Sequence[Mapping[str, Any]],
+    where: str = "",
+    source: Mapping[str, str] | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> ClipFeatures:
+    """Runs a model with its text branch over clips and over its classes' texts.
+
+    The arguments are those of :func:`extract_features`, and what the features are of.
+
+    Raises:
+        ValueError: If config or checkpoint has no text branch, a label is no class, or
+            as :func:`extract_features`.
+    """
+    similarity = inferencer.load_text_branch()
+    return ClipFeatures(
+        names=tuple(str(item["frame_dir"]) for item in annotations),
+        labels=read_labels(annotations, len(similarity.labels), where),
+        features=extract_features(inferencer, similarity, annotations, where, progress),
+        parts=similarity.parts,
+        classes=similarity.labels,
+        class_features=similarity.class_features().cpu(),
+        source=source or {},
+    )
+
+
+def extract_features(
+    inferencer: SkeletonInferencer,
+    similarity: PartSimilarity,
+    annotations: Sequence[Mapping[str, Any]],
+    where: str = "",
+    progress: Callable[[int], Any] | None = None,
+) -> Tensor:
+    """Runs the model with its text branch's head over clips.
+
+    Args:
+        inferencer: The model, with its test pipeline.
+        similarity: Its text branch, as ``inferencer.load_text_branch()`` returns it.
+        annotations: As ``inferencer.read()`` returns them.
+        where: The file that they come from, for messages.
+        progress: Told the number of clips after each batch.
+
+    Returns:
+        ``[N, K, D]``, of norm 1, on the CPU.
+
+    Raises:
+        ValueError: If there is no clip, one does not fit the config, or its features
+            are not finite.
+    """
+    if not annotations:
+        raise ValueError(f"{where}: there is no clip")
+    done: list[Tensor] = []
+    for start in range(0, len(annotations), inferencer.batch_size):
+        batch = annotations[start : start + inferencer.batch_size]
+        samples = [inferencer.prepare(item, where=where) for item in batch]
+        data = {key: [s[key] for s in samples] for key in ("inputs", "data_samples")}
+        features = similarity.skeleton_features(data).cpu()
+        for sample, feature in zip(samples, features):
+            if not feature.isfinite().all():
+                raise ValueError(
+                    f"{where}: {sample['name']}: its features are not finite; so are "
+                    f"the weights of {inferencer.checkpoint}, or its coordinates are "
+                    "too large"
+                )
+        done.append(features)
+        if progress is not None:
+            progress(len(batch))
+    return torch.cat(done)
+
+
+def read_labels(
+    annotations: Sequence[Mapping[str, Any]], num_classes: int, where: str = ""
+) -> np.ndarray:
+    """Returns the classes of clips, int64 ``[N]``, :data:`UNLABELLED` for none.
+
+    Raises:
+        ValueError: If one is not from 0 to ``num_classes`` - 1; names file and clip.
+    """
+    labels = np.full(len(annotations), UNLABELLED)
+    for index, item in enumerate(annotations):
+        if item.get("label") is not None:
+            clip = f"{where}: {item.get('frame_dir')}"
+            labels[index] = check_label(item["label"], num_classes, clip)
+    return labels
+
+
+def check_label(label: Any, num_classes: int, where: str) -> int:
+    """Returns a clip's label; raises a ValueError that names it if it is no class."""
+    if not isinstance(label, (int, np.integer)) or not 0 <= label < num_classes:
+        raise ValueError(
+            f"{where}: label={label!r} is no class, 0 to {num_classes - 1}"
+        )
+    return int(label)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A clip that was found."""
+
+    rank: int  # from 1 on
+    name: str
+    label: int | None  # its class, where it is known
+    label_name: str  # empty where it is not known
+    score: float  # weighted mean of the cosines
+    cosines: dict[str, float]  # by the slots' names
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON has it."""
+        return asdict(self)
+
+
+def rank_clips(
+    clips: ClipFeatures, text: Tensor, parts: Sequence[str] = (), top: int | None = None
+) -> list[Match]:
+    """Ranks clips by how near they are to a text, the nearest first.
+
+    Args:
+        clips: The clips.
+        text: The text's features ``[K, D]``, of norm 1.
+        parts: The slots that count, alike; all by default.
+        top: How many to return; all by default.
+
+    Raises:
+        ValueError: If there is no such slot.
+    """
+    for part in parts:
+        if part not in clips.parts:
+            raise ValueError(
+                f"there is no part {part!r}; the model has {', '.join(clips.parts)}"
+            )
+    weights = [float(not parts or part in parts) for part in clips.parts]
+    cosines = clips.compare(text[None])
+    scores = combine_slots(cosines, weights)[:, 0]
+    matches = []
+    for rank, row in enumerate(np.argsort(-scores, kind="stable")[:top], start=1):
+        label = None if clips.labels[row] == UNLABELLED else int(clips.labels[row])
+        matches.append(
+            Match(
+                rank=rank,
+                name=clips.names[row],
+                label=label,
+                label_name="" if label is None else clips.classes[label],
+                score=float(scores[row]),
+                cosines=dict(zip(clips.parts, map(float, cosines[row, :, 0]))),
+            )
+        )
+    return matches

@@ -1,8 +1,7 @@
-"""What a config wants of a sequence, and whether a sequence has it."""
+"""What a config wants of a sequence."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +29,7 @@ class InputFormat(AnnotationCheck):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputFormat:
-        """Read it from a whole config.
+        """Reads it from a whole config.
 
         Raises:
             ValueError: If the config has no test pipeline, or an unknown layout.
@@ -61,15 +60,12 @@ class InputFormat(AnnotationCheck):
         return self.num_coordinates + self.has_score
 
     def read_array(self, values: Any, name: str) -> dict[str, Any]:
-        """Turn an array into an annotation.
+        """Turns an array into an annotation.
 
         Args:
-            values: ``[T, V, C]`` of one person or ``[M, T, V, C]``, numbers; C is
+            values: Numbers ``[T, V, C]`` of one person or ``[M, T, V, C]``; C is
                 :attr:`num_columns`.
             name: The sequence's name.
-
-        Returns:
-            ``frame_dir``, ``keypoint`` and, if there is one, ``keypoint_score``.
 
         Raises:
             ValueError: If it is of another shape or type.
@@ -98,11 +94,10 @@ class InputFormat(AnnotationCheck):
         name: str,
         img_shape: tuple[int, int] | None = None,
     ) -> dict[str, Any]:
-        """Check an annotation and add what a pipeline needs.
+        """Checks an annotation, as training does, and adds what a pipeline needs.
 
         Args:
-            annotation: ``keypoint`` ``[M, T, V, C]``, with ``keypoint_score``
-                ``[M, T, V]`` where the config wants it; further keys are kept.
+            annotation: See :meth:`.AnnotationCheck.read`.
             name: The sequence's name, for messages.
             img_shape: Height and width of the picture, if the annotation does not have
                 it.
@@ -127,10 +122,3 @@ class InputFormat(AnnotationCheck):
         # 'start_index' and 'modality' are what BaseActionDataset would add.
         more = {"frame_dir": name, "label": -1, "start_index": 0, "modality": "Pose"}
         return {**complete, **more}
-
-
-def name_of_input(source: Any, index: int) -> str:
-    """Name an input in messages and results: its path, or its number."""
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    return f"input {index}"

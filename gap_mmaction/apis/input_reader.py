@@ -1,4 +1,4 @@
-"""From what a user has to annotations."""
+"""Reads what a user has, arrays, annotations and files, into annotations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from gap_mmaction.datasets.readers import (
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 from .input_format import InputFormat
-from .pose_results import are_pose_results, read_pose_results
 
 _OF_SETS: dict[str, Callable[[bytes, str], np.ndarray]] = {
     "*.mat": utd_mhad.read_keypoint,
@@ -71,10 +70,10 @@ class InputReader:
     def read(
         self, source: Any, name: str, split: str | None = None
     ) -> list[dict[str, Any]]:
-        """Read one input.
+        """Reads one input.
 
         Args:
-            source: One of the forms above.
+            source: See :class:`.SkeletonInferencer`.
             name: Its name for messages, and of a sequence that has none of its own.
             split: Of an annotation file with splits, the one to take.
 
@@ -143,7 +142,7 @@ class InputReader:
         return self.read(content, name, split)
 
     def _read_ntu(self, path: Path, name: str) -> dict[str, Any]:
-        """Run the chain of tools/data/prepare_ntu.py, whatever the file's name is."""
+        """Runs the chain of tools/data/prepare_ntu.py, whatever the file's name is."""
         sequence = parse_skeleton(path.read_bytes(), str(path))
         try:
             actors, _ = select_actors(sequence, self.ntu_protocol)
@@ -166,7 +165,7 @@ def _are_annotations(source: Any) -> bool:
 def _read_annotations(
     content: Mapping[str, Any], name: str, split: str | None
 ) -> list[dict[str, Any]]:
-    """Take the annotations, or those of a split, out of an annotation file."""
+    """Returns the annotations, or those of a split of an annotation file."""
     annotations: Sequence[Any] = content["annotations"]
     if not isinstance(annotations, (list, tuple)) or not annotations:
         raise ValueError(f"{name}: 'annotations' is no list with a sequence in it")
@@ -204,3 +203,83 @@ def _describe(source: Any) -> str:
         kinds = sorted({type(item).__name__ for item in source})
         return f"a list of {' and '.join(kinds) or 'nothing'}"
     return f"a {type(source).__name__}"
+
+
+def are_pose_results(value: Any) -> bool:
+    """Says whether a value is a list over frames of dicts, as mmpose's results are."""
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(
+            isinstance(frame, Mapping)
+            and ("keypoints" in frame or "instances" in frame)
+            for frame in value
+        )
+    )
+
+
+def read_pose_results(frames: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    """Puts the persons of all frames into arrays, as mmaction2's inference_skeleton.
+
+    Person i of a frame goes to place i; who is who between frames is not known. Places
+    that a frame does not fill are zero. Numbers are not rounded to float16 as in
+    mmaction2, which would be up to two pixels in a 4K picture.
+
+    Args:
+        frames: For each frame a dict with ``keypoints`` ``[M, V, 2]``, in pixels, and
+            ``keypoint_scores`` ``[M, V]``, M persons; or, as mmpose writes to JSON,
+            with ``instances``, a list of persons with ``keypoints`` ``[V, 2]`` and
+            ``keypoint_scores`` ``[V]``.
+        name: The sequence's name.
+
+    Raises:
+        ValueError: If frames disagree, lack a key, or nobody is there.
+    """
+    read = {}
+    for index, frame in enumerate(frames):
+        persons = _read_frame(frame, f"{name}: frame {index}")
+        if persons is not None:
+            read[index] = persons
+    if not read:
+        raise ValueError(f"{name}: nobody is in any of the {len(frames)} frames")
+    most, shape = max(map(len, read.values())), next(iter(read.values())).shape[1:]
+    joined = np.zeros((most, len(frames), *shape), np.float32)
+    for index, persons in read.items():
+        if persons.shape[1:] != shape:
+            raise ValueError(
+                f"{name}: frame {index} has {persons.shape[1]} keypoints of "
+                f"{persons.shape[2] - 1} numbers per person, earlier ones have "
+                f"{shape[0]} of {shape[1] - 1}"
+            )
+        joined[: len(persons), index] = persons
+    keypoint, score = joined[..., :-1], joined[..., -1]
+    return {"frame_dir": name, "keypoint": keypoint, "keypoint_score": score}
+
+
+def _read_frame(frame: Mapping[str, Any], where: str) -> np.ndarray | None:
+    """Returns keypoints with their scores ``[M, V, 3]``; None where nobody is."""
+    keys = ("keypoints", "keypoint_scores")
+    if "instances" in frame:
+        persons = frame["instances"]
+        if not isinstance(persons, (list, tuple)) or not all(
+            isinstance(person, Mapping) for person in persons
+        ):
+            raise ValueError(f"{where}: 'instances' is no list of persons")
+        frame = {key: [person.get(key) for person in persons] for key in keys}
+    for key in keys:
+        if frame.get(key) is None:
+            raise ValueError(f"{where}: has no '{key}', its keys are {sorted(frame)}")
+    try:
+        points, scores = (np.array(frame[key], dtype=np.float32) for key in keys)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where}: 'keypoints' or 'keypoint_scores' are no numbers ({error})"
+        ) from error
+    if points.size == 0:
+        return None
+    if points.ndim != 3 or scores.shape != points.shape[:2]:
+        raise ValueError(
+            f"{where}: 'keypoints' has shape {list(points.shape)}, 'keypoint_scores' "
+            f"{list(scores.shape)}; expected [M, V, 2] and [M, V]"
+        )
+    return np.concatenate([points, scores[..., None]], axis=-1)

@@ -1,4 +1,4 @@
-"""PartSimilarity: how near parts of skeletons are to texts."""
+"""How near parts of skeletons are to texts."""
 
 from __future__ import annotations
 
@@ -24,26 +24,18 @@ _SAME = 0.99
 class PartSimilarity:
     """Compares what the text branch of a trained model was trained to bring together.
 
-    Each slot of the prompt bank, such as ``global`` and ``head``, has a feature of the
-    skeleton (its joints, pooled and projected) and one of a text. Both are scaled to
-    norm 1, as the loss has them (GAP, eq. 4), so that their product is a cosine.
+    Each of the K slots of the prompt bank, such as ``global`` and ``head``, has a
+    feature of the skeleton (its joints, pooled and projected) and one of a text. Both
+    are scaled to norm 1, as in the loss (GAP, eq. 4): their product is a cosine.
 
-    The features of the classes' own texts are there without a text model where the
-    model was trained on a feature file or has tuned its encoder. Any other text needs
-    the encoder: a tuned one is part of the model; one that stayed as it was, is to be
-    given.
+    Texts other than the classes' own need the encoder: a tuned one is part of the
+    model, a frozen one has to be given.
 
     Args:
-        model: A recognizer with its text branch, the checkpoint loaded; if the encoder
-            was frozen, after ``model.text_branch.compute_features()``.
-            :func:`.trained_model.load_model` gives such a model.
-        encoder: The frozen encoder that the features were made with, for texts that
-            have none yet, see
-            :func:`gap_mmaction.models.text.frozen_encoder.build_frozen_encoder`.
-
-    Attributes:
-        parts: Names of the K slots.
-        labels: Names of the classes.
+        model: A recognizer with its text branch, as ``load_model(...,
+            text_branch=True)`` returns it.
+        encoder: The frozen encoder that the features were made with, for other texts,
+            see :func:`gap_mmaction.models.text.frozen_encoder.build_frozen_encoder`.
 
     Raises:
         ValueError: If the model has no text branch, or the encoder is another one than
@@ -93,14 +85,11 @@ class PartSimilarity:
 
     @torch.no_grad()
     def skeleton_features(self, data: Mapping[str, Any]) -> Tensor:
-        """Compute the features of a batch of skeletons.
+        """Computes the features ``[B, K, D]`` of a batch of skeletons, of norm 1.
 
         Args:
-            data: ``inputs`` and ``data_samples`` as a pipeline gives them, lists; the
-                clips of a sample count alike.
-
-        Returns:
-            ``[B, K, D]``, of norm 1. The model is put into evaluation mode.
+            data: Lists ``inputs`` and ``data_samples`` of a pipeline's outputs; the
+                clips of a sample count alike. The model is put into evaluation mode.
         """
         self.model.eval()
         # A preprocessor writes into the dict that it is given.
@@ -110,14 +99,10 @@ class PartSimilarity:
 
     @torch.no_grad()
     def project(self, features: Tensor, num_clips: int = 1) -> Tensor:
-        """Pool and project feature maps of the backbone.
-
-        Args:
-            features: ``[B * num_clips, M, C, T, V]``.
-            num_clips: Clips per sample, over which the mean is taken.
+        """Pools and projects the backbone's ``[B * num_clips, M, C, T, V]``.
 
         Returns:
-            ``[B, K, D]``, of norm 1.
+            ``[B, K, D]``, of norm 1, the mean over the clips of each sample.
         """
         parts = F.normalize(self.branch.head(features).float(), dim=-1)
         if num_clips == 1:
@@ -129,7 +114,7 @@ class PartSimilarity:
         classes: Sequence[int | str] | None = None,
         bank: PromptBank | None = None,
     ) -> Tensor:
-        """Give the text features of classes.
+        """Returns the text features ``[C, K, D]`` of classes, of norm 1.
 
         Where a slot has several texts for a class, the mean of their unit features
         stands for it.
@@ -138,9 +123,6 @@ class PartSimilarity:
             classes: Indices or labels; all classes of the bank by default.
             bank: A prompt bank with the model's slots, e.g. with classes that it was
                 not trained on. By default the model's own.
-
-        Returns:
-            ``[len(classes), K, D]``, of norm 1.
 
         Raises:
             ValueError: If there is no such class, the bank has other slots, or a text
@@ -160,35 +142,22 @@ class PartSimilarity:
         return features[[_index(bank, name) for name in classes]]
 
     def text_features(self, texts: Sequence[SlotText]) -> Tensor:
-        """Give the features of any texts.
+        """Returns the features ``[N, K, D]`` of any texts, of norm 1.
 
         Args:
             texts: Each a text, taken for every slot, or a dict with one per slot.
-
-        Returns:
-            ``[len(texts), K, D]``, of norm 1.
 
         Raises:
             ValueError: If a slot has no text, or there is no encoder.
         """
         if isinstance(texts, str):
             raise ValueError(f"give a list of texts, not the one text {texts!r}")
-        by_slot = [self._by_slot(text) for text in texts]
-        distinct = list(dict.fromkeys(text for row in by_slot for text in row))
-        rows = {text: row for row, text in enumerate(distinct)}
-        features = F.normalize(self._encode(distinct), dim=-1)
-        return features[torch.tensor([[rows[text] for text in row] for row in by_slot])]
+        by_slot = [text for row in texts for text in self._by_slot(row)]
+        features = F.normalize(self._encode(by_slot), dim=-1)
+        return features.unflatten(0, (-1, len(self.parts)))
 
     def compare(self, skeletons: Tensor, texts: Tensor) -> Tensor:
-        """Compute cosines, slot by slot.
-
-        Args:
-            skeletons: ``[B, K, D]``, of norm 1.
-            texts: ``[N, K, D]``, of norm 1.
-
-        Returns:
-            ``[B, K, N]``.
-        """
+        """Returns the cosines ``[B, K, N]`` of ``[B, K, D]`` and ``[N, K, D]``."""
         return torch.einsum("bkd,nkd->bkn", skeletons, texts)
 
     @torch.no_grad()
@@ -200,8 +169,9 @@ class PartSimilarity:
         return self.branch.encode(ids).float()
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
-        """Give the features ``[len(texts), D]``; new ones by the encoder."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._rows]
+        """Returns the features ``[len(texts), D]``; new ones by the encoder."""
+        rows, features = dict(self._rows), self._known
+        new = [text for text in dict.fromkeys(texts) if text not in rows]
         if new:
             if self._encoder is None:
                 raise ValueError(
@@ -211,11 +181,9 @@ class PartSimilarity:
                     "build_frozen_encoder, or on command lines --encoder and "
                     "--encoder-options"
                 )
-            features = self._encoder.encode(new).to(self._known)
-            start = len(self._rows)
-            self._rows.update({text: start + i for i, text in enumerate(new)})
-            self._known = torch.cat([self._known, features])
-        return self._known[[self._rows[text] for text in texts]]
+            rows.update({text: len(rows) + i for i, text in enumerate(new)})
+            features = torch.cat([features, self._encoder.encode(new).to(features)])
+        return features[[rows[text] for text in texts]]
 
     def _by_slot(self, text: SlotText) -> list[str]:
         if isinstance(text, str):
@@ -228,7 +196,7 @@ class PartSimilarity:
         return [text[part] for part in self.parts]
 
     def _check_encoder(self, encoder: TextEncoder) -> None:
-        """Refuse an encoder that gives a text of the model another feature."""
+        """Refuses an encoder that makes another feature of a text of the model."""
         text = self.branch.prompts.texts[0]
         known, given = self._known[0], encoder.encode([text])[0].to(self._known)
         same = known.shape == given.shape

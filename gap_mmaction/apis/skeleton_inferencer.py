@@ -1,9 +1,9 @@
-"""SkeletonInferencer: from sequences to classes."""
+"""Names the actions of skeleton sequences."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 import torch
@@ -17,10 +17,9 @@ from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
 from gap_mmaction.utils.config_options import ConfigSource, read_config
 from gap_mmaction.utils.shipped_models import find_shipped_model
 
-from .input_format import InputFormat, name_of_input
-from .input_reader import InputReader
+from .input_format import InputFormat
+from .input_reader import InputReader, are_pose_results
 from .part_similarity import PartSimilarity
-from .pose_results import are_pose_results
 from .skeleton_result import SkeletonResult
 from .trained_model import load_model
 
@@ -35,20 +34,15 @@ class SkeletonInferencer:
     Args:
         config: Path of the config, or the config, which is left as it is. A config is
             code: use those that you trust. Without a checkpoint the name of a model
-            that ships, see :func:`.find_shipped_model`.
+            that ships.
         checkpoint: The checkpoint, a path or URL; read with ``weights_only``.
         device: Where the model runs.
-        labels: Names of the classes. By default those of the description file of the
-            config's text branch, or, without one, the indices.
+        labels: Names of the classes; by default those of the config's description
+            file, or, without one, the indices.
         batch_size: Sequences that go through the model together.
         top_k: How many of the most likely classes a result lists.
         ntu_protocol: How raw files of NTU RGB+D are cleaned, ``"reference"`` or
             ``"clean"``: as the training data were.
-
-    Attributes:
-        config: The config.
-        format: What the config wants of a sequence.
-        labels: Names of the classes.
 
     Raises:
         FileNotFoundError: If a file is not there.
@@ -65,7 +59,7 @@ class SkeletonInferencer:
     def __init__(
         self,
         config: ConfigSource,
-        checkpoint: str | PathLike[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         device: str | torch.device = "cpu",
         labels: Sequence[str] | None = None,
         batch_size: int = 32,
@@ -102,23 +96,16 @@ class SkeletonInferencer:
         img_shape: tuple[int, int] | None = None,
         split: str | None = None,
     ) -> list[SkeletonResult]:
-        """Name the actions of sequences.
+        """Names the actions of sequences.
 
         Args:
-            inputs: One input or a list of them, of which each is
-
-                * an array ``[T, V, C]`` or ``[M, T, V, C]`` (numpy or torch) with the
-                  joints and columns of the config's layout: x, y, z in 3D, x, y and a
-                  confidence in 2D;
-                * an annotation as PYSKL and mmaction2 have it, a dict with
-                  ``keypoint`` and, in 2D, ``keypoint_score``;
-                * results of mmpose, a list over the frames of dicts with
-                  ``keypoints`` ``[M, V, 2]`` and ``keypoint_scores`` ``[M, V]``;
-                * the path of a raw ``.skeleton`` file of NTU RGB+D, of a ``.json`` of
-                  NW-UCLA or of mmpose, of a ``.mat`` of UTD-MHAD, of a text file of
-                  MSR-Action3D or SBU, of an annotation file or mmpose's results as
-                  ``.pkl``, which is read without running anything in it, or of an
-                  array as ``.npy``.
+            inputs: One input or a list of them, of which each is an array ``[T, V, C]``
+                or ``[M, T, V, C]`` (x, y, z in 3D; x, y and a confidence in 2D), an
+                annotation as PYSKL and mmaction2 have it (a dict with ``keypoint``
+                and, in 2D, ``keypoint_score``), mmpose's results (a list over the
+                frames of dicts with ``keypoints`` ``[M, V, 2]`` and
+                ``keypoint_scores`` ``[M, V]``), or the path of a file of such or of a
+                raw recording, see docs/inference.md.
             part_similarity: Whether to compare the parts of the body with the texts of
                 the classes, for which the checkpoint must have kept its text branch.
             img_shape: Height and width of the pictures that 2D joints were found in,
@@ -126,7 +113,7 @@ class SkeletonInferencer:
             split: Of annotation files with splits, the one to take.
 
         Returns:
-            A result for each sequence in order; an annotation file has several.
+            A result for each sequence in order.
 
         Raises:
             FileNotFoundError: If a file is not there.
@@ -141,7 +128,8 @@ class SkeletonInferencer:
         results: list[SkeletonResult] = []
         waiting: list[dict[str, Any]] = []
         for index, source in enumerate(_as_list(inputs)):
-            name = name_of_input(source, index)
+            is_path = isinstance(source, (str, os.PathLike))
+            name = os.fspath(source) if is_path else f"input {index}"
             for annotation in self.read(source, name, split):
                 waiting.append(self.prepare(annotation, img_shape, name))
                 if len(waiting) == self.batch_size:
@@ -152,11 +140,7 @@ class SkeletonInferencer:
     def read(
         self, source: Any, name: str, split: str | None = None
     ) -> list[dict[str, Any]]:
-        """Read one input, as yet unchecked; see :meth:`.InputReader.read`.
-
-        Returns:
-            An annotation per sequence, with the sequence's name as ``frame_dir``.
-        """
+        """Reads one input, as yet unchecked; see :meth:`.InputReader.read`."""
         return self._reader.read(source, name, split)
 
     def prepare(
@@ -165,10 +149,10 @@ class SkeletonInferencer:
         img_shape: tuple[int, int] | None = None,
         where: str = "",
     ) -> dict[str, Any]:
-        """Check an annotation and run the test pipeline on it.
+        """Checks an annotation and runs the test pipeline on it.
 
         Args:
-            annotation: As :meth:`read` gives it.
+            annotation: As :meth:`read` returns it.
             img_shape: Height and width of the picture, if it does not have it.
             where: The input that it comes from, for messages.
 
@@ -195,24 +179,14 @@ class SkeletonInferencer:
     def predict(
         self, samples: Sequence[Mapping[str, Any]], part_similarity: bool = False
     ) -> list[SkeletonResult]:
-        """Run the model on prepared sequences, all at once.
-
-        Args:
-            samples: As :meth:`prepare` gives them.
-            part_similarity: Whether to compare parts with texts.
-
-        Returns:
-            A result for each.
+        """Runs the model on sequences as :meth:`prepare` returns them, all at once.
 
         Raises:
             ValueError: If scores are not finite, or there is no text branch.
         """
         if not samples:
             return []
-        data = {
-            key: [sample[key] for sample in samples]
-            for key in ("inputs", "data_samples")
-        }
+        data = {key: [s[key] for s in samples] for key in ("inputs", "data_samples")}
         similarities: list[Any] = [None] * len(samples)
         if part_similarity:
             similarity = self.load_text_branch()
@@ -221,7 +195,9 @@ class SkeletonInferencer:
             features, _ = model.extract_feat(data["inputs"])
             outputs = model.cls_head.predict(features, data["data_samples"])
             parts = similarity.project(features, data["inputs"].shape[1])
-            cosines = similarity.compare(parts, self._features_of_classes(similarity))
+            if self._class_features is None:
+                self._class_features = similarity.class_features()
+            cosines = similarity.compare(parts, self._class_features)
             similarities = list(cosines.cpu().numpy())
         else:
             outputs = self._model.test_step(data)
@@ -231,14 +207,11 @@ class SkeletonInferencer:
         ]
 
     def load_text_branch(self, encoder: TextEncoder | None = None) -> PartSimilarity:
-        """Load the checkpoint with its text branch, once.
+        """Loads the checkpoint with its text branch, once.
 
         Args:
             encoder: For texts other than the classes' own, see
                 :class:`PartSimilarity`.
-
-        Returns:
-            What compares parts with texts.
 
         Raises:
             ValueError: If the config or the checkpoint has no text branch.
@@ -250,11 +223,6 @@ class SkeletonInferencer:
                 )
             self._similarity = PartSimilarity(self._model, encoder)
         return self._similarity
-
-    def _features_of_classes(self, similarity: PartSimilarity) -> Tensor:
-        if self._class_features is None:
-            self._class_features = similarity.class_features()
-        return self._class_features
 
     def _result(self, name: str, scores: Tensor, similarity: Any) -> SkeletonResult:
         # With average_clips=None there is a row per clip.
@@ -292,7 +260,7 @@ def _read_device(device: str | torch.device) -> torch.device:
 
 
 def _as_list(inputs: Any) -> list[Any]:
-    """Give a list of inputs; the frames of mmpose's results are one input."""
+    """Returns a list of inputs; the frames of mmpose's results are one input."""
     if isinstance(inputs, (list, tuple)) and not are_pose_results(inputs):
         return list(inputs)
     return [inputs]

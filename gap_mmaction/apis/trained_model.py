@@ -24,14 +24,7 @@ _PARTS = ("backbone.", "cls_head.")
 
 
 def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
-    """Read the state dict of a checkpoint, without running anything that is in it.
-
-    Args:
-        checkpoint: A file of MMEngine's Runner or of ``tools/publish_model.py``, also
-            in the format safetensors, or a URL.
-
-    Returns:
-        The weights, on the CPU.
+    """Reads the state dict of a checkpoint, a file or a URL, without running it.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -58,11 +51,11 @@ def load_model(
     device: str | torch.device = "cpu",
     text_branch: bool = False,
 ) -> nn.Module:
-    """Build the model of a config with the weights of a checkpoint, for testing.
+    """Builds the model of a config with the weights of a checkpoint, for testing.
 
     Args:
         config: A path or a config, which is left as it is.
-        checkpoint: The checkpoint, see :func:`read_weights`.
+        checkpoint: ``.pth`` or ``.safetensors``, a path or URL.
         device: Where the model goes.
         text_branch: Whether to keep the text branch. Without it no text model is built
             or imported. With it a tuned encoder has the checkpoint's weights; a frozen
@@ -111,7 +104,7 @@ def load_model(
 
 
 def _load(model: nn.Module, weights: dict[str, Tensor], name: str) -> None:
-    """Load weights; refuse what would leave a part of the model at random."""
+    """Loads weights; refuses what would leave a part of the model at random."""
     own = model.state_dict()
     for part in _PARTS:
         if any(k.startswith(part) for k in own) and not any(
@@ -131,7 +124,7 @@ def _load(model: nn.Module, weights: dict[str, Tensor], name: str) -> None:
 def _check_text_branch(
     own: Mapping[str, Any], weights: Mapping[str, Tensor], name: str
 ) -> None:
-    """Check that config and checkpoint have the same text branch, or none."""
+    """Checks that config and checkpoint have the same text branch."""
     here, there = (
         # All but seed and step of the prompt bank's draw.
         {k for k in keys if k.startswith(TEXT_PREFIX) and "_extra_state" not in k}

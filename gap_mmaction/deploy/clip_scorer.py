@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.models.recognizers import RecognizerGCN
@@ -35,22 +33,21 @@ class ClipScorer(nn.Module):
         super().__init__()
         if average not in AVERAGES:
             raise ValueError(f"average={average!r}, use one of {list(AVERAGES)}")
-        head = getattr(recognizer, "cls_head", None)
-        if head is None:
+        if not recognizer.with_cls_head:
             raise ValueError("the recognizer has no cls_head, so it gives no scores")
         self.average = average
         self.backbone: nn.Module = recognizer.backbone
-        self.head: nn.Module = head
-        self.preprocessor = _check_preprocessor(recognizer.data_preprocessor)
+        self.head: nn.Module = recognizer.cls_head
+        self.preprocessor: nn.Module = recognizer.data_preprocessor
+        _check_preprocessor(self.preprocessor)
         self.persons = person_limit(self.backbone)
         self.train(recognizer.training)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Score clips.
+        """Scores clips.
 
         Args:
-            clips: ``[B, clips, M, T, V, C]``, what the test pipeline gives as
-                ``inputs``, stacked.
+            clips: ``[B, clips, M, T, V, C]``: the test pipeline's ``inputs``, stacked.
 
         Returns:
             ``[B, classes]``, or ``[B, clips, classes]`` without averaging.
@@ -67,22 +64,13 @@ class ClipScorer(nn.Module):
         scores = scores.view(clips.shape[0], clips.shape[1], -1)
         if self.average == "none":
             return scores
-        if self.average == "prob":
-            scores = scores.softmax(-1)
-        return scores.mean(1)
-
-
-def average_of(recognizer: RecognizerGCN) -> str:
-    """Give how the head of a recognizer averages clips, in the words used here."""
-    average: Any = getattr(recognizer.cls_head, "average_clips", None)
-    return "none" if average is None else str(average)
+        return (scores.softmax(-1) if self.average == "prob" else scores).mean(1)
 
 
 def person_limit(backbone: nn.Module) -> int | None:
-    """Give the number of persons that a backbone's input statistics are for.
+    """Returns the number of persons that a backbone's input statistics are for.
 
-    Returns:
-        None where any number fits, as with statistics that the persons share.
+    It is None where any number fits, as with statistics that the persons share.
     """
     channels = getattr(getattr(backbone, "data_bn", None), "num_features", None)
     # mmaction2's backbones say whether their statistics are those of each person.
@@ -93,7 +81,7 @@ def person_limit(backbone: nn.Module) -> int | None:
 
 
 def joints_of(backbone: nn.Module) -> int:
-    """Give the number of joints of a backbone of this project or of mmaction2."""
+    """Returns the number of joints of a backbone of this project or of mmaction2."""
     skeleton = getattr(backbone, "skeleton", None)
     if skeleton is not None:
         return int(skeleton.num_joints)
@@ -106,18 +94,16 @@ def joints_of(backbone: nn.Module) -> int:
     return int(graph.A.shape[-1])
 
 
-def _check_preprocessor(preprocessor: nn.Module) -> nn.Module:
+def _check_preprocessor(preprocessor: nn.Module) -> None:
     if isinstance(preprocessor, SkeletonDataPreprocessor):
-        return preprocessor
-    plain = type(preprocessor) is ActionDataPreprocessor
-    if plain and not (
+        return
+    if type(preprocessor) is not ActionDataPreprocessor or (
         preprocessor._enable_normalize
         or preprocessor.to_rgb
         or preprocessor.blending is not None
     ):
-        return preprocessor
-    raise ValueError(
-        f"model.data_preprocessor is a {type(preprocessor).__name__} with settings of "
-        "its own, which is not exported; use SkeletonDataPreprocessor, or "
-        "ActionDataPreprocessor as it is by default"
-    )
+        raise ValueError(
+            f"model.data_preprocessor is a {type(preprocessor).__name__} with settings "
+            "of its own, which is not exported; use SkeletonDataPreprocessor, or "
+            "ActionDataPreprocessor as it is by default"
+        )

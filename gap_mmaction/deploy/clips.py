@@ -11,7 +11,6 @@ import torch
 from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
@@ -20,24 +19,16 @@ from gap_mmaction.utils.loader_data import annotated_data
 
 from .clip_scorer import joints_of, person_limit
 
-_GENERATED_PERSONS = 2
-
 
 @dataclass(frozen=True)
 class Clips:
-    """Inputs of a model.
+    """Inputs of a model."""
 
-    Attributes:
-        samples: ``[clips, M, T, V, C]`` for each sequence, as the test pipeline gives
-            them.
-        source: Where they are from, in words.
-    """
-
-    samples: list[Tensor]
-    source: str
+    samples: list[Tensor]  # [clips, M, T, V, C] of each sequence
+    source: str  # where they are from, in words
 
     def batches(self, size: int) -> Iterator[Tensor]:
-        """Stack the samples, some at a time, ``[B, clips, M, T, V, C]``."""
+        """Stacks the samples, some at a time, ``[B, clips, M, T, V, C]``."""
         for start in range(0, len(self.samples), size):
             yield torch.stack(self.samples[start : start + size])
 
@@ -48,15 +39,12 @@ class Clips:
 
 
 def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -> Clips:
-    """Read sequences of a config's test set.
+    """Reads sequences of a config's test set, spread over it, in its order.
 
     Args:
         cfg: The config.
         limit: How many at most; None for all.
         ann_file: An annotation file to take instead of the config's.
-
-    Returns:
-        The clips, in the order of the set.
 
     Raises:
         FileNotFoundError: If the annotations are not there.
@@ -70,14 +58,12 @@ def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -
     file = Path(settings["ann_file"])
     if not file.is_file():
         raise FileNotFoundError(f"annotation file {file} is not there")
-    dataset: BaseDataset = DATASETS.build(settings)
+    dataset: Any = DATASETS.build(settings)
     count = len(dataset) if limit is None else min(limit, len(dataset))
-    # Spread over the set, which is ordered by class as a rule.
-    indices = [i * len(dataset) // count for i in range(count)]
-    samples = []
-    for index in indices:
-        item: Any = dataset[index]
-        samples.append(item["inputs"].float())
+    samples: list[Tensor] = []
+    # Sets are ordered by class as a rule.
+    for index in (i * len(dataset) // count for i in range(count)):
+        samples.append(dataset[index]["inputs"].float())
         if samples[-1].shape != samples[0].shape:
             raise ValueError(
                 f"{file}: sequence {index} gives clips {list(samples[-1].shape)}, the "
@@ -90,21 +76,19 @@ def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -
 def generated_clips(
     cfg: Config, model: RecognizerGCN, frames: int, limit: int
 ) -> Clips:
-    """Make up sequences of a model's shape, always the same ones.
+    """Makes up sequences of wandering joints for a model, always the same ones.
 
     Args:
         cfg: The model's config, which tells the number of clips.
         model: The recognizer.
         frames: Frames T of a clip.
         limit: How many sequences.
-
-    Returns:
-        Joints that wander about.
     """
     backbone = model.backbone
-    persons = person_limit(backbone) or _GENERATED_PERSONS
+    persons = person_limit(backbone) or 2
     coordinates = int(getattr(backbone, "in_channels", 3))
-    shape = (limit, clips_of(cfg), persons, frames, joints_of(backbone), coordinates)
+    clips = _find_setting(cfg, "num_clips") or 1
+    shape = (limit, clips, persons, frames, joints_of(backbone), coordinates)
     generator = torch.Generator().manual_seed(0)
     still = torch.randn(*shape[:3], 1, *shape[4:], generator=generator)
     steps = 0.1 * torch.randn(shape, generator=generator)
@@ -112,16 +96,10 @@ def generated_clips(
 
 
 def frames_of(cfg: Config) -> int | None:
-    """Give the number of frames that a config's test pipeline makes a clip of."""
-    lengths = [step["clip_len"] for step in _pipeline(cfg) if "clip_len" in step]
-    return int(lengths[0]) if lengths else None
+    """Returns the number of frames of a clip, by a config's test pipeline."""
+    return _find_setting(cfg, "clip_len")
 
 
-def clips_of(cfg: Config) -> int:
-    """Give the number of clips of a sequence in a config's test pipeline."""
-    numbers = [step["num_clips"] for step in _pipeline(cfg) if "num_clips" in step]
-    return int(numbers[0]) if numbers else 1
-
-
-def _pipeline(cfg: Config) -> list[Any]:
-    return list(find_test_pipeline(cfg) or [])
+def _find_setting(cfg: Config, key: str) -> int | None:
+    steps = find_test_pipeline(cfg) or []
+    return next((int(step[key]) for step in steps if key in step), None)

@@ -1,9 +1,10 @@
-"""Weights of other code become checkpoints of this project."""
+"""Turns weights of other code into checkpoints of this project."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,22 @@ from gap_mmaction.models.backbones import (
     convert_authors_state_dict,
 )
 from gap_mmaction.models.recognizers import drop_text_branch
+from gap_mmaction.skeletons import get_skeleton, layouts
+from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.version import __version__
 
-from .checkpoint_file import check_suffix, dump_checkpoint, sha256_of, write_bytes
-from .inferred_model import infer_model
+from .publish import check_suffix, dump_checkpoint
 
 SOURCES = ("gap", "ctrgcn", "pyskl")
 # What the paper's repository has beside the GCN, for training only.
-GAP_TEXT = ("logit_scale", "part_list.", "head.", "linear_head.")
-_PYSKL_HEAD = "cls_head.fc_cls."
-_HEAD = "cls_head.fc."
+_GAP_TEXT = ("logit_scale", "part_list.", "head.", "linear_head.")
+_PYSKL_HEAD, _HEAD = "cls_head.fc_cls.", "cls_head.fc."
 # A checkpoint may lack these: the model knows them itself.
 _MAY_LACK = (".num_batches_tracked", "backbone.A", "backbone.graph")
+_FIRST = "backbone.net.0."
+_DEFAULT_STAGES = [5, 8]
 
 
 class ConversionError(ValueError):
@@ -40,17 +43,11 @@ class ConversionError(ValueError):
 
 @dataclass(frozen=True)
 class Converted:
-    """What :func:`convert_checkpoint` has written.
+    """What :func:`convert_checkpoint` has written."""
 
-    Attributes:
-        model: The config of the model that the weights fit.
-        kept: Number of tensors taken from the source.
-        left_out: Keys of the source that were left out.
-    """
-
-    model: dict[str, Any]
-    kept: int
-    left_out: list[str]
+    model: dict[str, Any]  # the config of the model that the weights fit
+    kept: int  # tensors taken from the source
+    left_out: list[str]  # keys of the source
 
 
 def convert_checkpoint(
@@ -60,7 +57,7 @@ def convert_checkpoint(
     cfg: Config | None = None,
     leave_out: Iterable[str] = (),
 ) -> Converted:
-    """Convert a file of weights.
+    """Converts a file of weights.
 
     Args:
         source: Where the weights are from, one of :data:`SOURCES`: ``"gap"``, the
@@ -71,20 +68,17 @@ def convert_checkpoint(
             off the tensors' shapes, which works for CTR-GCN and its baseline.
         leave_out: Beginnings of keys to leave out.
 
-    Returns:
-        What was done.
-
     Raises:
         ConversionError: If keys or shapes do not fit; the message lists them.
         FileNotFoundError: If the file is not there.
         pickle.UnpicklingError: If it asks for more than a checkpoint holds.
-        ValueError: If it is no file of weights.
+        ValueError: If it is no file of weights of that source.
     """
     check_suffix(target.suffix)
     weights = weights_of(read_checkpoint(path), path)
-    state, left_out = rename(source, weights, tuple(leave_out), path)
+    state, left_out = _rename(source, weights, tuple(leave_out), path)
     if cfg is None:
-        cfg = Config(dict(model=infer_model(state, source, path)))
+        cfg = Config(dict(model=_infer_model(state, source, path)))
     init_default_scope(cfg.get("default_scope", "mmaction"))
     drop_text_branch(cfg)
     model: nn.Module = MODELS.build(cfg.model)
@@ -93,52 +87,31 @@ def convert_checkpoint(
     meta = dict(
         converted_from=source,
         source_file=path.name,
-        source_sha256=sha256_of(path.read_bytes()),
+        source_sha256=sha256(path.read_bytes()).hexdigest(),
         gap_mmaction_version=__version__,
         cfg=cfg.pretty_text,
     )
-    content = dump_checkpoint(model.state_dict(), meta, target.suffix)
-    write_bytes(target, content)
+    with atomic_file(target) as stream:
+        stream.write(dump_checkpoint(model.state_dict(), meta, target.suffix))
     return Converted(cfg.model.to_dict(), len(state), left_out)
 
 
-def rename(
+def _rename(
     source: str, weights: Mapping[str, Tensor], leave_out: tuple[str, ...], path: Path
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Give weights the names that a recognizer of this project has for them.
-
-    Args:
-        source: One of :data:`SOURCES`.
-        weights: The weights by their names there.
-        leave_out: Beginnings of keys to leave out.
-        path: The file, for messages.
-
-    Returns:
-        The weights by their names here, and the keys left out.
-
-    Raises:
-        ConversionError: If there are keys of which it is not known what they are.
-        ValueError: If the source is unknown, or the weights are not from it.
-    """
+    """Returns the weights by their names here, and the keys left out."""
     if source not in SOURCES:
         raise ValueError(f"--from {source}: use one of {list(SOURCES)}")
-    prefixes = (*leave_out, *(GAP_TEXT if source == "gap" else ()))
-    left_out = [key for key in weights if prefixes and key.startswith(prefixes)]
+    prefixes = (*leave_out, *(_GAP_TEXT if source == "gap" else ()))
+    left_out = [key for key in weights if key.startswith(prefixes)]
     taken = {key: value for key, value in weights.items() if key not in left_out}
+    is_known = _is_pyskl if source == "pyskl" else _is_authors
+    known = {key: value for key, value in taken.items() if is_known(key)}
     if source == "pyskl":
-        known = [key for key in taken if key.startswith(("backbone.", _PYSKL_HEAD))]
-        state = {
-            _HEAD + key[len(_PYSKL_HEAD) :]
-            if key.startswith(_PYSKL_HEAD)
-            else key: taken[key]
-            for key in known
-        }
+        state = {key.replace(_PYSKL_HEAD, _HEAD): v for key, v in known.items()}
     else:
-        known = [key for key in taken if _is_authors(key)]
         try:
-            state = convert_authors_state_dict(
-                {key: taken[key] for key in known}, recognizer=True
-            )
+            state = convert_authors_state_dict(known, recognizer=True)
         except ValueError as error:
             raise ValueError(
                 f"{path}: --from {source} does not fit: {error or 'no such keys'}; its "
@@ -155,16 +128,76 @@ def rename(
     return state, left_out
 
 
+def _is_pyskl(key: str) -> bool:
+    return key.startswith(("backbone.", _PYSKL_HEAD))
+
+
 def _is_authors(key: str) -> bool:
     first = key.partition(".")[0]
     return first in ("data_bn", "fc") or (first[:1] == "l" and first[1:].isdigit())
 
 
-def _check_form(model: nn.Module, source: str) -> None:
-    """Check that a model computes with the weights what their own code does.
+def _infer_model(
+    state: Mapping[str, Tensor], source: str, path: Path
+) -> dict[str, Any]:
+    """Returns the ``model`` of a config that a recognizer's weights are of.
 
-    The two forms of CTR-GCN have the same names and, as a rule, shapes.
+    Where the width doubles, the number of frames is taken to be halved, as it is in
+    all three sources.
+
+    Raises:
+        ValueError: If they are no CTR-GCN's or baseline's, or of a layout that is not
+            built in.
     """
+    baseline = f"{_FIRST}gcn1.conv_d.0.weight" in state
+    first = "gcn1.conv_d.0.weight" if baseline else "gcn1.convs.0.conv3.weight"
+    needed = (f"{_FIRST}gcn1.A", f"{_FIRST}gcn1.bn.weight", _FIRST + first)
+    for key in (*needed, "cls_head.fc.weight"):
+        if key not in state:
+            raise ValueError(
+                f"{path}: there is no {key}, so the weights are not those of a CTR-GCN "
+                "or its baseline with a classifier; give the config of the model by "
+                "--config"
+            )
+    joints = state[f"{_FIRST}gcn1.A"].shape[-1]
+    named = [name for name in layouts() if get_skeleton(name).num_joints == joints]
+    if len(named) != 1:
+        raise ValueError(
+            f"{path}: the weights are for {joints} joints, and the layouts of that "
+            f"number are {named}; give a config with the layout by --config"
+        )
+    widths: list[int] = []
+    while (norm := state.get(f"backbone.net.{len(widths)}.gcn1.bn.weight")) is not None:
+        widths.append(len(norm))
+    in_channels = state[_FIRST + first].shape[1]
+    norm = state.get("backbone.data_bn.weight")
+    backbone: dict[str, Any] = dict(
+        type="CTRBaseline" if baseline else "CTRGCN",
+        graph_cfg=dict(layout=named[0], mode="spatial"),
+        in_channels=in_channels,
+        base_channels=widths[0],
+        num_stages=len(widths),
+        num_person=1 if norm is None else max(1, len(norm) // (joints * in_channels)),
+    )
+    pairs = enumerate(zip(widths, widths[1:]), start=2)
+    inflate = [stage for stage, (before, width) in pairs if width != before]
+    if inflate != _DEFAULT_STAGES:
+        backbone.update(inflate_stages=inflate, down_stages=inflate)
+    if not baseline:
+        backbone["variant"] = "mmaction2" if source == "pyskl" else "authors"
+        if f"{_FIRST}tcn1.conv.weight" in state:
+            backbone["temporal"] = "single"
+    classes, width = state["cls_head.fc.weight"].shape
+    return dict(
+        type="RecognizerGAP",
+        data_preprocessor=dict(type="SkeletonDataPreprocessor", layout=named[0]),
+        backbone=backbone,
+        cls_head=dict(type="GCNHead", num_classes=classes, in_channels=width),
+    )
+
+
+def _check_form(model: nn.Module, source: str) -> None:
+    # The two forms of CTR-GCN have the same names and, as a rule, shapes.
     backbone = getattr(model, "backbone", None)
     authors = source != "pyskl"
     if isinstance(backbone, CTRGCN):
@@ -183,14 +216,10 @@ def _check_form(model: nn.Module, source: str) -> None:
 
 
 def _load(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Load weights, strictly but for what the model knows itself.
-
-    Raises:
-        ConversionError: If they do not fit; the message lists all keys that do not.
-    """
+    """Loads weights, strictly but for what the model knows itself."""
     own = model.state_dict()
-    lines = [f"missing:    {key}" for key in own if key not in state]
-    lines = [line for line in lines if not line.endswith(_MAY_LACK)]
+    missing = [key for key in own if key not in state and not key.endswith(_MAY_LACK)]
+    lines = [f"missing:    {key}" for key in missing]
     lines += [f"unexpected: {key}" for key in state if key not in own]
     lines += [
         f"shape:      {key} is {list(value.shape)} in the file, {list(own[key].shape)} "

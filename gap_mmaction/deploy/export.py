@@ -1,67 +1,149 @@
-"""Export a recognizer, and check what came out before it is written."""
+"""Exports a recognizer, and checks what came out before it is written."""
 
 from __future__ import annotations
 
 import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config
+from torch import Tensor
 
-from gap_mmaction.benchmark.measure import compare
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
+from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.version import __version__
 
-from .checkpoint_file import sha256_of, write_bytes
-from .clip_scorer import ClipScorer, average_of
+from .clip_scorer import ClipScorer
 from .clips import Clips
-from .folding import fold_batch_norms
-from .onnx_model import OnnxScorer, export_onnx, require_onnx
-from .parity import (
-    Parity,
-    RecognizerScorer,
-    Scorer,
-    compare_scorers,
-    no_grad,
-    with_fewer_persons,
+from .exported_model import (
+    export_onnx,
+    export_torchscript,
+    require_onnx,
+    run_onnx,
+    run_torchscript,
 )
-from .torchscript_model import TorchScriptScorer, export_torchscript
+from .folding import fold_batch_norms
 
 FORMATS = ("onnx", "torchscript")
-_BATCH = 16
-_SOME = 8
+Scorer = Callable[[Tensor], Tensor]
+"""From clips ``[B, clips, M, T, V, C]`` to scores."""
 
 
 class ExportError(ValueError):
-    """An exported model that does not give what torch gives."""
+    """An exported model whose scores are not those of torch."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Two models' scores side by side."""
+
+    samples: int  # or clips where they are not averaged
+    same_labels: int  # samples with the highest score at the same class in both
+    difference: float  # the largest of two scores
+    largest: float  # score of the reference, in absolute value
+
+    def holds(self, tolerance: float) -> bool:
+        """Whether all labels are the same and all scores are close.
+
+        The tolerance is in units of the largest score, and of 1 where that is less.
+        """
+        close = self.difference <= tolerance * max(self.largest, 1.0)
+        return self.samples > 0 and self.same_labels == self.samples and close
+
+    def __str__(self) -> str:
+        return (
+            f"{self.same_labels:,} of {self.samples:,} labels the same, largest "
+            f"difference of the scores {self.difference:.2e} (largest score "
+            f"{self.largest:.3g})"
+        )
+
+
+def recognizer_scorer(recognizer: RecognizerGCN, average: str) -> Scorer:
+    """Returns what scores clips as ``tools/test.py`` does, but for the average."""
+
+    @torch.no_grad()
+    def score(clips: Tensor) -> Tensor:
+        data = {"inputs": list(clips), "data_samples": None}
+        inputs = recognizer.data_preprocessor(data, False)["inputs"]
+        scores, _ = recognizer.extract_feat(inputs, stage="head")
+        head = recognizer.cls_head
+        kept, head.average_clips = head.average_clips, average
+        if average == "none":
+            head.average_clips = None
+        try:
+            averaged: Tensor = head.average_clip(scores, num_segs=clips.shape[1])
+        finally:
+            head.average_clips = kept
+        return averaged
+
+    return score
+
+
+def compare_scorers(
+    reference: Scorer, other: Scorer, pairs: Iterable[tuple[Tensor, Tensor]]
+) -> Parity:
+    """Scores clips by two models; each pair has those of the one and of the other.
+
+    Raises:
+        ValueError: If their scores are not of the same shape.
+    """
+    samples = same = 0
+    difference = largest = 0.0
+    for for_reference, for_other in pairs:
+        with torch.no_grad():
+            expected, actual = reference(for_reference), other(for_other)
+        if expected.shape != actual.shape:
+            raise ValueError(
+                f"the models give scores of different shapes, {list(expected.shape)} "
+                f"and {list(actual.shape)}"
+            )
+        equal = expected.argmax(-1) == actual.argmax(-1)
+        samples += equal.numel()
+        same += int(equal.sum())
+        gap = (expected - actual).abs().max().item()
+        # A NaN must not pass as a small difference.
+        difference = math.inf if math.isnan(gap) else max(difference, gap)
+        largest = max(largest, expected.abs().max().item())
+    return Parity(samples, same, difference, largest)
+
+
+def with_fewer_persons(
+    clips: Tensor, limit: int | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Leaves out all persons but the first, all but the first two, and so on.
+
+    Yields:
+        Clips for torch, with zeros in the persons' place where there is a limit of
+        their number, and clips for the exported model.
+    """
+    for count in range(1, clips.shape[2]):
+        full = few = clips[:, :, :count]
+        if limit is not None:
+            full = clips.clone()
+            full[:, :, count:] = 0
+        yield full, few
 
 
 @dataclass
 class Exporter:
-    """Exports one recognizer.
+    """Exports one recognizer."""
 
-    Attributes:
-        recognizer: In evaluation mode, on the CPU.
-        clips: What to check with; their shape is that of the export.
-        form: One of :data:`FORMATS`.
-        average: See :class:`.clip_scorer.ClipScorer`; None for what the head does.
-        fold: Whether batch normalizations are folded.
-        tolerance: See :meth:`.parity.Parity.holds`.
-        opset: Version of ONNX's operators.
-        report: What has been checked and measured, by name.
-    """
-
-    recognizer: RecognizerGCN
-    clips: Clips
-    form: str = "onnx"
-    average: str | None = None
-    fold: bool = True
-    tolerance: float = 1e-4
-    opset: int | None = None
-    report: dict[str, Any] = field(default_factory=dict)
+    recognizer: RecognizerGCN  # in evaluation mode, on the CPU
+    clips: Clips  # to check with; their shape is that of the export
+    form: str = "onnx"  # one of FORMATS
+    average: str = ""  # one of AVERAGES; by default what the head does
+    fold: bool = True  # whether batch normalizations are folded
+    tolerance: float = 1e-4  # see Parity.holds
+    opset: int | None = None  # version of ONNX's operators
+    report: dict[str, Any] = field(default_factory=dict)  # what was found, by name
 
     def __post_init__(self) -> None:
         if not isinstance(self.recognizer, RecognizerGCN):
@@ -73,86 +155,72 @@ class Exporter:
             raise ValueError(f"the format {self.form!r} is none of {list(FORMATS)}")
         if self.form == "onnx":
             require_onnx()
-        self.average = self.average or average_of(self.recognizer)
-        self.reference = RecognizerScorer(self.recognizer, self.average)
-        self._exported: Scorer | None = None
+        self.recognizer.requires_grad_(False)
+        self.average = self.average or self.recognizer.cls_head.average_clips or "none"
+        self.reference = recognizer_scorer(self.recognizer, self.average)
 
     def export(self, path: Path, metadata: dict[str, str]) -> None:
-        """Export, check, and write the file if it is right.
-
-        Args:
-            path: Where.
-            metadata: Texts to put into the file besides those on the model.
+        """Exports, checks, and writes the file if it is right.
 
         Raises:
-            ExportError: If the folded or the exported model differs from torch's; no
-                file is written then.
-            ImportError: If a package is missing.
+            ExportError: If the scores of the folded or the exported model differ from
+                those of torch; no file is written then.
         """
         model = self.recognizer
         if self.fold:
-            model, counts = fold_batch_norms(self.recognizer)
-            self.report["batch_norms"] = counts
-        assert self.average is not None
+            model, self.report["batch_norms"] = fold_batch_norms(model)
         scorer = ClipScorer(model, self.average)
-        pairs = [(batch, batch) for batch in self.clips.batches(_BATCH)]
-        self._check(
-            "folded plain torch" if self.fold else "plain torch",
-            compare_scorers(self.reference, no_grad(scorer), pairs),
-        )
+        pairs = [(batch, batch) for batch in self.clips.batches(16)]
+        self._check("folded plain torch" if self.fold else "plain torch", scorer, pairs)
         texts = {**self._metadata(), **metadata}
         if self.form == "onnx":
             content = export_onnx(scorer, self.clips.shape, texts, self.opset)
-            self._exported = OnnxScorer(content)
+            exported = run_onnx(content)
         else:
             content = export_torchscript(scorer, self.clips.shape, texts)
-            self._exported = TorchScriptScorer(content)
-        self._check(self.form, compare_scorers(self.reference, self._exported, pairs))
-        some = pairs[0][0][:_SOME]
+            exported = run_torchscript(content)
+        self._check(self.form, exported, pairs)
+        some = pairs[0][0][:8]
         few = list(with_fewer_persons(some, scorer.persons))
         if few:
-            parity = compare_scorers(self.reference, self._exported, few)
-            self._check(f"{self.form}, fewer persons", parity)
+            self._check(f"{self.form}, fewer persons", exported, few)
         several = torch.cat([some, some.flip(0)], dim=1)
-        parity = compare_scorers(self.reference, self._exported, [(several, several)])
-        self._check(f"{self.form}, more clips", parity)
-        write_bytes(path, content)
-        self.report.update(file=path.name, sha256=sha256_of(content), size=len(content))
+        self._check(f"{self.form}, more clips", exported, [(several, several)])
+        with atomic_file(path) as stream:
+            stream.write(content)
+        digest = sha256(content).hexdigest()
+        self.report.update(file=path.name, sha256=digest, size=len(content))
+        self._exported = exported
 
     def measure(self, batch: int, pairs: int) -> dict[str, float]:
-        """Time the exported model beside torch's, one thread each.
-
-        Args:
-            batch: Sequences at a time.
-            pairs: How often each is timed.
+        """Times the exported model and torch's in turns, one thread each.
 
         Returns:
             Median milliseconds of processor time per sequence: ``exported_ms``,
             ``torch_ms``; and their ``ratio``, the median over the pairs.
         """
-        assert self._exported is not None
-        samples = (self.clips.samples * batch)[:batch]
-        inputs, exported = torch.stack(samples), self._exported
+        inputs = torch.stack((self.clips.samples * batch)[:batch])
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            summary = compare(
-                lambda: exported(inputs),
-                lambda: self.reference(inputs),
-                pairs,
-                torch.device("cpu"),
-            ).summary()
+            timed = [
+                [_milliseconds(s, inputs) for s in (self._exported, self.reference)]
+                for _ in range(pairs + 1)
+            ][1:]  # the first warms up
         finally:
             torch.set_num_threads(threads)
-        assert summary["ours_ms"] and summary["other_ms"] and summary["ratio"]
+        exported, torchs = zip(*timed)
         return dict(
             batch=batch,
-            exported_ms=summary["ours_ms"] / batch,
-            torch_ms=summary["other_ms"] / batch,
-            ratio=summary["ratio"],
+            exported_ms=statistics.median(exported) / batch,
+            torch_ms=statistics.median(torchs) / batch,
+            ratio=statistics.median(other / ours for ours, other in timed),
         )
 
-    def _check(self, name: str, parity: Parity) -> None:
+    def _check(
+        self, name: str, scorer: Scorer, pairs: Iterable[tuple[Tensor, Tensor]]
+    ) -> None:
+        parity = compare_scorers(self.reference, scorer, pairs)
         self.report[name] = parity
         if not parity.holds(self.tolerance):
             raise ExportError(
@@ -161,15 +229,14 @@ class Exporter:
             )
 
     def _metadata(self) -> dict[str, str]:
-        _, persons, frames, joints, coordinates = self.clips.shape
-        preprocessor = self.recognizer.data_preprocessor
+        _, persons, frames, joints, axes = self.clips.shape
+        shape = dict(persons=persons, frames=frames, joints=joints, axes=axes)
         texts = {
             "gap_mmaction": __version__,
-            "average_clips": str(self.average),
-            "shape": json.dumps(
-                dict(persons=persons, frames=frames, joints=joints, axes=coordinates)
-            ),
+            "average_clips": self.average,
+            "shape": json.dumps(shape),
         }
+        preprocessor = self.recognizer.data_preprocessor
         if isinstance(preprocessor, SkeletonDataPreprocessor):
             # Done in the file: it takes joints, whatever the stream.
             texts["stream"] = preprocessor.stream
@@ -178,19 +245,17 @@ class Exporter:
 
 
 def metadata_of(cfg: Config, checkpoint: Path) -> dict[str, str]:
-    """Tell an exported file's origin and how its input is made.
-
-    Args:
-        cfg: The config.
-        checkpoint: The weights.
-
-    Returns:
-        Name and hash of the checkpoint, and the test pipeline as JSON.
-    """
+    """Returns an exported file's origin and, as JSON, how its input is made."""
     loader = cfg.get("test_dataloader") or {}
     pipeline = (loader.get("dataset") or {}).get("pipeline") or []
     return {
         "checkpoint": checkpoint.name,
-        "checkpoint_sha256": sha256_of(checkpoint.read_bytes()),
+        "checkpoint_sha256": sha256(checkpoint.read_bytes()).hexdigest(),
         "test_pipeline": json.dumps([dict(step) for step in pipeline], default=str),
     }
+
+
+def _milliseconds(scorer: Scorer, clips: Tensor) -> float:
+    start = time.process_time()
+    scorer(clips)
+    return 1e3 * (time.process_time() - start)

@@ -18,7 +18,17 @@ from gap_mmaction.utils.versions import collect_versions
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _NOT_STATED = "not stated"
+# MMEngine appends the commit of whatever repository it is used in.
 _VERSION = re.compile(r"^(\d+\.\d+\.\d+(?:rc\d+)?).*")
+_RUN_ROWS = {
+    "experiment_name": "run",
+    "epoch": "epoch",
+    "iter": "iteration",
+    "seed": "seed",
+    "time": "written",
+    "mmengine_version": "mmengine",
+    "converted_from": "converted from",
+}
 
 
 @dataclass(frozen=True)
@@ -27,62 +37,74 @@ class ModelCard:
 
     Nothing in it is guessed: what neither the checkpoint's meta says nor the caller,
     is not stated.
-
-    Attributes:
-        name: What the model is called.
-        file: Name of the published file.
-        sha256: Of its content.
-        size: In bytes.
-        source: Name of the checkpoint it was made from.
-        meta: The checkpoint's.
-        state_dict: What is in the file.
-        dropped: Number of tensors left out.
-        config: The config file to load it with, if the caller has named it.
-        accuracy: A line, if it is known.
-        licence: The licence of the weights, if it is known.
     """
 
-    name: str
-    file: str
+    name: str  # of the model
+    file: str  # name of the published file
     sha256: str
-    size: int
-    source: str
+    size: int  # in bytes
+    source: str  # name of the checkpoint that it was made from
     meta: Mapping[str, Any]
     state_dict: Mapping[str, Tensor]
-    dropped: int
-    config: str | None = None
-    accuracy: str | None = None
-    licence: str | None = None
+    dropped: int  # tensors left out
+    config: str | None = None  # file to load it with
+    accuracy: str | None = None  # a line, like the licence
+    licence: str | None = None  # of the weights
 
     def text(self) -> str:
-        """Give the card."""
-        text = self.meta.get("cfg")
-        settings = self._read(text) if isinstance(text, str) else {}
+        """Returns the card."""
+        settings: dict[str, Any] = {}
+        if isinstance(self.meta.get("cfg"), str):
+            try:
+                settings = parse_config_text(self.meta["cfg"], self.source)
+            except ValueError as error:
+                warnings.warn(f"{error}: the card says nothing of it", stacklevel=3)
         lines = [f"# {self.name}", "", "| | |", "|---|---|"]
-        lines += [f"| {key} | {_cell(value)} |" for key, value in self._rows(settings)]
-        lines += ["", "## Use", "", *self._use(settings)]
-        classes = self._classes()
-        if classes:
+        for key, value in self._rows(settings):
+            cell = " ".join(str(value).split()).replace("|", "\\|")
+            lines.append(f"| {key} | {cell} |")
+        lines += ["", "## Use", "", *self._use(bool(settings))]
+        dataset_meta = _dict(self.meta.get("dataset_meta"))
+        classes = dataset_meta.get("classes") or dataset_meta.get("CLASSES")
+        if isinstance(classes, (list, tuple)):
             lines += ["", "## Classes", ""]
             lines += [f"{index}. {name}" for index, name in enumerate(classes)]
-        lines += ["", "## Licence", "", *self._licence()]
+        lines += [
+            *("", "## Licence", ""),
+            f"Of the weights: {self.licence or _NOT_STATED}.",
+            "",
+            "The code of gap_mmaction is under the Apache License 2.0. The data set "
+            "that the weights were trained on has terms of its own, which may bind "
+            "the weights.",
+        ]
         return "\n".join(lines) + "\n"
-
-    def _read(self, text: str) -> dict[str, Any]:
-        try:
-            return parse_config_text(text, self.source)
-        except ValueError as error:
-            warnings.warn(f"{error}: the card says nothing of it", stacklevel=3)
-            return {}
 
     def _rows(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "file", f"`{self.file}`, {self.size / 2**20:.1f} MiB"
         yield "SHA-256", f"`{self.sha256}`"
-        yield from self._model_rows(_dict(settings.get("model")))
+        model = _dict(settings.get("model"))
+        if model:
+            yield from self._model_rows(model)
         yield "numbers", self._numbers()
-        yield from self._data_rows(settings)
+        for loader, what in (("train", "trained on"), ("test", "test set")):
+            dataset = innermost_data(settings.get(f"{loader}_dataloader")).settings
+            if dataset:
+                file = str(dataset.get("ann_file", _NOT_STATED)).replace("\\", "/")
+                # Its folder is the machine's it was trained on.
+                name = f"`{file.rpartition('/')[2]}`"
+                split = dataset.get("split")
+                yield what, name if split is None else f"{name}, split `{split}`"
+        pipeline = find_test_pipeline(settings)
+        if isinstance(pipeline, (list, tuple)):
+            yield "test pipeline", ", ".join(f"`{_call(_dict(s))}`" for s in pipeline)
         yield "accuracy", self.accuracy or _NOT_STATED
-        yield from self._run_rows()
+        for key, what in _RUN_ROWS.items():
+            value = self.meta.get(key)
+            if key == "mmengine_version" and value:
+                value = _VERSION.sub(r"\1", str(value))
+            if isinstance(value, (str, int, float)):
+                yield what, value
+        yield "made from", f"`{self.source}`"
         versions = collect_versions()
         published = f"gap_mmaction {versions['gap_mmaction']}"
         if "commit" in versions:
@@ -93,14 +115,11 @@ class ModelCard:
         yield "published with", published + f", torch {versions['torch']}"
 
     def _model_rows(self, model: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        if not model:
-            return
         backbone = _dict(model.get("backbone"))
-        head = _dict(model.get("cls_head"))
         preprocessor = _dict(model.get("data_preprocessor"))
-        text_branch = model.get("text_branch")
         yield "model", model.get("type", _NOT_STATED)
-        yield "backbone", _settings(backbone)
+        yield "backbone", _call(backbone, leave_out=("graph_cfg",))
+        head = _dict(model.get("cls_head"))
         yield "classes", head.get("num_classes", _NOT_STATED)
         graph = _dict(backbone.get("graph_cfg"))
         layout = preprocessor.get("layout", graph.get("layout", _NOT_STATED))
@@ -111,12 +130,10 @@ class ModelCard:
             stream = preprocessor.get("stream", "joint")
             form = preprocessor.get("bone_form")
             yield "stream", stream if form is None else f"{stream}, bones: {form}"
-        if text_branch:
+        if model.get("text_branch"):
             inside = any(key.startswith(TEXT_PREFIX) for key in self.state_dict)
-            yield (
-                "trained with a text branch",
-                "yes; it is in the file" if inside else "yes; it is not in the file",
-            )
+            where = "it is in the file" if inside else "it is not in the file"
+            yield "trained with a text branch", f"yes; {where}"
 
     def _numbers(self) -> str:
         weights = statistics = 0
@@ -125,99 +142,37 @@ class ModelCard:
                 statistics += value.numel()
             else:
                 weights += value.numel()
-        text = f"{weights:,} in weights and graphs, {statistics:,} in statistics"
         kinds = {v.dtype for v in self.state_dict.values() if v.is_floating_point()}
         stored = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-        text += f"; {len(self.state_dict)} tensors, {stored}"
-        return f"{text}, {self.dropped} left out"
+        return (
+            f"{weights:,} in weights and graphs, {statistics:,} in statistics; "
+            f"{len(self.state_dict)} tensors, {stored}, {self.dropped} left out"
+        )
 
-    def _data_rows(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        for loader, what in (("train", "trained on"), ("test", "test set")):
-            dataset = innermost_data(settings.get(f"{loader}_dataloader")).settings
-            if not dataset:
-                continue
-            file = str(dataset.get("ann_file", _NOT_STATED)).replace("\\", "/")
-            split = dataset.get("split")
-            # Its folder is the machine's it was trained on.
-            name = f"`{file.rpartition('/')[2]}`"
-            yield what, name if split is None else f"{name}, split `{split}`"
-        pipeline = find_test_pipeline(settings)
-        if isinstance(pipeline, (list, tuple)):
-            yield "test pipeline", ", ".join(f"`{_call(_dict(s))}`" for s in pipeline)
-
-    def _run_rows(self) -> Iterator[tuple[str, Any]]:
-        for key, what in (
-            ("experiment_name", "run"),
-            ("epoch", "epoch"),
-            ("iter", "iteration"),
-            ("seed", "seed"),
-            ("time", "written"),
-            ("mmengine_version", "mmengine"),
-            ("converted_from", "converted from"),
-        ):
-            value = self.meta.get(key)
-            if key == "mmengine_version":
-                # MMEngine appends the commit of whatever repository it is used in.
-                value = _VERSION.sub(r"\1", str(value)) if value else None
-            if isinstance(value, (str, int, float)):
-                yield what, value
-        yield "made from", f"`{self.source}`"
-
-    def _use(self, settings: Mapping[str, Any]) -> list[str]:
-        config = self.config or "CONFIG"
-        lines = [
-            "```bash",
-            f"python tools/test.py {config} {self.file}",
-            "```",
-        ]
+    def _use(self, has_settings: bool) -> Iterator[str]:
+        command = f"python tools/test.py {self.config or 'CONFIG'} {self.file}"
+        yield from ("```bash", command, "```", "")
         if self.config is None:
-            lines += [
-                "",
+            text = (
                 "`CONFIG` is the config of the training run, or one of the same model."
-                + (" Its text is in the file's meta." if settings else ""),
-            ]
+            )
+            yield text + (" Its text is in the file's meta." if has_settings else "")
+            yield ""
         if self.file.endswith(".pth"):
-            lines += ["", "mmaction2's own `tools/test.py` reads the file as well."]
+            yield "mmaction2's own `tools/test.py` reads the file as well."
         else:
-            lines += [
-                "",
+            yield (
                 "With `gap_mmaction` imported (by the config's `custom_imports`), "
-                "mmengine reads the file wherever it reads a checkpoint.",
-            ]
-        return lines
-
-    def _licence(self) -> list[str]:
-        return [
-            f"Of the weights: {self.licence or _NOT_STATED}.",
-            "",
-            "The code of gap_mmaction is under the Apache License 2.0. The data set "
-            "that the weights were trained on has terms of its own, which may bind "
-            "the weights.",
-        ]
-
-    def _classes(self) -> list[str]:
-        dataset_meta = _dict(self.meta.get("dataset_meta"))
-        classes = dataset_meta.get("classes") or dataset_meta.get("CLASSES")
-        if isinstance(classes, (list, tuple)):
-            return [str(name) for name in classes]
-        return []
+                "mmengine reads the file wherever it reads a checkpoint."
+            )
 
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _settings(config: Mapping[str, Any]) -> str:
-    """Write a part of a config on a line, without its joints."""
-    own = {k: v for k, v in config.items() if k not in ("type", "graph_cfg")}
-    return _call({"type": config.get("type", _NOT_STATED), **own})
-
-
-def _call(config: Mapping[str, Any]) -> str:
-    arguments = ", ".join(f"{k}={v!r}" for k, v in config.items() if k != "type")
+def _call(config: Mapping[str, Any], leave_out: tuple[str, ...] = ()) -> str:
+    """Writes a part of a config on a line."""
+    own = {k: v for k, v in config.items() if k not in ("type", *leave_out)}
+    arguments = ", ".join(f"{k}={v!r}" for k, v in own.items())
     return f"{config.get('type', _NOT_STATED)}({arguments})"
-
-
-def _cell(value: Any) -> str:
-    """Write a value into a cell of a table."""
-    return " ".join(str(value).split()).replace("|", "\\|")

@@ -1,44 +1,35 @@
-"""Make a file for others of the checkpoint of a training run."""
+"""Makes a file for others of the checkpoint of a training run."""
 
 from __future__ import annotations
 
+import io
+import re
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.class_names import load_class_names
+from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
+from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
+from gap_mmaction.utils.safetensors_checkpoint import SUFFIX, dump_safetensors
 
-from .checkpoint_file import (
-    check_suffix,
-    dump_checkpoint,
-    hashed_name,
-    sha256_of,
-    write_bytes,
-)
 from .model_card import ModelCard
 
+SUFFIXES = (".pth", SUFFIX)
 _CLASSIFIER = "cls_head.fc.bias"
-
-
-@dataclass(frozen=True)
-class Published:
-    """What :func:`publish_model` has written.
-
-    Attributes:
-        file: The checkpoint, with its hash in the name.
-        card: The model card beside it.
-        kept: Number of tensors in it.
-        dropped: Number of tensors left out.
-    """
-
-    file: Path
-    card: Path
-    kept: int
-    dropped: int
+_ACCURACIES = {"acc/top1": "top-1", "acc/top5": "top-5", "acc/mean1": "mean class"}
+# A string in a config's text that is an absolute path, of Windows as well.
+_ABSOLUTE_PATH = re.compile(r"""(?<=['"])(?:[A-Za-z]:)?(?:/|\\\\)[^'"\n]+(?=['"])""")
 
 
 def publish_model(
@@ -52,12 +43,12 @@ def publish_model(
     labels: str | None = None,
     half: bool = False,
     hashed: bool = True,
-) -> Published:
-    """Write the weights of a checkpoint, and a card that says what they are.
+) -> tuple[Path, ModelCard]:
+    """Writes the weights of a checkpoint, and a card that says what they are.
 
     Optimizer, schedulers, the log of the run and, where weights were averaged, the
-    ones that were not are left out; so is the text branch, which testing has no use
-    for: what is left loads strictly into stock ``RecognizerGCN`` and ``GCNHead``.
+    ones that were not are left out; so is the text branch: what is left loads strictly
+    into stock ``RecognizerGCN`` and ``GCNHead``.
 
     Args:
         source: A checkpoint that mmengine's Runner has written.
@@ -67,14 +58,14 @@ def publish_model(
         config: The config file to name in the card and in the meta.
         accuracy: What is known of the accuracy, a line for the card.
         licence: The licence of the weights, a line for the card.
-        labels: A description file, or the name of one that ships, whose labels name
-            the classes; they go into the meta's ``dataset_meta`` and into the card.
-        half: Whether to write weights as float16; models take them as float32.
+        labels: A description file, or the name of one that ships, that names the
+            classes, in the meta's ``dataset_meta`` and in the card.
+        half: Whether to write matrices and kernels as float16.
         hashed: Whether to put the first eight digits of the content's SHA-256 into the
             name, as mmengine and mmaction2 do.
 
     Returns:
-        The files and what is in them.
+        The file, and the card, which is beside it with the suffix ``.md``.
 
     Raises:
         FileNotFoundError: If the checkpoint is not there.
@@ -87,25 +78,33 @@ def publish_model(
     check_suffix(target.suffix)
     checkpoint = read_checkpoint(source)
     state = weights_of(checkpoint, source)
-    kept = state if keep_text else without_text(state)
+    kept = {k: v for k, v in state.items() if keep_text or not _is_text(k)}
     if not kept:
         raise ValueError(f"{source}: nothing is left without the text branch")
-    meta = checkpoint.get("meta")
-    meta = dict(meta) if isinstance(meta, dict) else {}
     if half:
         kept = _to_half(kept, source)
+    meta = checkpoint.get("meta")
+    meta = dict(meta) if isinstance(meta, dict) else {}
+    if isinstance(meta.get("cfg"), str):
+        meta["cfg"] = _ABSOLUTE_PATH.sub(_file_name, meta["cfg"])
     if config is not None:
         meta["config"] = config
     if labels is not None:
-        classes = load_class_names(labels, _number_of_classes(kept, source))
+        if _CLASSIFIER not in kept:
+            raise ValueError(
+                f"{source}: there is no {_CLASSIFIER}, so that it is not known how "
+                "many classes there are to be named"
+            )
+        classes = load_class_names(labels, len(kept[_CLASSIFIER]))
         meta["dataset_meta"] = {**(meta.get("dataset_meta") or {}), "classes": classes}
     content = dump_checkpoint(kept, meta, target.suffix)
-    sha256 = sha256_of(content)
-    file = hashed_name(target, sha256) if hashed else target
+    digest, file = sha256(content).hexdigest(), target
+    if hashed:
+        file = target.with_name(f"{target.stem}-{digest[:8]}{target.suffix}")
     card = ModelCard(
         name=name or target.stem,
         file=file.name,
-        sha256=sha256,
+        sha256=digest,
         size=len(content),
         source=Path(source).name,
         meta=meta,
@@ -115,14 +114,84 @@ def publish_model(
         accuracy=accuracy,
         licence=licence,
     )
-    card_file = file.with_suffix(".md")
-    write_bytes(file, content)
-    write_bytes(card_file, card.text().encode())
-    return Published(file, card_file, len(kept), len(state) - len(kept))
+    text = card.text().encode()
+    for path, data in ((file, content), (file.with_suffix(".md"), text)):
+        with atomic_file(path) as stream:
+            stream.write(data)
+    return file, card
+
+
+def dump_checkpoint(
+    state_dict: Mapping[str, Tensor], meta: Mapping[str, Any], suffix: str
+) -> bytes:
+    """Returns the content of a checkpoint file with one of :data:`SUFFIXES`."""
+    if suffix == SUFFIX:
+        return dump_safetensors(state_dict, meta)
+    stream = io.BytesIO()
+    torch.save({"meta": dict(meta), "state_dict": OrderedDict(state_dict)}, stream)
+    return stream.getvalue()
+
+
+def check_suffix(suffix: str) -> None:
+    """Raises a ValueError for a suffix that no checkpoint is written under."""
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"the file ends in {suffix!r}, name it {' or '.join(SUFFIXES)} for the "
+            "form that it shall have"
+        )
+
+
+def accuracy_of_log(run: Path, checkpoint: Path) -> str:
+    """Returns, for the card, what a run has logged on a checkpoint's epoch.
+
+    Args:
+        run: The run's ``work_dir``.
+        checkpoint: A checkpoint of that run.
+
+    Raises:
+        FileNotFoundError: If there is no log.
+        ValueError: If the checkpoint does not say its epoch, or that was not validated.
+    """
+    log = read_training_log(run)
+    key = "epoch" if log.by_epoch else "iter"
+    position = (read_checkpoint(checkpoint).get("meta") or {}).get(key)
+    if not isinstance(position, int):
+        raise ValueError(
+            f"{checkpoint}: its meta does not say the {key}; give --accuracy"
+        )
+    parts = []
+    for curve, name in _ACCURACIES.items():
+        positions, values = log.curves.get(curve, (np.empty(0), np.empty(0)))
+        found = np.flatnonzero(positions == position)
+        if len(found):
+            parts.append(f"{name} {100 * values[found[-1]]:.1f} %")
+    if not parts:
+        raise ValueError(
+            f"{run}: the log has no accuracy of {key} {position}, which is that of "
+            f"{checkpoint}; give --accuracy, or --scores"
+        )
+    return f"{', '.join(parts)} (validation in the log of the run, {key} {position})"
+
+
+def accuracy_of_scores(path: Path) -> str:
+    """Returns, for the card, the accuracy of what ``tools/test.py --dump`` wrote."""
+    file = load_scores(path)
+    values = accuracy(file.scores, file.labels)
+    parts = [f"{n} {100 * v:.2f} %" for n, v in zip(_ACCURACIES.values(), values)]
+    return f"{', '.join(parts)} ({len(file.labels):,} sequences, `{path.name}`)"
+
+
+def _is_text(key: str) -> bool:
+    return key.startswith(TEXT_PREFIX)
+
+
+def _file_name(path: re.Match[str]) -> str:
+    """Leaves out the folders of the machine that a model was trained on."""
+    return re.split(r"[/\\]", path[0].rstrip("/\\"))[-1]
 
 
 def _to_half(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
-    """Turn matrices and kernels into float16.
+    """Turns matrices and kernels into float16.
 
     Vectors, those of normalizations above all, are few, and half of what scores would
     lose in precision: they stay as they are.
@@ -135,21 +204,3 @@ def _to_half(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tenso
         if not value.isfinite().all():
             raise ValueError(f"{source}: {key} has numbers that float16 cannot hold")
     return half
-
-
-def _number_of_classes(state: Mapping[str, Tensor], source: str | Path) -> int:
-    if _CLASSIFIER not in state:
-        raise ValueError(
-            f"{source}: there is no {_CLASSIFIER}, so that it is not known how many "
-            "classes there are to be named"
-        )
-    return len(state[_CLASSIFIER])
-
-
-def without_text(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Leave the text branch out of a state dict."""
-    return {
-        key: value
-        for key, value in state_dict.items()
-        if not key.startswith(TEXT_PREFIX)
-    }

@@ -1,4 +1,4 @@
-"""The accuracies that mmaction2's ``AccMetric`` gives."""
+"""Accuracies, and which classes are taken for which."""
 
 from __future__ import annotations
 
@@ -17,15 +17,41 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> Accuracy:
-    """Score an ensemble or a model.
+    """Computes the accuracies of scores ``[N, C]`` of samples with labels ``[N]``.
 
-    Args:
-        scores: ``[N, C]``.
-        labels: ``[N]``.
-
-    Returns:
-        Top-1, top-5 and mean class accuracy, 0 to 1, by mmaction2's own functions.
+    They are those of mmaction2's ``AccMetric``, by its own functions.
     """
     top1, top5 = top_k_accuracy(scores, labels.tolist(), topk=(1, 5))
     mean_class = mean_class_accuracy(scores, labels.tolist())
     return Accuracy(float(top1), float(top5), float(mean_class))
+
+
+def confusion_matrix(
+    predictions: np.ndarray, labels: np.ndarray, num_classes: int
+) -> np.ndarray:
+    """Counts predictions ``[N]`` by true class, of C classes.
+
+    Returns:
+        ``[C, C]``, int64: row true class, column predicted class.
+    """
+    cells = labels * num_classes + predictions
+    counts = np.bincount(cells, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def most_confused(matrix: np.ndarray, count: int) -> list[tuple[int, int, int]]:
+    """Finds the most frequent errors in a confusion matrix.
+
+    Args:
+        matrix: ``[C, C]``, as :func:`confusion_matrix` returns it.
+        count: How many at most.
+
+    Returns:
+        ``(true class, predicted class, samples)``, most frequent first; errors that
+        did not occur are left out.
+    """
+    errors = matrix.copy()
+    np.fill_diagonal(errors, 0)
+    order = np.argsort(-errors, axis=None, kind="stable")[:count]
+    cells = [divmod(int(cell), len(errors)) for cell in order]
+    return [(*cell, int(errors[cell])) for cell in cells if errors[cell]]

@@ -1,4 +1,4 @@
-"""Names of classes for tables and pictures."""
+"""Names of classes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from gap_mmaction.utils.paths import find_description_file
 
 
 def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
-    """Give the name of each class.
+    """Returns the name of each class, in order.
 
     Args:
         descriptions: A description file, or the name of one that ships, such as
             ``ntu120``. None names the classes by their index.
         num_classes: How many there must be.
-
-    Returns:
-        The labels in order.
 
     Raises:
         FileNotFoundError: If the file is not there.
@@ -26,8 +23,8 @@ def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
     """
     if descriptions is None:
         return [str(index) for index in range(num_classes)]
-    path = find_description_file(descriptions)
-    names = [action.label for action in load_descriptions(path)]
+    actions = load_descriptions(find_description_file(descriptions))
+    names = [action.label for action in actions]
     if len(names) != num_classes:
         raise ValueError(
             f"{descriptions}: describes {len(names)} classes, but the scores are of "
@@ -37,15 +34,7 @@ def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
 
 
 def find_class(wanted: str, names: Sequence[str]) -> int | None:
-    """Find a class by its name or, where none has that name, by its index.
-
-    Args:
-        wanted: What a command line says.
-        names: The classes' names.
-
-    Returns:
-        The class; None if there is none.
-    """
+    """Returns the class of a name or, where none has that name, of an index."""
     if wanted in names:
         return names.index(wanted)
     if wanted.isdecimal() and int(wanted) < len(names):

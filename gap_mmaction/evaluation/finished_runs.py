@@ -17,31 +17,17 @@ Key = tuple[str, str, str, str, int, str, int]
 
 
 class FinishedRun(NamedTuple):
-    """A line of ``runs.csv``.
-
-    Attributes:
-        set: The benchmark.
-        table: The table that it was first run for.
-        backbone: The network, with ``@32`` for a width that is not the config's.
-        arm: ``plain``, ``random``, ``shuffled`` or ``gap``.
-        shots: Training clips of each class, or ``all``.
-        seed: Its seed.
-        fold: The split: ``fold1``, ``xsub``; ``fold1_dev`` if it tests on a part of the
-            training split.
-        epochs: Length of the training.
-        top1: Accuracy of the last epoch in percent.
-        commit: The code's.
-    """
+    """A line of ``runs.csv``."""
 
     set: str
-    table: str
-    backbone: str
-    arm: str
-    shots: str
+    table: str  # that it was first run for
+    backbone: str  # with ``@32`` for a width that is not the config's
+    arm: str  # plain, random, shuffled or gap
+    shots: str  # training clips of each class, or ``all``
     seed: int
-    fold: str
+    fold: str  # such as fold1, xsub; fold1_dev tests on a part of the training split
     epochs: int
-    top1: float = math.nan
+    top1: float = math.nan  # of the last epoch, in percent
     commit: str = "unknown"
 
     @property
@@ -51,10 +37,7 @@ class FinishedRun(NamedTuple):
 
 
 def read_runs(path: Path) -> list[FinishedRun]:
-    """Read a file of runs.
-
-    Returns:
-        The runs, each once; none if the file is not there.
+    """Reads the runs of a file, each once; none if the file is not there.
 
     Raises:
         ValueError: If a line is not that of a run; the message names it.
@@ -63,7 +46,7 @@ def read_runs(path: Path) -> list[FinishedRun]:
 
 
 def add_runs(path: Path, runs: Iterable[FinishedRun]) -> None:
-    """Append runs to a file, those that are not in it yet; others may do so as well.
+    """Appends the runs that are not in a file yet; others may do so as well.
 
     Raises:
         ValueError: As :func:`read_runs`.
@@ -75,14 +58,12 @@ def add_runs(path: Path, runs: Iterable[FinishedRun]) -> None:
         stream.seek(0)
         text = stream.read().decode()
         known = {run.key for run in _parse(path, text)} if text else set()
-        new = {run.key: run for run in runs if run.key not in known}
-        out = io.StringIO("" if text.endswith("\n") or not text else "\n")
-        out.seek(0, io.SEEK_END)
+        new = {run.key: run for run in runs if run.key not in known}.values()
+        out = io.StringIO()
+        out.write("" if text.endswith("\n") or not text else "\n")
         writer = csv.writer(out, lineterminator="\n")
         writer.writerows([] if text else [FinishedRun._fields])
-        writer.writerows(
-            (*run[:8], f"{run.top1:.4f}", run.commit) for run in new.values()
-        )
+        writer.writerows((*run[:8], f"{run.top1:.4f}", run.commit) for run in new)
         # One call, which no kill comes between.
         stream.write(out.getvalue().encode())
 

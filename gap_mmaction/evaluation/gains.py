@@ -1,4 +1,4 @@
-"""What one arm of a comparison gains over another, from runs paired by their seeds."""
+"""Gains of one arm of a comparison over another, from runs paired by their seeds."""
 
 from __future__ import annotations
 
@@ -24,29 +24,17 @@ Accuracies = dict[Group, dict[str, dict[int, float]]]
 
 
 class Gain(NamedTuple):
-    """A gain in points of top-1.
+    """A gain in points of top-1; of a single seed or equal ones without intervals."""
 
-    Attributes:
-        values: For each seed.
-        mean: Their mean.
-        interval: 95 % interval of the mean by Student's t, None where there is none: of
-            a single seed, or of seeds that are all alike.
-        bootstrap: 95 % interval by drawing seeds with replacement.
-        p: Of the paired t test.
-    """
-
-    values: tuple[float, ...]
+    values: tuple[float, ...]  # of each seed
     mean: float
-    interval: tuple[float, float] | None = None
-    bootstrap: tuple[float, float] | None = None
-    p: float | None = None
+    interval: tuple[float, float] | None = None  # 95 %, by Student's t
+    bootstrap: tuple[float, float] | None = None  # 95 %, by drawing seeds
+    p: float | None = None  # of the paired t test
 
 
 def accuracies(runs: Sequence[FinishedRun]) -> Accuracies:
-    """Sort runs into groups, and average the folds of each seed.
-
-    Returns:
-        The accuracies of the seeds that have all folds of their group.
+    """Sorts runs into groups, and averages the folds of the seeds that have them all.
 
     Raises:
         ValueError: If there is a run in two lengths, which are not to be mixed.
@@ -79,11 +67,7 @@ def _order(group: Group) -> tuple[str, str, float]:
 
 
 def paired_gain(first: dict[int, float], second: dict[int, float]) -> Gain | None:
-    """Compare two arms, given by seed, over the seeds that both have.
-
-    Returns:
-        What the first gains over the second, None without a common seed.
-    """
+    """Returns what one arm, by seed, gains over another; None without a common seed."""
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
         return None
@@ -95,27 +79,22 @@ def paired_gain(first: dict[int, float], second: dict[int, float]) -> Gain | Non
     drawn = stats.bootstrap((values,), np.mean, method="percentile", random_state=0)
     spans = (test.confidence_interval(0.95), drawn.confidence_interval)
     interval, bootstrap = ((float(span.low), float(span.high)) for span in spans)
-    return Gain(gain.values, gain.mean, interval, bootstrap, float(test.pvalue))
+    return gain._replace(interval=interval, bootstrap=bootstrap, p=float(test.pvalue))
 
 
 def gains_of(found: Accuracies) -> dict[tuple[Group, str], Gain]:
-    """Compare the arms of each group.
-
-    Returns:
-        By group and the comparison's name, ``gap - plain``.
-    """
-    gains = {
-        (group, f"{first} - {second}"): paired_gain(
-            arms.get(first, {}), arms.get(second, {})
-        )
-        for group, arms in found.items()
-        for first, second in PAIRS
-    }
-    return {key: gain for key, gain in gains.items() if gain is not None}
+    """Returns the gains by group and by the comparison's name, ``gap - plain``."""
+    gains: dict[tuple[Group, str], Gain] = {}
+    for group, arms in found.items():
+        for first, second in PAIRS:
+            gain = paired_gain(arms.get(first, {}), arms.get(second, {}))
+            if gain is not None:
+                gains[group, f"{first} - {second}"] = gain
+    return gains
 
 
 def gains_text(found: Accuracies) -> str:
-    """Write accuracies and gains as two Markdown tables."""
+    """Writes accuracies and gains as two Markdown tables."""
     arms = [arm for arm in ARMS if any(arm in group for group in found.values())]
     lines = [_line("set", "backbone", "clips", *arms), "|---" * (3 + len(arms)) + "|"]
     for group, of_arm in found.items():

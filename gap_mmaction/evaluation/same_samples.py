@@ -10,10 +10,7 @@ from .score_file import ScoreFile
 
 
 def check_same_samples(files: Sequence[ScoreFile]) -> bool:
-    """Check that files belong together.
-
-    Args:
-        files: The files; each is compared with the first.
+    """Checks that files belong together; each is compared with the first.
 
     Returns:
         Whether the samples' names were compared. If not, because a file has none,

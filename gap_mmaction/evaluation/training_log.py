@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gap_mmaction.utils.config_text import lookup, parse_config_text
 from gap_mmaction.utils.strict_json import parse_json
-
-from .planned_length import planned_length
 
 _LOG = "vis_data/scalars.json"
 _COUNTERS = ("epoch", "iter", "step")
@@ -19,21 +18,13 @@ _COUNTERS = ("epoch", "iter", "step")
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """What a run has logged.
-
-    Attributes:
-        path: The run, for messages.
-        by_epoch: Whether positions are epochs; else they are iterations.
-        curves: For each quantity positions ``[n]`` and values ``[n]``.
-        length: The last epoch or iteration that has been logged.
-        planned: The number there was to be; None where that is not known.
-    """
+    """What a run has logged."""
 
     path: str
-    by_epoch: bool
-    curves: dict[str, tuple[np.ndarray, np.ndarray]]
-    length: int
-    planned: int | None
+    by_epoch: bool  # whether positions are epochs, else iterations
+    curves: dict[str, tuple[np.ndarray, np.ndarray]]  # positions [n] and values [n]
+    length: int  # the last position that has been logged
+    planned: int | None  # the last one there was to be, where that is known
 
     @property
     def is_unfinished(self) -> bool:
@@ -42,7 +33,7 @@ class TrainingLog:
 
 
 def read_training_log(path: str | PathLike[str]) -> TrainingLog:
-    """Read the log of a run.
+    """Reads the log of a run.
 
     A run that was resumed has one log for each start. What a later one has logged
     anew replaces what the earlier one had from there on.
@@ -51,14 +42,11 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
         path: The run's ``work_dir``, the folder of one start in it, or a
             ``scalars.json``.
 
-    Returns:
-        The curves.
-
     Raises:
         FileNotFoundError: If there is no log, as before the first line of one.
         ValueError: If a line is no log line, or no line is complete; the message names
-            file and line. Of a last line that is cut off nothing is said: the run may
-            be writing it.
+            file and line. A last line that is cut off is left out: the run may be
+            writing it.
     """
     run = Path(path)
     records: list[dict[str, Any]] = []
@@ -85,15 +73,27 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
                 points.setdefault(key, []).append((position, value))
     curves = {}
     for key, pairs in points.items():
-        array = np.array(pairs, dtype=np.float64)
-        curves[key] = (array[:, 0], array[:, 1])
+        positions, values = np.array(pairs, dtype=np.float64).T
+        curves[key] = (positions, values)
     return TrainingLog(
         str(run),
         by_epoch,
         curves,
         length=train[-1]["epoch" if by_epoch else "iter"],
-        planned=planned_length(files[-1].parent / "config.py"),
+        planned=_planned_length(files[-1].parent / "config.py"),
     )
+
+
+def _planned_length(config: Path) -> int | None:
+    """Reads the length that a run was to have from its dumped config."""
+    try:
+        settings = parse_config_text(config.read_text("utf-8"), config)
+    except (OSError, ValueError):
+        return None
+    lengths = [
+        lookup(settings, f"train_cfg.max_{unit}") for unit in ("epochs", "iters")
+    ]
+    return next((length for length in lengths if isinstance(length, int)), None)
 
 
 def _find_logs(run: Path) -> list[Path]:
@@ -144,7 +144,7 @@ def _is_record(record: Any) -> bool:
 def _append(
     earlier: list[dict[str, Any]], later: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Put a later start's lines in the place of those that it has made void."""
+    """Replaces earlier lines that a later start has made void."""
     first = next((record for record in later if "iter" in record), None)
     if first is None:
         return earlier + later

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .calibrated_stacking import choose_factor, seen_unseen_area
-from .seen_gate import choose_threshold, expert_probabilities, fit_temperature, gate
+from .seen_unseen import (
+    choose_factor,
+    choose_threshold,
+    expert_probabilities,
+    fit_temperature,
+    gate,
+    seen_unseen_area,
+)
 
 
 @dataclass(frozen=True)
 class Generalised:
-    """Accuracies where seen and unseen classes compete, as fractions.
-
-    Attributes:
-        seen: Top-1 of the clips of seen classes.
-        unseen: Top-1 of those of unseen classes.
-    """
+    """Top-1 where seen and unseen classes compete, as fractions of each one's clips."""
 
     seen: float
     unseen: float
@@ -30,46 +32,33 @@ class Generalised:
         return 2 * self.seen * self.unseen / total if total else 0.0
 
     def to_dict(self) -> dict[str, float]:
-        """Give all three by name, in percent."""
-        named = {"seen": self.seen, "unseen": self.unseen, "harmonic": self.harmonic}
-        return {name: 100 * value for name, value in named.items()}
+        """Returns all three by name, in percent."""
+        names = ("seen", "unseen", "harmonic")
+        return {name: 100 * getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
 class ZeroShotResult:
     """What scores of all classes say about the clips of a test, as fractions.
 
-    Attributes:
-        unseen: Top-1 of clips of unseen classes among the unseen classes: zero-shot.
-        unseen_mean_class: The same, each class counting alike.
-        unseen_by_class: The share of each unseen class's clips that is named right, in
-            the order of the classes; nan for a class without clips.
-        seen: Top-1 of clips of seen classes among the seen classes.
-        generalised: All classes compete, by what is done against the lead of the seen
-            ones: ``none``; ``constant``, calibrated stacking; ``temperature``, a
-            distribution for each kind of class; ``gate``, by the confidence in the seen
-            classes.
-        fitted: ``factor``, ``temperature`` and ``threshold`` of these.
-        area: Area under the curve of seen against unseen accuracy over all factors.
-        num_unseen: Clips of unseen classes.
-        num_seen: Clips of seen classes.
-        largest: Share of the most frequent of the unseen classes: what naming every
-            clip alike can reach at most.
+    Where all classes compete, something may be done against the lead of the seen ones:
+    ``none``; ``constant``, calibrated stacking; ``temperature``, a distribution for
+    each kind of class; ``gate``, by the confidence in the seen classes.
     """
 
-    unseen: float
-    unseen_mean_class: float
-    unseen_by_class: tuple[float, ...]
-    seen: float
+    unseen: float  # top-1 of unseen classes' clips among the unseen classes: zero-shot
+    unseen_mean_class: float  # the same, each class counting alike
+    unseen_by_class: tuple[float, ...]  # nan for a class without clips
+    seen: float  # top-1 of seen classes' clips among the seen classes
     generalised: dict[str, Generalised]
-    fitted: dict[str, float]
-    area: float
-    num_unseen: int
+    fitted: dict[str, float]  # the factor, temperature and threshold
+    area: float  # under the curve of seen against unseen accuracy over all factors
+    num_unseen: int  # clips of unseen classes
     num_seen: int
-    largest: float
+    largest: float  # share of the most frequent unseen class
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as JSON has it, accuracies in percent."""
+        """Returns everything as JSON has it, accuracies in percent."""
         return {
             "unseen": 100 * self.unseen,
             "unseen_mean_class": 100 * self.unseen_mean_class,
@@ -94,7 +83,7 @@ def evaluate_zero_shot(
     held_out: tuple[np.ndarray, np.ndarray],
     max_loss: float = 0.1,
 ) -> ZeroShotResult:
-    """Score the names that clips of seen and unseen classes are given.
+    """Computes how well clips of seen and unseen classes are named.
 
     Args:
         scores: ``[N, C]`` for all classes, the higher the likelier.
@@ -102,10 +91,7 @@ def evaluate_zero_shot(
         is_seen: ``[C]``, whether a class was trained on.
         held_out: Scores and labels of clips of seen classes that were not trained on,
             by which all that is to be chosen is chosen.
-        max_loss: See :func:`.calibrated_stacking.choose_factor`.
-
-    Returns:
-        The result.
+        max_loss: See :func:`.seen_unseen.choose_factor`.
 
     Raises:
         ValueError: If scores are not finite, or there are no clips of seen or none of
@@ -127,23 +113,27 @@ def evaluate_zero_shot(
         "temperature": expert_probabilities(scores, is_seen, temperature),
         "gate": gate(scores, is_seen, temperature, threshold),
     }
-    among_unseen = np.where(is_seen, -np.inf, scores)[~of_seen].argmax(axis=1)
-    among_seen = np.where(is_seen, scores, -np.inf)[of_seen].argmax(axis=1)
-    unseen_labels = labels[~of_seen]
-    right = among_unseen == unseen_labels
-    classes = np.flatnonzero(~is_seen)
-    counts = np.array([(unseen_labels == label).sum() for label in classes])
-    hits = np.array([right[unseen_labels == label].sum() for label in classes])
+    generalised = {}
+    for way, found in ways.items():
+        named = found.argmax(axis=1) == labels
+        generalised[way] = Generalised(
+            float(named[of_seen].mean()), float(named[~of_seen].mean())
+        )
+    # Among the classes of a clip's own kind.
+    own = np.where(is_seen == of_seen[:, None], scores, -np.inf)
+    right = own.argmax(axis=1) == labels
+    counts, hits = (
+        np.bincount(labels[clips], minlength=len(is_seen))[~is_seen]
+        for clips in (~of_seen, ~of_seen & right)
+    )
     with np.errstate(invalid="ignore"):
         by_class = hits / counts
     return ZeroShotResult(
-        unseen=float(right.mean()),
+        unseen=float(right[~of_seen].mean()),
         unseen_mean_class=float(np.nanmean(by_class)),
         unseen_by_class=tuple(by_class.tolist()),
-        seen=float((among_seen == labels[of_seen]).mean()),
-        generalised={
-            way: _generalised(found, labels, of_seen) for way, found in ways.items()
-        },
+        seen=float(right[of_seen].mean()),
+        generalised=generalised,
         fitted={"factor": factor, "temperature": temperature, "threshold": threshold},
         area=seen_unseen_area(scores, labels, is_seen),
         num_unseen=int((~of_seen).sum()),
@@ -152,8 +142,35 @@ def evaluate_zero_shot(
     )
 
 
-def _generalised(
-    scores: np.ndarray, labels: np.ndarray, of_seen: np.ndarray
-) -> Generalised:
-    right = scores.argmax(axis=1) == labels
-    return Generalised(float(right[of_seen].mean()), float(right[~of_seen].mean()))
+def combine_slots(
+    cosines: np.ndarray, weights: Sequence[float] | None = None
+) -> np.ndarray:
+    r"""Computes the weighted mean of the slots' cosines.
+
+    The loss of GAP compares each slot by :math:`\mathrm{softmax}(\cos / \tau)` with
+    one :math:`\tau` for all slots (paper, eq. 4) and adds the slots up. The product of
+    these distributions, renormalized, is the softmax of the sum of the cosines: the
+    mean of the cosines decides as all slots' distributions together do, without a
+    temperature to be chosen, and one number can be subtracted from it in calibrated
+    stacking.
+
+    Args:
+        cosines: ``[N, K, C]``, K slots.
+        weights: One for each slot, not negative; all alike by default.
+
+    Returns:
+        ``[N, C]``, float64.
+
+    Raises:
+        ValueError: If there is not one weight for each slot, or all are zero.
+    """
+    slots = cosines.shape[1]
+    given = np.ones(slots) if weights is None else np.asarray(weights, np.float64)
+    if given.shape != (slots,):
+        raise ValueError(f"{given.size} weights for {slots} slots: give one for each")
+    if not (np.isfinite(given).all() and (given >= 0).all() and given.any()):
+        raise ValueError(
+            f"the weights {given.tolist()} must be 0 or more, and one of them above 0"
+        )
+    mean: np.ndarray = np.einsum("nkc,k->nc", cosines, given / given.sum())
+    return mean

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gap_mmaction.evaluation.accuracy import Accuracy, accuracy
-from gap_mmaction.evaluation.confusion import confusion_matrix, most_confused
+from gap_mmaction.evaluation.accuracy import (
+    Accuracy,
+    accuracy,
+    confusion_matrix,
+    most_confused,
+)
 from gap_mmaction.evaluation.score_file import ScoreFile
 
 

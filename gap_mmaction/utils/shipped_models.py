@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace, _ActionsContainer
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from safetensors import SafetensorError, safe_open
 
 from .config_keys import did_you_mean
 from .config_options import read_config
 from .paths import find_shipped_file
-from .safetensors_checkpoint import SUFFIX, load_from_safetensors
+from .safetensors_checkpoint import SUFFIX
 
 FOLDER = "data/weights"
 
 
 def find_shipped_model(name: str) -> tuple[Path, Path]:
-    """Find a model by its name, that of its file in ``data/weights``.
+    """Finds a model by its name, that of its file in ``data/weights``.
 
     Args:
         name: Such as ``nwucla``.
@@ -35,16 +38,25 @@ def find_shipped_model(name: str) -> tuple[Path, Path]:
             f"{', '.join(sorted(known)) or 'none'} ({FOLDER}). For a model of your own "
             "give its config and its checkpoint"
         )
-    config = load_from_safetensors(known[name])["meta"].get("config")
+    config = _config_of(known[name])
     if not isinstance(config, str):
         raise ValueError(
-            f"{known[name]} names no config; publish it with the --config of "
-            "tools/publish_model.py"
+            f"{known[name]} is broken or names no config; publish it with the --config "
+            "of tools/publish_model.py"
         )
     path = find_shipped_file(config)
     if not path.is_file():
         raise FileNotFoundError(f"{known[name]}: its config {config} is not there")
     return path, known[name]
+
+
+def _config_of(file: Path) -> Any:
+    """Reads a file's header, which names its config, without its tensors."""
+    try:
+        with safe_open(file, framework="pt") as content:
+            return json.loads(content.metadata()["gap_mmaction.meta"])["config"]
+    except (SafetensorError, LookupError, TypeError, ValueError):
+        return None
 
 
 def add_model_arguments(parser: _ActionsContainer) -> None:

@@ -20,7 +20,7 @@ JOINTS = 20
 
 
 def make_config(folder: Path, leaf: str = "ctrgcn_nwucla") -> Config:
-    """Give a leaf with two narrow blocks, and random features of its texts."""
+    """Returns a leaf with two narrow blocks, and random features of its texts."""
     config = load(ROOT / "configs" / "gap" / f"{leaf}.py")
     config.model.backbone.update(base_channels=8, num_stages=2)
     config.model.cls_head.in_channels = 8

@@ -40,26 +40,18 @@ def make_config(folder: Path, kind: str) -> Config:
         branch["features"] = path
     else:
         branch["encoder"] = {**ENCODER, "frozen": kind == "frozen"}
-    return Config(
-        {
-            "model": {
-                "type": "RecognizerGAP",
-                "data_preprocessor": {
-                    "type": "SkeletonDataPreprocessor",
-                    "layout": "nw-ucla",
-                },
-                "backbone": {
-                    "type": "CTRGCN",
-                    "graph_cfg": {"layout": "nw-ucla"},
-                    "base_channels": 8,
-                    "num_stages": 2,
-                    "num_person": 1,
-                },
-                "cls_head": {"type": "GCNHead", "num_classes": 3, "in_channels": 8},
-                "text_branch": branch,
-            }
-        }
-    )
+    model = {
+        "type": "RecognizerGAP",
+        "data_preprocessor": {"type": "SkeletonDataPreprocessor", "layout": "nw-ucla"},
+        "backbone": {
+            "type": "CTRGCN",
+            "graph_cfg": {"layout": "nw-ucla"},
+            **{"base_channels": 8, "num_stages": 2, "num_person": 1},
+        },
+        "cls_head": {"type": "GCNHead", "num_classes": 3, "in_channels": 8},
+        "text_branch": branch,
+    }
+    return Config({"model": model})
 
 
 def make_similarity(folder: Path, kind: str, **options: Any) -> PartSimilarity:
@@ -104,19 +96,6 @@ def test_features_of_classes(kind: str, tmp_path: Path) -> None:
             similarity.class_features([name])
 
 
-def test_branch_without_texts(tmp_path: Path) -> None:
-    config = make_config(tmp_path, "frozen")
-    config.model.text_branch = {"type": "PartClassifier"}
-    path = str(tmp_path / "epoch_1.pth")
-    save_checkpoint({"state_dict": MODELS.build(config.model).state_dict()}, path)
-    model = load_model(config, path, text_branch=True)
-    with pytest.raises(ValueError, match="PartClassifier, which has no texts"):
-        PartSimilarity(model)
-    config.model.text_branch = {"type": "GCNHead"}
-    with pytest.raises(TypeError, match="derive it from"):
-        MODELS.build(config.model)
-
-
 class TestTexts:
     """Any texts."""
 
@@ -135,6 +114,10 @@ class TestTexts:
         torch.testing.assert_close(again[1], features[1])
         with pytest.raises(ValueError, match="tuned its own text encoder"):
             PartSimilarity(similarity.model, encoder())
+        with pytest.raises(ValueError, match=r"\['head'\]; give one text for each"):
+            similarity.text_features([{"head": "nod"}])
+        with pytest.raises(ValueError, match="give a list of texts"):
+            similarity.text_features("nod")
 
     @pytest.mark.parametrize("kind", ["frozen", "file"])
     def test_frozen(self, kind: str, tmp_path: Path) -> None:
@@ -159,13 +142,6 @@ class TestTexts:
                 wrong.table.weight.neg_()  # type: ignore[union-attr, operator]
             with pytest.raises(ValueError, match="is not the one that the model"):
                 PartSimilarity(similarity.model, wrong)
-
-    def test_slots(self, tmp_path: Path) -> None:
-        similarity = make_similarity(tmp_path, "tuned")
-        with pytest.raises(ValueError, match=r"\['head'\]; give one text for each"):
-            similarity.text_features([{"head": "nod"}])
-        with pytest.raises(ValueError, match="give a list of texts"):
-            similarity.text_features("nod")
 
 
 def test_other_classes(tmp_path: Path) -> None:
@@ -204,16 +180,18 @@ def test_features_of_skeletons(clips: int, tmp_path: Path) -> None:
     torch.testing.assert_close(cosines[1, 2, 0], expected)
 
 
-def test_without_a_text_branch(tmp_path: Path) -> None:
-    config = make_config(tmp_path, "file").model
+def test_models_without_features_of_texts(tmp_path: Path) -> None:
+    config = make_config(tmp_path, "frozen").model
+    with pytest.raises(RuntimeError, match="call init_weights"):
+        PartSimilarity(MODELS.build(config))
+    config.text_branch = {"type": "PartClassifier"}
+    with pytest.raises(ValueError, match="PartClassifier, which has no texts"):
+        PartSimilarity(MODELS.build(config))
     config.text_branch = None
     with pytest.raises(ValueError, match="RecognizerGAP has none"):
         PartSimilarity(MODELS.build(config))
     with pytest.raises(ValueError, match="this Linear has none"):
         PartSimilarity(torch.nn.Linear(1, 1))
-
-
-def test_features_not_computed(tmp_path: Path) -> None:
-    model = MODELS.build(make_config(tmp_path, "frozen").model)
-    with pytest.raises(RuntimeError, match="call init_weights"):
-        PartSimilarity(model)
+    config.text_branch = {"type": "GCNHead"}
+    with pytest.raises(TypeError, match="derive it from"):
+        MODELS.build(config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,19 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from safetensors.torch import save_file
 
-from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.apis import PartSimilarity, SkeletonInferencer
 from gap_mmaction.models import TextBranch
 from gap_mmaction.models.data_preprocessors import first_batch
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from tests.apis.small_model import (
     CLASSES,
-    FEATURES,
     make_config,
     make_model,
     make_sequences,
@@ -158,9 +156,8 @@ def test_names_of_the_classes(trained: Trained) -> None:
     config = copy.deepcopy(trained.config)
     config.model.text_branch = None
     plain = SkeletonInferencer(config, trained.checkpoint)
-    assert plain.labels == tuple(str(i) for i in range(CLASSES))
-    (other,) = plain(SEQUENCES[0])
-    np.testing.assert_array_equal(other.scores, result.scores)
+    assert plain.labels == tuple(map(str, range(CLASSES)))
+    np.testing.assert_array_equal(plain(SEQUENCES[0])[0].scores, result.scores)
     # The config is left as it is.
     assert trained.config.model.text_branch is not None
 
@@ -174,26 +171,17 @@ class TestPartSimilarity:
         inferencer = SkeletonInferencer(config, trained.checkpoint)
         plain = inferencer(SEQUENCES[:2])
         results = inferencer(SEQUENCES[:2], part_similarity=True)
-        branch = trained.model.text_branch
+        similarity = PartSimilarity(trained.model)
         for result, other, sequence in zip(results, plain, SEQUENCES):
             np.testing.assert_allclose(result.scores, other.scores, rtol=0, atol=1e-6)
             assert result.parts == ("global", "head", "hand", "hip", "foot")
-            assert result.part_similarity is not None
-            assert result.part_similarity.shape == (5, CLASSES)
             inputs = inferencer.prepare({"keypoint": sequence})["inputs"]
-            with torch.no_grad():
-                inputs = trained.model.data_preprocessor.to_stream(inputs)
-                parts = branch.head(trained.model.backbone(inputs))
-            parts = F.normalize(parts, dim=-1).mean(0)
-            for k in range(5):
-                for label in (0, 7):
-                    ids = branch.prompts.table[
-                        k, label, : branch.prompts.counts[k, label]
-                    ]
-                    text = F.normalize(branch.features[ids], dim=-1).mean(0)
-                    cosine = F.cosine_similarity(parts[k], text, dim=0)
-                    actual = result.part_similarity[k, label]
-                    assert actual == pytest.approx(float(cosine), abs=1e-5)
+            data = {"inputs": [inputs], "data_samples": [None]}
+            parts = similarity.skeleton_features(data)
+            cosines = similarity.compare(parts, similarity.class_features())[0]
+            assert cosines.shape == (5, CLASSES)
+            assert result.part_similarity is not None
+            np.testing.assert_allclose(result.part_similarity, cosines, atol=1e-5)
         content = results[0].to_dict()["part_similarity"]
         assert list(content) == list(results[0].parts)
         assert len(content["head"]) == CLASSES
@@ -215,11 +203,10 @@ class TestPartSimilarity:
         with pytest.raises(BuiltError):
             inferencer(SEQUENCES[0], part_similarity=True)
 
-    def test_config_or_checkpoint_without(
+    def test_config_or_checkpoint_without_or_with_another(
         self, trained: Trained, tmp_path: Path
     ) -> None:
-        content = torch.load(trained.checkpoint, weights_only=True)
-        state = content["state_dict"]
+        state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
         kept = {k: v for k, v in state.items() if not k.startswith("text_branch.")}
         published = tmp_path / "published.pth"
         torch.save({"state_dict": kept}, published)
@@ -229,118 +216,68 @@ class TestPartSimilarity:
         with pytest.raises(ValueError, match=message):
             inferencer(SEQUENCES, part_similarity=True)
         config = copy.deepcopy(trained.config)
-        config.model.text_branch = None
-        with pytest.raises(ValueError, match="the config has no text branch"):
-            SkeletonInferencer(config, trained.checkpoint).load_text_branch()
-
-    def test_other_text_branch(self, trained: Trained) -> None:
-        config = copy.deepcopy(trained.config)
         config.model.text_branch.prompts.preset = "label"
         inferencer = SkeletonInferencer(config, trained.checkpoint)
         with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*another one"):
             inferencer.load_text_branch()
+        config.model.text_branch = None
+        with pytest.raises(ValueError, match="the config has no text branch"):
+            SkeletonInferencer(config, trained.checkpoint).load_text_branch()
 
 
-class TestErrors:
-    """What does not fit is named."""
-
-    @pytest.mark.parametrize(
-        ("shape", "words"),
-        [
-            ((8, 25, 3), ["[8, 25, 3]", "[T, 20, 3]", "'nw-ucla'", "20 joints"]),
-            ((8, 20, 2), ["[8, 20, 2]", "x y z"]),
-            ((20, 3), ["[20, 3]", "[M, T, 20, 3]"]),
-            ((0, 20, 3), ["no frames"]),
-            ((0, 8, 20, 3), ["no person"]),
-        ],
-    )
-    def test_shapes(
-        self, inferencer: SkeletonInferencer, shape: tuple[int, ...], words: list[str]
-    ) -> None:
-        with pytest.raises(ValueError) as error:
-            inferencer([SEQUENCES[0], np.ones(shape)])
-        for word in ("input 1", *words):
-            assert word in str(error.value)
-
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            ({"keypoint": None}, ["has no 'keypoint'", "total_frames"]),
-            ({"keypoint": np.ones((8, 20, 3))}, ["[8, 20, 3]", "[M, T, V, C]"]),
-            ({"keypoint": np.ones((1, 8, 25, 3))}, ["25 joints", "'nw-ucla'"]),
-            ({"keypoint": np.ones((1, 8, 20, 2))}, ["2 columns", "expected 3"]),
-            ({"keypoint": np.zeros((1, 8, 20, 3))}, ["nobody is there"]),
-            ({"keypoint": np.full((1, 8, 20, 3), "x")}, ["type <U1"]),
-            ({"total_frames": 7}, ["total_frames=7", "8 frames"]),
-        ],
-    )
-    def test_annotations(
-        self, inferencer: SkeletonInferencer, change: dict[str, Any], words: list[str]
-    ) -> None:
-        good = {
-            "frame_dir": "mine",
-            "total_frames": 8,
-            "keypoint": np.ones((1, 8, 20, 3)),
-        }
-        with pytest.raises(ValueError) as error:
-            inferencer([{**good, **change}])
-        for word in ("mine", *words):
-            assert word in str(error.value)
-
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_not_finite(self, inferencer: SkeletonInferencer, value: float) -> None:
-        sequence = SEQUENCES[0].copy()
-        sequence[0, 4, 7, 1] = value
-        with pytest.raises(ValueError, match=r"input 0.*person 0, frame 4, joint 7"):
-            inferencer(sequence)
-
-    def test_pipeline(self, trained: Trained) -> None:
-        config = copy.deepcopy(trained.config)
-        config.test_dataloader.dataset.pipeline[0] = {"type": "JointToBone"}
-        inferencer = SkeletonInferencer(config, trained.checkpoint)
-        with pytest.raises(ValueError, match=r"mine: .*pipeline fails.*IndexError"):
-            inferencer({"frame_dir": "mine", "keypoint": SEQUENCES[0]})
-
-    def test_scores(self, trained: Trained, tmp_path: Path) -> None:
-        content = torch.load(trained.checkpoint, weights_only=True)
-        content["state_dict"]["cls_head.fc.bias"][0] = torch.nan
-        broken = tmp_path / "broken.pth"
-        torch.save(content, broken)
-        with pytest.raises(ValueError, match=r"not finite.*broken\.pth"):
-            SkeletonInferencer(trained.config, broken)(SEQUENCES[0])
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            ({"batch_size": 0}, "batch_size=0"),
-            ({"top_k": 0}, "top_k=0"),
-            ({"ntu_protocol": "raw"}, "ntu_protocol='raw'"),
-            ({"device": "gpu"}, "device='gpu'"),
-        ],
-    )
-    def test_options(
-        self, trained: Trained, options: dict[str, Any], message: str
-    ) -> None:
-        with pytest.raises(ValueError, match=message):
-            trained.inferencer(**options)
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (np.ones((8, 25, 3)), ["[8, 25, 3]", "[T, 20, 3]", "'nw-ucla'", "20 joints"]),
+        (np.ones((8, 20, 2)), ["[8, 20, 2]", "x y z"]),
+        (np.ones((20, 3)), ["[20, 3]", "[M, T, 20, 3]"]),
+        (np.ones((0, 20, 3)), ["no frames"]),
+        (np.ones((0, 8, 20, 3)), ["no person"]),
+        ({"keypoint": None}, ["has no 'keypoint'"]),
+        ({"keypoint": np.ones((1, 8, 25, 3))}, ["25 joints", "'nw-ucla'"]),
+        ({"keypoint": np.zeros((1, 8, 20, 3))}, ["nobody is there"]),
+        ({"keypoint": np.full((1, 8, 20, 3), "x")}, ["type <U1"]),
+        ({"keypoint": np.ones((1, 8, 20, 3)), "total_frames": 7}, ["total_frames=7"]),
+        (np.full((8, 20, 3), np.inf), ["person 0, frame 0, joint 0"]),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    inferencer: SkeletonInferencer, source: Any, words: list[str]
+) -> None:
+    with pytest.raises(ValueError) as error:
+        inferencer([SEQUENCES[0], source])
+    for word in ("input 1", *words):
+        assert word in str(error.value)
 
 
-class Touch:
-    """A harmless stand-in for what a pickle could run."""
+def test_failing_pipeline_and_weights(trained: Trained, tmp_path: Path) -> None:
+    config = copy.deepcopy(trained.config)
+    config.test_dataloader.dataset.pipeline[0] = {"type": "JointToBone"}
+    inferencer = SkeletonInferencer(config, trained.checkpoint)
+    with pytest.raises(ValueError, match=r"mine: .*pipeline fails.*IndexError"):
+        inferencer({"frame_dir": "mine", "keypoint": SEQUENCES[0]})
+    content = torch.load(trained.checkpoint, weights_only=True)
+    content["state_dict"]["cls_head.fc.bias"][0] = torch.nan
+    broken = tmp_path / "broken.pth"
+    torch.save(content, broken)
+    with pytest.raises(ValueError, match=r"not finite.*broken\.pth"):
+        SkeletonInferencer(trained.config, broken)(SEQUENCES[0])
 
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (self.path,)
+@pytest.mark.parametrize(
+    "options",
+    [{"batch_size": 0}, {"top_k": 0}, {"ntu_protocol": "raw"}, {"device": "gpu"}],
+)
+def test_bad_options(trained: Trained, options: dict[str, Any]) -> None:
+    ((key, value),) = options.items()
+    with pytest.raises(ValueError, match=f"{key}={value!r}"):
+        trained.inferencer(**options)
 
 
 class TestCheckpoints:
     """What is loaded."""
 
     def test_safetensors_and_prefixes(self, trained: Trained, tmp_path: Path) -> None:
-        from safetensors.torch import save_file
-
         state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
         tensors = {
             k: v.clone() for k, v in state.items() if isinstance(v, torch.Tensor)
@@ -352,13 +289,6 @@ class TestCheckpoints:
             inferencer = SkeletonInferencer(trained.config, tmp_path / name)
             (result,) = inferencer(SEQUENCES[0])
             np.testing.assert_array_equal(result.scores, expected.scores)
-
-    def test_other_model(self, trained: Trained) -> None:
-        config = copy.deepcopy(trained.config)
-        config.model.backbone.base_channels = 16
-        config.model.cls_head.in_channels = 16
-        with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*does not fit"):
-            SkeletonInferencer(config, trained.checkpoint)
 
     def test_scale_of_the_training_data(
         self, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -374,7 +304,12 @@ class TestCheckpoints:
             assert len(told) == warnings
         assert "was trained with 500: another unit" in told[0]
 
-    def test_part_of_a_model(self, trained: Trained, tmp_path: Path) -> None:
+    def test_of_another_model(self, trained: Trained, tmp_path: Path) -> None:
+        config = copy.deepcopy(trained.config)
+        config.model.backbone.base_channels = 16
+        config.model.cls_head.in_channels = 16
+        with pytest.raises(CheckpointError, match=r"epoch_1\.pth: .*does not fit"):
+            SkeletonInferencer(config, trained.checkpoint)
         state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
         kept = {k: v for k, v in state.items() if not k.startswith("cls_head.")}
         torch.save({"state_dict": kept}, tmp_path / "half.pth")
@@ -394,29 +329,3 @@ class TestCheckpoints:
             broken = f"{path}:? (refused|no checkpoint|is no readable)"
             with pytest.raises(ValueError, match=broken):
                 SkeletonInferencer(trained.config, path)
-        torch.save({"state_dict": {}}, tmp_path / "none.pth")
-        with pytest.raises(ValueError, match=r"none\.pth: holds no weights"):
-            SkeletonInferencer(trained.config, tmp_path / "none.pth")
-
-    def test_nothing_is_run(
-        self, trained: Trained, inferencer: SkeletonInferencer, tmp_path: Path
-    ) -> None:
-        marker = tmp_path / "marker"
-        torch.save({"state_dict": Touch(marker)}, tmp_path / "bad.pth")
-        with pytest.raises(ValueError, match=r"bad\.pth: refused"):
-            SkeletonInferencer(trained.config, tmp_path / "bad.pth")
-        (tmp_path / "bad.pkl").write_bytes(pickle.dumps({"keypoint": Touch(marker)}))
-        with pytest.raises(pickle.UnpicklingError, match=r"bad\.pkl.*mkdir"):
-            inferencer(tmp_path / "bad.pkl")
-        np.save(tmp_path / "bad.npy", np.array([Touch(marker)], dtype=object))
-        with pytest.raises(ValueError, match=r"bad\.npy: no readable array"):
-            inferencer(tmp_path / "bad.npy")
-        assert not marker.exists()
-        # It would have been made.
-        pickle.loads(pickle.dumps(Touch(marker)))
-        assert marker.exists()
-
-
-def test_features_have_their_width(trained: Trained) -> None:
-    similarity = trained.inferencer().load_text_branch()
-    assert similarity.class_features().shape == (CLASSES, 5, FEATURES)

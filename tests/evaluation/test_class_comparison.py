@@ -1,18 +1,27 @@
-"""Two models class by class."""
+"""Two models on the same samples, class by class; p values and intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from gap_mmaction.evaluation import ScoreFile, compare_classes
+from gap_mmaction.evaluation import ScoreFile, check_same_samples, compare_classes
+from gap_mmaction.evaluation.class_comparison import (
+    holm,
+    mcnemar_p,
+    paired_bootstrap_interval,
+)
 
 
-def file(predictions: Sequence[int], labels: Sequence[int]) -> ScoreFile:
-    return ScoreFile("x", np.eye(4)[list(predictions)], np.array(labels))
+def file(
+    predictions: list[int], labels: list[int], path: str = "x", **options: Any
+) -> ScoreFile:
+    scores = np.eye(options.pop("classes", 4))[predictions]
+    return ScoreFile(path, scores, np.array(labels), **options)
 
 
 #        right in both, gained, gained, lost | lost, wrong | right
@@ -36,6 +45,7 @@ def test_counts() -> None:
     for item in (overall, *classes[:3]):
         low, high = item.interval
         assert low <= item.difference <= high
+    assert str((overall, classes)) == str(compare_classes(BASE, OTHER))
 
 
 def test_a_difference_of_whole_points_is_exact() -> None:
@@ -47,19 +57,67 @@ def test_a_difference_of_whole_points_is_exact() -> None:
 
 def test_p_values_are_adjusted_for_the_classes() -> None:
     labels = [0] * 10 + [1] * 10
-    overall, classes = compare_classes(
-        file([1] * 10 + [1] * 10, labels), file(labels, labels)
-    )
-    assert classes[0].p == 2 / 2**10
+    overall, classes = compare_classes(file([1] * 20, labels), file(labels, labels))
+    assert classes[0].p == pytest.approx(2 / 2**10)
     assert classes[0].p_holm == 4 * classes[0].p
     assert overall.p_holm == overall.p == classes[0].p
 
 
-def test_seed() -> None:
-    first = compare_classes(BASE, OTHER, num_resamples=50, seed=1)
-    assert str(first) == str(compare_classes(BASE, OTHER, num_resamples=50, seed=1))
+def test_p_values() -> None:
+    for first, second, p in ((0, 0, 1), (1, 0, 1), (0, 6, 2 / 64), (5, 5, 1)):
+        assert mcnemar_p(first, second) == pytest.approx(p)
+    # By hand: twice the tail of the coin's distribution.
+    tail = sum(math.comb(43, i) for i in range(13)) / 2**43
+    assert mcnemar_p(12, 31) == mcnemar_p(31, 12) == pytest.approx(2 * tail)
+    assert mcnemar_p(300, 900) == pytest.approx(2 * stats.binom.cdf(300, 1200, 0.5))
+    assert holm([]) == []
+    adjusted = holm([0.04, 0.01, 0.03, 0.5])
+    assert adjusted == pytest.approx([0.09, 0.04, 0.09, 0.5])
+    assert holm([0.9, 0.8]) == [1, 1]
 
 
-def test_other_samples() -> None:
-    with pytest.raises(ValueError, match="do not belong together"):
-        compare_classes(BASE, file([0] * 6, LABELS[:6]))
+def test_bootstrap_is_that_of_resampled_samples() -> None:
+    """Against drawing the samples themselves, one by one."""
+    outcomes = np.repeat([-1, 1, 0], [10, 25, 65])
+    rng = np.random.default_rng(0)
+    draws = rng.choice(outcomes, size=(20_000, 100)).mean(axis=1)
+    expected = np.quantile(draws, [0.025, 0.975])
+    found = paired_bootstrap_interval(10, 25, 100, np.random.default_rng(1), 20_000)
+    np.testing.assert_allclose(found, expected, atol=0.011)
+    assert found[0] < 0.15 < found[1]
+    assert paired_bootstrap_interval(0, 0, 5, rng) == (0, 0)
+    assert paired_bootstrap_interval(0, 5, 5, rng) == (1, 1)
+
+
+NAMES = [*"abcdefg"]
+
+
+def test_same_samples() -> None:
+    named, unnamed = file(LABELS, LABELS, sample_ids=NAMES), BASE
+    assert check_same_samples([named])
+    assert check_same_samples([named, named, named])
+    assert not check_same_samples([named, unnamed])
+    assert not check_same_samples([unnamed, unnamed])
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (LABELS, {"classes": 5}, "scores of 5 classes and of 4"),
+        (LABELS[:3], {}, "3 samples and 7"),
+        ([0, 0, 0, 1, 0, 1, 2], {}, "sample 3 .*label 1 .* and 0 .*, and 2 samples"),
+        (LABELS, {"sample_ids": [*"acbdefg"]}, "another order, sample 1 is 'c' .* 'b'"),
+        (LABELS, {"sample_ids": [*"azcdefg"]}, "1 of 7 samples are only in y.*'z'"),
+        (LABELS[:6], {"sample_ids": [*"abcdef"]}, "1 of 7 samples are only in x.*'g'"),
+    ],
+)
+def test_other_samples(
+    labels: list[int], options: dict[str, Any], message: str
+) -> None:
+    first = file(LABELS, LABELS, sample_ids=NAMES)
+    other = file(labels, labels, path="y", **options)
+    message = f"y and x do not belong together: .*{message}"
+    with pytest.raises(ValueError, match=message):
+        check_same_samples([first, first, other])
+    with pytest.raises(ValueError, match=message):
+        compare_classes(first, other)

@@ -1,29 +1,23 @@
-"""Weighted sums, against the authors' ensemble."""
+"""Weighted sums, and the search for weights."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 
-from gap_mmaction.evaluation import accuracy, fuse_scores, transform_scores
+from gap_mmaction.evaluation import (
+    fuse_scores,
+    search_weights,
+    transform_scores,
+)
+from tests.evaluation.score_files import noisy_scores
 
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
-
-
-def test_golden_ensemble(shared: Path) -> None:
-    golden = np.load(shared / "golden/ensemble.npz")
-    fused = fuse_scores([golden[name] for name in STREAMS], golden["weights"])
-    np.testing.assert_allclose(fused, golden["fused"], atol=2e-6)
-    np.testing.assert_array_equal(fused.argmax(axis=1), golden["prediction"])
-    top1, top5, _ = accuracy(fused, golden["labels"])
-    assert (top1, top5) == (golden["top1"], golden["top5"])
-    two = fuse_scores([golden["joint"], golden["bone"]], [1, 1])
-    top1, top5, _ = accuracy(two, golden["labels"])
-    assert top1 == golden["top1_joint_bone"]
-    assert top5 == golden["top5_joint_bone"]
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(np.arange(4), 25)
+GOOD, FAIR, NOISE = (noisy_scores(LABELS, 4, RNG, signal) for signal in (2.5, 1, 0))
 
 
 def test_log_of_probabilities_decides_as_raw_scores() -> None:
@@ -39,36 +33,90 @@ def test_log_of_probabilities_decides_as_raw_scores() -> None:
     np.testing.assert_allclose(again, soft[0], atol=1e-6)
 
 
-def test_log_of_zero_is_finite() -> None:
+def test_other_scores_and_weights() -> None:
     logs = transform_scores(np.array([[1.0, 0.0]]), "log", "x")
     assert np.isfinite(logs).all()
-
-
-@pytest.mark.parametrize("scores", [[[0.5, 0.6]], [[1.5, -0.5]]])
-def test_log_of_other_scores(scores: list[list[float]]) -> None:
-    with pytest.raises(ValueError, match=r"x\.pkl: the scores are no probabilities"):
-        transform_scores(np.array(scores), "log", "x.pkl")
-
-
-def test_unknown_transform() -> None:
+    for scores in ([[0.5, 0.6]], [[1.5, -0.5]]):
+        with pytest.raises(ValueError, match=r"x\.pkl: the scores are no probabilit"):
+            transform_scores(np.array(scores), "log", "x.pkl")
     with pytest.raises(ValueError, match="'square' is none of none, softmax, log"):
         transform_scores(np.zeros((1, 2)), "square", "x")
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
+    for weights, message in (
         ([1.0], "1 weights for 2 models"),
         ([1.0, 1.0, 1.0], "3 weights for 2 models"),
         ([0.0, 0.0], "one other than 0"),
         ([1.0, np.nan], "must be finite"),
-    ],
-)
-def test_bad_weights(weights: list[float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        fuse_scores([np.zeros((3, 2))] * 2, weights)
-
-
-def test_other_shapes() -> None:
+    ):
+        with pytest.raises(ValueError, match=message):
+            fuse_scores([np.zeros((3, 2))] * 2, weights)
     with pytest.raises(ValueError, match=r"\(3, 2\), \(4, 2\)"):
         fuse_scores([np.zeros((3, 2)), np.zeros((4, 2))], [1, 1])
+
+
+def test_weights_follow_the_signal() -> None:
+    found = search_weights([NOISE, GOOD, FAIR], LABELS)
+    assert found.num_candidates == 66
+    np.testing.assert_allclose(found.fold_weights.sum(axis=1), 1)
+    for weights in (*found.fold_weights, found.weights):
+        assert weights.argmax() == 1
+        assert weights[0] < 0.3
+    # Of equally good weights the nearest to equal ones.
+    same = search_weights([GOOD, GOOD, GOOD], LABELS, steps=9)
+    np.testing.assert_allclose(same.weights, 1 / 3)
+    np.testing.assert_allclose(same.fold_weights, 1 / 3)
+
+
+def test_each_fold_is_fused_with_the_best_weights_of_the_others() -> None:
+    scores = [GOOD, FAIR]
+    found = search_weights(scores, LABELS, num_folds=4, seed=3)
+
+    def right(rows: np.ndarray, weights: Sequence[float]) -> float:
+        fused = fuse_scores([s[rows] for s in scores], weights)
+        return float((fused.argmax(axis=1) == LABELS[rows]).mean())
+
+    for fold, weights in enumerate(found.fold_weights):
+        inside = found.folds == fold
+        expected = fuse_scores([s[inside] for s in scores], weights)
+        np.testing.assert_array_equal(found.fused[inside], expected)
+        assert found.fold_accuracies[fold] == right(inside, weights)
+        others = [right(~inside, (i / 10, 1 - i / 10)) for i in range(11)]
+        assert right(~inside, weights) == max(others)
+
+
+def test_a_fold_does_not_choose_its_own_weights() -> None:
+    """Labels of a fold changed: its weights stay, its accuracy does not."""
+    before = search_weights([GOOD, FAIR, NOISE], LABELS)
+    inside = before.folds == 0
+    # The scores change, as the labels deal the folds.
+    changed = [np.where(inside[:, None], -s, s) for s in (GOOD, FAIR, NOISE)]
+    after = search_weights(changed, LABELS)
+    np.testing.assert_array_equal(before.folds, after.folds)
+    np.testing.assert_array_equal(before.fold_weights[0], after.fold_weights[0])
+    assert after.fold_accuracies[0] < before.fold_accuracies[0]
+
+
+def test_folds_are_seeded_and_hold_every_class() -> None:
+    first, again, other = (
+        search_weights([GOOD, FAIR], LABELS, seed=seed) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.folds, again.folds)
+    np.testing.assert_array_equal(first.fused, again.fused)
+    assert (first.folds != other.folds).any()
+    for label in range(4):
+        counts = np.bincount(first.folds[label == LABELS], minlength=5)
+        assert counts.tolist() == [5] * 5
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        (1, {}, "2 models or more"),
+        (2, {"num_folds": 1}, "1 folds of 100 samples"),
+        (2, {"num_folds": 101}, "101 folds of 100 samples"),
+        (2, {"steps": 0}, "0 steps"),
+        (9, {"steps": 30}, "at most 100,000"),
+    ],
+)
+def test_bad_settings(models: int, options: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        search_weights([GOOD] * models, LABELS, **options)

@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 import torch
 
-from gap_mmaction.deploy import export, onnx_model
+from gap_mmaction.deploy import export, exported_model
 from gap_mmaction.deploy.clip_scorer import ClipScorer
-from gap_mmaction.deploy.folding import fold_batch_norms
-from gap_mmaction.deploy.onnx_model import OnnxScorer, export_onnx
-from gap_mmaction.deploy.parity import (
-    RecognizerScorer,
+from gap_mmaction.deploy.export import (
     compare_scorers,
+    recognizer_scorer,
     with_fewer_persons,
 )
-from gap_mmaction.deploy.torchscript_model import (
-    TorchScriptScorer,
+from gap_mmaction.deploy.exported_model import (
+    export_onnx,
     export_torchscript,
+    run_onnx,
+    run_torchscript,
 )
+from gap_mmaction.deploy.folding import fold_batch_norms
 from tests.config_files import write_annotation
 from tests.deploy.models import BACKBONES, CLASSES, build, clips
 from tools.export_onnx import main
@@ -45,7 +46,7 @@ def check(
 ) -> None:
     """Compare with the recognizer, at other sizes than those of the export."""
     model = build(name, stream, **settings)
-    reference = RecognizerScorer(model, average)
+    reference = recognizer_scorer(model, average)
     inputs = [clips(1), clips(5), clips(3, number=2)]
     pairs = [(x, x) for x in inputs]
     pairs += with_fewer_persons(clips(4), ClipScorer(model).persons)
@@ -67,7 +68,7 @@ def test_onnx(name: str) -> None:
         pytest.importorskip(package)
     folded, _ = fold_batch_norms(build(name, **TWO_STAGES))
     content = export_onnx(ClipScorer(folded), SHAPE, {"key": "value"})
-    scorer = OnnxScorer(content)
+    scorer = run_onnx(content)
     check(scorer, name, **TWO_STAGES)
     with pytest.raises(Exception, match=r"(?i)invalid|mismatch|dimension"):
         scorer(clips(frames=16))  # the number of frames is fixed
@@ -80,13 +81,13 @@ def test_onnx(name: str) -> None:
 def test_torchscript(name: str) -> None:
     folded, _ = fold_batch_norms(build(name))
     scorer = ClipScorer(folded)
-    check(TorchScriptScorer(export_torchscript(scorer, SHAPE, {})), name)
+    check(run_torchscript(export_torchscript(scorer, SHAPE, {})), name)
 
 
 @pytest.mark.parametrize("average", ["score", "none"])
 def test_streams_and_averages_are_in_the_file(average: str) -> None:
     scorer = ClipScorer(build("ctrgcn", "bone-motion"), average)
-    exported = TorchScriptScorer(export_torchscript(scorer, SHAPE, {}))
+    exported = run_torchscript(export_torchscript(scorer, SHAPE, {}))
     check(exported, "ctrgcn", average, "bone-motion")
 
 
@@ -146,7 +147,7 @@ def test_tool_on_generated_clips(
     assert "average of clips: none" in printed and "folded" not in printed
 
 
-def test_another_model_is_refused(
+def test_refused(
     project: Project,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -157,22 +158,6 @@ def test_another_model_is_refused(
     monkeypatch.setattr(export, "export_torchscript", wrong)
     assert project.export("--generated", "--clips", "3") == 1
     assert "this is another model, and no file is written" in capsys.readouterr().err
-    assert not project.out.exists()
-
-
-def test_missing_packages_are_named(
-    project: Project,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(onnx_model, "_PACKAGES", ("no_such_onnx",))
-    project.args[-1] = "onnx"
-    assert project.export("--generated") == 1
-    printed = capsys.readouterr().err
-    assert "`pip install no_such_onnx`" in printed and "torchscript" in printed
-
-
-def test_wrong_files(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert project.export("--ann-file", "absent.pkl") == 1
     assert "absent.pkl is not there" in capsys.readouterr().err
     other = build("ctrbaseline", **TWO_STAGES)
@@ -181,3 +166,9 @@ def test_wrong_files(project: Project, capsys: pytest.CaptureFixture[str]) -> No
     assert "epoch_1.pth: the checkpoint does not fit" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         project.export("--generated", "--ann-file", "a.pkl")
+    monkeypatch.setattr(exported_model, "_ONNX_PACKAGES", ("no_such_onnx",))
+    project.args[-1] = "onnx"
+    assert project.export("--generated") == 1
+    printed = capsys.readouterr().err
+    assert "`pip install no_such_onnx`" in printed and "torchscript" in printed
+    assert not project.out.exists()

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import torch
 from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import SkeletonInferencer
@@ -78,14 +77,10 @@ def test_json(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for result, other in zip(results, expected):
         assert result["label"] == other.label
         assert [top["label"] for top in result["top"]] == list(other.top_labels[:2])
-        assert list(result["part_similarity"]) == [
-            *("global", "head", "hand", "hip", "foot")
-        ]
         assert len(result["part_similarity"]["hip"]) == CLASSES
     assert [path.name for path in out.parent.iterdir()] == ["results.json"]
     printed = capsys.readouterr()
-    assert "4/4" in printed.out
-    assert "4 of 4; written" in printed.out
+    assert "4/4" in printed.out and "4 of 4; written" in printed.out
     assert not printed.err
 
 
@@ -109,8 +104,7 @@ def test_bad_files_do_not_stop_the_others(
         scores_of(good), [r.scores for r in expected], rtol=0, atol=1e-6
     )
     printed = capsys.readouterr()
-    assert "7/7" in printed.out
-    assert "4 of 7" in printed.out
+    assert "7/7" in printed.out and "4 of 7" in printed.out
     for message in wrong.values():
         assert f"error: {message}\n" in printed.err
 
@@ -136,15 +130,8 @@ def test_one_of_a_batch_without_finite_scores(
 def test_csv(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
     paths = [files.path(name) for name in ("one.npy", "bad.json", "many.pkl")]
-    arguments = [
-        "--top-k",
-        "2",
-        "--split",
-        "val",
-        "--labels",
-        "nwucla",
-        "--part-similarity",
-    ]
+    arguments = ["--top-k", "2", "--split", "val", "--labels", "nwucla"]
+    arguments += ["--part-similarity"]
     assert files.run(*paths, *arguments, "--out", str(out)) == 1
     with out.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -162,52 +149,30 @@ def test_csv(files: Files, tmp_path: Path) -> None:
     assert "not json" in rows[1]["error"] and rows[1]["label_1"] == ""
 
 
-class TestModel:
-    """Where the model cannot be loaded nothing is written."""
-
-    @pytest.mark.parametrize(
-        ("options", "message"),
-        [
-            (["--config", "absent.py"], "absent.py"),
-            (["--checkpoint", "absent.pth"], "absent.pth is not there"),
-            (["--labels", "ntu60"], "describes 60 classes"),
-            (["--device", "gpu"], "device='gpu'"),
-            (["--cfg-options", "model.backbone.num_stages=3"], "does not fit"),
-            (
-                ["--part-similarity", "--cfg-options", "model.text_branch=None"],
-                "no text branch",
-            ),
-        ],
-    )
-    def test_errors(
-        self,
-        files: Files,
-        tmp_path: Path,
-        capsys: pytest.CaptureFixture[str],
-        options: list[str],
-        message: str,
-    ) -> None:
-        out = tmp_path / "results.json"
-        arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
-        assert main([*arguments, *options]) == 1
-        assert not out.exists()
-        printed = capsys.readouterr().err
-        assert printed.startswith("error: ") and message in printed
-
-    def test_published(
-        self, files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        state = torch.load(files.path("epoch_1.pth"), weights_only=True)["state_dict"]
-        kept = {k: v for k, v in state.items() if not k.startswith("text_branch.")}
-        torch.save({"state_dict": kept}, tmp_path / "published.pth")
-        out = tmp_path / "results.json"
-        arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
-        arguments += ["--checkpoint", str(tmp_path / "published.pth")]
-        assert main(arguments) == 0
-        out.unlink()
-        assert main([*arguments, "--part-similarity"]) == 1
-        assert not out.exists()
-        assert "has no text branch" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--config", "absent.py"], "absent.py"),
+        (["--checkpoint", "absent.pth"], "absent.pth is not there"),
+        (["--labels", "ntu60"], "describes 60 classes"),
+        (["--device", "gpu"], "device='gpu'"),
+        (["--cfg-options", "model.backbone.num_stages=3"], "does not fit"),
+        (["--part-similarity", "--cfg-options", "model.text_branch=None"], "no text"),
+    ],
+)
+def test_nothing_is_written_without_a_model(
+    files: Files,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    out = tmp_path / "results.json"
+    arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
+    assert main([*arguments, *options]) == 1
+    assert not out.exists()
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and message in printed
 
 
 def test_other_suffix(files: Files, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,8 @@ model = dict(
     text_branch=dict(type='TextBranch'))
 train_dataloader = dict(dataset=dict(type='RepeatDataset', times=5, dataset=dict(
     ann_file='/home/me/data/nwucla.pkl', split='xview_train')))
+work_dir = 'D:\\\\runs\\\\gap'
+load_from = 'https://example.org/a.pth'
 danger = __import__('os').system('true')
 """
 
@@ -66,7 +68,10 @@ def test_weights_name_and_card(checkpoint: Path, tmp_path: Path, suffix: str) ->
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert file.name == f"out-{sha256[:8]}{suffix}"
     assert set(content) == {"state_dict", "meta"}
-    assert content["meta"]["epoch"] == 2 and content["meta"]["cfg"] == CONFIG
+    assert content["meta"]["epoch"] == 2
+    # Without the folders of the machine that it was trained on.
+    relative = CONFIG.replace("/home/me/data/", "").replace("D:\\\\runs\\\\", "")
+    assert content["meta"]["cfg"] == relative
     left = {key for key in STATE if not key.startswith("text_branch.")}
     assert set(content["state_dict"]) == left
     for key in left:
@@ -82,99 +87,61 @@ def test_weights_name_and_card(checkpoint: Path, tmp_path: Path, suffix: str) ->
     assert "/home/me" not in card
 
 
-def test_same_content_same_name(checkpoint: Path, tmp_path: Path) -> None:
-    for _ in range(2):
-        assert main([str(checkpoint), str(tmp_path / "out.safetensors")]) == 0
-    assert len(list(tmp_path.glob("out-*.safetensors"))) == 1
-
-
-def test_text_branch_is_kept_on_request(checkpoint: Path, tmp_path: Path) -> None:
-    assert main([str(checkpoint), str(tmp_path / "out.pth"), "--keep-text-branch"]) == 0
-    _, content, card = published(tmp_path, ".pth")
-    assert set(content["state_dict"]) == set(STATE)
-    assert "yes; it is in the file" in card
-
-
-def test_what_is_passed_is_in_the_card(checkpoint: Path, tmp_path: Path) -> None:
+def test_options(checkpoint: Path, tmp_path: Path) -> None:
     options = ["--name", "Mine", "--config", "my.py", "--licence", "CC BY 4.0"]
-    options += ["--accuracy", "top-1 50 %"]
-    assert main([str(checkpoint), str(tmp_path / "out.pth"), *options]) == 0
-    _, _, card = published(tmp_path, ".pth")
+    options += ["--accuracy", "top-1 50 %", "--keep-text-branch"]
+    for _ in range(2):  # the same content has the same name
+        assert main([str(checkpoint), str(tmp_path / "out.safetensors"), *options]) == 0
+    _, content, card = published(tmp_path, ".safetensors")
+    assert set(content["state_dict"]) == set(STATE)
     assert card.startswith("# Mine\n")
-    assert "| accuracy | top-1 50 % |" in card
-    assert "Of the weights: CC BY 4.0." in card
-    assert re.search(r"tools/test.py my.py out-\w{8}.pth", card)
+    for words in (
+        *("yes; it is in the file", "| accuracy | top-1 50 % |"),
+        "Of the weights: CC BY 4.0.",
+    ):
+        assert words in card
+    assert re.search(r"tools/test.py my.py out-\w{8}.safetensors", card)
 
 
 def test_labels_are_in_card_and_file(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = [str(checkpoint), str(tmp_path / "out.safetensors"), "--labels"]
-    assert main([*args, "nwucla"]) == 1  # ten of them, for three classes
+    args = [str(checkpoint), str(tmp_path / "out.safetensors"), "--labels", "nwucla"]
+    assert main(args) == 1  # ten of them, for three classes
     assert "describes 10 classes" in capsys.readouterr().err
     state = {"cls_head.fc.bias": torch.zeros(10)}
     torch.save({"state_dict": state, "meta": {}}, checkpoint)
-    assert main([*args, "nwucla"]) == 0
+    assert main(args) == 0
     _, content, card = published(tmp_path, ".safetensors")
     classes = content["meta"]["dataset_meta"]["classes"]
     assert len(classes) == 10
     assert f"0. {classes[0]}\n1. {classes[1]}\n" in card
 
 
-def test_accuracy_of_the_log(checkpoint: Path, tmp_path: Path) -> None:
+def test_accuracy(checkpoint: Path, tmp_path: Path) -> None:
     write_run(tmp_path / "run", epochs(1, 4, 0.5))
-    args = [str(checkpoint), str(tmp_path / "out.pth"), "--log", str(tmp_path / "run")]
-    assert main(args) == 0
-    assert "top-1 20.0 % (validation" in published(tmp_path, ".pth")[2]
-
-
-def test_accuracy_of_scores(checkpoint: Path, tmp_path: Path) -> None:
     scores = np.eye(3)[[0, 1, 2, 0]]
     file = dump(tmp_path / "scores.pkl", scores, np.array([0, 1, 2, 1]))
-    args = [str(checkpoint), str(tmp_path / "out.pth"), "--scores", file]
-    assert main(args) == 0
-    assert "top-1 75.00 %" in published(tmp_path, ".pth")[2]
-
-
-class Evil:
-    """Would make a file where a pickle is executed."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        return Path.touch, (self.marker,)
+    for suffix, option, words in (
+        (".pth", ["--log", str(tmp_path / "run")], "top-1 20.0 % (validation"),
+        (".safetensors", ["--scores", file], "top-1 75.00 %"),
+    ):
+        assert main([str(checkpoint), str(tmp_path / f"out{suffix}"), *option]) == 0
+        assert words in published(tmp_path, suffix)[2]
 
 
 def test_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    marker = tmp_path / "marker"
-    contents: dict[str, Any] = {
-        "holds no weights": {"state_dict": {}},
-        "['weights'] are no tensors": {"weights": {}},
-        "are no tensors": {"state_dict": {"a": torch.ones(1), "b": "text"}},
-        "nothing is left": {"state_dict": {"text_branch.a": torch.ones(1)}},
-        "refused or unreadable": {"state_dict": {"a": Evil(marker)}},
-    }
     source, out = tmp_path / "in.pth", tmp_path / "out.pth"
-    for message, content in contents.items():
-        torch.save(content, source)
-        assert main([str(source), str(out)]) == 1
-        assert message in capsys.readouterr().err
-    assert not marker.exists()
-    source.write_bytes(b"PK nothing")
-    assert main([str(source), str(out)]) == 1
+    torch.save({"state_dict": {"text_branch.a": torch.ones(1)}}, source)
     (tmp_path / "in.safetensors").write_bytes(b"nothing")
-    assert main([str(tmp_path / "in.safetensors"), str(out)]) == 1
-    assert main([str(tmp_path / "absent.pth"), str(out)]) == 1
-    assert main([str(source), str(tmp_path / "out.onnx")]) == 1
-    printed = capsys.readouterr().err
-    for message in (
-        "in.pth: refused",
-        "no readable safetensors",
-        "absent.pth is",
-        "'.onnx'",
+    for given, target, message in (
+        (source, out, "nothing is left"),
+        (source, tmp_path / "out.onnx", "'.onnx'"),
+        (tmp_path / "in.safetensors", out, "no readable safetensors"),
+        (tmp_path / "absent.pth", out, "absent.pth is not there"),
     ):
-        assert message in printed
+        assert main([str(given), str(target)]) == 1
+        assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("out*"))
 
 
@@ -185,24 +152,6 @@ def test_scheme_is_for_local_files(checkpoint: Path, tmp_path: Path) -> None:
     loader = CheckpointLoader._get_checkpoint_loader("https://a.b/c.safetensors")
     assert loader is CheckpointLoader._get_checkpoint_loader("https://a.b/c.pth")
     assert loader is not CheckpointLoader._get_checkpoint_loader(str(file))
-
-
-def test_published_files_of_a_config_load(tmp_path: Path) -> None:
-    cfg = Config.fromfile("configs/gap/ctrgcn_synthetic.py").model.to_dict()
-    cfg["backbone"].update(base_channels=8, num_stages=2)
-    cfg["backbone"].update(inflate_stages=[2], down_stages=[2])
-    cfg["cls_head"]["in_channels"] = 16
-    trained = MODELS.build(cfg)
-    torch.save({"state_dict": trained.state_dict(), "meta": {}}, tmp_path / "in.pth")
-    cfg["text_branch"] = None
-    for suffix in (".pth", ".safetensors"):
-        assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
-        content = published(tmp_path, suffix)[1]
-        model = MODELS.build(cfg)
-        model.load_state_dict(content["state_dict"], strict=True)
-        fresh = {**cfg, "type": "RecognizerGCN"}
-        del fresh["text_branch"]
-        MODELS.build(fresh).load_state_dict(content["state_dict"], strict=True)
 
 
 def test_tests_of_both_files_give_the_same_scores(tmp_path: Path) -> None:
@@ -222,9 +171,11 @@ def test_tests_of_both_files_give_the_same_scores(tmp_path: Path) -> None:
     torch.save({"state_dict": state, "meta": {}}, tmp_path / "in.pth")
     options = [f"{key}={value}" for key, value in settings.items()]
     scores = []
+    cfg.model.text_branch = None
     for suffix in (".pth", ".safetensors"):
         assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
-        file, _, _ = published(tmp_path, suffix)
+        file, content, _ = published(tmp_path, suffix)
+        MODELS.build(cfg.model).load_state_dict(content["state_dict"], strict=True)
         dump_file = tmp_path / f"{suffix[1:]}.pkl"
         command = [config, str(file), "--work-dir", str(tmp_path / "work")]
         command += ["--dump", str(dump_file), "--cfg-options", *options]

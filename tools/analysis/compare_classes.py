@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,9 @@ from matplotlib.figure import Figure
 from gap_mmaction.evaluation.class_comparison import ClassComparison, compare_classes
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.utils.argument_types import count, not_negative
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.figure_file import save_png
 
 BETTER, WORSE = "#7fb0dd", "#e6a57a"
@@ -40,7 +41,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("other", help="scores of the other one, such as that with GAP")
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=not_negative,
         default=4.0,
         metavar="POINTS",
         help="show classes that differ by more (default: %(default)g, as the paper)",
@@ -59,27 +60,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="what table and chart call the models",
     )
     parser.add_argument(
-        "--resamples", type=int, default=10_000, help="of the bootstrap"
+        "--resamples", type=count, default=10_000, help="of the bootstrap"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write classes.csv and classes.png here"
     )
-    args = parser.parse_args(argv)
-    if not args.threshold >= 0:
-        parser.error(f"--threshold {args.threshold:g}: must be 0 or more")
-    if args.resamples < 1:
-        parser.error(f"--resamples {args.resamples}: must be 1 or more")
-    return args
+    return parser.parse_args(argv)
 
 
 def format_p(p: float) -> str:
-    """Write a p value to two digits."""
+    """Writes a p value to two digits."""
     return "<0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def format_row(item: ClassComparison, name: str) -> str:
-    """Write a line of the Markdown table."""
+    """Writes a line of the Markdown table."""
     low, high = item.interval
     cells = [
         *(name, f"{item.count:,}", f"{item.base:.1f}", f"{item.other:.1f}"),
@@ -92,7 +88,7 @@ def format_row(item: ClassComparison, name: str) -> str:
 
 
 def write_csv(path: Path, items: Sequence[ClassComparison], names: list[str]) -> None:
-    """Write every class, and all samples in the last line."""
+    """Writes every class, and all samples in the last line."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -116,14 +112,7 @@ def write_csv(path: Path, items: Sequence[ClassComparison], names: list[str]) ->
 def draw(
     path: Path, items: Sequence[ClassComparison], names: list[str], title: str
 ) -> None:
-    """Draw a bar for each class, with its interval.
-
-    Args:
-        path: The picture.
-        items: The classes, the largest difference first.
-        names: Names of all classes.
-        title: What stands above.
-    """
+    """Draws a bar for each class, with its interval, the first on top."""
     figure = Figure(figsize=(7.5, 1.6 + 0.3 * len(items)), layout="constrained")
     axes = figure.add_subplot()
     differences = np.array([item.difference for item in items])
@@ -141,7 +130,7 @@ def draw(
         error_kw={"ecolor": "0.25", "elinewidth": 1, "capsize": 2},
     )
     axes.set_yticks(positions, [names[item.index or 0] for item in items])
-    axes.set_ylim(len(items) - 0.4, -0.6)  # the first on top
+    axes.set_ylim(len(items) - 0.4, -0.6)
     axes.axvline(0, color="0.2", linewidth=0.8)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
@@ -153,20 +142,13 @@ def draw(
     save_png(figure, path)
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the files do not fit.
-    """
+    """Runs the tool; returns 1 where the files do not fit."""
     args = parse_args(argv)
-    try:
-        base, other = load_scores(args.base), load_scores(args.other)
-        overall, classes = compare_classes(base, other, args.resamples, args.seed)
-        names = load_class_names(args.labels, len(classes))
-    except (ValueError, OSError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    base, other = load_scores(args.base), load_scores(args.other)
+    overall, classes = compare_classes(base, other, args.resamples, args.seed)
+    names = load_class_names(args.labels, len(classes))
     shown = sorted(
         (item for item in classes if abs(item.difference) > args.threshold),
         key=lambda item: (-item.difference, item.index),

@@ -8,16 +8,17 @@ Example:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from gap_mmaction.evaluation.accuracy import confusion_matrix, most_confused
 from gap_mmaction.evaluation.class_names import load_class_names
-from gap_mmaction.evaluation.confusion import confusion_matrix, most_confused
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.utils.argument_types import natural
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.confusion_figure import draw_confusion
 
@@ -37,30 +38,21 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser.add_argument("--title", help="what stands above the matrix")
     parser.add_argument(
-        "--top", type=int, default=10, help="how many errors to list (default: 10)"
+        "--top", type=natural, default=10, help="how many errors to list (10)"
     )
     args = parser.parse_args(argv)
     if args.out.suffix != ".png":
         parser.error(f"--out {args.out}: must end in .png")
-    if args.top < 0:
-        parser.error(f"--top {args.top}: must be 0 or more")
     return args
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the files do not fit.
-    """
+    """Runs the tool; returns 1 where the files do not fit."""
     args = parse_args(argv)
-    try:
-        result = load_scores(args.result)
-        num_classes = result.scores.shape[1]
-        names = load_class_names(args.labels, num_classes)
-    except (ValueError, OSError, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    result = load_scores(args.result)
+    num_classes = result.scores.shape[1]
+    names = load_class_names(args.labels, num_classes)
     matrix = confusion_matrix(result.predictions, result.labels, num_classes)
     right, total = int(np.trace(matrix)), int(matrix.sum())
     summary = f"{right:,} of {total:,} samples right, {100 * right / total:.2f} %"

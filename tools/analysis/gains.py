@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Say what GAP gains, from the runs in a CSV file of tools/reproduce.py --runs-csv.
+"""Compute what GAP gains, from the runs in a CSV file of tools/reproduce.py --runs-csv.
 
 Example:
     python tools/analysis/gains.py docs/results/runs.csv --out docs/results
@@ -16,6 +16,7 @@ from gap_mmaction.evaluation.finished_runs import read_runs
 from gap_mmaction.evaluation.gains import accuracies, gains_text
 from gap_mmaction.experiments.data_sets import DATA_SETS
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.visualization.gain_figure import draw_accuracies, draw_gains
 
@@ -45,32 +46,25 @@ def title(name: str) -> str:
     return " ".join([DATA_SETS[known.paper].title if known else first, *rest])
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where a file cannot be read.
-    """
+    """Runs the tool; returns 1 where a file cannot be read."""
     args = parse_args(argv)
     out = args.out or args.runs[0].parent
-    try:
-        runs = {run.key: run for path in args.runs for run in read_runs(path)}
-        kept = [
-            run
-            for run in runs.values()
-            if args.backbone is None or run.backbone in args.backbone
-        ]
-        if not kept:
-            raise ValueError(f"{', '.join(map(str, args.runs))}: no run to compare")
-        found = accuracies(kept)
-        text = gains_text(found)
-        with atomic_file(out / "gains.md") as stream:
-            stream.write(text.encode())
-        save_png(draw_accuracies(found, title), out / "accuracies.png")
-        save_png(draw_gains(found, title), out / "gains.png")
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    runs = {run.key: run for path in args.runs for run in read_runs(path)}
+    kept = [
+        run
+        for run in runs.values()
+        if args.backbone is None or run.backbone in args.backbone
+    ]
+    if not kept:
+        raise ValueError(f"{', '.join(map(str, args.runs))}: no run to compare")
+    found = accuracies(kept)
+    text = gains_text(found)
+    with atomic_file(out / "gains.md") as stream:
+        stream.write(text.encode())
+    save_png(draw_accuracies(found, title), out / "accuracies.png")
+    save_png(draw_gains(found, title), out / "gains.png")
     print(text)
     print(f"written: {out}/gains.md, accuracies.png, gains.png")
     return 0
