@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gap_mmaction.apis import ClipFeatures
-from gap_mmaction.apis.feature_extraction import check_label
+from gap_mmaction.apis.clip_features import check_label
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import load_descriptions

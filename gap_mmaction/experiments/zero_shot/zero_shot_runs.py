@@ -18,7 +18,7 @@ from gap_mmaction.apis import (
     SkeletonInferencer,
     extract_features,
 )
-from gap_mmaction.apis.feature_extraction import read_labels
+from gap_mmaction.apis.clip_features import read_labels
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
 from gap_mmaction.models.text.class_similarity import class_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder

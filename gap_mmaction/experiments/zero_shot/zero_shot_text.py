@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from gap_mmaction.apis import ClipFeatures
-from gap_mmaction.evaluation.slot_scores import combine_slots
-from gap_mmaction.evaluation.zero_shot import ZeroShotResult, evaluate_zero_shot
+from gap_mmaction.evaluation.zero_shot import (
+    ZeroShotResult,
+    combine_slots,
+    evaluate_zero_shot,
+)
 
 from .class_split import ClassSplit
 
