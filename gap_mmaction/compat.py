@@ -37,6 +37,9 @@ from typing import Any, Callable, NoReturn
 MMCV_RANGE = ("2.0.0", "2.2.0")
 """Versions of mmcv that mmaction2 1.2 accepts: from the first, below the second."""
 
+PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
+"""Python's unpickler in Python, whose opcodes can be replaced one by one."""
+
 _DRN = "mmaction.models.localizers.drn"
 _MODELS = "mmaction.models"
 

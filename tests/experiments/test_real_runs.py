@@ -20,7 +20,7 @@ from gap_mmaction.experiments import (
     Table,
     Variant,
 )
-from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = (

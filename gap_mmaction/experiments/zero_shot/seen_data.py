@@ -12,7 +12,7 @@ import numpy as np
 from gap_mmaction.apis.feature_extraction import check_label
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
-from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 from ..annotations import name_of
 from ..folds import make_folds
