@@ -359,7 +359,7 @@ def guard_checkpoint_loader() -> bool:
     def load_checkpoint(
         filename: str, map_location: Any = None, logger: Any = "current"
     ) -> Any:
-        guard: Any = importlib.import_module("gap_mmaction.utils.checkpoint_guard")
+        guard: Any = importlib.import_module("gap_mmaction.utils.checkpoint_reader")
         with guard.named_errors(filename):
             return guard.check_content(load(filename, map_location, logger))
 
@@ -622,3 +622,13 @@ def _version(distribution: str) -> str | None:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def is_hooked(module: Any) -> bool:
+    """Whether a torch module has hooks, which a way past it would leave out."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

@@ -38,7 +38,7 @@ from gap_mmaction.deploy.clips import (
 from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
 from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.deploy.onnx_model import require_onnx
-from gap_mmaction.utils.argument_types import count, natural, positive
+from gap_mmaction.utils.command_line import count, natural, positive
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data
 

@@ -37,8 +37,8 @@ from gap_mmaction.experiments.zero_shot import (
     to_json,
     to_markdown,
 )
-from gap_mmaction.utils.argument_types import count, natural, not_negative
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import count, natural, not_negative
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
-from gap_mmaction.utils.checkpoint_guard import named_errors
+from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.config_text import (
     differences,
     flatten,

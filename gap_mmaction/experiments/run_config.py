@@ -13,7 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_action import ConfigAction
+from gap_mmaction.utils.config_options import ConfigAction
 
 _TEXT_BRANCH = "model.text_branch"
 _OF_THE_RUN = ("randomness", "work_dir", "resume", "load_from")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from gap_mmaction.utils.file_lock import try_lock
+from gap_mmaction.utils.atomic_file import try_lock
 
 
 class WorkDirLockedError(RuntimeError):

@@ -1,12 +1,16 @@
-"""What the tools share: errors told in a line, and exit codes."""
+"""What the tools share: errors told in a line, numbers, and the text encoder."""
 
 from __future__ import annotations
 
 import functools
 import pickle
 import sys
-from collections.abc import Callable
-from typing import TypeVar
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from .config_options import ConfigAction
+from .paths import name_of_model
 
 MainFunction = TypeVar("MainFunction", bound=Callable[..., int])
 
@@ -39,3 +43,74 @@ def tells_errors(main: MainFunction) -> MainFunction:
             return 1
 
     return told  # type: ignore[return-value]
+
+
+def natural(text: str) -> int:
+    """Reads a whole number from 0 on."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """Reads a whole number from 1 on."""
+    if not natural(text):
+        raise ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def not_negative(text: str) -> float:
+    """Reads a finite number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return value
+
+
+def positive(text: str) -> float:
+    """Reads a finite number above 0."""
+    if not not_negative(text):
+        raise ArgumentTypeError("must be above 0")
+    return float(text)
+
+
+def cosine(text: str) -> float:
+    """Reads a number in [-1, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 2.0
+    if not -1 <= value <= 1:
+        raise ArgumentTypeError(f"{text!r} is no cosine, a number from -1 to 1")
+    return value
+
+
+def add_encoder_arguments(
+    parser: ArgumentParser, purpose: str, *, required: bool = False
+) -> None:
+    """Adds ``--encoder``, with ``purpose`` as its help, and ``--encoder-options``."""
+    parser.add_argument("--encoder", required=required, help=purpose)
+    parser.add_argument(
+        "--encoder-options",
+        nargs="+",
+        action=ConfigAction,
+        default={},
+        help="its arguments, e.g. model=bert-base-uncased pooling=mean",
+    )
+
+
+def check_encoder_arguments(parser: ArgumentParser, args: Namespace) -> None:
+    """Ends with an error where there are options of no encoder."""
+    if args.encoder_options and not args.encoder:
+        parser.error("--encoder-options goes with --encoder")
+
+
+def without_place(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns an encoder's config, a model in a folder by the end of its path."""
+    described = dict(options)
+    if described.get("model"):
+        described["model"] = name_of_model(str(described["model"]))
+    return described

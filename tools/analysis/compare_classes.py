@@ -21,8 +21,7 @@ from matplotlib.figure import Figure
 from gap_mmaction.evaluation.class_comparison import ClassComparison, compare_classes
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
-from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.utils.atomic_file import atomic_file, save_png
 
 BETTER, WORSE = "#7fb0dd", "#e6a57a"
 CSV_COLUMNS = (
