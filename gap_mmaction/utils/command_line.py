@@ -17,7 +17,7 @@ MainFunction = TypeVar("MainFunction", bound=Callable[..., int])
 # What a user can cause; anything else is a fault of ours and keeps its traceback.
 USER_ERRORS = (
     *(KeyError, ValueError, TypeError, OSError, RuntimeError, ImportError),
-    pickle.UnpicklingError,
+    *(FloatingPointError, pickle.UnpicklingError),
 )
 
 

@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 
 from gap_mmaction.engine import DurableCheckpointHook
-from gap_mmaction.engine.durable_backend import DurableBackend
+from gap_mmaction.engine import DurableBackend
 from gap_mmaction.models import SkeletonDataPreprocessor
 
 SIZE = 1000
