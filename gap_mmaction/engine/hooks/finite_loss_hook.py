@@ -29,7 +29,7 @@ class FiniteLossHook(Hook):
     With a loss that is NaN or infinite, the optimizer would leave no parameter intact
     and the next checkpoint would keep that. Here the run ends before the backward
     pass, on all ranks at once: none waits for another. For each rank with such a loss,
-    ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir has the losses, the samples'
+    ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir has losses, the samples'
     names, which inputs, parameters and buffers are not finite, the learning rates and
     the gradients' last norm. The checkpoints stay as they are.
 
