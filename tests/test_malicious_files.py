@@ -28,7 +28,6 @@ from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.conversion import convert_checkpoint
 from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.deploy.publish import publish_model
-from gap_mmaction.engine import BrokenCheckpointError
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.experiments.annotations import SplitSizes
 from gap_mmaction.experiments.folds import write_folds
@@ -112,10 +111,7 @@ def options(data: Path, work_dir: Path, *more: str) -> list[str]:
 
 def expect_refusal(call: Callable[[], Any], file: Path, marker: Path) -> None:
     # A tool ends in the line that says why.
-    refusals = (
-        *(pickle.UnpicklingError, ValueError, BrokenCheckpointError),
-        SystemExit,
-    )
+    refusals = (pickle.UnpicklingError, ValueError, SystemExit)
     with pytest.raises(refusals) as caught:
         call()
     assert str(file) in str(caught.value)
@@ -199,8 +195,7 @@ def test_pickle_on_a_command_line(
     marker: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code = main([argument.format(evil_pickle) for argument in arguments])
-    assert code == 1
+    assert main([argument.format(evil_pickle) for argument in arguments]) == 1
     assert str(evil_pickle) in capsys.readouterr().err
     assert not marker.exists()
 
@@ -304,9 +299,9 @@ def test_code_in_the_meta_of_a_checkpoint(
 
 def test_descriptions_with_python_in_them(tmp_path: Path, marker: Path) -> None:
     path = tmp_path / "evil.yaml"
+    tag = f"!!python/object/apply:builtins.open ['{marker}', 'w']"
     path.write_text(
-        "schema: gap-descriptions/1\nclasses:\n  - label: sit\n    head: "
-        f"!!python/object/apply:builtins.open ['{marker}', 'w']\n"
+        f"schema: gap-descriptions/1\nclasses:\n  - label: sit\n    head: {tag}\n"
     )
     expect_refusal(lambda: load_descriptions(path), path, marker)
 

@@ -32,7 +32,7 @@ class SettingsError(ValueError):
     """A checkpoint of a run with other settings than those that are asked for."""
 
 
-class BrokenCheckpointError(RuntimeError):
+class BrokenCheckpointError(ValueError):
     """A checkpoint that cannot be read, or from which no run can go on."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import pickle
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -45,47 +46,27 @@ def tells_errors(main: MainFunction) -> MainFunction:
     return told  # type: ignore[return-value]
 
 
-def natural(text: str) -> int:
-    """Reads a whole number from 0 on."""
-    if not text.isdecimal():
-        raise ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-    return int(text)
+def _number(
+    kind: type[float], least: float, message: str, most: float = sys.float_info.max
+) -> Callable[[str], Any]:
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise ArgumentTypeError(message.format(text))
+        return value
+
+    return read
 
 
-def count(text: str) -> int:
-    """Reads a whole number from 1 on."""
-    if not natural(text):
-        raise ArgumentTypeError("must be 1 or more")
-    return int(text)
-
-
-def not_negative(text: str) -> float:
-    """Reads a finite number from 0 on."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no number from 0 on")
-    return value
-
-
-def positive(text: str) -> float:
-    """Reads a finite number above 0."""
-    if not not_negative(text):
-        raise ArgumentTypeError("must be above 0")
-    return float(text)
-
-
-def cosine(text: str) -> float:
-    """Reads a number in [-1, 1]."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 2.0
-    if not -1 <= value <= 1:
-        raise ArgumentTypeError(f"{text!r} is no cosine, a number from -1 to 1")
-    return value
+# For argparse's `type`.
+natural = _number(int, 0, "{!r} is no whole number from 0 on")
+count = _number(int, 1, "must be 1 or more")
+not_negative = _number(float, 0, "{!r} is no number from 0 on")
+positive = _number(float, math.ulp(0.0), "must be above 0")
+cosine = _number(float, -1, "{!r} is no cosine, a number from -1 to 1", most=1)
 
 
 def add_encoder_arguments(

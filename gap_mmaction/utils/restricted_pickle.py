@@ -203,6 +203,11 @@ class RestrictedUnpickler(compat.PythonUnpickler):
             raise UnpicklingError("the state of something else than an array")
         target.__setstate__(state)
 
+    def load_bytearray8(self) -> None:
+        """Reads no more than is there; the base class makes room beforehand."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
     # Left out: what makes objects of classes, and what refers to outside of the file.
     dispatch = {  # noqa: RUF012 (as in the base class)
         **{
@@ -211,6 +216,7 @@ class RestrictedUnpickler(compat.PythonUnpickler):
             if code not in b"PQio\x81\x82\x83\x84\x92\x97\x98"
         },
         pickle.BUILD[0]: load_build,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
     }
 
 

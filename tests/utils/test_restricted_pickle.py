@@ -240,6 +240,13 @@ def test_an_index_beyond_the_file_takes_no_memory() -> None:
     assert loads_annotations(b"\x80\x02](K\x01r\x01\x00\x00\x00h\x01e.") == [1, 1]
 
 
+@pytest.mark.parametrize("opcode", [b"\x8e", b"\x96", b"\x8d", b"\x95"])
+def test_a_length_beyond_the_file_takes_no_memory(opcode: bytes) -> None:
+    for length in (2**37, 2**62):
+        with pytest.raises(pickle.UnpicklingError):
+            loads_annotations(b"\x80\x05" + opcode + length.to_bytes(8, "little"))
+
+
 def test_tuples_of_the_same_tuples_are_gone_through_once() -> None:
     value: Any = (np.zeros(1),)
     for _ in range(80):
