@@ -6,12 +6,10 @@ The harmless marker is a file that such a file would create.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -38,7 +36,7 @@ from gap_mmaction.models.text.descriptions import load_descriptions
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
 from tools import browse_descriptions, fuse_scores, test, train
 from tools.analysis import compare_classes, confusion_matrix
-from tools.data import pre_normalize
+from tools.data import pre_normalize, prepare_ntu
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
@@ -76,30 +74,18 @@ def evil_pickle(tmp_path: Path, marker: Path) -> Path:
     return path
 
 
-def evil_checkpoint_content(marker: Path) -> dict[str, Any]:
-    return {"state_dict": {"backbone.A": Creates(marker)}, "meta": {"epoch": 1}}
-
-
 @pytest.fixture(params=["zip", "legacy", "plain pickle"])
 def evil_checkpoint(
     request: pytest.FixtureRequest, tmp_path: Path, marker: Path
 ) -> Path:
     path = tmp_path / "evil.pth"
-    content = evil_checkpoint_content(marker)
+    content = {"state_dict": {"backbone.A": Creates(marker)}, "meta": {"epoch": 1}}
     if request.param == "plain pickle":
         path.write_bytes(pickle.dumps(content))
     else:
         is_zip = request.param == "zip"
         torch.save(content, path, _use_new_zipfile_serialization=is_zip)
     return path
-
-
-def load_script(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def options(data: Path, work_dir: Path, *more: str) -> list[str]:
@@ -164,9 +150,7 @@ def load_chunk(file: Path, folder: Path) -> Any:
     part = store.path_of(chunk.index, chunk.key)
     part.write_bytes(file.read_bytes())
     try:
-        return list(
-            load_script("tools/data/prepare_ntu.py").load_samples([chunk], store)
-        )
+        return list(prepare_ntu.load_samples([chunk], store))
     except ValueError as error:
         raise ValueError(str(error).replace(str(part), str(file))) from error
 
@@ -261,8 +245,7 @@ def test_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
     folder = Path(save_tiny_hf(tmp_path / "model", "bert"))
     encoder = HFTextEncoder(str(folder))
     (folder / "model.safetensors").unlink()
-    content = evil_checkpoint_content(marker)["state_dict"]
-    torch.save(content, folder / "pytorch_model.bin")
+    torch.save({"a": Creates(marker)}, folder / "pytorch_model.bin")
     expect_refusal(encoder.init_weights, folder, marker)
 
 

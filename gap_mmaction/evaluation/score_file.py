@@ -67,8 +67,11 @@ def load_scores(path: str | PathLike[str]) -> ScoreFile:
             message names the file and the sample.
     """
     name = fspath(path)
-    with open(path, "rb") as stream:
-        content = load_restricted(stream, name, _REMEDY)
+    try:
+        with open(path, "rb") as stream:
+            content = load_restricted(stream, name, _REMEDY)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: there is no such file. {_REMEDY}") from None
     if not isinstance(content, list) or not content:
         empty = isinstance(content, list)
         what = "an empty list" if empty else f"a {type(content).__name__}"

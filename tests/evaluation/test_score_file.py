@@ -102,7 +102,7 @@ def test_ids_in_messages(tmp_path: Path) -> None:
 
 
 def test_no_file_and_no_pickle(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.pkl"):
+    with pytest.raises(FileNotFoundError, match=r"none\.pkl: .*--dump"):
         load_scores(tmp_path / "none.pkl")
     path = Path(dump(tmp_path / "a.pkl", SCORES, LABELS))
     path.write_bytes(path.read_bytes()[:100])

@@ -111,19 +111,19 @@ class FiniteLossHook(Hook):
             "rank": get_rank(),
             "world_size": get_world_size(),
             "seed": runner.seed,
-            "loss": _number(total.item()),
+            "loss": _plain(total),
             "losses": {
-                key: _numbers(value)
+                key: _plain(value)
                 for key, value in losses.items()
                 if isinstance(value, (Tensor, list, tuple))
             },
             "lr": runner.optim_wrapper.get_lr(),
             # Of the step before, where the gradients are clipped.
-            "grad_norm": None if norm is None else _number(float(norm.current())),
+            "grad_norm": None if norm is None else _plain(float(norm.current())),
             "samples": [
                 {
                     "name": name_of_sample(sample),
-                    "label": _numbers(getattr(sample, "gt_label", None)),
+                    "label": _plain(getattr(sample, "gt_label", None)),
                     "finite_in_the_data": _finite(raw, index),
                     "finite_in_the_model": _finite(inputs, index),
                 }
@@ -143,17 +143,14 @@ def _total(value: Any) -> Tensor:
     return sum(means[1:], means[0])
 
 
-def _number(value: float) -> float | str:
-    """Returns a number as JSON can have it."""
-    return value if math.isfinite(value) else str(value)
-
-
-def _numbers(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """Returns numbers as JSON can have them."""
     if isinstance(value, Tensor):
-        return _numbers(value.detach().cpu().tolist())
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [_numbers(item) for item in value]
-    return _number(value) if isinstance(value, float) else value
+        return [_plain(item) for item in value]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return value if finite else str(value)
 
 
 def _finite(inputs: Any, index: int) -> bool | None:
