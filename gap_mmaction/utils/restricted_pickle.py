@@ -104,9 +104,28 @@ def _maker(kind: type) -> Callable[..., Any]:
     def make(*args: Any) -> Any:
         if not all(isinstance(arg, _CONTAINERS) for arg in args):
             raise UnpicklingError(f"a {kind.__name__} of no container")
+        if kind in (set, frozenset):
+            _check_keys([item for arg in args for item in arg])
         return kind(*args)
 
     return make
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """Refuses containers: the hash of a deep tuple takes for ever, or all the stack."""
+    if any(isinstance(key, _CONTAINERS) for key in keys):
+        raise UnpicklingError("a key that is neither text nor number")
+
+
+def _with_keys(opcode: bytes, keys: slice) -> dict[int, Callable[[Any], None]]:
+    """Returns an opcode whose function checks the keys among its arguments first."""
+    load = compat.PythonUnpickler.dispatch[opcode[0]]
+
+    def checked(self: Any) -> None:
+        _check_keys(self.stack[keys])
+        load(self)
+
+    return {opcode[0]: checked}
 
 
 def _storage(data: Any) -> np.ndarray:
@@ -162,7 +181,7 @@ def _allowed_names() -> dict[str, Any]:
         names[f"{core}.multiarray.scalar"] = _scalar
         names[f"{core}.numeric._frombuffer"] = _from_buffer
     for builtins in ("builtins", "__builtin__"):  # Python 3 and Python 2
-        for kind in _CONTAINERS:
+        for kind in (list, tuple, set, frozenset):
             names[f"{builtins}.{kind.__name__}"] = _maker(kind)
         # The real one would make as many zeros as a number says.
         names[f"{builtins}.bytes"] = lambda: b""
@@ -217,6 +236,11 @@ class RestrictedUnpickler(compat.PythonUnpickler):
         },
         pickle.BUILD[0]: load_build,
         pickle.BYTEARRAY8[0]: load_bytearray8,
+        **_with_keys(pickle.SETITEM, slice(-2, -1)),
+        **_with_keys(pickle.SETITEMS, slice(0, None, 2)),
+        **_with_keys(pickle.DICT, slice(0, None, 2)),
+        **_with_keys(pickle.ADDITEMS, slice(None)),
+        **_with_keys(pickle.FROZENSET, slice(None)),
     }
 
 

@@ -208,6 +208,10 @@ _LOAD = torch.storage._load_from_bytes
         (b"{}", "not a pickle|refused"),
         (b"PK\x03\x04", "not a pickle"),
         (b"\x80\x04\x95", "not a pickle"),
+        *((value, "a key that is neither") for value in ({(1, 2): 3}, {("a",)})),
+        (b"\x80\x04\x8f(\x8f(\x91\x90.", "a key that is neither"),
+        (b"\x80\x02(" + b"(t" + b"K\x01d.", "a key that is neither"),
+        (b"\x80\x02})" + b"\x85" * 500_000 + b"K\x01s.", "a key that is neither"),
         # An object of a class, and something outside of the file.
         (b"\x80\x02cos\nsystem\n)\x81.", "system"),
         (b"P1\n.", "not a pickle"),
