@@ -1,20 +1,18 @@
-"""Mends for faults of the upstream packages, all of them in this one file.
+"""Patches for faults of the upstream packages, and the private names of theirs we use.
 
 ``gap_mmaction/__init__.py`` calls :func:`apply` before it imports anything
-else, so that ``import mmaction.models`` works from then on. Every mend looks
-for its fault first and leaves a healthy installation alone; `tests/test_compat.py`
-has one test per mend that fails once the mend is no longer needed.
+else, so that ``import mmaction.models`` works from then on. Every patch looks
+for its fault first and leaves a healthy installation alone; `tests/test_compat*.py`
+has one test per patch that fails once the patch is no longer needed, and one per
+private name that fails once it is gone or takes other arguments.
 
 The measured working set is mmaction2 1.2.0, mmengine 0.10.7, mmcv-lite 2.1.0,
 torch 2.15.0, transformers 5.23.0 and numpy 2.4.6.
 
 Order of imports: name ``gap_mmaction`` before ``mmaction.models`` in
-``custom_imports`` (or name it alone, it imports ``mmaction.models`` itself).
-MMEngine imports in the given order, and nothing can mend an import that runs
-before this module is loaded. The tools of this project import
-``gap_mmaction`` themselves, so there any order works. Where
-``mmaction.models`` was tried first and failed, importing ``gap_mmaction``
-afterwards repairs what the failed import has left behind.
+``custom_imports``, or alone. MMEngine imports in the given order, and no patch helps
+an import before it. Where ``mmaction.models`` was tried first and failed, importing
+``gap_mmaction`` afterwards repairs what that has left behind.
 """
 
 from __future__ import annotations
@@ -37,26 +35,58 @@ from typing import Any, Callable, NoReturn
 MMCV_RANGE = ("2.0.0", "2.2.0")
 """Versions of mmcv that mmaction2 1.2 accepts: from the first, below the second."""
 
+PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
+"""Python's unpickler in Python, whose opcodes can be replaced one by one."""
+
+PRIVATE_NAMES = {
+    "pickle._Unpickler": "(file, *, fix_imports=True, encoding='ASCII', "
+    "errors='strict', buffers=None)",
+    "mmengine.hooks.CheckpointHook._save_checkpoint_with_step": "(self, runner, step, "
+    "meta)",
+    "mmengine.hooks.CheckpointHook._save_best_checkpoint": "(self, runner, metrics) -> "
+    "None",
+    "mmengine.config.DictAction._parse_iterable": "(val: str) -> Union["
+    "list, tuple, Any]",
+    "open_clip.model._build_text_tower": "(embed_dim: int, text_cfg: open_clip.model."
+    "CLIPTextCfg, quick_gelu: bool = False, cast_dtype: Optional[torch.dtype] = None)",
+    "torch.ops.aten.native_batch_norm_backward.default": "(Tensor grad_out, Tensor "
+    "input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? "
+    "save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask) -> "
+    "(Tensor, Tensor, Tensor)",
+    "torch.ops.aten.threshold_backward.grad_input": "(Tensor grad_output, Tensor self, "
+    "Scalar threshold, *, Tensor(a!) grad_input) -> Tensor(a!)",
+}
+"""Functions of upstream that the package calls or overrides, with their arguments."""
+
+PRIVATE_ATTRIBUTES = {
+    "mmengine.runner.Runner": "_train_dataloader _train_loop _resume _load_from "
+    "_has_loaded _randomness_cfg",
+    "mmengine.optim.OptimWrapper": "_accumulative_counts",
+    "torch.nn.Module": "_forward_hooks _forward_pre_hooks _backward_hooks "
+    "_backward_pre_hooks",
+}
+"""Attributes that it reads or sets."""
+
 _DRN = "mmaction.models.localizers.drn"
 _MODELS = "mmaction.models"
 
 
 def apply() -> tuple[str, ...]:
-    """Runs every mend whose fault is present; a second call does nothing.
+    """Applies every patch whose fault is present; a second call does nothing.
 
-    The mend for distributed runs on a CPU needs a configuration to act on, so
-    the tools call it: :func:`init_cpu_process_group` and
-    :func:`cpu_model_wrapper_cfg`.
+    Each is a function that returns whether it was needed. Those for distributed runs
+    on a CPU need a configuration, so the tools call them:
+    :func:`init_cpu_process_group` and :func:`cpu_model_wrapper_cfg`.
 
     Returns:
-        Names of the mends that were needed, in the order in which they ran.
+        Names of the patches that were needed, in the order in which they ran.
 
     Raises:
         ImportError: If mmcv is missing or of a version that mmaction2 refuses.
     """
     require_mmcv()
     # importlib_metadata first: all of mmaction.utils needs it.
-    mends: tuple[Callable[[], bool], ...] = (
+    patches: tuple[Callable[[], bool], ...] = (
         alias_importlib_metadata,
         stub_missing_drn,
         disable_multimodal,
@@ -70,7 +100,7 @@ def apply() -> tuple[str, ...]:
         extend_graph_layouts,
     )
     quiet_mmcv_lite()
-    return tuple(mend.__name__ for mend in mends if mend())
+    return tuple(patch.__name__ for patch in patches if patch())
 
 
 def quiet_mmcv_lite() -> None:
@@ -119,9 +149,6 @@ def alias_importlib_metadata() -> bool:
     mmaction2 1.2.0 imports ``importlib_metadata`` in ``mmaction.utils.dependency``
     and does not declare it. Only names that ``importlib.metadata`` has as well
     are used there. Upstream: open-mmlab/mmaction2, undeclared dependency.
-
-    Returns:
-        Whether the mend was needed.
     """
     if _is_installed("importlib_metadata"):
         return False
@@ -139,9 +166,6 @@ def stub_missing_drn() -> bool:
     The stand-in is not registered: a config that asks for DRN is told by the
     registry that there is none, and a user's own copy of DRN can register
     itself under that name.
-
-    Returns:
-        Whether the mend was needed.
     """
     if _DRN in sys.modules or f"{_DRN}.drn" in sys.modules:
         return False
@@ -190,9 +214,6 @@ def disable_multimodal() -> bool:
     transformers itself is not imported here: its version is read from the
     package metadata, and metadata without an importable package counts as
     faulty too.
-
-    Returns:
-        Whether the mend was needed.
     """
     if _MODELS in sys.modules:
         return False
@@ -211,7 +232,7 @@ def disable_multimodal() -> bool:
 
 
 def repair_failed_import() -> bool:
-    """Completes an ``import mmaction.models`` that failed before the mends.
+    """Completes an ``import mmaction.models`` that failed before the patches.
 
     Python drops the packages that failed (``mmaction.models``,
     ``mmaction.models.localizers``) from ``sys.modules`` and keeps the modules
@@ -219,9 +240,6 @@ def repair_failed_import() -> bool:
     executed again; but a package that is imported anew does not get them back
     as attributes, and classes of a half-loaded multimodal package stand in the
     way of mmaction2's placeholders.
-
-    Returns:
-        Whether there was something to repair.
     """
     prefix = f"{_MODELS}."
     leftovers = {
@@ -254,7 +272,7 @@ def allow_checkpoint_globals() -> bool:
 
     mmengine 0.10.7 writes its message hub into every checkpoint and reads
     checkpoints by a plain ``torch.load``. Since torch 2.6 that refuses the
-    ``HistoryBuffer`` and the numpy values in there. The mend names exactly those
+    ``HistoryBuffer`` and the numpy values in there. The patch names exactly those
     to torch's allow-list; the check stays on. Upstream: open-mmlab/mmengine
     issue 1655.
 
@@ -262,9 +280,6 @@ def allow_checkpoint_globals() -> bool:
     a checkpoint written with the one loads with the other. ``builtins.getattr``,
     by which pickle refers to the methods in a HistoryBuffer, is answered by a
     function that hands out nothing but these methods.
-
-    Returns:
-        Whether the mend was needed.
     """
     import numpy as np
     import torch
@@ -294,15 +309,8 @@ def allow_checkpoint_globals() -> bool:
 def _history_buffer_method(owner: object, name: str) -> Callable[..., Any]:
     """Takes the place of ``getattr`` while a checkpoint is read.
 
-    Args:
-        owner: Must be the class HistoryBuffer.
-        name: One of its four statistics.
-
-    Returns:
-        The method of that name.
-
     Raises:
-        pickle.UnpicklingError: For any other attribute of any other object.
+        pickle.UnpicklingError: For all but the four statistics of HistoryBuffer.
     """
     from mmengine.logging import HistoryBuffer
 
@@ -322,9 +330,6 @@ def check_downloaded_checkpoints() -> bool:
     mmengine reads them by ``torch.hub.load_state_dict_from_url``, where the
     check is off by default, unlike in ``torch.load``. Upstream: belongs to
     open-mmlab/mmengine issue 1655.
-
-    Returns:
-        Whether the mend was needed.
     """
     checkpoint: Any = importlib.import_module("mmengine.runner.checkpoint")
     load_url = getattr(checkpoint, "load_url", None)
@@ -342,9 +347,6 @@ def guard_checkpoint_loader() -> bool:
     check off. And a ``meta['config']``, which mmcv 1 has written, would be run as the
     code that a config is by ``Runner.resume``, to see how many GPUs it was meant for:
     it is left out. Upstream: open-mmlab/mmengine 0.10.7, no release knows of it.
-
-    Returns:
-        Whether the mend was needed.
     """
     checkpoint: Any = importlib.import_module("mmengine.runner.checkpoint")
     loader = checkpoint.CheckpointLoader
@@ -356,7 +358,7 @@ def guard_checkpoint_loader() -> bool:
     def load_checkpoint(
         filename: str, map_location: Any = None, logger: Any = "current"
     ) -> Any:
-        guard: Any = importlib.import_module("gap_mmaction.utils.checkpoint_guard")
+        guard: Any = importlib.import_module("gap_mmaction.utils.checkpoint_reader")
         with guard.named_errors(filename):
             return guard.check_content(load(filename, map_location, logger))
 
@@ -370,9 +372,6 @@ def format_configs_once() -> bool:
     ``Config.pretty_text`` has it laid out at every access: several times when a run
     starts, and for every checkpoint, at half a second and more for a config of usual
     size. Upstream: open-mmlab/mmengine 0.10.7, no release remembers it.
-
-    Returns:
-        Whether the mend was needed.
     """
     config: Any = importlib.import_module("mmengine.config.config")
     format_code = config.FormatCode
@@ -396,9 +395,6 @@ def decode_configs() -> bool:
 
     Editors on Windows write both; Python reads a mark, mmengine's parser does not, and
     its error for other encodings names no file. Upstream: open-mmlab/mmengine 0.10.7.
-
-    Returns:
-        Whether the mend was needed.
     """
     config: Any = importlib.import_module("mmengine.config.config")
     if "open" in vars(config):
@@ -425,14 +421,11 @@ def extend_graph_layouts() -> bool:
     """Lets mmaction2's ``Graph`` build the layouts of ``gap_mmaction.skeletons``.
 
     mmaction2's backbones (STGCN, AAGCN, ...) know the layouts ``openpose``,
-    ``nturgb+d`` and ``coco`` by name, and dicts of joint numbers. With the mend they
+    ``nturgb+d`` and ``coco`` by name, and dicts of joint numbers. Patched, they
     take whatever :func:`gap_mmaction.skeletons.get_skeleton` takes as well:
     ``nw-ucla``, and dicts that name their joints. What ``Graph`` takes by itself is
     passed on to it as it is. Upstream: open-mmlab/mmaction2 1.2.0, no release knows
     NW-UCLA.
-
-    Returns:
-        Whether the mend was needed.
     """
     graph: Any = importlib.import_module("mmaction.models.utils.graph").Graph
     try:
@@ -457,7 +450,7 @@ def _graph_layout(layout: Any) -> Any:
         return layout
     if isinstance(layout, dict) and _is_graph_dict(layout):
         return layout
-    # Not at the top: gap_mmaction is only being imported when the mends run.
+    # Not at the top: gap_mmaction is only being imported when the patches run.
     skeletons: Any = importlib.import_module("gap_mmaction.skeletons")
     skeleton = skeletons.get_skeleton(layout)
     return {
@@ -487,11 +480,7 @@ def _is_graph_dict(layout: dict[str, Any]) -> bool:
 
 
 def lacks_accelerator() -> bool:
-    """Whether mmengine would run the model on the CPU.
-
-    Returns:
-        True where mmengine finds no CUDA, NPU, MLU, MUSA or other device.
-    """
+    """Whether mmengine finds no CUDA, NPU, MLU, MUSA or other device."""
     from mmengine.device import get_device
 
     return bool(get_device() == "cpu")
@@ -579,18 +568,14 @@ def cpu_model_wrapper_cfg(
 
 
 def open_clip_text_tower(embed_dims: int, text_config: Any, quick_gelu: bool) -> Any:
-    """Builds the text tower of a CLIP model without its image tower.
+    """Builds the text tower of a CLIP model, a torch module, without its image tower.
 
-    No mend, but the one private function of another package that is called:
-    open_clip 2 and 3 build both towers or none in their public ones.
+    open_clip 2 and 3 build both towers or none in their public functions.
 
     Args:
         embed_dims: Width of the features.
         text_config: open_clip's ``CLIPTextCfg``.
         quick_gelu: Whether to take OpenAI's approximation of the GELU.
-
-    Returns:
-        The tower, a torch module.
     """
     model: Any = importlib.import_module("open_clip.model")
     return model._build_text_tower(embed_dims, text_config, quick_gelu)
@@ -619,3 +604,13 @@ def _version(distribution: str) -> str | None:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def is_hooked(module: Any) -> bool:
+    """Whether a torch module has hooks, which a way past it would leave out."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )

@@ -52,39 +52,34 @@ def target(request: pytest.FixtureRequest) -> Target:
     return TARGETS[request.param]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path
-
-
-def test_valid_files_are_accepted(target: Target, folder: Path) -> None:
-    (folder / "other.yaml").write_text(
+def test_valid_files_are_accepted(target: Target, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(
         "schema: gap-descriptions/1\nclasses: [{label: sit, hand: rests}]\n"
     )
     for data in target.seeds():
-        assert target.check(data, folder)
+        assert target.check(data, tmp_path)
 
 
 @search
 @given(mutated=changes, first=st.integers(0, 9), second=st.integers(0, 9))
 def test_damaged_bytes(
-    target: Target, folder: Path, mutated: list[Mutation], first: int, second: int
+    target: Target, tmp_path: Path, mutated: list[Mutation], first: int, second: int
 ) -> None:
     seeds = target.seeds()
     data = seeds[first % len(seeds)]
-    target.check(mutations.apply(data, mutated, seeds[second % len(seeds)]), folder)
+    target.check(mutations.apply(data, mutated, seeds[second % len(seeds)]), tmp_path)
 
 
 @search
 @given(seed=st.integers(0, 2**32))
-def test_wrong_values(target: Target, folder: Path, seed: int) -> None:
-    target.check(draw_content(target, random.Random(seed)), folder)
+def test_wrong_values(target: Target, tmp_path: Path, seed: int) -> None:
+    target.check(draw_content(target, random.Random(seed)), tmp_path)
 
 
-def test_every_truncation(target: Target, folder: Path) -> None:
+def test_every_truncation(target: Target, tmp_path: Path) -> None:
     data = min(target.seeds(), key=len)
     for end in range(0, len(data), max(1, len(data) // 50)):
-        target.check(data[:end], folder)
+        target.check(data[:end], tmp_path)
 
 
 def test_a_finding_is_found(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from gap_mmaction.benchmark.pipeline import measure_pipeline
 from gap_mmaction.benchmark.recognizer import measure_recognizer
 from gap_mmaction.benchmark.report import COLUMNS, environment, format_row, write_json
 from gap_mmaction.benchmark.text import DATASETS, measure_text
-from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.command_line import count
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = ROOT / "tests" / "models" / "plain_gcn.py"

@@ -29,13 +29,13 @@ from gap_mmaction.models.text.descriptions import (
 )
 from gap_mmaction.models.text.feature_file import open_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
-from gap_mmaction.utils.argument_types import natural
-from gap_mmaction.utils.dependency import import_for
-from gap_mmaction.utils.encoder_arguments import (
+from gap_mmaction.utils.atomic_file import save_png
+from gap_mmaction.utils.command_line import (
     add_encoder_arguments,
     check_encoder_arguments,
+    natural,
 )
-from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.utils.dependency import import_for
 from gap_mmaction.utils.paths import find_description_file, find_shipped_file
 
 CLIP_TOKENS = 77

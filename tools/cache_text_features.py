@@ -18,12 +18,12 @@ from gap_mmaction.models.text.feature_file import save_features
 from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
 from gap_mmaction.models.text.presets import PRESETS
 from gap_mmaction.models.text.prompt_slot import MissingFieldError
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.encoder_arguments import (
+from gap_mmaction.utils.command_line import (
     add_encoder_arguments,
     check_encoder_arguments,
     without_place,
 )
+from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Check a config and its files before any training: ``python tools/check.py CONFIG``.
+"""Checks a config and its files before any training: ``python tools/check.py CONFIG``.
 
 Everything that training would refuse, and what it would warn of, is said at once, a
 line each: annotations, layout, words, features and settings. It trains nothing, reads
@@ -50,17 +50,17 @@ class Findings(logging.Handler):
         self._where = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a warning."""
+        """Takes a warning."""
         self.add(record.getMessage())
 
     def add(self, message: str) -> None:
-        """Note what is wrong, once."""
+        """Notes what is wrong, once."""
         line = " ".join(f"{self._where}: {message}".split())
         if line not in self.wrong:
             self.wrong.append(line)
 
     def run(self, where: str, step: Callable[[], Any]) -> Any:
-        """Take a step; give what it gives, or None where it fails."""
+        """Takes a step; returns its result, or None where it fails."""
         self._where = where
         known = len(self.wrong)
         try:
@@ -74,12 +74,7 @@ class Findings(logging.Handler):
 
 
 class Checker:
-    """The steps of the check.
-
-    Args:
-        config: The config.
-        findings: Gets what they find.
-    """
+    """The steps of the check; ``findings`` gets what they find."""
 
     def __init__(self, config: Config, findings: Findings) -> None:
         self.config = config
@@ -87,7 +82,7 @@ class Checker:
         self.model: Any = None
 
     def run(self) -> None:
-        """Take all of them."""
+        """Takes all of them."""
         run, model = self.findings.run, self.config.model
         run("settings", self._check_settings)
         plain = {**copy.deepcopy(model), "text_branch": None}
@@ -122,7 +117,7 @@ class Checker:
             check_keys(LOOPS.get(_LOOP), given, "train_cfg")
 
     def _check_data(self, where: str, settings: dict[str, Any]) -> None:
-        """Read a data set, run its pipeline on some clips, and compare both."""
+        """Reads a data set, runs its pipeline on some clips, and compares both."""
         add, head = self.findings.add, self.config.model.get("cls_head") or {}
         classes, told = head.get("num_classes"), settings.get("num_classes")
         if None not in (classes, told) and classes != told:
@@ -157,7 +152,7 @@ class Checker:
         self._check_shape(list(batch.shape[1:]))
 
     def _check_shape(self, shape: list[int]) -> None:
-        """Compare a sample's shape with the backbone."""
+        """Compares a sample's shape with the backbone."""
         backbone = self.model.backbone
         _, persons, _, _, columns = shape
         channels = getattr(backbone, "in_channels", columns)
@@ -199,7 +194,7 @@ class Checker:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file")
     add_cfg_options(parser)
@@ -207,14 +202,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Args:
-        argv: Arguments, those of the process by default.
-
-    Returns:
-        The exit status: 0, or 1 where something is wrong.
-    """
+    """Runs the tool; returns 0, or 1 where something is wrong."""
     args = parse_args(argv)
     findings = Findings()
     # In place of the console, and of INFO.

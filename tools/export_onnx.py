@@ -31,9 +31,8 @@ from gap_mmaction.deploy.clip_scorer import AVERAGES
 from gap_mmaction.deploy.clips import Clips, dataset_clips, frames_of, generated_clips
 from gap_mmaction.deploy.export import FORMATS, Exporter, Parity, metadata_of
 from gap_mmaction.deploy.exported_model import require_onnx
-from gap_mmaction.utils.argument_types import count, natural, positive
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.command_line import count, natural, positive, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data
 

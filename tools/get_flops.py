@@ -22,7 +22,7 @@ import gap_mmaction  # noqa: F401
 from gap_mmaction.benchmark.cost import CONVENTION, Cost, measure_cost
 from gap_mmaction.benchmark.report import environment, write_json
 from gap_mmaction.deploy.clips import frames_of
-from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.command_line import count
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 HEADER = (

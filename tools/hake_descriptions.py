@@ -24,8 +24,12 @@ from gap_mmaction.models.text.part_states import (
     part_state_fields,
     read_part_states,
 )
-from gap_mmaction.utils.argument_types import cosine, count
-from gap_mmaction.utils.encoder_arguments import add_encoder_arguments, without_place
+from gap_mmaction.utils.command_line import (
+    add_encoder_arguments,
+    cosine,
+    count,
+    without_place,
+)
 
 # Looked up on the labels of NW-UCLA and NTU-120, see docs/descriptions.md.
 DEFAULT_K = 2

@@ -22,8 +22,8 @@ from gap_mmaction.evaluation.score_file import ScoreFile, load_scores
 from gap_mmaction.models.text.descriptions import DescriptionError
 from gap_mmaction.report import ReportSources, RunFolder, render_report
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
-from gap_mmaction.utils.argument_types import natural
 from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import natural
 from gap_mmaction.utils.config_text import lookup
 from gap_mmaction.utils.loader_data import innermost_data
 from gap_mmaction.utils.restricted_pickle import load_annotations

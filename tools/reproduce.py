@@ -27,8 +27,7 @@ from gap_mmaction.experiments.launcher import Launcher, sole_use
 from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
 from gap_mmaction.experiments.tables import Table
 from gap_mmaction.experiments.variants import LOSSES
-from gap_mmaction.utils.argument_types import count
-from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.command_line import count, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[1]

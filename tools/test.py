@@ -26,14 +26,14 @@ class ClipProgress(Hook):
     """Shows how many clips are tested."""
 
     def before_test(self, runner: Any) -> None:
-        """Begin."""
+        """Begins."""
         total = len(runner.test_dataloader.dataset)
         self.bar = ProgressBar(total, file=sys.stdout)
 
     def after_test_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Count the batches of all processes, the last one without what fills it up."""
+        """Counts the batches of all processes, but not what fills up the last one."""
         left = self.bar.task_num - self.bar.completed
         self.bar.update(min(left, len(outputs) * get_world_size()))
 
@@ -67,14 +67,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merges the options of testing into the config, and drops the text branch.
-
-    Args:
-        cfg: The config, changed in place.
-        args: The parsed command line.
-
-    Returns:
-        The same config.
+    """Merges the options into the config, which is returned; drops the text branch.
 
     Raises:
         FileNotFoundError: If the checkpoint is not there.

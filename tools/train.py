@@ -32,42 +32,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "the latest one in the work dir, if there is any",
     )
     parser.add_argument(
-        "--amp", action="store_true", help="mixed precision; needs an accelerator"
-    )
-    parser.add_argument(
-        "--no-validate", action="store_true", help="no validation while training"
-    )
-    parser.add_argument(
-        "--auto-scale-lr",
-        action="store_true",
-        help="scale the learning rate by total batch size / auto_scale_lr."
-        "base_batch_size",
-    )
-    parser.add_argument(
         "--seed", type=int, help="random seed; the same seed gives the same run"
     )
-    parser.add_argument(
-        "--diff-rank-seed",
-        action="store_true",
-        help="add the rank to the seed, so that every process has its own",
-    )
-    parser.add_argument(
-        "--deterministic",
-        action="store_true",
-        help="only deterministic algorithms, also on a GPU",
-    )
+    for name, purpose in {
+        "amp": "mixed precision; needs an accelerator",
+        "no-validate": "no validation while training",
+        "auto-scale-lr": "scale the learning rate by total batch size / "
+        "auto_scale_lr.base_batch_size",
+        "diff-rank-seed": "add the rank to the seed, so that every process has its own",
+        "deterministic": "only deterministic algorithms, also on a GPU",
+    }.items():
+        parser.add_argument(f"--{name}", action="store_true", help=purpose)
     return parser.parse_args(argv)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merges the options of training into the config.
-
-    Args:
-        cfg: The config, changed in place.
-        args: The parsed command line.
-
-    Returns:
-        The same config.
+    """Merges the options of training into the config, which is returned.
 
     Raises:
         FileNotFoundError: If the checkpoint to resume from is not there.

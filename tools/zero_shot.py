@@ -27,9 +27,8 @@ from gap_mmaction.experiments.zero_shot.unseen_configs import (
 )
 from gap_mmaction.experiments.zero_shot.zero_shot_runs import ZeroShotExperiment
 from gap_mmaction.experiments.zero_shot.zero_shot_text import to_json, to_markdown
-from gap_mmaction.utils.argument_types import count, natural, not_negative
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.command_line import count, natural, not_negative, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[1]

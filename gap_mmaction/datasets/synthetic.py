@@ -25,7 +25,7 @@ from gap_mmaction.datasets.synthetic_body import (
     rotations,
     stand_on_floor,
 )
-from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 FRAME_RATE = 15.0
 """Frames a second."""

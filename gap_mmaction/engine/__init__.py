@@ -2,8 +2,8 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .checkpoint_files import BrokenCheckpointError
-from .durable_backend import DurableBackend
 from .hooks import (
+    DurableBackend,
     DurableCheckpointHook,
     FiniteLossHook,
     NonFiniteLossError,

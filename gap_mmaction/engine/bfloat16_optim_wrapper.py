@@ -22,14 +22,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast, and no exchange of gradients while they are accumulated.
-
-        Args:
-            model: The model.
-
-        Yields:
-            Nothing.
-        """
+        """Autocasts; exchanges no gradients while they are accumulated."""
         device = next(model.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16):
             yield

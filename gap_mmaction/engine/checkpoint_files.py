@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 import re
 import zipfile
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
-from gap_mmaction.utils.checkpoint_guard import named_errors
+from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.config_text import (
     differences,
     flatten,
@@ -23,8 +24,6 @@ from gap_mmaction.utils.config_text import (
 
 LAST = "last_checkpoint"
 _NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
-
-
 _SHOWN = 4
 _KEPT = ("optim_wrapper.optimizer", "optim_wrapper.paramwise_cfg", "param_scheduler")
 
@@ -33,20 +32,14 @@ class SettingsError(ValueError):
     """A checkpoint of a run with other settings than those that are asked for."""
 
 
-class BrokenCheckpointError(RuntimeError):
+class BrokenCheckpointError(ValueError):
     """A checkpoint that cannot be read, or from which no run can go on."""
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """Check that a run can go on from a checkpoint, and read what it says of itself.
+    """Reads the ``meta`` (epoch, iter, seed, ...) of a checkpoint to resume from.
 
     All of the file is read and compared with its checksums.
-
-    Args:
-        path: A checkpoint of MMEngine's Runner.
-
-    Returns:
-        Its ``meta``: epoch, iter, seed, ...
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -83,7 +76,7 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 
 def check_settings(path: Path, meta: Mapping[str, Any], config: str) -> None:
-    """Refuse to resume where what the checkpoint holds would overrule what is asked.
+    """Refuses to resume where a checkpoint would overrule the config.
 
     Optimizer and schedules are in a checkpoint with their settings; whatever else a
     config says, ``train_cfg.max_epochs`` included, takes effect anew.
@@ -110,7 +103,7 @@ def check_settings(path: Path, meta: Mapping[str, Any], config: str) -> None:
 
 
 def _kept(text: str, where: str | Path) -> dict[str, Any]:
-    """Give the settings that a checkpoint overrules, or that it must fit."""
+    """Returns the settings that a checkpoint overrules, or that it must fit."""
     config = parse_config_text(text, where)
     scaling = lookup(config, "auto_scale_lr") or {}
     branch = lookup(config, "model.text_branch")
@@ -121,37 +114,24 @@ def _kept(text: str, where: str | Path) -> dict[str, Any]:
 
 
 def find_resumable(work_dir: Path) -> Path | None:
-    """Find the checkpoint that an interrupted run goes on from.
-
-    That which ``last_checkpoint`` names; also where the work dir has been moved since.
-    Where that cannot be read, the newest one before it that can, with a warning.
-
-    Args:
-        work_dir: The run's work dir.
+    """Finds the checkpoint that an interrupted run goes on from.
 
     Returns:
-        The checkpoint; ``None`` if there is none at all.
+        That which ``last_checkpoint`` names, also where the work dir has been moved
+        since; where that cannot be read, the newest one before it that can, with a
+        warning. ``None`` if there is none at all.
 
     Raises:
         BrokenCheckpointError: If there are checkpoints and none can be read.
     """
     named = _named(work_dir)
     folders = {work_dir, *(() if named is None else (named.parent,))}
-    numbered = [
-        (int(match[1]), path)
-        for folder in folders
-        if folder.is_dir()
-        for path in folder.iterdir()
-        if (match := _NUMBERED.fullmatch(path.name))
-    ]
-    candidates = [path for _, path in sorted(numbered, reverse=True)]
+    found = [path for folder in folders for path in folder.glob("*.pth")]
+    candidates = sorted(filter(_number, found), key=_number, reverse=True)
     if named is not None:
-        number = _NUMBERED.fullmatch(named.name)
-        candidates = [named] + [
-            path
-            for step, path in sorted(numbered, reverse=True)
-            if path != named and (number is None or step < int(number[1]))
-        ]
+        last = _number(named) or math.inf
+        older = [path for path in candidates if _number(path) < last and path != named]
+        candidates = [named, *older]
     problems = []
     for path in candidates:
         try:
@@ -174,8 +154,14 @@ def find_resumable(work_dir: Path) -> Path | None:
     return None
 
 
+def _number(path: Path) -> int:
+    """Returns the epoch or iteration in a checkpoint's name, 0 if there is none."""
+    found = _NUMBERED.fullmatch(path.name)
+    return 0 if found is None else int(found[1])
+
+
 def _named(work_dir: Path) -> Path | None:
-    """Give the checkpoint of ``last_checkpoint``, which may be missing or empty."""
+    """Returns the checkpoint of ``last_checkpoint``, which may be missing or empty."""
     file = work_dir / LAST
     name = file.read_text("utf-8").strip() if file.is_file() else ""
     if not name:

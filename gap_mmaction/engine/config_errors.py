@@ -21,9 +21,7 @@ _UNEXPECTED = re.compile(
 
 @contextmanager
 def named_settings(config: Config) -> Iterator[None]:
-    """Name the place of a setting that a class refuses.
-
-    Python says which class and which argument, but a config has many dicts.
+    """Names the place of a setting that a class refuses.
 
     Args:
         config: The whole config that is built from within the context.
@@ -39,11 +37,14 @@ def named_settings(config: Config) -> Iterator[None]:
         if found is None:
             raise
         kind, key = found.groups()
-        found_at = list(_places(dict(config.items()), key, ""))
-        # Some dicts have no type: what they are for is known where they are used.
-        places = [path for path, type_ in found_at if type_ == kind] or [
-            path for path, type_ in found_at if type_ is None
+        found_at = [
+            (f"{path}{key}", _name_of_type(settings))
+            for path, settings in _dicts(dict(config.items()))
+            if key in settings
         ]
+        # Some dicts have no type: what they are for is known where they are used.
+        places = [path for path, name in found_at if name == kind]
+        places = places or [path for path, name in found_at if name is None]
         if not places:
             raise
         takes = _arguments(kind)
@@ -54,7 +55,7 @@ def named_settings(config: Config) -> Iterator[None]:
 
 
 def unknown_settings(settings: Any, path: str = "") -> Iterator[str]:
-    """Find the settings that the classes of a config do not take, all of them.
+    """Finds all settings that the classes of a config do not take.
 
     Args:
         settings: A config, or a part of it.
@@ -64,42 +65,37 @@ def unknown_settings(settings: Any, path: str = "") -> Iterator[str]:
         A line for each, with its path and what it may have meant. Classes that take
         any setting, or are not known, are left out.
     """
-    items: Any = ()
-    if isinstance(settings, Mapping):
-        items = settings.items()
-        kind = settings.get("type")
-        name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-        takes = [] if kind is None else _arguments(name, only_strict=True)
-        for key in settings if takes else ():
+    for place, found in _dicts(settings, path):
+        kind = _name_of_type(found)
+        takes = [] if kind is None else _arguments(kind, only_strict=True)
+        for key in found if takes else ():
             if key not in (*takes, "type", "_scope_"):
                 near = did_you_mean(key, takes)
-                yield f"{path}{key}: unknown setting{near}; {name} takes {takes}"
-    elif isinstance(settings, (list, tuple)):
-        items = enumerate(settings)
-    for name, value in items:
-        yield from unknown_settings(value, f"{path}{name}.")
+                yield f"{place}{key}: unknown setting{near}; {kind} takes {takes}"
 
 
-def _places(settings: Any, key: str, path: str) -> Iterator[tuple[str, str | None]]:
-    """Give the paths of a key, and the types of the dicts that it is in."""
+def _dicts(settings: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yields every dict of a config, with its path."""
     items: Any = ()
     if isinstance(settings, Mapping):
+        yield path, settings
         items = settings.items()
-        if key in settings:
-            kind = settings.get("type")
-            yield f"{path}{key}", getattr(kind, "__name__", kind)
     elif isinstance(settings, (list, tuple)):
         items = enumerate(settings)
     for name, value in items:
-        yield from _places(value, key, f"{path}{name}.")
+        yield from _dicts(value, f"{path}{name}.")
+
+
+def _name_of_type(settings: Mapping[str, Any]) -> str | None:
+    kind = settings.get("type")
+    name: str | None = getattr(kind, "__name__", kind)
+    return name
 
 
 def _arguments(kind: str, only_strict: bool = False) -> list[str]:
-    """List what a registered class takes; nothing if it is not known.
+    """Lists what a registered class takes, if it is known.
 
-    Args:
-        kind: Its name.
-        only_strict: Whether to list nothing, too, if it takes any setting.
+    With ``only_strict``, nothing either if it takes any setting.
     """
     everything = vars(mmaction.registry).values()
     own = [item for item in everything if isinstance(item, Registry)]

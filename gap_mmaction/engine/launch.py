@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,22 +16,17 @@ from mmengine.runner import Runner
 from torch import distributed
 
 from gap_mmaction import compat
-from gap_mmaction.utils.checkpoint_fit import CheckpointError
+from gap_mmaction.utils.command_line import USER_ERRORS
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
-from .checkpoint_files import BrokenCheckpointError, SettingsError
 from .config_errors import named_settings
 from .skeleton_runner import SkeletonRunner
 
+_PACKAGE = Path(compat.__file__).parent
+
 
 def add_common_arguments(parser: ArgumentParser) -> None:
-    """Adds the options that training and testing have in common.
-
-    Their names and meanings are those of mmaction2's tools.
-
-    Args:
-        parser: Parser that gets the options.
-    """
+    """Adds the options that training and testing share, as mmaction2's tools do."""
     parser.add_argument(
         "--work-dir",
         metavar="DIR",
@@ -73,20 +69,20 @@ def load_config(args: Namespace) -> Config:
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Ends the program with a line where the command line is at fault.
-
-    Yields:
-        Nothing; options and config are to be read within the context.
+    """Ends the program with a line where options or config are at fault.
 
     Raises:
         SystemExit: In place of an error that names what is wrong.
     """
     try:
         yield
-    except KeyError as error:
-        raise SystemExit(f"error: {error.args[0]}") from error
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
+    except (KeyError, OSError, ValueError) as error:
+        raise _exit(error) from error
+
+
+def _exit(error: Exception) -> SystemExit:
+    # The text of a KeyError would be in quotes.
+    return SystemExit(f"error: {error.args[0] if type(error) is KeyError else error}")
 
 
 @contextmanager
@@ -98,15 +94,12 @@ def process_group(cfg: Config) -> Iterator[None]:
     that DistributedDataParallel works there.
 
     Args:
-        cfg: The config, with ``launcher`` set.
-
-    Yields:
-        Nothing; the Runner is to be made and used within the context.
+        cfg: The config, with ``launcher`` set; the Runner is to be made and used within
+            the context.
 
     Raises:
-        SystemExit: In place of an error that says why a checkpoint is refused.
-        TypeError: If the config has a setting that its class does not take, named by
-            its place in the config.
+        SystemExit: In place of what the checks of this package raise: about data,
+            checkpoints, settings. Other errors keep their traceback.
     """
     if compat.init_cpu_process_group(cfg.launcher):
         cfg.model_wrapper_cfg = compat.cpu_model_wrapper_cfg(
@@ -115,8 +108,11 @@ def process_group(cfg: Config) -> Iterator[None]:
     try:
         with named_settings(cfg):
             yield
-    except (BrokenCheckpointError, CheckpointError, SettingsError) as error:
-        raise SystemExit(f"error: {error}") from error
+    except USER_ERRORS as error:
+        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+        if _PACKAGE not in Path(raised_in).parents:
+            raise
+        raise _exit(error) from error
     # Not after an error: the other processes would be waited for in vain, and the
     # launcher ends them.
     if distributed.is_initialized():
@@ -127,14 +123,7 @@ def process_group(cfg: Config) -> Iterator[None]:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Makes the Runner of a config.
-
-    Args:
-        cfg: The config.
-
-    Returns:
-        An mmengine Runner, or the one that ``cfg.runner_type`` names.
-    """
+    """Makes a :class:`SkeletonRunner`, or the Runner that ``cfg.runner_type`` names."""
     if "runner_type" in cfg:
         return RUNNERS.build(cfg)
     return SkeletonRunner.from_cfg(cfg)

@@ -49,10 +49,7 @@ class SkeletonRunner(Runner):
     _load_from: str | None
 
     def train(self) -> Any:
-        """Train; with ``resume``, go on from the last good checkpoint.
-
-        Returns:
-            The model.
+        """Trains; with ``resume``, goes on from the last good checkpoint.
 
         Raises:
             FileNotFoundError: If the checkpoint to resume from is not there.
@@ -68,10 +65,10 @@ class SkeletonRunner(Runner):
         return super().train()
 
     def dump_config(self) -> None:
-        """Leave it to :meth:`load_or_resume`: MMEngine does it before any check."""
+        """Leaves it to :meth:`load_or_resume`: MMEngine does it before any check."""
 
     def load_or_resume(self) -> None:
-        """Load weights or a run's state; then write a training's config: all is well.
+        """Loads weights or a run's state; then writes a training's config: all is well.
 
         Raises:
             CheckpointError: If the checkpoint is of another model.
@@ -94,13 +91,7 @@ class SkeletonRunner(Runner):
                 self._check_average(hook)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the training loop, around data that are seeded for each sample.
-
-        Args:
-            loop: The loop or its config.
-
-        Returns:
-            The loop.
+        """Builds the training loop, around data that are seeded for each sample.
 
         Raises:
             ValueError: If there is no batch, or the ranks would get different numbers
@@ -133,24 +124,15 @@ class SkeletonRunner(Runner):
         return built
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
-        """Build the schedulers, with shares of the training turned into steps.
+        """Builds the schedulers, with shares of the training turned into steps.
 
-        Args:
-            scheduler: The schedulers or their configs. A ``begin``, ``end``, ``T_max``
-                or milestone that is a float up to 1 is a share of the training.
-
-        Returns:
-            The schedulers.
+        A ``begin``, ``end``, ``T_max`` or milestone that is a float up to 1 is a share
+        of the training.
         """
         return super().build_param_scheduler(_to_steps(scheduler, self.max_iters))
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
-        """Build the logger.
-
-        Returns:
-            The logger; with ``console_level`` in the config, less than that goes to its
-            file alone.
-        """
+        """Builds the logger; what is below ``console_level`` goes to its file only."""
         logger = super().build_logger(*args, **kwargs)
         level = self.cfg.get("console_level", logging.NOTSET)
         for handler in logger.handlers:
@@ -159,18 +141,14 @@ class SkeletonRunner(Runner):
         return logger
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint.
-
-        Raises:
-            CheckpointError: If it is of another model; the message names the file.
-        """
+        """Loads a checkpoint; names the file in a :class:`CheckpointError`."""
         try:
             return super().load_checkpoint(filename, *args, **kwargs)
         except CheckpointError as error:
             raise CheckpointError(f"{filename}: {error}") from error
 
     def _check_average(self, hook: EMAHook) -> None:
-        """Warn where an average of the weights is still near the first ones."""
+        """Warns where an average of the weights is still near the first ones."""
         average = hook.ema_model
         if type(average) is not ExponentialMovingAverage:
             return  # of those with a momentum, it alone does not warm up
@@ -187,7 +165,7 @@ class SkeletonRunner(Runner):
             )
 
     def _settle_resumption(self) -> None:
-        """Choose the checkpoint to resume from, on one rank for all, and its seed.
+        """Chooses the checkpoint to resume from, on one rank for all, and its seed.
 
         Before the loop is built: MMEngine takes over the seed of the checkpoint when
         the sampler has been made with another one already.
@@ -213,21 +191,19 @@ class SkeletonRunner(Runner):
         configured = self._randomness_cfg.get("seed")
         if seed is None or seed == configured:
             return
-        if configured is None:
-            self.logger.info(f"The seed is {seed}, that of the interrupted run.")
-        else:
-            self.logger.warning(
-                f"The seed is {seed}, that of the interrupted run ({path}), not "
-                f"{configured} as configured."
-            )
+        level = logging.INFO if configured is None else logging.WARNING
+        self.logger.log(
+            level,
+            f"The seed is {seed}, that of the interrupted run ({path}), not "
+            f"{configured} as configured.",
+        )
         self._randomness_cfg.update(seed=seed)
         self.set_randomness(**self._randomness_cfg)
 
     def _choose_checkpoint(self) -> tuple[str | None, int | None]:
-        """Give the checkpoint and the run's seed in it."""
-        path = Path(self._load_from) if self._load_from else None
-        if path is None:
-            path = find_resumable(Path(self.work_dir))
+        """Returns the checkpoint and the run's seed in it."""
+        given = Path(self._load_from) if self._load_from else None
+        path = given or find_resumable(Path(self.work_dir))
         if path is None:
             return None, None
         meta = read_meta(path)
@@ -245,13 +221,13 @@ class SkeletonRunner(Runner):
         return isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop)
 
     def _first_seed(self) -> int:
-        """Give the seed of the first rank, from which others may differ."""
+        """Returns the seed of the first rank, from which others may differ."""
         seed: int = self.seed
         return seed - self.rank * bool(self._randomness_cfg.get("diff_rank_seed"))
 
 
 def _to_steps(scheduler: Any, steps: int) -> Any:
-    """Turn the shares in configs of schedulers into steps of a training."""
+    """Turns the shares in configs of schedulers into steps of a training."""
 
     def place(position: Any) -> Any:
         if isinstance(position, (list, tuple)):

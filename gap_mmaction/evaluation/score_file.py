@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from gap_mmaction.utils.atomic_pickle import write_annotations
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.restricted_pickle import load_restricted
-from gap_mmaction.utils.tensor_unpickler import TensorUnpickler
+from gap_mmaction.utils.restricted_pickle import load_restricted, write_annotations
 
 ID_KEYS = ("frame_dir", "sample_id", "filename", "video_id")
+_REMEDY = (
+    "Write it by `tools/test.py CONFIG CHECKPOINT --dump FILE.pkl`; test again if the "
+    "run was cut short"
+)
 
 
 @dataclass(frozen=True)
@@ -40,67 +43,59 @@ class ScoreFile:
         return self.scores.argmax(axis=1)
 
     def name(self, sample: int) -> str:
-        """Name a sample in a message."""
+        """Names a sample in a message."""
         if self.sample_ids is None:
             return f"sample {sample}"
         return f"sample {sample} ({brief(self.sample_ids[sample])})"
 
 
 def load_scores(path: str | PathLike[str]) -> ScoreFile:
-    """Read a dump of a test run.
+    """Reads a dump of a test run.
 
     Args:
         path: A pickle of a list with one dict per sample: ``pred_score`` of shape
-            ``[C]``, ``gt_label``, and perhaps the sample's name under one of
-            :data:`ID_KEYS`. Tensors and arrays are both read; nothing in the file is
-            executed.
+            ``[C]``, ``gt_label``, both tensors or arrays, and perhaps the sample's name
+            under one of :data:`ID_KEYS`.
 
     Returns:
         The scores in the file's order.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If it is no pickle, a truncated one, or asks for
-            anything but numbers, strings, containers, arrays and tensors.
-        ValueError: If it holds something else than scores and labels, or a score is
-            not finite; the message names the file and the sample.
+        pickle.UnpicklingError: If it is refused or broken, see ``load_restricted``.
+        ValueError: If it holds something else than finite scores and labels; the
+            message names the file and the sample.
     """
     name = fspath(path)
     try:
         with open(path, "rb") as stream:
-            content = load_restricted(stream, name, TensorUnpickler)
+            content = load_restricted(stream, name, _REMEDY)
     except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{name}: there is no such file; write it with `tools/test.py CONFIG "
-            f"CHECKPOINT --dump {name}`"
-        ) from None
+        raise FileNotFoundError(f"{name}: there is no such file. {_REMEDY}") from None
     if not isinstance(content, list) or not content:
-        is_list = isinstance(content, list)
-        what = "an empty list" if is_list else f"a {type(content).__name__}"
-        raise ValueError(
-            f"{name}: holds {what}, not the scores of samples; write them with "
-            "`tools/test.py CONFIG CHECKPOINT --dump FILE.pkl`"
-        )
-    scores = [_score(item, f"{name}: sample {i}") for i, item in enumerate(content)]
-    for i, score in enumerate(scores):
-        if len(score) != len(scores[0]):
+        empty = isinstance(content, list)
+        what = "an empty list" if empty else f"a {type(content).__name__}"
+        raise ValueError(f"{name}: holds {what}, not the scores of samples. {_REMEDY}")
+    scores: list[np.ndarray] = []
+    labels: list[int] = []
+    for i, item in enumerate(content):
+        where = f"{name}: sample {i}"
+        scores.append(_score(item, where))
+        if len(scores[i]) != len(scores[0]):
             raise ValueError(
-                f"{name}: sample {i} has scores of {len(score)} classes, sample 0 of "
+                f"{where} has scores of {len(scores[i])} classes, sample 0 of "
                 f"{len(scores[0])}"
             )
-    labels = [
-        _label(item, len(scores[0]), f"{name}: sample {i}")
-        for i, item in enumerate(content)
-    ]
+        labels.append(_label(item, len(scores[0]), where))
     file = ScoreFile(name, np.stack(scores), np.array(labels), _ids(content, name))
     bad = np.argwhere(~np.isfinite(file.scores))
     if len(bad):
         sample, label = bad[0]
-        samples = len(np.unique(bad[:, 0]))
         raise ValueError(
             f"{name}: the score of {file.name(sample)} for class {label} is "
-            f"{file.scores[sample, label]}, and {samples} of {len(scores)} samples "
-            "have such scores; the checkpoint's weights or the data are not finite"
+            f"{file.scores[sample, label]}, and {len(np.unique(bad[:, 0]))} of "
+            f"{len(scores)} samples have such scores; the checkpoint's weights or the "
+            "data are not finite"
         )
     return file
 
@@ -111,12 +106,10 @@ def write_scores(
     labels: np.ndarray,
     sample_ids: Sequence[str] | None = None,
 ) -> None:
-    """Write scores the way ``tools/test.py --dump`` does, whole or not at all.
-
-    mmaction2's own tools read the file too.
+    """Writes scores as ``tools/test.py --dump`` does, for mmaction2's tools too.
 
     Args:
-        path: The file; one that is there is replaced.
+        path: The file, written whole or not at all; one that is there is replaced.
         scores: ``[N, C]``.
         labels: ``[N]``.
         sample_ids: The names of the samples, if known.
@@ -136,50 +129,41 @@ def write_scores(
     write_annotations(content, path)
 
 
-def _get(item: Any, key: str, where: str, remedy: str) -> Any:
+def _array(item: Any, key: str, kinds: str, where: str) -> np.ndarray | None:
+    """Takes numbers out of a sample; None if they are something else."""
     if not isinstance(item, dict):
         raise ValueError(f"{where} is a {type(item).__name__}, not a dict")
     if item.get(key) is None:
-        raise ValueError(f"{where} has no '{key}' (only {brief(list(item))}); {remedy}")
-    return item[key]
-
-
-def _to_array(value: Any) -> np.ndarray | None:
+        raise ValueError(
+            f"{where} has no {key!r} (only {brief(list(item))}); dump the results of a "
+            "classification test, on a split whose annotations have labels"
+        )
     try:
-        return np.asarray(value)
+        value = np.asarray(item[key])
     except (ValueError, OverflowError, RecursionError):  # lists of unequal length
         return None
+    return value if value.dtype.kind in kinds else None
 
 
 def _score(item: Any, where: str) -> np.ndarray:
-    remedy = "dump the results of a classification test"
-    value = _get(item, "pred_score", where, remedy)
-    score = _to_array(value) if isinstance(value, (list, np.ndarray)) else None
-    if score is None or score.dtype.kind not in "fiu" or score.ndim != 1:
+    score = _array(item, "pred_score", "fiu", where)
+    if score is None or score.ndim != 1:
         shape = "" if score is None else f" of shape {list(score.shape)}"
         raise ValueError(
-            f"{where}: 'pred_score' is a {type(value).__name__}{shape}, not one "
-            "number for each class; set model.cls_head.average_clips to 'prob' or "
-            "'score' for the test"
+            f"{where}: 'pred_score' is a {type(item['pred_score']).__name__}{shape}, "
+            "not one number for each class; set model.cls_head.average_clips to 'prob' "
+            "or 'score' for the test"
         )
     return score.astype(np.float64)
 
 
 def _label(item: Any, num_classes: int, where: str) -> int:
-    remedy = "test on a split whose annotations have labels"
-    found = _get(item, "gt_label", where, remedy)
-    value = _to_array(found)
-    if value is None or value.size != 1 or value.dtype.kind not in "iu":
-        shown = found if value is None else value.tolist()
-        raise ValueError(
-            f"{where}: 'gt_label' is {brief(shown)}, not one class; samples of "
-            "several classes are not compared or fused here"
-        )
-    label = int(value.reshape(()))
+    value = _array(item, "gt_label", "iu", where)
+    label = int(value.item()) if value is not None and value.size == 1 else -1
     if not 0 <= label < num_classes:
         raise ValueError(
-            f"{where}: 'gt_label' is {label}, but there are scores of {num_classes} "
-            f"classes, 0 to {num_classes - 1}"
+            f"{where}: 'gt_label' is {brief(item['gt_label'])}, not one class from 0 "
+            f"to {num_classes - 1}"
         )
     return label
 
@@ -188,12 +172,8 @@ def _ids(content: list[dict[str, Any]], name: str) -> list[str] | None:
     for key in ID_KEYS:
         ids = [item.get(key) for item in content]
         if all(isinstance(sample, str) for sample in ids):
-            seen: dict[Any, int] = {}
-            for i, sample in enumerate(ids):
-                if seen.setdefault(sample, i) != i:
-                    raise ValueError(
-                        f"{name}: {brief(sample)} is there twice, as samples "
-                        f"{seen[sample]} and {i}"
-                    )
+            sample, times = Counter(ids).most_common(1)[0]
+            if times > 1:
+                raise ValueError(f"{name}: {brief(sample)} is there {times} times")
             return [str(sample) for sample in ids]
     return None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 from .annotation_splits import read_split, sample_name
 

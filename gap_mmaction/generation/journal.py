@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from gap_mmaction.utils.atomic_file import sync_folder
-from gap_mmaction.utils.file_lock import try_lock
+from gap_mmaction.utils.atomic_file import sync_folder, try_lock
 
 from .question import Key
 from .record import Record

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from gap_mmaction.skeletons.skeleton import GLOBAL_PART, Edge, Skeleton
+from .skeleton import GLOBAL_PART, Edge, Skeleton
 
 _KEYS = frozenset(
     (
@@ -18,10 +18,7 @@ _KEYS = frozenset(
 
 
 class LayoutReader:
-    """Makes a checked :class:`Skeleton` of a dict.
-
-    Args:
-        layout: The dict; its keys are those of ``get_skeleton``.
+    """Makes a checked :class:`Skeleton` of a dict with the keys of ``get_skeleton``.
 
     Raises:
         ValueError: If it has an unknown key, lacks one, or its joints are wrong.
@@ -39,7 +36,7 @@ class LayoutReader:
         self.joint_names = self._read_joint_names()
 
     def read(self) -> Skeleton:
-        """Read the layout.
+        """Reads the layout.
 
         Raises:
             ValueError: If something in it is wrong; the message says where.
@@ -65,7 +62,7 @@ class LayoutReader:
         )
 
     def _check_parents(self, edges: Sequence[Edge], centre: int) -> None:
-        """Check that the graph's edges can be the bones too."""
+        """Checks that the graph's edges can be the bones too."""
         children = [child for child, _ in edges]
         for joint, name in enumerate(self.joint_names):
             parents = children.count(joint)

@@ -1,8 +1,6 @@
 """One table per joint layout: names, edges, bones, centre and part groups.
 
-This is the only module with joint numbers in it. A data set of one's own either
-uses one of the layouts below by name or gives a ``dict`` in the config, see
-:func:`get_skeleton`. All indices are 0-based.
+This is the only module with joint numbers in it; all of them count from 0.
 """
 
 from __future__ import annotations
@@ -10,31 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from gap_mmaction.skeletons.layout_reader import LayoutReader
-from gap_mmaction.skeletons.skeleton import (
-    GLOBAL_PART,
-    STREAMS,
-    Edge,
-    Skeleton,
-    check_stream,
-)
-
-__all__ = [
-    "GLOBAL_PART",
-    "STREAMS",
-    "Edge",
-    "Layout",
-    "Skeleton",
-    "check_stream",
-    "get_skeleton",
-    "layouts",
-]
+from .layout_reader import LayoutReader
+from .skeleton import Edge, Skeleton
 
 Layout = Union[str, Mapping[str, Any], Skeleton]
 
 
 def get_skeleton(layout: Layout) -> Skeleton:
-    """Look a layout up by its name, or read it from a ``dict``.
+    """Looks a layout up by its name, or reads it from a ``dict``.
 
     A ``dict`` has the keys of mmaction2's ``Graph`` (``num_node``, ``inward``,
     ``center``), so that it serves stock backbones too, and more:
@@ -85,7 +66,7 @@ def get_skeleton(layout: Layout) -> Skeleton:
 
 
 def layouts() -> list[str]:
-    """List the names of the layouts that are built in."""
+    """Lists the names of the layouts that are built in."""
     return list(_LAYOUTS)
 
 
@@ -94,12 +75,12 @@ def _span(first: int, last: int) -> tuple[int, ...]:
 
 
 def _sorted(edges: Iterable[Edge]) -> tuple[Edge, ...]:
-    """Put edges in the order of their children, as the published lists are."""
+    """Puts edges in the order of their children, as the published lists are."""
     return tuple(sorted(edges))
 
 
 def _from_one(*pairs: Edge) -> tuple[Edge, ...]:
-    """Count joints from 0 in pairs that count from 1, as the data sets' papers do."""
+    """Counts joints from 0 in pairs that count from 1, as the data sets' papers do."""
     return tuple((child - 1, parent - 1) for child, parent in pairs)
 
 
@@ -121,7 +102,6 @@ _LIMB_PARTS: dict[str, tuple[int, ...]] = {
     "foot": (14, 15, 18, 19),
     "lower": (0, *_span(12, 19)),
 }
-
 
 # Trunk 0-3, arms 4-11, legs 12-19 as in Kinect v1; then the spine between the
 # shoulders, to which the second Kinect hangs neck and arms, and the hand tips.

@@ -12,10 +12,7 @@ from gap_mmaction.utils.loader_data import innermost_data
 
 
 def find_test_pipeline(config: Mapping[str, Any]) -> Any:
-    """Find the transforms that a test run applies.
-
-    Args:
-        config: A whole config.
+    """Finds the transforms that a test run of a whole config applies.
 
     Returns:
         Those of ``test_dataloader``, with the layout of its data set; without such a
@@ -28,12 +25,7 @@ def find_test_pipeline(config: Mapping[str, Any]) -> Any:
 
 
 def fill_layout(pipeline: Any, layout: Any) -> Any:
-    """Give a data set's layout to the transforms that take one and do not name theirs.
-
-    Args:
-        pipeline: The transforms, as dicts or callables.
-        layout: The layout; None changes nothing.
-    """
+    """Sets a data set's layout, if any, in the transforms that take one and lack it."""
     if layout is None:
         return pipeline
     return [

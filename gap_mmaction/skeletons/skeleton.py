@@ -66,12 +66,11 @@ class Skeleton:
     shoulders: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check the table.
+        """Checks the table.
 
         Raises:
             ValueError: If a joint is out of range, ``bones`` are no tree over all the
-                joints, a part is empty or a joint stands in a part twice, a joint has
-                neither 2 nor 3 coordinates, or a spine or shoulders are no two joints.
+                joints, or another entry is wrong; the message says which.
         """
         where = f"skeleton layout {self.name!r}"
         for key in ("edges", "bones", "author_edges"):
@@ -119,15 +118,12 @@ class Skeleton:
         return tuple(pair for pair in sorted(parents.items()) if pair[0] != path[0])
 
     def part(self, name: str, stream: str = "joint") -> tuple[int, ...]:
-        """Give the joints of a part.
+        """Returns the indices of a part's joints.
 
         Args:
             name: The part's name, or ``'global'`` for every joint.
             stream: One of :data:`STREAMS`; bone streams may group the joints in
                 another way.
-
-        Returns:
-            The joints' indices.
 
         Raises:
             ValueError: If the layout has no such part, or there is no such stream.
@@ -146,7 +142,7 @@ class Skeleton:
         return self.parts[name]
 
     def adjacency(self, authors: bool = False) -> npt.NDArray[np.float32]:
-        """Build the three-subset adjacency matrix of ST-GCN's spatial strategy.
+        """Builds the three-subset adjacency matrix of ST-GCN's spatial strategy.
 
         Args:
             authors: Whether to take the edges of CTR-GCN's authors instead of
@@ -172,8 +168,7 @@ class Skeleton:
         for joint in joints:
             if not 0 <= joint < self.num_joints:
                 raise ValueError(
-                    f"{where}: joint {joint} is out of range, there are "
-                    f"{self.num_joints} joints, counted from 0 to "
+                    f"{where}: joint {joint} is out of range, they count from 0 to "
                     f"{self.num_joints - 1}"
                 )
 
@@ -182,13 +177,13 @@ class Skeleton:
 
     def _check_bones(self, where: str) -> None:
         parents = dict(self.bones)
-        if len(parents) != len(self.bones) or len(parents) != self.num_joints:
-            children = [joint for joint, _ in self.bones]
-            wrong = [
-                f"{self._name(joint)} has {children.count(joint)}"
-                for joint in range(self.num_joints)
-                if children.count(joint) != 1
-            ]
+        children = [joint for joint, _ in self.bones]
+        wrong = [
+            f"{self._name(joint)} has {children.count(joint)}"
+            for joint in range(self.num_joints)
+            if children.count(joint) != 1
+        ]
+        if wrong:
             raise ValueError(
                 f"{where}, bones: every joint needs one (joint, parent) pair, the "
                 f"center with itself, but {', '.join(wrong)}"
@@ -210,11 +205,7 @@ class Skeleton:
 
 
 def check_stream(stream: str) -> None:
-    """Check a stream's name.
-
-    Raises:
-        ValueError: If it is none of :data:`STREAMS`.
-    """
+    """Raises a ``ValueError`` if a stream's name is none of :data:`STREAMS`."""
     if stream not in STREAMS:
         raise ValueError(f"stream {stream!r} is unknown, use one of {list(STREAMS)}")
 

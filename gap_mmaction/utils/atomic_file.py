@@ -1,4 +1,4 @@
-"""Files that are there in full or not at all."""
+"""Files that are there in full or not at all, and locks on files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # not on Windows: there, nobody is kept out
+    fcntl = None
 
 PART = ".part"
 
 
 @contextmanager
 def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its place once it is complete.
+    """Opens a file for writing that takes its place once it is complete.
 
     Until then it has the name ``<name>.<letters>.part`` in the same folder; a process
     that is killed while it writes leaves that behind.
@@ -24,9 +33,9 @@ def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[Bi
     Args:
         path: Where; folders are made, a file already there is replaced. If the block
             raises, what was there before stays.
-        durable: Whether the file shall be on the disk before it takes its place, and
-            its name before the block is left, for a machine that loses its power. A
-            killed process alone needs no such thing.
+        durable: Whether file and name shall be on the disk before the block is left,
+            for a machine that loses its power. A killed process alone needs no such
+            thing.
 
     Yields:
         The file, open for writing bytes.
@@ -55,12 +64,10 @@ def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[Bi
 
 
 def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
-    """Remove what killed writers have left behind.
-
-    Nobody else may be writing there, as unfinished files look the same.
+    """Removes what killed writers have left behind.
 
     Args:
-        folder: The folder.
+        folder: The folder; nobody else may be writing there.
         names: A pattern of the names that the files would have had, as for
             ``Path.glob``.
 
@@ -75,10 +82,7 @@ def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
 
 
 def sync_folder(folder: str | PathLike[str]) -> None:
-    """Bring the names in a folder to the disk, where the system can.
-
-    Args:
-        folder: The folder.
+    """Brings the names in a folder to the disk, where the system can.
 
     Raises:
         OSError: If the disk fails.
@@ -94,3 +98,33 @@ def sync_folder(folder: str | PathLike[str]) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def try_lock(stream: BinaryIO, shared: bool = False) -> bool:
+    """Locks an open file until it is closed or its process ends, without waiting.
+
+    Args:
+        stream: The file.
+        shared: Whether others may have a shared lock on it too.
+
+    Returns:
+        False if somebody else's lock is in the way. True also where there are no locks,
+        as on some network file systems.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(
+            stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+        )
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def save_png(figure: Figure, path: Path) -> None:
+    """Writes a picture, in full or not at all; its folder is made."""
+    with atomic_file(path) as stream:
+        figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")

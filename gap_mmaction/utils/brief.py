@@ -6,22 +6,16 @@ import reprlib
 from typing import Any
 
 _REPR = reprlib.Repr()
-_NAMES = ("frame_dir", "filename", "video_id", "img_key")
 _REPR.maxlevel = 2
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
+_NAMES = ("frame_dir", "filename", "video_id", "img_key")
 
 
 def brief(value: Any) -> str:
-    """Write a value as ``repr`` does, shortened.
+    """Writes a value as ``repr`` does, in one short line.
 
     ``repr`` itself fails on integers of many digits and on deep nesting, and takes for
     ever on lists of lists of the same list.
-
-    Args:
-        value: Anything.
-
-    Returns:
-        A text of one line.
     """
     try:
         text = _REPR.repr(value)
@@ -31,7 +25,7 @@ def brief(value: Any) -> str:
 
 
 def name_of_sample(sample: Any) -> str:
-    """Name a data sample, by what the pipeline has kept of its sequence."""
+    """Names a data sample by what the pipeline has kept of its sequence."""
     for key in _NAMES:
         name = sample.get(key) if hasattr(sample, "get") else None
         if name is not None:

@@ -40,15 +40,14 @@ class CheckpointError(ValueError):
 
 
 def check_fit(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    """Refuse a state dict of another model.
+    """Refuses a state dict of another model.
 
     MMEngine only logs tensors that are missing, left over or of another shape, and
     goes on with random weights, which is no basis for a test.
 
     Args:
         own: The model's state dict.
-        theirs: The state dict to be loaded. It may lack the backbone or the head as a
-            whole.
+        theirs: The one to be loaded, perhaps without the whole backbone or head.
 
     Raises:
         CheckpointError: If it is of another layout, number of persons or classes,
@@ -101,18 +100,14 @@ def _check_part(
 def _check_shape(
     key: str, own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], remedy: str
 ) -> None:
-    if own[key].shape != theirs[key].shape:
+    here, there = list(own[key].shape), list(theirs[key].shape)
+    if here != there:
         raise CheckpointError(
-            f"the checkpoint does not fit the model: {key} is "
-            f"{list(theirs[key].shape)} there and {list(own[key].shape)} here. {remedy}"
+            f"the checkpoint does not fit the model: {key} is {there} there and {here} "
+            f"here. {remedy}"
         )
 
 
 def _weights(state_dict: Mapping[str, Tensor], part: str) -> set[str]:
-    return {
-        key
-        for key in state_dict
-        if key.startswith(part)
-        and key not in _GRAPHS
-        and not key.endswith("num_batches_tracked")
-    }
+    keys = (key for key in state_dict if key.startswith(part) and key not in _GRAPHS)
+    return {key for key in keys if not key.endswith("num_batches_tracked")}

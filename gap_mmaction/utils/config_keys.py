@@ -1,17 +1,17 @@
-"""Check the keys of a config against what a class takes."""
+"""The keys of a config, checked against what a class takes."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
 def check_keys(
     build: Callable[..., Any], config: Mapping[str, Any], where: str
 ) -> None:
-    """Check that a config names arguments of a class, and all that it needs.
+    """Checks that a config names arguments of a class, and all that it needs.
 
     Args:
         build: The class or function that the config is for; one with ``**kwargs``
@@ -42,7 +42,7 @@ def check_keys(
         raise TypeError(f"{where}: {build.__name__} needs {missing}, set it")
 
 
-def did_you_mean(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """Give `` (did you mean ...?)``, or nothing where no known word is near."""
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `` (did you mean ...?)``, or nothing where no known word is near."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import inspect
-from collections.abc import Mapping
+import re
+from argparse import ArgumentParser, Namespace, _ActionsContainer
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Union
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from .config_action import ConfigAction
 from .config_keys import did_you_mean
 
 ConfigSource = Union[str, "PathLike[str]", Config]
 
+# Blanks that set off commas and brackets; all others are part of a value.
+_SPACING = re.compile(r"^ +| +$| *([,\[\]()]) *")
+_HIDDEN = "\0"
 
-def add_cfg_options(parser: argparse._ActionsContainer) -> None:
-    """Add mmengine's ``--cfg-options KEY=VALUE ...``, a dict or ``None`` when parsed.
 
-    Args:
-        parser: Gets the option.
-    """
+class ConfigAction(DictAction):
+    """MMEngine's action; says what is wrong with a word, and keeps a value's blanks."""
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        """Reads a value; MMEngine takes all blanks out of it."""
+        text = _SPACING.sub(lambda found: found[1] or "", val.strip("'\""))
+        return _shown(DictAction._parse_iterable(text.replace(" ", _HIDDEN)))
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Reads ``KEY=VALUE`` words into a dict; ends with a message if one is none."""
+        words = [values] if isinstance(values, str) else list(values or ())
+        for word in words:
+            if not str(word).partition("=")[0] or "=" not in str(word):
+                parser.error(
+                    f"{option_string}: {word!r} is not KEY=VALUE; there are no blanks "
+                    "around the '='; a value with blanks is quoted, 'KEY=a b'"
+                )
+        super().__call__(parser, namespace, words, option_string)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_shown(item) for item in value)
+    return value.replace(_HIDDEN, " ") if isinstance(value, str) else value
+
+
+def add_cfg_options(parser: _ActionsContainer) -> None:
+    """Adds mmengine's ``--cfg-options``, a dict or ``None`` when parsed."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -38,7 +71,7 @@ def add_cfg_options(parser: argparse._ActionsContainer) -> None:
 def read_config(
     config: ConfigSource, options: Mapping[str, Any] | None = None
 ) -> Config:
-    """Read a config, or copy one, and merge settings into it.
+    """Reads a config, or copies one, and merges settings into it.
 
     Args:
         config: A path, or the config itself, which is left as it is.
@@ -57,26 +90,20 @@ def read_config(
     elif isinstance(config, (str, PathLike)):
         path = Path(config)
         if not path.is_file():
-            beside = [file.name for file in path.parent.glob("*.py")]
-            near = did_you_mean(path.name, beside)
+            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")])
             raise FileNotFoundError(f"config {path} is not there{near}")
         read = Config.fromfile(config)
     else:
         raise TypeError(
             f"a config is a path or an mmengine Config, got {type(config).__name__}"
         )
-    if options:
-        _check_names(options, read)
-        read.merge_from_dict(dict(options))
-    return read
-
-
-def _check_names(options: Mapping[str, Any], config: Config) -> None:
-    """Refuse misspelt names: MMEngine adds them, and nothing ever reads them."""
-    for key in options:
+    for key in options or ():
+        # MMEngine adds misspelt names, and nothing ever reads them.
         name = key.partition(".")[0]
-        if name in config or name in inspect.signature(Runner.__init__).parameters:
-            continue
-        near = did_you_mean(name, list(config))
+        known = name in read or name in inspect.signature(Runner.__init__).parameters
+        near = "" if known else did_you_mean(name, list(read))
         if near:
             raise ValueError(f"--cfg-options {key}: the config has no {name!r}{near}")
+    if options:
+        read.merge_from_dict(dict(options))
+    return read

@@ -17,7 +17,7 @@ _FEATURES = (
 def import_for(
     purpose: str, *modules: str, package: str | None = None, remedy: str | None = None
 ) -> ModuleType:
-    """Import what one tool, one option of it, or one setting needs.
+    """Imports what one tool, one option of it, or one setting needs.
 
     Args:
         purpose: What needs it, as the start of a sentence.
@@ -47,23 +47,12 @@ def import_for(
 
 
 def import_optional(module: str, package: str | None = None) -> ModuleType:
-    """Import a module that some text encoders need.
-
-    Args:
-        module: The module's name.
-        package: The name to install it by, where that differs.
-
-    Raises:
-        ImportError: If it is missing; the message says how to train without it.
-    """
+    """Imports what some text encoders need; its error says how to train without."""
     return import_for("this text encoder", module, package=package, remedy=_FEATURES)
 
 
 def find_package_folder(name: str) -> str | None:
-    """Find a folder that an installed package brings along; nothing is imported.
-
-    Args:
-        name: ``PACKAGE/FOLDER``.
+    """Finds the folder ``PACKAGE/FOLDER`` of an installed package, not importing it.
 
     Returns:
         The folder's path; None if there is none, or ``name`` is a path itself.
@@ -78,7 +67,7 @@ def find_package_folder(name: str) -> str | None:
 
 
 def offline_error(encoder: str, model: str, error: Exception) -> RuntimeError:
-    """Make the exception for pretrained weights that cannot be had."""
+    """Makes the exception for pretrained weights that cannot be had."""
     return RuntimeError(
         f"{encoder}: the weights of {model!r} cannot be had ({error}). Without a "
         "network give the path of a copy on disk (for OpenAI's CLIP weights together "

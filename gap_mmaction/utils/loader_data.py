@@ -21,11 +21,7 @@ class LoaderData(NamedTuple):
 
 
 def innermost_data(loader: Any) -> LoaderData:
-    """Find the data set in ``RepeatDataset`` and its like.
-
-    Args:
-        loader: A dataloader's config; anything else has no data set.
-    """
+    """Finds the data set in ``RepeatDataset`` and its like in a dataloader's config."""
     found, times = loader, 1
     keys: tuple[str, ...] = ()
     while isinstance(found, Mapping) and isinstance(found.get("dataset"), Mapping):
@@ -38,14 +34,10 @@ def innermost_data(loader: Any) -> LoaderData:
 
 
 def annotated_data(config: Mapping[str, Any], loader: str) -> LoaderData:
-    """Find a data set that has an annotation file.
-
-    Args:
-        config: A whole config.
-        loader: ``train_dataloader``, ``val_dataloader`` or ``test_dataloader``.
+    """Finds the annotated data set of a loader, such as ``train_dataloader``.
 
     Raises:
-        ValueError: If there is no such data set.
+        ValueError: If the config has no such data set.
     """
     data = innermost_data(config.get(loader))
     if "ann_file" not in data.settings:

@@ -15,7 +15,7 @@ _WORDS = 4
 
 
 def derive_seed(*keys: int) -> list[int]:
-    """Give a seed for a purpose.
+    """Makes a seed for a purpose.
 
     Args:
         keys: What the random numbers shall depend on, for instance the run's seed,
@@ -24,17 +24,13 @@ def derive_seed(*keys: int) -> list[int]:
     Returns:
         Four words of 32 bits, mixed by numpy's ``SeedSequence``, so that neighbouring
         keys lead to unrelated numbers.
-
-    Examples:
-        >>> derive_seed(3, 0, 7) == derive_seed(3, 0, 7) != derive_seed(3, 7, 0)
-        True
     """
     words: list[int] = np.random.SeedSequence(keys).generate_state(_WORDS).tolist()
     return words
 
 
 def seed_global(words: list[int], devices: bool = True) -> None:
-    """Seed the generators that everybody shares: numpy's, Python's and torch's.
+    """Seeds the shared generators of numpy, Python, torch and perhaps the devices.
 
     Args:
         words: Of :func:`derive_seed`.
@@ -54,13 +50,7 @@ def seed_global(words: list[int], devices: bool = True) -> None:
 
 @contextmanager
 def seeded(*keys: int) -> Iterator[None]:
-    """Seed the shared generators within a block, and put them back after it.
-
-    Those of accelerators are left alone.
-
-    Args:
-        keys: See :func:`derive_seed`.
-    """
+    """Seeds the shared generators, but no device's, within a block, by some keys."""
     state_numpy, state_python = np.random.get_state(), random.getstate()
     state_torch = torch.default_generator.get_state()
     seed_global(derive_seed(*keys), devices=False)

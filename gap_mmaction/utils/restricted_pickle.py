@@ -1,362 +1,305 @@
-"""Read annotation pickles without running anything that is in them.
+"""Reads and writes annotation pickles; nothing that is in one is run.
 
-A pickle is a program: ``pickle.load`` imports and calls whatever the file names.
-Skeleton annotations (the PYSKL / mmaction2 format) are plain containers, numbers,
-strings and numpy arrays, so a handful of constructors is all that such a file may ask
-for. Each of them is replaced here by a stand-in that checks its arguments; any other
-name is refused.
+A pickle is a program: ``pickle.load`` imports and calls whatever the file names. Here
+a file may name the few constructors that plain containers, numbers, strings, numpy
+arrays and torch tensors need, and each is a function below that checks its arguments.
+It is Python's own unpickler written in Python: the one in C fills up to 64 GiB where
+one bit of an index is wrong.
 """
 
 from __future__ import annotations
 
 import io
-import mmap
+import math
 import pickle
 import re
+import struct
+from collections import OrderedDict
 from os import PathLike, fspath
+from pickle import UnpicklingError
 from typing import Any, BinaryIO, Callable
 
 import numpy as np
 
+from gap_mmaction import compat
+
+from .atomic_file import atomic_file
 from .brief import brief
-from .pickle_scan import scan_pickle
 
-_ALLOWED_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
-_NEW_ARRAY_ARGS = 3
-_LATIN1 = ("latin1", "latin-1")
-_KEYS = (str, bytes, int, float, np.generic)
+_PLAIN_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
+_NDARRAY = "numpy.ndarray"  # not callable
+_PLAIN = (str, bytes, bytearray, int, float, np.ndarray, np.generic, type(None))
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 _DEEPEST = 100
+# What pickle raises for a truncated file, or for one of another kind.
+_BROKEN = (
+    *(ArithmeticError, AssertionError, AttributeError, BufferError, EOFError),
+    *(LookupError, MemoryError, RecursionError, TypeError, ValueError, struct.error),
+)
+# The head of a storage's bytes, as torch has always written them; its numbers follow.
+_STORAGE = re.compile(
+    rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.\x80\x02M\xe9\x03\.\x80\x02\}q\x00\("
+    rb".{1,100}little_endianq\x02\x88.{1,200}ctorch\n(\w{3,16})Storage\nq\x01"
+    rb"X.\x00\x00\x00\d+q\x02X.\x00\x00\x00[\w:]+q\x03.{2,6}Ntq\x04Q\."
+    rb"\x80\x02\]q\x00X.\x00\x00\x00\d+q\x01a\.",
+    re.DOTALL,
+)
+_STORAGE_DTYPES = {
+    **{b"Float": "<f4", b"Double": "<f8", b"Half": "<f2", b"BFloat16": "<u2"},
+    **{b"Long": "<i8", b"Int": "<i4", b"Short": "<i2", b"Char": "i1", b"Byte": "u1"},
+    b"Bool": "?",
+}
 
 
-class AllowedName:
-    """What a name in a file resolves to: it can be called, and nothing else.
-
-    The opcode BUILD sets attributes of whatever stands before it, functions and
-    classes included, and would leave them changed for all files that come after.
-
-    Args:
-        function: What is called.
-    """
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *args: Any) -> Any:
-        """Call the function."""
-        return self._function(*args)
-
-    def __setstate__(self, state: Any) -> None:
-        """Refuse the opcode BUILD."""
-        raise pickle.UnpicklingError("a change of what a name stands for")
+def _dtype(spec: Any, *_: Any) -> np.dtype[Any]:
+    if not isinstance(spec, str) or not _PLAIN_DTYPE.fullmatch(spec):
+        raise UnpicklingError(
+            f"an array of dtype {str(spec)[:40]!r}; only bool, integer, float and "
+            "string arrays are read"
+        )
+    return np.dtype(spec, copy=True)  # type: ignore[call-overload, no-any-return]
 
 
-class _DtypeStandIn:
-    """Takes the place of ``numpy.dtype`` while a file is being read."""
-
-    __slots__ = ("dtype",)
-
-    def __init__(self, spec: str, align: bool = False, copy: bool = False) -> None:
-        if not isinstance(spec, str) or not _ALLOWED_DTYPE.fullmatch(spec):
-            raise pickle.UnpicklingError(
-                f"an array of dtype {str(spec)[:40]!r}; only bool, integer, float and "
-                "string arrays are read"
-            )
-        self.dtype = np.dtype(spec)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Take the byte order; the rest of the state is that of a plain dtype."""
-        byte_order = state[1]
-        if byte_order not in ("<", ">", "=", "|") or any(
-            item is not None for item in state[2:5]
-        ):
-            raise pickle.UnpicklingError("a structured dtype, which is not read")
-        self.dtype = self.dtype.newbyteorder(byte_order)
+def _reconstruct(kind: Any, *_: Any) -> np.ndarray:
+    """Makes the array that the opcode BUILD fills."""
+    if kind is not _NDARRAY:
+        raise UnpicklingError("an array subclass, which is not read")
+    return np.empty(0)
 
 
-class _ArrayStandIn:
-    """Takes the place of an array until the whole file has been read.
-
-    It is no array itself: numpy would let the state of one be set while another one
-    shares its memory.
-    """
-
-    __slots__ = ("array",)
-
-    def __init__(self) -> None:
-        self.array: np.ndarray | None = None
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        """Make the array of ``(version, shape, dtype, fortran order, bytes)``."""
-        _, shape, dtype, is_fortran, data = state
-        array = _make_array(data, dtype, shape, "F" if is_fortran else "C")
-        # As numpy does here, but not in _frombuffer.
-        self.array = array.astype(array.dtype.newbyteorder("="), copy=False)
+def _check_array(data: Any, dtype: Any, shape: Any) -> None:
+    if not isinstance(dtype, np.dtype) or not isinstance(data, (bytes, bytearray)):
+        raise UnpicklingError("an array of something else than numbers in bytes")
+    # numpy would take a length of -1.
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise UnpicklingError("an array of a negative or odd shape")
 
 
-def _make_array(data: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
-    kind = _real_dtype(dtype)
-    if not isinstance(data, (bytes, bytearray)):
-        raise pickle.UnpicklingError("an array of something else than bytes")
-    # reshape would take a length of -1.
-    if not all(isinstance(length, int) and length >= 0 for length in shape):
-        raise pickle.UnpicklingError("an array of a negative or odd shape")
-    flat = np.frombuffer(data, kind) if data else np.empty(0, kind)
+def _from_buffer(
+    data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None
+) -> np.ndarray:
+    _check_array(data, dtype, shape)
+    flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
     # A copy, because an array over immutable bytes could not be written to.
-    return flat.copy().reshape(shape, order="F" if order == "F" else "C")
-
-
-def _real_dtype(dtype: Any) -> np.dtype[Any]:
-    if not isinstance(dtype, _DtypeStandIn):
-        raise pickle.UnpicklingError("an array without a dtype")
-    return dtype.dtype
-
-
-def _refuse_call(*args: Any) -> Any:
-    raise pickle.UnpicklingError("a direct call of numpy.ndarray")
-
-
-# A word to be passed on, not a call.
-_NDARRAY = AllowedName(_refuse_call)
-
-
-def _reconstruct(*args: Any) -> _ArrayStandIn:
-    """Stand in for ``numpy.core.multiarray._reconstruct``."""
-    if len(args) != _NEW_ARRAY_ARGS or args[0] is not _NDARRAY:
-        raise pickle.UnpicklingError("an array subclass, which is not read")
-    return _ArrayStandIn()
-
-
-def _scalar(dtype: Any, data: bytes) -> Any:
-    """Stand in for ``numpy.core.multiarray.scalar``."""
-    return _make_array(data, dtype, (1,), "C")[0]
-
-
-def _frombuffer(
-    data: Any, dtype: Any, shape: tuple[int, ...], order: str, axes: Any = None
-) -> Any:
-    """Stand in for ``numpy.core.numeric._frombuffer`` (pickle protocol 5).
-
-    Newer releases of numpy give it the axes of an array that was transposed.
-    """
-    array = _make_array(data, dtype, shape, order)
+    array = flat.copy().reshape(shape, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Stand in for ``_codecs.encode``, the way protocol 2 spells bytes."""
-    if encoding not in _LATIN1 or not isinstance(text, str):
-        raise pickle.UnpicklingError(
-            f"the codec {str(encoding)[:40]!r}, which is not used"
-        )
+def _scalar(dtype: Any, data: Any) -> Any:
+    return _from_buffer(data, dtype, (1,))[0]
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    """Makes bytes the way that pickles of protocol 2 spell them."""
+    if encoding not in ("latin1", "latin-1") or not isinstance(text, str):
+        raise UnpicklingError(f"the codec {str(encoding)[:40]!r}, which is not used")
     return text.encode("latin1")
 
 
-def _make_bytes() -> bytes:
-    """Stand in for ``bytes``, which a number would give that many zeros."""
-    return b""
-
-
-def _make_bytearray(data: bytes | str = b"", encoding: str = "latin1") -> bytearray:
-    """Stand in for ``bytearray``, as ``_make_bytes``."""
-    if isinstance(data, str):
-        data = _encode(data, encoding)
-    if not isinstance(data, bytes):
-        raise pickle.UnpicklingError("bytes made of something else")
-    return bytearray(data)
+def _bytearray(data: Any = b"", encoding: Any = "latin1") -> bytearray:
+    return bytearray(data if type(data) is bytes else _encode(data, encoding))
 
 
 def _maker(kind: type) -> Callable[..., Any]:
-    """Stand in for a container: it is made of another one."""
-
     def make(*args: Any) -> Any:
-        if not all(isinstance(arg, (list, tuple, dict)) for arg in args):
-            raise pickle.UnpicklingError(f"a {kind.__name__} of no container")
+        if not all(isinstance(arg, _CONTAINERS) for arg in args):
+            raise UnpicklingError(f"a {kind.__name__} of no container")
+        if kind in (set, frozenset):
+            _check_keys([item for arg in args for item in arg])
         return kind(*args)
 
     return make
 
 
-def _allowed_globals() -> dict[tuple[str, str], AllowedName]:
-    table: dict[tuple[str, str], AllowedName] = {
-        ("_codecs", "encode"): AllowedName(_encode),
-        ("numpy", "dtype"): AllowedName(_DtypeStandIn),
-        ("numpy", "ndarray"): _NDARRAY,
+def _check_keys(keys: list[Any]) -> None:
+    """Refuses containers: the hash of a deep tuple takes for ever, or all the stack."""
+    if any(isinstance(key, _CONTAINERS) for key in keys):
+        raise UnpicklingError("a key that is neither text nor number")
+
+
+def _with_keys(opcode: bytes, keys: slice) -> dict[int, Callable[[Any], None]]:
+    """Returns an opcode whose function checks the keys among its arguments first."""
+    load = compat.PythonUnpickler.dispatch[opcode[0]]
+
+    def checked(self: Any) -> None:
+        _check_keys(self.stack[keys])
+        load(self)
+
+    return {opcode[0]: checked}
+
+
+def _storage(data: Any) -> np.ndarray:
+    """Reads a tensor's numbers, which torch would unpickle once more."""
+    head = _STORAGE.match(data) if isinstance(data, bytes) else None
+    kind = _STORAGE_DTYPES.get(head[1]) if head else None
+    if head is None or kind is None:
+        name = f" of a {head[1].decode()}Storage" if head else ""
+        raise UnpicklingError(f"a tensor{name}, in a form that is not read")
+    start = head.end() + 8
+    length = int.from_bytes(data[head.end() : start], "little")
+    if len(data) - start != length * np.dtype(kind).itemsize:
+        raise UnpicklingError("a tensor whose length does not fit its numbers")
+    numbers = np.frombuffer(data, kind, offset=start) if length else np.empty(0, kind)
+    if head[1] == b"BFloat16":
+        # numpy has no bfloat16: it is the upper half of a float32.
+        return (numbers.astype(np.uint32) << 16).view(np.float32)
+    return numbers
+
+
+def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
+    """Makes an array of a tensor."""
+    if type(storage) is not np.ndarray or storage.ndim != 1:
+        raise UnpicklingError("a tensor without a storage")
+    numbers = (offset, *size, *stride)
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise UnpicklingError("a tensor of a negative or odd shape")
+    count, room = math.prod(size), len(storage)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    fits = count <= room and (not count or last < room)
+    if len(size) != len(stride) or not fits:
+        raise UnpicklingError("a tensor of a shape that its numbers do not fill")
+    if not count:
+        return np.empty(size, storage.dtype)
+    strides = [step * storage.itemsize for step in stride]
+    # A copy, because a row of a batch would keep the whole batch in memory.
+    view = np.lib.stride_tricks.as_strided(storage[offset:], size, strides)
+    return view.copy()
+
+
+def _allowed_names() -> dict[str, Any]:
+    names: dict[str, Any] = {
+        "_codecs.encode": _encode,
+        "numpy.dtype": _dtype,
+        "numpy.ndarray": _NDARRAY,
+        # What torch has as a tensor's empty hooks.
+        "collections.OrderedDict": lambda: OrderedDict(),
+        "torch._utils._rebuild_tensor_v2": _tensor,
+        "torch.storage._load_from_bytes": _storage,
     }
     for core in ("numpy.core", "numpy._core"):  # numpy 1 and numpy 2
-        table[(f"{core}.multiarray", "_reconstruct")] = AllowedName(_reconstruct)
-        table[(f"{core}.multiarray", "scalar")] = AllowedName(_scalar)
-        table[(f"{core}.numeric", "_frombuffer")] = AllowedName(_frombuffer)
+        names[f"{core}.multiarray._reconstruct"] = _reconstruct
+        names[f"{core}.multiarray.scalar"] = _scalar
+        names[f"{core}.numeric._frombuffer"] = _from_buffer
     for builtins in ("builtins", "__builtin__"):  # Python 3 and Python 2
-        for kind in (set, frozenset, list, tuple, dict):
-            table[(builtins, kind.__name__)] = AllowedName(_maker(kind))
-        table[(builtins, "bytes")] = AllowedName(_make_bytes)
-        table[(builtins, "bytearray")] = AllowedName(_make_bytearray)
-    return table
+        for kind in (list, tuple, set, frozenset):
+            names[f"{builtins}.{kind.__name__}"] = _maker(kind)
+        # The real one would make as many zeros as a number says.
+        names[f"{builtins}.bytes"] = lambda: b""
+        names[f"{builtins}.bytearray"] = _bytearray
+    return names
 
 
-class RestrictedUnpickler(pickle.Unpickler):
-    """An unpickler that builds containers, numbers, strings and numpy arrays only.
+class RestrictedUnpickler(compat.PythonUnpickler):
+    """Builds containers, numbers, strings and arrays only."""
 
-    Attributes:
-        allowed: What the names in a file may be, and the stand-in of each.
-        kind: What such files are called in messages.
-        remedy: A sentence for messages, how to come by a file that is read.
-    """
-
-    allowed = _allowed_globals()
-    kind = "annotations"
-    remedy = (
-        "Annotations hold dicts, lists, strings, numbers and plain numpy arrays; "
-        "make the file anew from its source data with tools/data/, or, if you wrote "
-        "it yourself, convert other objects (tensors, data frames, paths) to numpy "
-        "arrays and strings before saving"
-    )
+    _names = _allowed_names()
 
     def find_class(self, module: str, name: str) -> Any:
-        """Resolve a name of the file.
+        """Looks a name of the file up.
 
         Raises:
             pickle.UnpicklingError: If it is not among the few that are needed.
         """
-        try:
-            return self.allowed[(module, name)]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f"the name {brief(f'{module}.{name}')}, which {self.kind} do not need "
-                "and which could run code"
-            ) from None
+        full = f"{module}.{name}"
+        if full not in self._names:
+            raise UnpicklingError(
+                f"the name {brief(full)}, which is not needed and could run code"
+            )
+        return self._names[full]
+
+    def load_build(self) -> None:
+        """Sets the state of an array or a dtype, once it is checked."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if type(target) is np.ndarray:
+            _, shape, dtype, _, data = state
+            _check_array(data, dtype, shape)
+        elif isinstance(target, np.dtype):
+            if state[1] not in ("<", ">", "=", "|") or any(state[2:5]):
+                raise UnpicklingError("a structured dtype, which is not read")
+            own: Any = target.__reduce__()[2]
+            state = (own[0], state[1], *own[2:])
+        else:
+            raise UnpicklingError("the state of something else than an array")
+        target.__setstate__(state)
+
+    def load_bytearray8(self) -> None:
+        """Reads no more than is there; the base class makes room beforehand."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    # Left out: what makes objects of classes, and what refers to outside of the file.
+    dispatch = {  # noqa: RUF012 (as in the base class)
+        **{
+            code: function
+            for code, function in compat.PythonUnpickler.dispatch.items()
+            if code not in b"PQio\x81\x82\x83\x84\x92\x97\x98"
+        },
+        pickle.BUILD[0]: load_build,
+        pickle.BYTEARRAY8[0]: load_bytearray8,
+        **_with_keys(pickle.SETITEM, slice(-2, -1)),
+        **_with_keys(pickle.SETITEMS, slice(0, None, 2)),
+        **_with_keys(pickle.DICT, slice(0, None, 2)),
+        **_with_keys(pickle.ADDITEMS, slice(None)),
+        **_with_keys(pickle.FROZENSET, slice(None)),
+    }
 
 
-class _Finisher:
-    """Turns stand-ins into what they stand for, in place where possible.
-
-    What has been turned is kept by its id, together with the object, so that no other
-    one gets that id. A tuple that holds another one twice, and so on fifty times, is
-    gone through once and not 2**50 times.
-    """
-
-    def __init__(self) -> None:
-        # The object, what it became, and how deep it is nested.
-        self._seen: dict[int, tuple[Any, Any, int]] = {}
-
-    def finish(self, value: Any) -> Any:
-        """Turn a value with all that is in it."""
-        return self._finish(value)[0]
-
-    def _finish(self, value: Any) -> tuple[Any, int]:
-        if isinstance(value, _ArrayStandIn):
-            if value.array is None:
-                raise pickle.UnpicklingError("an array without numbers")
-            return value.array, 0
-        if isinstance(value, _DtypeStandIn):
-            return value.dtype, 0
-        if isinstance(value, AllowedName):
-            raise pickle.UnpicklingError("a name that is not called")
-        if not isinstance(value, (dict, list, tuple, set, frozenset)):
-            return value, 0
-        if id(value) in self._seen:
-            return self._seen[id(value)][1:]
-        # For a list that holds itself.
-        self._seen[id(value)] = (value, value, 0)
-        result, depth = self._finish_container(value)
-        if depth > _DEEPEST:
-            raise pickle.UnpicklingError(f"containers nested deeper than {_DEEPEST}")
-        self._seen[id(value)] = (value, result, depth)
-        return result, depth
-
-    def _finish_container(self, value: Any) -> tuple[Any, int]:
-        if isinstance(value, (dict, set, frozenset)) and not all(
-            key is None or isinstance(key, _KEYS) for key in value
-        ):
-            raise pickle.UnpicklingError("a key that is neither text nor number")
-        if isinstance(value, (set, frozenset)):
-            return value, 1
-        keys = list(value) if isinstance(value, dict) else range(len(value))
-        depth = 0
-        changed: dict[Any, Any] = {}
-        for key in keys:
-            item, below = self._finish(value[key])
-            depth = max(depth, below)
-            if item is not value[key]:
-                changed[key] = item
-        if not changed:
-            return value, depth + 1
-        if isinstance(value, tuple):
-            items = (changed.get(key, item) for key, item in enumerate(value))
-            return tuple(items), depth + 1
-        for key, item in changed.items():
-            value[key] = item
-        return value, depth + 1
+def _check_content(content: Any) -> None:
+    """Refuses what is no plain value, and nesting that its readers could not follow."""
+    level = [content]
+    for _ in range(_DEEPEST):
+        # By its id: what is in many places is looked at once.
+        inner: dict[int, Any] = {}
+        for value in level:
+            if isinstance(value, _CONTAINERS):
+                inner.update((id(item), item) for item in value)
+                if isinstance(value, dict):
+                    inner.update((id(item), item) for item in value.values())
+            elif not isinstance(value, _PLAIN):
+                raise UnpicklingError(f"a {type(value).__name__}, no plain value")
+        level = list(inner.values())
+        if not level:
+            return
+    raise UnpicklingError(f"containers nested deeper than {_DEEPEST}")
 
 
-def _scan(stream: BinaryIO) -> None:
-    """Look at the opcodes of the pickle that a stream stands before."""
-    if isinstance(stream, io.BytesIO):
-        scan_pickle(stream.getvalue(), stream.tell())
-        return
-    try:
-        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError:  # of an empty file
-        raise pickle.UnpicklingError("it is empty") from None
-    with content:
-        scan_pickle(content, stream.tell())
-
-
-def load_restricted(
-    stream: BinaryIO,
-    name: str,
-    unpickler: type[RestrictedUnpickler] = RestrictedUnpickler,
-) -> Any:
-    """Read a pickle with an unpickler that refuses most names.
+def load_restricted(stream: BinaryIO, name: str, remedy: str) -> Any:
+    """Reads a pickle of plain values; arrays and tensors become ``numpy.ndarray``.
 
     Args:
         stream: The file, open for reading bytes.
         name: What error messages call it.
-        unpickler: Which names are let through.
-
-    Returns:
-        The object in the file, arrays as plain ``numpy.ndarray``.
+        remedy: What error messages say one can do.
 
     Raises:
         pickle.UnpicklingError: If the file asks for anything else, or is broken.
     """
     try:
-        _scan(stream)
-        return _Finisher().finish(unpickler(stream).load())
-    except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(
-            f"{name}: refused or unreadable: {error}. {unpickler.remedy}."
+        content = RestrictedUnpickler(stream).load()
+        _check_content(content)
+    except UnpicklingError as error:
+        raise UnpicklingError(
+            f"{name}: refused or unreadable: {error}. {remedy}."
         ) from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        BufferError,
-        EOFError,
-        ImportError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        # What pickle raises for a truncated file or for one of another kind.
-        raise pickle.UnpicklingError(
+    except _BROKEN as error:
+        raise UnpicklingError(
             f"{name}: not a pickle, or a truncated one ({type(error).__name__}: "
-            f"{error}). {unpickler.remedy}."
+            f"{str(error)[:200]}). {remedy}."
         ) from error
+    return content
+
+
+_ANNOTATIONS = (
+    "Annotations hold dicts, lists, strings, numbers and plain numpy arrays; make the "
+    "file anew from its source data with tools/data/, or, if you wrote it yourself, "
+    "convert other objects (data frames, paths) to arrays and strings before saving"
+)
 
 
 def load_annotations(path: str | PathLike[str]) -> Any:
-    """Read an annotation file.
+    """Reads a pickle of containers, numbers, strings, arrays and tensors.
 
-    Args:
-        path: A pickle of containers, numbers, strings and numpy arrays, written under
-            numpy 1 or 2 and any pickle protocol.
-
-    Returns:
-        The object in the file, arrays as plain ``numpy.ndarray``.
+    Files written under numpy 1 or 2 and any pickle protocol are read.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -365,7 +308,7 @@ def load_annotations(path: str | PathLike[str]) -> Any:
     """
     try:
         with open(path, "rb") as stream:
-            return load_restricted(stream, fspath(path))
+            return load_restricted(stream, fspath(path), _ANNOTATIONS)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"annotation file '{fspath(path)}' not found: give its path as 'ann_file', "
@@ -374,16 +317,11 @@ def load_annotations(path: str | PathLike[str]) -> Any:
 
 
 def loads_annotations(data: bytes, name: str = "<bytes>") -> Any:
-    """Read annotations from bytes; see :func:`load_annotations`.
+    """Reads annotations from bytes, which messages call ``name``."""
+    return load_restricted(io.BytesIO(data), name, _ANNOTATIONS)
 
-    Args:
-        data: The bytes of a pickle.
-        name: What error messages call it.
 
-    Returns:
-        The object in the bytes.
-
-    Raises:
-        pickle.UnpicklingError: As :func:`load_annotations`.
-    """
-    return load_restricted(io.BytesIO(data), name)
+def write_annotations(content: Any, path: str | PathLike[str]) -> None:
+    """Pickles to a file, whole or not at all; folders are made."""
+    with atomic_file(path) as stream:
+        pickle.dump(content, stream, protocol=5)

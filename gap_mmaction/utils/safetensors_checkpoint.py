@@ -21,18 +21,10 @@ _META = "gap_mmaction.meta"
 def dump_safetensors(
     state_dict: Mapping[str, Tensor], meta: Mapping[str, Any]
 ) -> bytes:
-    """Write a checkpoint into bytes.
-
-    Args:
-        state_dict: The model's.
-        meta: What the checkpoint says of itself; JSON must be able to hold it, or it
-            is arrays of numpy.
-
-    Returns:
-        The content of the file.
+    """Writes a checkpoint into bytes.
 
     Raises:
-        TypeError: If ``meta`` holds anything else.
+        TypeError: If ``meta`` holds what neither JSON takes nor is of numpy.
     """
     # Safetensors refuses tensors that share memory, as an encoder's tied weights do.
     tensors = {
@@ -45,7 +37,7 @@ def dump_safetensors(
 
 
 def _plain(value: Any) -> Any:
-    """Give what JSON takes for an array or a number of numpy."""
+    """Returns what JSON takes for an array or a number of numpy."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     raise TypeError(
@@ -57,7 +49,7 @@ def _plain(value: Any) -> Any:
 def load_from_safetensors(
     filename: str | PathLike[str], map_location: Any = None
 ) -> dict[str, Any]:
-    """Read a checkpoint, in the form that mmengine's loaders give.
+    """Reads a checkpoint, in the form that mmengine's loaders give.
 
     Args:
         filename: A safetensors file of a state dict, of this project or another one.
@@ -93,10 +85,7 @@ def load_from_safetensors(
 
 
 def register_loader() -> None:
-    """Let mmengine read safetensors wherever a config or a tool names a local file.
-
-    mmengine matches a checkpoint's name with patterns, of which that of any other
-    local file is the last.
-    """
+    """Lets mmengine read safetensors wherever a config or a tool names a local file."""
+    # mmengine matches names with patterns, that of any other local file being the last.
     pattern = rf"(?!.*://).*\{SUFFIX}$"
     CheckpointLoader.register_scheme(pattern, load_from_safetensors, force=True)

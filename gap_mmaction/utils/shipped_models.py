@@ -19,10 +19,7 @@ FOLDER = "data/weights"
 
 
 def find_shipped_model(name: str) -> tuple[Path, Path]:
-    """Finds a model by its name, that of its file in ``data/weights``.
-
-    Args:
-        name: Such as ``nwucla``.
+    """Finds a model by the name of its file in ``data/weights``, such as ``nwucla``.
 
     Returns:
         The config, which the file names, and the file of weights.
@@ -60,7 +57,7 @@ def _config_of(file: Path) -> Any:
 
 
 def add_model_arguments(parser: _ActionsContainer) -> None:
-    """Add ``--config`` and ``--checkpoint``, and ``--model`` for both."""
+    """Adds ``--config`` and ``--checkpoint``, and ``--model`` for both."""
     parser.add_argument("--config", help="config of the model")
     parser.add_argument("--checkpoint", help="checkpoint file or URL")
     parser.add_argument(
@@ -71,7 +68,7 @@ def add_model_arguments(parser: _ActionsContainer) -> None:
 
 
 def read_model_config(args: Namespace, required: bool = True) -> Config:
-    """Read the config of the model on a command line.
+    """Reads the config of the model on a command line.
 
     Args:
         args: Gets the files of ``--model`` as ``config`` and ``checkpoint``.

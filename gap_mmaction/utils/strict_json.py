@@ -7,16 +7,10 @@ from typing import Any
 
 
 def parse_json(data: bytes | str) -> Any:
-    """Read JSON.
-
-    Args:
-        data: The text.
-
-    Returns:
-        What it says.
+    """Reads JSON.
 
     Raises:
-        ValueError: If it is no JSON; also where ``json.loads`` itself gives a
+        ValueError: If it is no JSON; also where ``json.loads`` itself raises a
             ``RecursionError``, for brackets in brackets in brackets.
     """
     try:

@@ -16,10 +16,9 @@ _PACKAGES = (
 
 
 def collect_versions() -> dict[str, str]:
-    """Collect the versions of the project, of Python and of the packages.
+    """Returns the versions of the project, of Python and of the packages, by name.
 
-    Returns:
-        By name; ``commit`` is that of a git checkout, with ``+`` if files have changed.
+    ``commit`` is that of a git checkout, with ``+`` if files have changed.
     """
     versions = {
         "gap_mmaction": gap_mmaction.__version__,
@@ -40,7 +39,7 @@ def collect_versions() -> dict[str, str]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """Ask git about the checkout; nothing outside one."""
+    """Asks git about the checkout; nothing outside one."""
     if not (root / ".git").exists():
         return ""
     try:

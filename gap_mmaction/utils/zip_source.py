@@ -10,17 +10,10 @@ MOST_BYTES = 2**28
 
 
 def open_zip(path: str | PathLike[str], remedy: str) -> zipfile.ZipFile:
-    """Open an archive.
-
-    Args:
-        path: The file.
-        remedy: What error messages end with.
-
-    Returns:
-        The archive; it is to be closed.
+    """Opens an archive, to be closed by the caller.
 
     Raises:
-        ValueError: If it is no archive, or its list of files is damaged.
+        ValueError: If it is no archive or damaged; the message ends with ``remedy``.
         OSError: If the file cannot be opened.
     """
     # A file that cannot be opened is no damaged archive.
@@ -30,23 +23,17 @@ def open_zip(path: str | PathLike[str], remedy: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except Exception as error:  # struct.error, UnicodeDecodeError, OSError, ...
         raise ValueError(
-            f"{fspath(path)}: not a readable zip archive ({_reason(error)}); {remedy}"
+            f"{fspath(path)}: not a readable zip archive ({type(error).__name__}: "
+            f"{error}); {remedy}"
         ) from error
 
 
 def read_member(archive: zipfile.ZipFile, member: str, remedy: str) -> bytes:
-    """Unpack one file into memory.
-
-    Args:
-        archive: The archive.
-        member: The path in it.
-        remedy: What error messages end with.
-
-    Returns:
-        The content.
+    """Unpacks one file into memory.
 
     Raises:
-        ValueError: If it is not there, damaged, encrypted or unreasonably large.
+        ValueError: If it is not there, damaged, encrypted or unreasonably large; the
+            message ends with ``remedy``.
     """
     where = f"{archive.filename}: {member}"
     try:
@@ -55,7 +42,8 @@ def read_member(archive: zipfile.ZipFile, member: str, remedy: str) -> bytes:
         data = archive.read(member) if size <= MOST_BYTES else None
     except Exception as error:  # each compression has exceptions of its own
         raise ValueError(
-            f"{where}: cannot be read from the archive ({_reason(error)}); {remedy}"
+            f"{where}: cannot be read from the archive ({type(error).__name__}: "
+            f"{error}); {remedy}"
         ) from error
     if data is None:
         raise ValueError(
@@ -63,7 +51,3 @@ def read_member(archive: zipfile.ZipFile, member: str, remedy: str) -> bytes:
             f"than {MOST_BYTES:,}; {remedy}"
         )
     return data
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

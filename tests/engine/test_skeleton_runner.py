@@ -35,9 +35,7 @@ class Interrupt(Hook):
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def before_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None
-    ) -> None:
+    def before_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
         if runner.iter == self.step:
             # As nobody knows what the next process will have drawn.
             torch.manual_seed(1234)

@@ -15,7 +15,7 @@ from gap_mmaction.experiments.launcher import Launcher
 from gap_mmaction.experiments.table_configs import TableConfigs
 from gap_mmaction.experiments.tables import Measure, Row, Table
 from gap_mmaction.experiments.variants import Variant
-from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -13,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.models.text.feature_file import FORMAT, hash_texts, open_features
-from tests.fuzz.mutations import WRONG_VALUES, draw_place, put, remove, to_json
+from tests.fuzz import mutations
+from tests.fuzz.mutations import ABSENT, WRONG_VALUES, draw_place, put, to_json
 
 EXPECTED = (
     *(ValueError, KeyError, TypeError, FileNotFoundError, pickle.UnpicklingError),
@@ -39,7 +40,7 @@ EXPECTED = (
 
 LONGEST_MESSAGE = 20_000
 SECONDS = 20
-_NAME = "S001C001P001R001A001"
+_NAME = "S001C001P001R001A001.skeleton"
 _SEQUENCE = "a01_s01_e00_v01"
 
 
@@ -49,39 +50,24 @@ class Finding(BaseException):
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of file.
+    """A kind of file."""
 
-    Attributes:
-        file: What such a file is called.
-        contents: What valid files hold.
-        dump: Makes the bytes of a content.
-        read: Reads a file and checks what has come of it.
-    """
-
-    file: str
-    contents: Sequence[Any]
-    dump: Callable[[Any], bytes]
-    read: Callable[[Path], None]
+    file: str  # its name
+    contents: Sequence[Any]  # what valid files hold
+    dump: Callable[[Any], bytes]  # makes the bytes of a content
+    read: Callable[[Path], None]  # reads a file and checks what has come of it
 
     def seeds(self) -> list[bytes]:
-        """Give valid files."""
+        """Returns valid files."""
         return [self.dump(content) for content in self.contents]
 
     def check(self, data: bytes, folder: Path) -> bool:
-        """Read bytes as such a file.
-
-        Args:
-            data: The content of the file.
-            folder: Where it is written.
-
-        Returns:
-            Whether they were accepted; otherwise there was an exception that is
-            documented.
+        """Reads bytes as such a file; returns whether they were accepted.
 
         Raises:
-            Finding: If it takes too long, or the exception's message does not name the
-                file.
-            BaseException: Any other exception is one too.
+            Finding: If it takes too long, or the message of a documented exception does
+                not name the file.
+            BaseException: Any other exception is a finding too.
         """
         path = folder / self.file
         path.write_bytes(data)
@@ -103,7 +89,7 @@ class Target:
         return True
 
 
-def _give_up(number: int, frame: FrameType | None) -> None:
+def _give_up(*_: Any) -> None:
     raise Finding(f"it takes more than {SECONDS} seconds")
 
 
@@ -146,20 +132,14 @@ def _read_annotations(path: Path) -> None:
 
 def _scores() -> list[Any]:
     batch = torch.randn(3, 4)
-    content = [
-        {
-            "num_classes": 4,
-            "pred_score": batch[i],
-            "pred_label": batch[i].argmax(0, keepdim=True),
-            "gt_label": torch.tensor([i]),
-            "frame_dir": f"s{i}",
-        }
-        for i in range(3)
+    tensors = [
+        {"pred_score": row, "gt_label": torch.tensor([i]), "frame_dir": f"s{i}"}
+        for i, row in enumerate(batch)
     ]
-    plain = [
-        {"pred_score": score.numpy(), "gt_label": i} for i, score in enumerate(batch)
+    return [
+        tensors,
+        [{"pred_score": row.numpy(), "gt_label": i} for i, row in enumerate(batch)],
     ]
-    return [content, plain]
 
 
 def _read_scores(path: Path) -> None:
@@ -213,9 +193,8 @@ def _features() -> list[Any]:
         "texts": json.dumps(_TEXTS),
         "sha256": hash_texts(_TEXTS),
     }
-    kinds = (torch.float32, torch.float16, torch.bfloat16)
     files = []
-    for kind in kinds:
+    for kind in (torch.float32, torch.float16, torch.bfloat16):
         data = save({"features": torch.ones(2, 4, dtype=kind)}, metadata)
         (length,) = struct.unpack("<Q", data[:8])
         header = json.loads(data[8 : 8 + length])
@@ -263,16 +242,15 @@ def _dump_skeleton(content: Any) -> bytes:
 
 
 def _word(word: Any) -> bytes:
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         return str(word).encode()
-    except (ValueError, RecursionError):
-        return b"9" * 5000
+    return b"9" * 5000
 
 
 def _read_skeleton(path: Path) -> None:
     data = path.read_bytes()
     for protocol in PROTOCOLS:
-        sample = convert_skeleton(data, _NAME, protocol, str(path))
+        sample = convert_skeleton(data, path.stem, protocol, str(path))
         if sample.annotation is None:
             _require(sample.notes, "there is neither a sample nor a reason")
             continue
@@ -304,11 +282,9 @@ def _read_clips(path: Path) -> None:
 
 def _archives() -> list[Any]:
     (content,) = _sequences()
+    files = {f"all/{_SEQUENCE}.json": to_json(content).decode()}
     kinds = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
-    return [
-        {"kind": kind, "files": {f"all/{_SEQUENCE}.json": to_json(content).decode()}}
-        for kind in (*kinds, zipfile.ZIP_LZMA)
-    ]
+    return [{"kind": kind, "files": files} for kind in (*kinds, zipfile.ZIP_LZMA)]
 
 
 def _dump_archive(content: Any) -> bytes:
@@ -335,34 +311,39 @@ def _dump_pickle(protocol: int) -> Callable[[Any], bytes]:
     return dump
 
 
+_POSES = _annotations()
+
 TARGETS = {
-    "annotation": Target("a.pkl", _annotations(), _dump_pickle(5), _read_annotations),
-    "annotation-p2": Target(
-        "a.pkl", _annotations(), _dump_pickle(2), _read_annotations
-    ),
+    "annotation": Target("a.pkl", _POSES, _dump_pickle(5), _read_annotations),
+    "annotation-p2": Target("a.pkl", _POSES, _dump_pickle(2), _read_annotations),
     "scores": Target("scores.pkl", _scores(), _dump_pickle(2), _read_scores),
     "descriptions": Target("d.yaml", _descriptions(), to_json, _read_descriptions),
     "features": Target("f.safetensors", _features(), _dump_features, _read_features),
-    "skeleton": Target(
-        f"{_NAME}.skeleton", _skeletons(), _dump_skeleton, _read_skeleton
-    ),
+    "skeleton": Target(_NAME, _skeletons(), _dump_skeleton, _read_skeleton),
     "nwucla-json": Target(f"{_SEQUENCE}.json", _sequences(), to_json, _read_clips),
     "nwucla-zip": Target("all.zip", _archives(), _dump_archive, _read_clips),
 }
 
 
 def quiet() -> None:
-    """Keep the data set's log lines away."""
+    """Keeps the data set's log lines away."""
     MMLogger.get_current_instance().setLevel(logging.ERROR)
 
 
 def draw_content(target: Target, rng: random.Random) -> bytes:
-    """Draw a file of the right form with wrong values in it."""
+    """Draws a file of the right form with wrong values in it."""
     content = rng.choice(target.contents)
     for _ in range(rng.choice((1, 1, 2))):
-        place = draw_place(content, rng)
-        if rng.random() < 0.15:
-            content = remove(content, place)
-        else:
-            content = put(content, place, WRONG_VALUES[rng.choice(list(WRONG_VALUES))])
+        wrong = WRONG_VALUES[rng.choice(list(WRONG_VALUES))]
+        value = ABSENT if rng.random() < 0.15 else wrong
+        content = put(content, draw_place(content, rng), value)
     return target.dump(content)
+
+
+def damage(target: Target, rng: random.Random) -> bytes:
+    """Draws a file with wrong values, or with damaged bytes, or both."""
+    wrong = rng.random() < 0.4
+    data = draw_content(target, rng) if wrong else rng.choice(target.seeds())
+    if wrong and rng.random() < 0.8:
+        return data
+    return mutations.apply(data, mutations.draw(rng), rng.choice(target.seeds()))

@@ -48,27 +48,23 @@ def test_four_faults_at_once(
 ) -> None:
     content["annotations"][3]["label"] = 12
     content["annotations"][5]["keypoint"][0, 0, 0, 0] = np.nan
-    assert (
-        run(
-            tmp_path,
-            content,
-            "model = dict(text_branch=dict(features='gone.safetensors'))",
-            "optim_wrapper = dict(optimizer=dict(learning_rate=1))",
-            "train_cfg = dict(max_epoch=3)",
-            "val_dataloader = dict(dataset=dict(layout='nw-ucla'))",
-        )
-        == 1
+    lines = (
+        "model = dict(text_branch=dict(features='gone.safetensors'))",
+        "optim_wrapper = dict(optimizer=dict(learning_rate=1))",
+        "train_cfg = dict(max_epoch=3)",
+        "val_dataloader = dict(dataset=dict(layout='nw-ucla'))",
     )
+    assert run(tmp_path, content, *lines) == 1
     out = capsys.readouterr().out
     for words in (
-        r"optimizer.learning_rate: unknown setting",
-        r"train_cfg: unknown key 'max_epoch' (did you mean 'max_epochs'?)",
-        r"train_dataloader.dataset: ann_file",
-        r"2 of 20 sequences cannot be used: 'p000a03r00v00': label=12",
-        r"'p000a05r00v02': 'keypoint' is nan",
-        r"val_dataloader.dataset: layout='nw-ucla', but model.data_preprocessor has",
-        r"val_dataloader.dataset: ann_file",
-        r"features: there is no feature file 'gone.safetensors'",
+        "optimizer.learning_rate: unknown setting",
+        "train_cfg: unknown key 'max_epoch' (did you mean 'max_epochs'?)",
+        "train_dataloader.dataset: ann_file",
+        "2 of 20 sequences cannot be used: 'p000a03r00v00': label=12",
+        "'p000a05r00v02': 'keypoint' is nan",
+        "val_dataloader.dataset: layout='nw-ucla', but model.data_preprocessor has",
+        "val_dataloader.dataset: ann_file",
+        "features: there is no feature file 'gone.safetensors'",
     ):
         assert words in out
     assert out.splitlines()[-1].startswith("fine: ") and "model.text_branch" in out
@@ -105,17 +101,13 @@ def test_faults(
     assert words in capsys.readouterr().out
 
 
-def test_no_config(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(ROOT / "configs/gap/ctrgcn_ntu12.py")]) == 1
-    assert "(did you mean 'ctrgcn_ntu120.py'?)" in capsys.readouterr().out
-
-
-def test_clips_of_zeros(
+def test_no_config_and_clips_of_zeros(
     tmp_path: Path, content: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main([str(ROOT / "configs/gap/ctrgcn_ntu12.py")]) == 1
+    assert "(did you mean 'ctrgcn_ntu120.py'?)" in capsys.readouterr().out
     for item in content["annotations"]:
         item["keypoint"][:] = 1
     assert run(tmp_path, content) == 1
-    assert "of 20 clips of the first batch reach the model as zeros" in (
-        capsys.readouterr().out
-    )
+    words = "of 20 clips of the first batch reach the model as zeros"
+    assert words in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Tools run as scripts: what mends ``mmaction.models`` must be imported before it."""
+"""Tools run as scripts: what patches ``mmaction.models`` is imported before it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def modules(file: Path) -> list[str]:
 @pytest.mark.parametrize(
     "file", sorted(TOOLS.rglob("*.py")), ids=lambda file: str(file.relative_to(TOOLS))
 )
-def test_mends_come_first(file: Path) -> None:
+def test_patches_come_first(file: Path) -> None:
     before: list[str] = []
     for name in modules(file):
         if name.startswith("mmaction.models"):

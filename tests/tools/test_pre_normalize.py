@@ -11,8 +11,7 @@ import pytest
 
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.transforms import FastPreNormalize3D
-from gap_mmaction.utils.atomic_pickle import write_annotations
-from gap_mmaction.utils.restricted_pickle import load_annotations
+from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 from tools.data.pre_normalize import main
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
+from gap_mmaction.utils.atomic_file import atomic_file, remove_parts, try_lock
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:
@@ -72,3 +72,17 @@ def test_what_killed_writers_leave_is_removed(tmp_path: Path) -> None:
         (part,) = set(tmp_path.iterdir()) - {tmp_path / name for name in others}
         assert remove_parts(tmp_path, "*.pth") == [part]
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted(others)
+
+
+def test_locks(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    path = tmp_path / "lock"
+    path.touch()
+    with path.open("a+b") as mine, path.open("a+b") as other:
+        assert try_lock(mine)
+        assert not try_lock(other)
+        assert not try_lock(other, shared=True)
+    with path.open("rb") as mine, path.open("rb") as other:
+        assert try_lock(mine, shared=True)
+        assert try_lock(other, shared=True)
+        assert not try_lock(other)

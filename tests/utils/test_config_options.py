@@ -1,13 +1,18 @@
-"""The option that replaces settings of a config."""
+"""Configs: options that replace settings, keys, and the data sets in them."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mmengine.config import Config
 
+from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.utils.config_keys import check_keys, did_you_mean
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.loader_data import annotated_data, innermost_data
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs" / "gap" / "ctrgcn_synthetic.py"
@@ -54,3 +59,64 @@ def test_misspelt_name() -> None:
     options = {"train_cfg.max_epochs": 3, "resume": True, "wholly_new": 1}
     config = read_config(CONFIG, options)
     assert config.train_cfg.max_epochs == 3 and config.wholly_new == 1
+
+
+class _Part:
+    def __init__(self, width: int, depth: int = 2) -> None:
+        pass
+
+
+class _Open:
+    def __init__(self, **kwargs: Any) -> None:
+        pass
+
+
+def test_keys() -> None:
+    check_keys(_Part, dict(type="Part", width=1), "model.part")
+    check_keys(_Open, dict(anything=1), "model.part")
+    message = r"model\.part: unknown key 'dept' \(did you mean 'depth'\?\)"
+    with pytest.raises(TypeError, match=message):
+        check_keys(_Part, dict(width=1, dept=3), "model.part")
+    with pytest.raises(TypeError, match=r"model\.part: _Part needs \['width'\]"):
+        check_keys(_Part, dict(depth=3), "model.part")
+    assert did_you_mean("xyz", ["width"]) == ""
+
+
+STEPS = [{"type": "PoseDecode"}]
+DATA = {"type": "PoseDataset", "ann_file": "a.pkl", "pipeline": STEPS}
+
+
+def wrap(data: Any, *times: int) -> dict[str, Any]:
+    for count in times:
+        data = {"type": "RepeatDataset", "times": count, "dataset": data}
+    return {"batch_size": 2, "dataset": data}
+
+
+@pytest.mark.parametrize("times", [(), (5,), (2, 3)])
+def test_wrapped_data(times: tuple[int, ...]) -> None:
+    loader = Config({"loader": wrap(DATA, *times)}).loader
+    found = innermost_data(loader)
+    assert found.settings == DATA
+    assert found.times == {(): 1, (5,): 5, (2, 3): 6}[times]
+    for key in found.keys:
+        loader = loader[key]
+    assert loader == DATA
+
+
+def test_data_that_is_not_there() -> None:
+    for loader in (None, {}, "a loader", {"dataset": "cifar"}):
+        assert innermost_data(loader) == ({}, (), 1)
+    config = {"val_dataloader": wrap(DATA, 2), "test_dataloader": wrap({"type": "X"})}
+    assert annotated_data(config, "val_dataloader") == (DATA, ("dataset",) * 2, 2)
+    for name in ("test_dataloader", "train_dataloader"):
+        with pytest.raises(ValueError, match=rf"{name}\.dataset\.ann_file.*--ann-file"):
+            annotated_data(config, name)
+
+
+def test_find_test_pipeline() -> None:
+    own = [{"type": "PoseCompact"}]
+    config: dict[str, Any] = {"test_pipeline": own}
+    assert find_test_pipeline(config) == own
+    config["test_dataloader"] = wrap(DATA, 2)
+    assert find_test_pipeline(config) == STEPS
+    assert find_test_pipeline({}) is None

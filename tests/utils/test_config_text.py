@@ -17,6 +17,7 @@ def test_as_mmengine_dumps_it() -> None:
     settings = parse_config_text(cfg.pretty_text, "a.py")
     assert settings == cfg.to_dict()
     assert lookup(settings, "test_dataloader.dataset.split") == "xview_val"
+    assert lookup(settings, "train_cfg.max_epochs.x") is None
 
 
 def test_keys_that_are_no_names() -> None:
@@ -62,9 +63,3 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
 def test_no_python(text: str) -> None:
     with pytest.raises(ValueError, match=r"a\.py: not a config"):
         parse_config_text(text, "a.py")
-    assert parse_config_text("", "a.py") == {}
-
-
-def test_lookup() -> None:
-    assert lookup({"a": {"b": 0}}, "a.b") == 0
-    assert lookup({"a": {"b": 0}}, "a.b.c") is None

@@ -28,7 +28,7 @@ from mmengine.registry import init_default_scope
 import gap_mmaction  # noqa: F401
 from gap_mmaction.benchmark.kill_test import Outcome, run_kill_test
 from gap_mmaction.datasets.synthetic import write_synthetic
-from gap_mmaction.utils.argument_types import count
+from gap_mmaction.utils.command_line import count
 from gap_mmaction.utils.config_options import add_cfg_options
 
 ROOT = Path(__file__).resolve().parents[2]

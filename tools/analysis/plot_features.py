@@ -19,10 +19,10 @@ from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.evaluation.class_names import find_class
-from gap_mmaction.utils.argument_types import count, natural, positive
+from gap_mmaction.utils.atomic_file import save_png
+from gap_mmaction.utils.command_line import count, natural, positive
 from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.visualization.embedding import METHODS, embed, find_package
 from gap_mmaction.visualization.feature_figure import draw_features

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gap_mmaction.evaluation.training_log import read_training_log
-from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.visualization.curve_figure import (
     DEFAULT_KEYS,
     choose_keys,

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, ScalarFormatter
 
 from gap_mmaction.benchmark.growth import Cost, Setting, measure_growth
-from gap_mmaction.utils.argument_types import count
-from gap_mmaction.utils.figure_file import save_png
+from gap_mmaction.utils.atomic_file import save_png
+from gap_mmaction.utils.command_line import count
 
 SETTINGS = (
     Setting("synonym", 10),

@@ -20,8 +20,7 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 from gap_mmaction.datasets.transforms import FastPreNormalize3D
-from gap_mmaction.utils.atomic_pickle import write_annotations
-from gap_mmaction.utils.restricted_pickle import load_annotations
+from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

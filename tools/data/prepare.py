@@ -18,7 +18,7 @@ from mmengine.utils import ProgressBar
 from gap_mmaction.datasets.readers import CLIP_SETS
 from gap_mmaction.datasets.readers.clip_set import ClipSet
 from gap_mmaction.datasets.readers.source import Source
-from gap_mmaction.utils.atomic_pickle import write_annotations
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 PROGRESS_STEPS = 50  # not one for each file, which floods a log
 

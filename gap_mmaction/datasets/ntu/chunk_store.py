@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gap_mmaction.datasets.ntu.streamed_list import write_streamed
-from gap_mmaction.utils.atomic_pickle import write_annotations
-from gap_mmaction.utils.restricted_pickle import load_annotations
+from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
 _WHOLE = "whole.pkl"
 

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 
 from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
 
 from ..checkpoint_files import LAST
-from ..durable_backend import DURABLE
+
+DURABLE = "gap_durable"
+"""The name: ``backend_args=dict(backend="gap_durable")``."""
 
 _OUTDATED = "outdated_ckpt_ids"
 _SCALE = "input_scale"
+
+
+class DurableBackend(LocalBackend):
+    """MMEngine's ``LocalBackend``, with files that are there in full or not at all.
+
+    A file is written under another name, flushed to the disk, and renamed. Whatever
+    happens meanwhile, the name stands for the old file or for the new one.
+    """
+
+    def put(self, obj: bytes, filepath: str | PathLike[str]) -> None:
+        """Writes bytes; folders are made."""
+        with atomic_file(filepath, durable=True) as stream:
+            stream.write(obj)
+
+    def put_text(
+        self, obj: str, filepath: str | PathLike[str], encoding: str = "utf-8"
+    ) -> None:
+        """Writes text; folders are made."""
+        self.put(obj.encode(encoding), filepath)
+
+
+register_backend(DURABLE, DurableBackend, force=True)
 
 
 @HOOKS.register_module()
@@ -26,11 +52,9 @@ class DurableCheckpointHook(CheckpointHook):
     MMEngine 0.10.7 removes the oldest checkpoint, writes the new one under its own
     name, and then the file ``last_checkpoint``; a kill in between leaves half a file,
     an empty ``last_checkpoint``, or with ``max_keep_ckpts=1`` nothing. The best
-    checkpoint, too, goes before its successor is there. Here
-
-    1. the new file is written under another name, flushed to the disk and renamed;
-    2. ``last_checkpoint`` is replaced in the same way;
-    3. then what is outdated is removed. For that moment there is one file more.
+    checkpoint, too, goes before its successor is there. Here the new file and
+    ``last_checkpoint`` are written by :class:`DurableBackend`; then what is outdated is
+    removed. For that moment there is one file more.
 
     What a killed process has left unfinished is removed when the next one starts.
     Checkpoints that do not go to local files are written by their own backend.
@@ -44,11 +68,7 @@ class DurableCheckpointHook(CheckpointHook):
     file_backend: Any
 
     def before_train(self, runner: Any) -> None:
-        """Choose the backend; clear away what a killed process has left.
-
-        Args:
-            runner: The runner.
-        """
+        """Chooses the backend; clears away what a killed process has left."""
         folder = str(self.out_dir or runner.work_dir)
         if (self.backend_args, self.file_client_args) == (None, None):
             local = "://" not in folder
@@ -63,30 +83,20 @@ class DurableCheckpointHook(CheckpointHook):
             self._remove(runner.message_hub.get_info(_OUTDATED, []))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Note the scale of the training data.
-
-        Args:
-            runner: The runner.
-            checkpoint: What is to be saved.
-        """
+        """Notes the scale of the training data."""
         scale = getattr(_preprocessor(runner), _SCALE, None)
         if scale is not None:
             checkpoint["meta"][_SCALE] = scale
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Take over the scale of the training data.
-
-        Args:
-            runner: The runner.
-            checkpoint: What has been loaded.
-        """
+        """Takes over the scale of the training data."""
         preprocessor = _preprocessor(runner)
         if hasattr(preprocessor, _SCALE):
             meta = checkpoint.get("meta") or {}
             setattr(preprocessor, _SCALE, meta.get(_SCALE))
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
-        """Save, then point to it, then remove what is outdated."""
+        """Saves, then points to it, then removes what is outdated."""
         outdated = self._keep(runner, step)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
@@ -108,7 +118,7 @@ class DurableCheckpointHook(CheckpointHook):
             self._remove(outdated)
 
     def _keep(self, runner: Any, step: int) -> list[int]:
-        """Note a checkpoint as kept, and give those that it takes the place of.
+        """Notes a checkpoint as kept; returns those that it takes the place of.
 
         Both go into the checkpoint: should the process be killed before it has removed
         them, the next one does.
@@ -123,7 +133,7 @@ class DurableCheckpointHook(CheckpointHook):
         return outdated
 
     def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
-        """Save the best checkpoint, then remove the one that was best before."""
+        """Saves the best checkpoint, then removes the one that was best before."""
         backend, held = self.file_backend, _HeldRemovals(self.file_backend)
         self.file_backend = held
         try:
@@ -151,29 +161,19 @@ class _HeldRemovals:
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
-        self._files: list[str] = []
-        self._folders: list[str] = []
+        self._held: list[tuple[str, str]] = []
 
-    def join_path(self, *parts: str) -> str:
-        return str(self._backend.join_path(*parts))
-
-    def isfile(self, path: str) -> bool:
-        return bool(self._backend.isfile(path))
-
-    def isdir(self, path: str) -> bool:
-        return bool(self._backend.isdir(path))
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
 
     def remove(self, path: str) -> None:
-        self._files.append(path)
+        self._held.append(("remove", path))
 
     def rmtree(self, path: str) -> None:
-        self._folders.append(path)
+        self._held.append(("rmtree", path))
 
     def release(self, keep: set[str | None]) -> None:
-        """Remove what was to be removed, but for what has been written since."""
-        for path in self._files:
+        """Removes what was to be removed, but for what has been written since."""
+        for method, path in self._held:
             if path not in keep:
-                self._backend.remove(path)
-        for path in self._folders:
-            if path not in keep:
-                self._backend.rmtree(path)
+                getattr(self._backend, method)(path)

@@ -28,15 +28,14 @@ class FiniteLossHook(Hook):
 
     With a loss that is NaN or infinite, the optimizer would leave no parameter intact
     and the next checkpoint would keep that. Here the run ends before the backward
-    pass, on all ranks at once: none waits for another. A file
-    ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir tells, for each rank with
-    such a loss, the losses, the names of the samples, which of their inputs are not
-    finite, which parameters and buffers are not, the learning rates, and the gradients'
-    last norm where it is known. The checkpoints stay as they are.
+    pass, on all ranks at once: none waits for another. For each rank with such a loss,
+    ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir has losses, the samples'
+    names, which inputs, parameters and buffers are not finite, the learning rates and
+    the gradients' last norm. The checkpoints stay as they are.
 
-    Only the loss counts: gradients that overflow in half precision are the business of
-    the gradient scaler. The price is that the loss is waited for before the backward
-    pass, and in distributed runs a number per rank is exchanged.
+    Gradients that overflow in half precision are the gradient scaler's business. The
+    price is that the loss is waited for before the backward pass, and in distributed
+    runs a number per rank is exchanged.
 
     Raises:
         NonFiniteLossError: While training, with the names of the samples.
@@ -49,34 +48,20 @@ class FiniteLossHook(Hook):
         self._data_batch: Any = None
 
     def before_train(self, runner: Any) -> None:
-        """Begin to look at what the model gives.
-
-        Args:
-            runner: The runner.
-        """
+        """Begins to look at what the model returns."""
         self._runner = runner
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self._handle = model.register_forward_hook(self._check, with_kwargs=True)
 
     def after_train(self, runner: Any) -> None:
-        """End it.
-
-        Args:
-            runner: The runner.
-        """
+        """Ends it."""
         self._handle.remove()
         self._runner = self._handle = self._data_batch = None
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Keep the batch for a report.
-
-        Args:
-            runner: The runner.
-            batch_idx: Number of the batch in its epoch.
-            data_batch: The batch as the loader gives it.
-        """
+        """Keeps the batch for a report."""
         self._batch_idx, self._data_batch = batch_idx, data_batch
 
     def _check(self, model: nn.Module, args: Any, kwargs: Any, losses: Any) -> None:
@@ -126,19 +111,19 @@ class FiniteLossHook(Hook):
             "rank": get_rank(),
             "world_size": get_world_size(),
             "seed": runner.seed,
-            "loss": _number(total.item()),
+            "loss": _plain(total),
             "losses": {
-                key: _numbers(value)
+                key: _plain(value)
                 for key, value in losses.items()
                 if isinstance(value, (Tensor, list, tuple))
             },
             "lr": runner.optim_wrapper.get_lr(),
             # Of the step before, where the gradients are clipped.
-            "grad_norm": None if norm is None else _number(float(norm.current())),
+            "grad_norm": None if norm is None else _plain(float(norm.current())),
             "samples": [
                 {
                     "name": name_of_sample(sample),
-                    "label": _numbers(getattr(sample, "gt_label", None)),
+                    "label": _plain(getattr(sample, "gt_label", None)),
                     "finite_in_the_data": _finite(raw, index),
                     "finite_in_the_model": _finite(inputs, index),
                 }
@@ -151,24 +136,21 @@ class FiniteLossHook(Hook):
 
 
 def _total(value: Any) -> Tensor:
-    """Reduce a loss as MMEngine's ``parse_losses`` does."""
+    """Reduces a loss as MMEngine's ``parse_losses`` does."""
     if isinstance(value, Tensor):
         return value.detach().mean()
     means = [item.detach().mean() for item in value]
     return sum(means[1:], means[0])
 
 
-def _number(value: float) -> float | str:
-    """Give a number as JSON can have it."""
-    return value if math.isfinite(value) else str(value)
-
-
-def _numbers(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """Returns numbers as JSON can have them."""
     if isinstance(value, Tensor):
-        return _numbers(value.detach().cpu().tolist())
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return [_numbers(item) for item in value]
-    return _number(value) if isinstance(value, float) else value
+        return [_plain(item) for item in value]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return value if finite else str(value)
 
 
 def _finite(inputs: Any, index: int) -> bool | None:

@@ -30,22 +30,13 @@ class PendingGradientsHook(Hook):
         self._loaded: dict[str, Tensor] | None = None
 
     def after_train_epoch(self, runner: Any) -> None:
-        """Take the mean over the ranks.
-
-        Args:
-            runner: The runner.
-        """
+        """Takes the mean over the ranks."""
         if is_distributed():
             for grad in _pending(runner).values():
                 all_reduce(grad, op="mean")
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Put the gradients into the checkpoint, if any are waiting.
-
-        Args:
-            runner: The runner.
-            checkpoint: What will be saved.
-        """
+        """Puts the gradients into the checkpoint, if any are waiting."""
         pending = _pending(runner) if "optimizer" in checkpoint else {}
         if pending:
             checkpoint["pending_gradients"] = {
@@ -53,20 +44,11 @@ class PendingGradientsHook(Hook):
             }
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Take the gradients out of a checkpoint.
-
-        Args:
-            runner: The runner.
-            checkpoint: What was loaded.
-        """
+        """Takes the gradients out of a checkpoint."""
         self._loaded = checkpoint.pop("pending_gradients", None)
 
     def before_train(self, runner: Any) -> None:
-        """Give the parameters the gradients of the run that is resumed.
-
-        Args:
-            runner: The runner.
-        """
+        """Sets the gradients of the run that is resumed."""
         # 0 where a run starts from the weights of another one.
         if self._loaded and runner.iter:
             parameters = dict(_model(runner).named_parameters())
@@ -82,7 +64,7 @@ def _model(runner: Any) -> torch.nn.Module:
 
 
 def _pending(runner: Any) -> dict[str, Tensor]:
-    """Give the gradients that no optimizer step has taken yet."""
+    """Returns the gradients that no optimizer step has taken yet."""
     wrapper = runner.optim_wrapper
     # An OptimWrapperDict has no such thing.
     if getattr(wrapper, "_accumulative_counts", 1) == 1 or wrapper.should_update():

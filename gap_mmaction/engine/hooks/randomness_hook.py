@@ -38,34 +38,21 @@ class RandomnessHook(Hook):
         self._seen = self._length = self._epoch = self._start = 0
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Note how many steps of its epoch are done.
-
-        Args:
-            runner: The runner.
-            checkpoint: What will be saved.
-        """
+        """Notes how many steps of its epoch are done."""
         meta = checkpoint["meta"]
         within = meta["epoch"] == self._epoch
         meta["steps_of_epoch"] = meta["iter"] - self._start if within else 0
         meta["epoch_length"] = len(runner.train_dataloader)
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Take the steps that are done out of a checkpoint.
-
-        Args:
-            runner: The runner.
-            checkpoint: What was loaded.
-        """
+        """Takes the steps that are done out of a checkpoint."""
         self._seen = checkpoint.get("meta", {}).get("steps_of_epoch", 0)
         self._length = checkpoint.get("meta", {}).get("epoch_length", 0)
 
     def before_train(self, runner: Any) -> None:
-        """Give all ranks the first one's seed of the prompts.
+        """Sets the first rank's seed of the prompts on all of them.
 
         With ``diff_rank_seed`` they differ until the run is resumed.
-
-        Args:
-            runner: The runner.
         """
         length = len(runner.train_dataloader)
         if not runner.iter:  # the weights of another run
@@ -83,11 +70,7 @@ class RandomnessHook(Hook):
                 module.share_seed()
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Tell the data set the epoch; leave out what of it is done.
-
-        Args:
-            runner: The runner.
-        """
+        """Tells the data set the epoch; leaves out what of it is done."""
         # Also where num_batch_per_epoch has wrapped it once more.
         set_epoch = getattr(runner.train_loop.dataloader.dataset, "set_epoch", None)
         if set_epoch is not None:
@@ -103,13 +86,7 @@ class RandomnessHook(Hook):
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Seed the shared generators.
-
-        Args:
-            runner: The runner.
-            batch_idx: Not used.
-            data_batch: Not used.
-        """
+        """Seeds the shared generators."""
         seed_global(derive_seed(_PURPOSE, runner.seed, get_rank(), runner.iter))
 
 

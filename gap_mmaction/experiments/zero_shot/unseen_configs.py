@@ -15,11 +15,11 @@ from gap_mmaction.apis.clip_features import check_label
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.utils.atomic_pickle import write_annotations
 from gap_mmaction.utils.config_options import read_config
 from gap_mmaction.utils.config_text import lookup
 from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.restricted_pickle import write_annotations
 
 from ..annotation_splits import read_split, sample_name
 from ..folds import make_folds

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gap_mmaction.utils.hooks import is_hooked
+from gap_mmaction.compat import is_hooked
 
 _PLAIN_ONLY: ContextVar[bool] = ContextVar("plain_only", default=False)
 

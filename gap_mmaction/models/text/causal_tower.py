@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from gap_mmaction.compat import is_hooked
 from gap_mmaction.utils.dependency import import_optional
-from gap_mmaction.utils.hooks import is_hooked
 
 from .prefix_tree import PrefixTree
 

@@ -9,7 +9,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from gap_mmaction.utils.checkpoint_guard import named_errors
+from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.dependency import (
     find_package_folder,
     import_optional,

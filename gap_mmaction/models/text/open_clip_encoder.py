@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gap_mmaction import compat
-from gap_mmaction.utils.checkpoint_guard import named_errors
+from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
 from .causal_tower import encode_prefix_tree, is_plain_causal

@@ -11,8 +11,7 @@ import pytest
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 
-from gap_mmaction.engine import DurableCheckpointHook
-from gap_mmaction.engine.durable_backend import DurableBackend
+from gap_mmaction.engine import DurableBackend, DurableCheckpointHook
 from gap_mmaction.models import SkeletonDataPreprocessor
 
 SIZE = 1000

@@ -32,9 +32,7 @@ class Poison(Hook):
     ) -> None:
         if runner.iter == BAD_STEP:
             self.sample = data_batch["data_samples"][2].frame_dir
-            data_batch["inputs"][2] = torch.full_like(
-                data_batch["inputs"][2], float("nan")
-            )
+            data_batch["inputs"][2] = data_batch["inputs"][2] * float("nan")
 
 
 def test_run_ends_with_names_and_a_good_checkpoint(tmp_path: Path) -> None:

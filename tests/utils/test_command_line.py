@@ -1,0 +1,74 @@
+"""What the tools share on their command lines."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gap_mmaction.utils.command_line import (
+    add_encoder_arguments,
+    check_encoder_arguments,
+    cosine,
+    count,
+    natural,
+    not_negative,
+    positive,
+    tells_errors,
+    without_place,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (natural, {"0": 0}, ["-1", "1.5"]),
+        (count, {"1": 1}, ["0"]),
+        (not_negative, {"0": 0.0}, ["-0.1", "nan", "inf"]),
+        (positive, {"1e-3": 0.001}, ["0", "x"]),
+        (cosine, {"-1": -1.0}, ["1.1", "nan", "x"]),
+    ],
+)
+def test_numbers(kind: Any, good: dict[str, float], bad: list[str]) -> None:
+    for text, value in good.items():
+        assert kind(text) == value and type(kind(text)) is type(value)
+    for text in bad:
+        with pytest.raises(ArgumentTypeError):
+            kind(text)
+
+
+def test_encoder(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = ArgumentParser()
+    add_encoder_arguments(parser, "the encoder")
+    options = ["--encoder-options", "model=m", "length=7"]
+    args = parser.parse_args(["--encoder", "HFTextEncoder", *options])
+    check_encoder_arguments(parser, args)
+    assert args.encoder == "HFTextEncoder"
+    assert args.encoder_options == {"model": "m", "length": 7}
+    with pytest.raises(SystemExit):
+        check_encoder_arguments(parser, parser.parse_args(options))
+    assert "goes with --encoder" in capsys.readouterr().err
+
+
+def test_encoder_without_place(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "tiny"
+    folder.mkdir(parents=True)
+    options = {"type": "HFTextEncoder", "model": str(folder), "pooling": "mean"}
+    assert without_place(options) == {**options, "model": "models/tiny"}
+    assert without_place({"type": "Own"}) == {"type": "Own"}
+
+
+def test_errors_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @tells_errors
+    def main(error: Exception | None) -> int:
+        if error is not None:
+            raise error
+        return 3
+
+    assert main(None) == 3
+    assert main(KeyError("no 'x'")) == main(OSError("no file")) == 1
+    assert capsys.readouterr().err == "error: no 'x'\nerror: no file\n"
+    with pytest.raises(ZeroDivisionError):
+        main(ZeroDivisionError())
