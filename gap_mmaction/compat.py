@@ -619,3 +619,16 @@ def _version(distribution: str) -> str | None:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def set_openai_retry_delay(first: float, longest: float) -> None:
+    """Sets how long clients of openai wait before they ask again, in this process.
+
+    Its public options are how often, and what the server asks for in ``Retry-After``.
+
+    Args:
+        first: Seconds before the first time, doubled each time.
+        longest: Seconds that no such wait exceeds.
+    """
+    client: Any = importlib.import_module("openai._base_client")
+    client.INITIAL_RETRY_DELAY, client.MAX_RETRY_DELAY = first, longest

@@ -1,0 +1,66 @@
+"""A random language model answers: nonsense, but always the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gap_mmaction.generation.journal import GenerationError
+from gap_mmaction.generation.language_models import LocalModel
+from gap_mmaction.generation.prompts import make_questions
+from tests.generation.common import save_tiny_language_model
+
+QUESTIONS = make_questions(["put on a shoe"], "m", samples=2, system="< >")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_tiny_language_model(tmp_path_factory.mktemp("plain"), template=False)
+
+
+def test_answers(folder: str) -> None:
+    model = LocalModel(folder, max_tokens=6)
+    state = torch.get_rng_state()
+    replies = [model.ask(question) for question in QUESTIONS]
+    assert torch.equal(torch.get_rng_state(), state)
+    # Two samples of the same prompt.
+    assert replies[0].answer != replies[1].answer
+    assert replies[0].tokens_in == replies[1].tokens_in
+    for reply in replies:
+        assert reply.answer
+        assert reply.tokens_out is not None
+        assert 1 <= reply.tokens_out <= 6
+        assert reply.cut_off or reply.tokens_out < 6
+    # In any order, in another run: the answer depends on the question and the seed.
+    again = LocalModel(folder, max_tokens=6)
+    assert [again.ask(question) for question in reversed(QUESTIONS)] == replies[::-1]
+    other = LocalModel(folder, max_tokens=6, seed=1)
+    assert [other.ask(question) for question in QUESTIONS] != replies
+
+
+def test_greedy_and_cut_off(folder: str) -> None:
+    model = LocalModel(folder, temperature=0.0, max_tokens=3)
+    assert model.ask(QUESTIONS[0]).answer == model.ask(QUESTIONS[1]).answer
+    end = model._model.generation_config.eos_token_id
+    assert not model._is_cut_off([5, end])
+    assert not model._is_cut_off([5, 5, end])
+    assert model._is_cut_off([5, 5, 5])
+
+
+def test_chat_template(folder: str, tmp_path: Path) -> None:
+    def text_of(model: LocalModel) -> list[str]:
+        ids = model._encode(QUESTIONS[0])["input_ids"][0]
+        return model._tokenizer.decode(ids).split()
+
+    plain = text_of(LocalModel(folder))
+    assert len(plain) == len(f"< > {QUESTIONS[0].prompt}".split())
+    chat = LocalModel(save_tiny_language_model(tmp_path, True), max_tokens=4)
+    assert text_of(chat) == ["<", "user", ">", *plain, "<", "head", ">"]
+    assert chat.ask(QUESTIONS[0]).tokens_in == len(plain) + 6
+
+
+def test_no_model(tmp_path: Path) -> None:
+    with pytest.raises(GenerationError, match="no language model can be read there"):
+        LocalModel(str(tmp_path))
