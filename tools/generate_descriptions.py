@@ -11,6 +11,7 @@ import argparse
 import functools
 import logging
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def to_ask(
     """Lists the questions without an answer, or (``unparsed``) without a good one."""
     answered = {*questions} & answers.keys()
     if unparsed:
-        answered = {record.question for record in assemble(answered, answers).used}
+        answered = {one.question for one in assemble(answered, answers).used}
     return [question for question in questions if question not in answered]
 
 
@@ -184,11 +185,9 @@ def report(assembly: Assembly) -> None:
         print(f"look at {remark}")
     if len(remarks) > MOST_REMARKS:
         print(f"and {len(remarks) - MOST_REMARKS} more of the kind")
-    for record, reason in assembly.failures:
-        answer = " ".join(record.reply.answer.split())
-        if len(answer) > LONGEST_ANSWER:
-            answer = f"{answer[:LONGEST_ANSWER]} ..."
-        _complain(f"could not be parsed: {record.question}: {reason}: {answer!r}")
+    for answer, reason in assembly.failures:
+        text = textwrap.shorten(answer.text, LONGEST_ANSWER, placeholder=" ...")
+        _complain(f"could not be parsed: {answer.question}: {reason}: {text!r}")
 
 
 @tells_errors

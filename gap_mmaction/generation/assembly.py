@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gap_mmaction.models.text.descriptions import PARTS
 
 from .answer_parser import Fields, parse_answer
-from .journal import Answers, Record
+from .journal import Answer, Answers
 from .prompts import PROMPTS, Question
 
 _FIELDS = ("synonyms", "paragraph", *PARTS)
@@ -29,8 +29,8 @@ class Assembly:
     """
 
     classes: list[Fields]
-    used: list[Record]
-    failures: list[tuple[Record, str]]
+    used: list[Answer]
+    failures: list[tuple[Answer, str]]
 
     def missing(self) -> dict[str, list[str]]:
         """Lists the fields that a class lacks altogether, by label."""
@@ -41,25 +41,25 @@ class Assembly:
         return {label: names for label, names in lacking.items() if names}
 
 
-def read_record(record: Record) -> Fields:
+def read_answer(answer: Answer) -> Fields:
     """Reads an answer; a ValueError says that it lacks what was asked for."""
-    if record.reply.cut_off:
+    if answer.cut_off:
         raise ValueError("the answer was cut off at the limit, see --max-tokens")
-    return parse_answer(record.question.kind, record.reply.answer)
+    return parse_answer(answer.question.kind, answer.text)
 
 
-def best_answer(records: Sequence[Record]) -> tuple[Record, Fields]:
+def best_answer(answers: Sequence[Answer]) -> tuple[Answer, Fields]:
     """Chooses among the answers to a question: the newest that can be parsed.
 
     Raises:
         ValueError: If none can, that of the newest.
     """
-    for record in reversed(records):
+    for answer in reversed(answers):
         try:
-            return record, read_record(record)
+            return answer, read_answer(answer)
         except ValueError:
             continue
-    return records[-1], read_record(records[-1])
+    return answers[-1], read_answer(answers[-1])
 
 
 def assemble(questions: Iterable[Question], answers: Answers) -> Assembly:
@@ -75,11 +75,11 @@ def assemble(questions: Iterable[Question], answers: Answers) -> Assembly:
         many = many or question.sample > 0
         fields = texts.setdefault(question.label, {})
         try:
-            record, found = best_answer(answers[question])
+            answer, found = best_answer(answers[question])
         except ValueError as error:
             failures.append((answers[question][-1], str(error)))
             continue
-        used.append(record)
+        used.append(answer)
         for name, value in found.items():
             for text in [value] if isinstance(value, str) else value:
                 fields.setdefault(name, {}).setdefault(text.casefold(), text)
@@ -96,8 +96,8 @@ def make_header(
     dataset: str, model: str, samples: int, system: str, assembly: Assembly
 ) -> str:
     """Returns what stands at the top of the file: where the texts are from."""
-    days = sorted({record.time[:10] for record in assembly.used}) or ["none"]
-    served = {_line(record.reply.served_model) for record in assembly.used}
+    days = sorted({answer.time[:10] for answer in assembly.used}) or ["none"]
+    served = {_line(answer.served_model) for answer in assembly.used}
     others = ", ".join(sorted(served - {"", model}))
     lines = [
         f"Action descriptions for {_line(dataset)} ({len(assembly.classes)} classes).",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,50 +25,50 @@ class GenerationError(RuntimeError):
     """No more answers can be had; the message says why and what to do."""
 
 
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
-class Reply:
+class Answer:
     """What a model answered.
 
     Attributes:
-        answer: The answer as it came; empty if there was none.
+        question: What it was asked.
+        text: The answer as it came; empty if there was none.
         cut_off: Whether it ended at the limit of tokens.
         served_model: The model that answered, by its own account; may be empty.
         tokens_in, tokens_out: Tokens of question and answer, if they were counted.
+        time: When it came, UTC, ISO 8601.
     """
 
-    answer: str
+    question: Question
+    text: str
     cut_off: bool = False
     served_model: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None
-
-
-@dataclass(frozen=True)
-class Record:
-    """An answer, what it answers, and when it came (UTC, ISO 8601)."""
-
-    question: Question
-    reply: Reply
-    time: str
+    time: str = field(default_factory=_now)
 
     def to_line(self) -> bytes:
         """Writes it as a line of JSON, in ASCII: no text can fail to be encoded."""
-        content = {**asdict(self.question), **asdict(self.reply), "time": self.time}
+        content = asdict(self)
+        content = {**content.pop("question"), "answer": content.pop("text"), **content}
         return json.dumps(content).encode("ascii") + b"\n"
 
     @classmethod
-    def from_line(cls, line: bytes) -> Record:
-        """Reads it again; a ValueError says that the line is no record."""
+    def from_line(cls, line: bytes) -> Answer:
+        """Reads it again; a ValueError says that the line is no answer."""
         content = parse_json(line)
         try:
             question = Question(**{f.name: content[f.name] for f in fields(Question)})
-            reply = Reply(**{f.name: content[f.name] for f in fields(Reply)})
-            return cls(question, reply, content["time"])
+            content = {**content, "question": question, "text": content["answer"]}
+            return cls(**{f.name: content[f.name] for f in fields(cls)})
         except (KeyError, TypeError) as error:
             raise ValueError(f"no object with {error}") from None
 
 
-Answers = dict[Question, list[Record]]
+Answers = dict[Question, list[Answer]]
 """The answers to every question, the newest last."""
 
 
@@ -75,7 +76,7 @@ Answers = dict[Question, list[Record]]
 class Journal:
     """A file of answers that only ever grows, opened by :func:`open_journal`.
 
-    The first line names the format; each other one is a :class:`Record` in JSON, on
+    The first line names the format; each other one is an :class:`Answer` in JSON, on
     the disk before the next question is put.
     """
 
@@ -84,7 +85,7 @@ class Journal:
     answers: Answers
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def append(self, record: Record) -> None:
+    def append(self, answer: Answer) -> None:
         """Keeps an answer; it is on the disk when this returns. Threads may call it.
 
         Raises:
@@ -92,13 +93,13 @@ class Journal:
         """
         with self._lock:
             try:
-                _write(self.stream, record.to_line())
+                _write(self.stream, answer.to_line())
             except OSError as error:
                 raise GenerationError(
                     f"{self.path}: cannot be written ({error}). The answer that is not "
-                    f"in it, to {record.question.prompt!r}: {record.reply.answer!r}"
+                    f"in it, to {answer.question.prompt!r}: {answer.text!r}"
                 ) from error
-            self.answers.setdefault(record.question, []).append(record)
+            self.answers.setdefault(answer.question, []).append(answer)
 
 
 @contextmanager
@@ -141,7 +142,7 @@ def read_journal(path: Path) -> Answers:
 
 
 def _read(path: Path, data: bytes) -> tuple[Answers, int]:
-    """Reads the records, and counts the bytes up to a line that was cut off."""
+    """Reads the answers, and counts the bytes up to a line that was cut off."""
     if _HEADER.startswith(data) and data != _HEADER:
         return {}, 0  # a crash at the very beginning
     if not data.startswith(_HEADER):
@@ -152,7 +153,7 @@ def _read(path: Path, data: bytes) -> tuple[Answers, int]:
     answers: Answers = {}
     for number, line in enumerate(data.splitlines(keepends=True)[1:], start=2):
         try:
-            record = Record.from_line(line)
+            answer = Answer.from_line(line)
         except ValueError as error:
             if not line.endswith(b"\n"):
                 return answers, len(data) - len(line)
@@ -160,7 +161,7 @@ def _read(path: Path, data: bytes) -> tuple[Answers, int]:
                 f"{path}, line {number}: this is no answer ({error}). The journal is "
                 "damaged; move the line elsewhere, its question is then asked anew"
             ) from None
-        answers.setdefault(record.question, []).append(record)
+        answers.setdefault(answer.question, []).append(answer)
     return answers, len(data)
 
 

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple
-from datetime import datetime, timezone
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -19,8 +18,8 @@ import torch
 
 from gap_mmaction.compat import set_openai_retry_delay
 
-from .assembly import read_record
-from .journal import GenerationError, Journal, Record, Reply
+from .assembly import read_answer
+from .journal import Answer, GenerationError, Journal
 from .prompts import Question, json_schema
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -41,7 +40,7 @@ class LanguageModel(Protocol):
 
     stopped: threading.Event
 
-    def ask(self, question: Question) -> Reply:
+    def ask(self, question: Question) -> Answer:
         """Puts a question, or raises a GenerationError."""
 
 
@@ -104,7 +103,7 @@ class ChatModel:
             http_client=self._openai.DefaultHttpxClient(event_hooks=hooks),
         )
 
-    def ask(self, question: Question) -> Reply:
+    def ask(self, question: Question) -> Answer:
         """Puts a question, or raises a GenerationError."""
         # Nothing is chained to what is raised here: the errors of the client hold the
         # request with its key.
@@ -112,8 +111,9 @@ class ChatModel:
             completion = self._complete(question)
             choice, usage = completion.choices[0], completion.usage
             said = choice.message.content or getattr(choice.message, "refusal", None)
-            return Reply(
-                answer=self._mask(said or "", _SHORTEST_IN_ANSWER),
+            return Answer(
+                question,
+                self._mask(said or "", _SHORTEST_IN_ANSWER),
                 cut_off=choice.finish_reason == "length",
                 served_model=self._mask(completion.model or "", _SHORTEST_IN_ANSWER),
                 tokens_in=getattr(usage, "prompt_tokens", None),
@@ -225,7 +225,7 @@ class LocalModel:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._options["pad_token_id"] = self._tokenizer.pad_token_id
 
-    def ask(self, question: Question) -> Reply:
+    def ask(self, question: Question) -> Answer:
         """Generates an answer."""
         tensors = self._encode(question).to(self._model.device)
         # Some tokenizers give more, which not every model takes.
@@ -239,8 +239,9 @@ class LocalModel:
                 **inputs, max_new_tokens=self._max_tokens, **self._options
             )
         tokens = output[0, start:].tolist()
-        return Reply(
-            answer=self._tokenizer.decode(tokens, skip_special_tokens=True).strip(),
+        return Answer(
+            question,
+            self._tokenizer.decode(tokens, skip_special_tokens=True).strip(),
             cut_off=self._is_cut_off(tokens),
             tokens_in=start,
             tokens_out=len(tokens),
@@ -292,10 +293,8 @@ def collect_answers(
             if stopped.is_set():
                 return ""
             try:
-                reply = model.ask(question)
-                time = datetime.now(timezone.utc).isoformat(timespec="seconds")
-                record = Record(question, reply, time)
-                journal.append(record)
+                answer = model.ask(question)
+                journal.append(answer)
             except Exception as error:
                 # Of several threads' errors one is raised, and one may be an answer.
                 report(f"{question}: {error}")
@@ -305,7 +304,7 @@ def collect_answers(
                 stopped.set()
                 raise
         try:
-            read_record(record)
+            read_answer(answer)
         except ValueError as error:
             return f"{question}: could not be parsed, {error}"
         return str(question)

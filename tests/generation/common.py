@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gap_mmaction.generation.journal import Record, Reply
+from gap_mmaction.generation.journal import Answer
 from gap_mmaction.generation.prompts import NUM_SYNONYMS, PROMPTS, Question
 from gap_mmaction.models.text.descriptions import PARTS
 
@@ -46,10 +46,10 @@ def good_answer(prompt: str) -> str:
     return "\n".join(f"- **{part.title()}:** moves as in {label}" for part in PARTS)
 
 
-def record_of(question: Question, answer: str, cut_off: bool = False) -> Record:
+def answer_to(question: Question, text: str, cut_off: bool = False) -> Answer:
     """Makes a line of a journal."""
-    reply = Reply(answer, cut_off, "served", 10, 20)
-    return Record(question, reply, "2026-01-02T03:04:05+00:00")
+    time = "2026-01-02T03:04:05+00:00"
+    return Answer(question, text, cut_off, "served", 10, 20, time)
 
 
 def save_tiny_language_model(folder: Path, template: bool) -> str:

@@ -15,12 +15,12 @@ from gap_mmaction.generation.assembly import (
 from gap_mmaction.generation.prompts import make_questions
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
-from tests.generation.common import ANSWERS, REFUSAL, SYNONYMS, record_of
+from tests.generation.common import ANSWERS, REFUSAL, SYNONYMS, answer_to
 
 
 def test_samples() -> None:
     questions = make_questions(["b", "a"], "m", samples=2)
-    answers = {q: [record_of(q, ANSWERS[q.kind])] for q in questions}
+    answers = {q: [answer_to(q, ANSWERS[q.kind])] for q in questions}
     (fields, _) = assemble(questions[::2], answers).classes
     assert list(fields) == ["label", "synonyms", "paragraph", *PARTS]
     assert fields["label"] == "b"
@@ -35,7 +35,7 @@ def test_samples() -> None:
     for question in questions:
         if question.sample and question.kind in texts:
             texts["paragraph"] = "A person puts it on."
-            answers[question] = [record_of(question, texts[question.kind])]
+            answers[question] = [answer_to(question, texts[question.kind])]
     (fields, _) = assemble(questions, answers).classes
     assert fields["synonyms"] == [*SYNONYMS.split(", "), "wear"]
     assert fields["paragraph"] == [ANSWERS["paragraph"], "A person puts it on."]
@@ -44,11 +44,11 @@ def test_samples() -> None:
 
 def test_failures_and_header(tmp_path: Path) -> None:
     questions = make_questions(["a", "b"], "m", system="be\nshort")
-    answers = {q: [record_of(q, ANSWERS[q.kind])] for q in questions}
-    answers[questions[1]] = [record_of(questions[1], REFUSAL)]
-    answers[questions[5]] = [record_of(questions[5], ANSWERS["parts"], cut_off=True)]
+    answers = {q: [answer_to(q, ANSWERS[q.kind])] for q in questions}
+    answers[questions[1]] = [answer_to(questions[1], REFUSAL)]
+    answers[questions[5]] = [answer_to(questions[5], ANSWERS["parts"], cut_off=True)]
     result = assemble(questions, answers)
-    assert [record.question for record, _ in result.failures] == questions[1:6:4]
+    assert [answer.question for answer, _ in result.failures] == questions[1:6:4]
     assert "cut off" in result.failures[1][1]
     assert result.missing() == {"a": ["synonyms"], "b": list(PARTS)}
     assert set(result.classes[1]) == {"label", "synonyms", "paragraph"}
@@ -72,11 +72,11 @@ def test_failures_and_header(tmp_path: Path) -> None:
 def test_newest_that_can_be_parsed() -> None:
     (question, *_) = make_questions(["a"], "m")
     texts = ("The first answer is good.", "The second answer is good.", "Bad.", "No.")
-    records = [record_of(question, text) for text in texts]
-    assert best_answer(records)[0] is records[1]
-    assert best_answer(records[:1])[0] is records[0]
+    given = [answer_to(question, text) for text in texts]
+    assert best_answer(given)[0] is given[1]
+    assert best_answer(given[:1])[0] is given[0]
     with pytest.raises(ValueError, match=r"'No\.'"):
-        best_answer(records[2:])
+        best_answer(given[2:])
 
 
 def test_review() -> None:

@@ -37,14 +37,14 @@ def test_json_is_asked_for() -> None:
     form = server.bodies[0]["response_format"]
     assert form["type"] == "json_schema"
     assert form["json_schema"]["schema"] == json_schema("parts")
-    assert parse_answer("parts", reply.answer)["hip"] == "moves its hip"
+    assert parse_answer("parts", reply.text)["hip"] == "moves its hip"
 
 
 def test_plain_text_where_json_is_refused() -> None:
     with ChatServer(lambda prompt, _: good_answer(prompt), schema=False) as server:
         model = ChatModel("m", server.url)
         for question in QUESTIONS:
-            assert parse_answer(question.kind, model.ask(question).answer)
+            assert parse_answer(question.kind, model.ask(question).text)
     # It is refused once, and not asked for again.
     assert ["response_format" in body for body in server.bodies] == [True, *3 * [False]]
 

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from gap_mmaction.generation.journal import (
+    Answer,
     GenerationError,
     Journal,
-    Record,
-    Reply,
     open_journal,
 )
 from gap_mmaction.generation.language_models import collect_answers
@@ -33,9 +32,9 @@ class ScriptedModel:
         self.asked: list[Question] = []
         self.stopped = threading.Event()
 
-    def ask(self, question: Question) -> Reply:
+    def ask(self, question: Question) -> Answer:
         self.asked.append(question)
-        return Reply(self.script(question))
+        return Answer(question, self.script(question))
 
 
 def good(question: Question) -> str:
@@ -58,9 +57,9 @@ def test_asks_each_once(journal: Journal, concurrency: int) -> None:
     collect_answers(model, journal, QUESTIONS, concurrency, lines.append)
     assert len(model.asked) == len(QUESTIONS)
     assert journal.answers.keys() == {*QUESTIONS}
-    for question, (record,) in journal.answers.items():
-        assert record.reply.answer == script(question)
-        assert record.time.endswith("+00:00")
+    for question, (answer,) in journal.answers.items():
+        assert answer.text == script(question)
+        assert answer.time.endswith("+00:00")
     assert [line.split("]")[0] for line in lines] == [f"[{i}/9" for i in range(1, 10)]
     bad = "sit down: paragraph: could not be parsed, the model refused to answer"
     assert [line[6:] for line in lines if "could not" in line] == [bad]
@@ -108,7 +107,7 @@ def test_interrupt_keeps_what_is_under_way(journal: Journal) -> None:
 def test_says_what_the_journal_could_not_keep(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(record: Record) -> None:
+    def fail(answer: Answer) -> None:
         raise GenerationError("no space for 'precious'")
 
     monkeypatch.setattr(journal, "append", fail)

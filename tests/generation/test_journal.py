@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from pathlib import Path
 
 import pytest
 
 from gap_mmaction.generation.journal import (
+    Answer,
     GenerationError,
-    Record,
     open_journal,
     read_journal,
 )
 from gap_mmaction.generation.prompts import make_questions
-from tests.generation.common import record_of
+from tests.generation.common import answer_to
 
 QUESTIONS = make_questions(["sit down", "\u5750\u4e0b \ud800"], "m")
 
@@ -26,37 +25,37 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "new" / "journal.jsonl"
 
 
-def write(path: Path, count: int) -> list[Record]:
-    records = [record_of(q, f"answer\n\u2028\ud800 to {q}") for q in QUESTIONS[:count]]
+def write(path: Path, count: int) -> list[Answer]:
+    answers = [answer_to(q, f"answer\n\u2028\ud800 to {q}") for q in QUESTIONS[:count]]
     with open_journal(path) as journal:
-        for record in records:
-            journal.append(record)
-    return records
+        for answer in answers:
+            journal.append(answer)
+    return answers
 
 
-def read(path: Path) -> list[Record]:
-    return [record for records in read_journal(path).values() for record in records]
+def read(path: Path) -> list[Answer]:
+    return [answer for answers in read_journal(path).values() for answer in answers]
 
 
 def test_round_trip(path: Path) -> None:
     assert read_journal(path) == {}
-    records = write(path, 4)
-    assert read(path) == records
+    answers = write(path, 4)
+    assert read(path) == answers
     assert path.read_bytes().count(b"\n") == 1 + 4
-    second = record_of(QUESTIONS[0], "again")
+    second = answer_to(QUESTIONS[0], "again")
     with open_journal(path) as journal:
-        assert journal.answers == {record.question: [record] for record in records}
+        assert journal.answers == {answer.question: [answer] for answer in answers}
         journal.append(second)
-        assert journal.answers[QUESTIONS[0]] == [records[0], second]
-    assert read_journal(path)[QUESTIONS[0]] == [records[0], second]
+        assert journal.answers[QUESTIONS[0]] == [answers[0], second]
+    assert read_journal(path)[QUESTIONS[0]] == [answers[0], second]
 
 
 def test_a_line_of_older_versions(path: Path) -> None:
-    (record,) = write(path, 1)
+    (answer,) = write(path, 1)
     header, line = path.read_text().splitlines()
     older = {"digest": 32 * "0", **json.loads(line)}
     path.write_text(f"{header}\n{json.dumps(older)}\n")
-    assert read(path) == [record]
+    assert read(path) == [answer]
 
 
 def test_on_the_disk_before_it_returns(
@@ -72,14 +71,14 @@ def test_on_the_disk_before_it_returns(
     with open_journal(path) as journal:
         monkeypatch.setattr(os, "fsync", spy)
         for question in QUESTIONS[:3]:
-            journal.append(record_of(question, "answer"))
+            journal.append(answer_to(question, "answer"))
             assert sizes[-1] == path.stat().st_size
     assert len(sizes) == 3
 
 
 def test_cut_off_anywhere(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # for speed
-    records = write(path, 3)
+    answers = write(path, 3)
     whole = path.read_bytes()
     header, *lines = whole.splitlines(keepends=True)
     ends = [len(header + b"".join(lines[:count])) for count in range(4)]
@@ -88,12 +87,12 @@ def test_cut_off_anywhere(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_bytes(whole[:size])
         # A line is whole without its end, too.
         kept = sum(size >= end - 1 for end in ends[1:])
-        assert read(path) == records[:kept]
+        assert read(path) == answers[:kept]
         assert path.read_bytes() == whole[:size]  # reading changes nothing
         with open_journal(path) as journal:
-            journal.append(record_of(QUESTIONS[4], "next"))
+            journal.append(answer_to(QUESTIONS[4], "next"))
         assert path.read_bytes().startswith(header + b"".join(lines[:kept]))
-        assert read(path) == [*records[:kept], record_of(QUESTIONS[4], "next")]
+        assert read(path) == [*answers[:kept], answer_to(QUESTIONS[4], "next")]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_one_run_at_a_time(path: Path) -> None:
 
 
 def test_full_disk_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = write(path, 1)
+    answers = write(path, 1)
 
     def fail(handle: int) -> None:
         raise OSError(28, "No space left on device")
@@ -137,23 +136,7 @@ def test_full_disk_loses_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", fail)
             with pytest.raises(GenerationError, match=r"No space .*'precious'"):
-                journal.append(record_of(QUESTIONS[1], "precious"))
-        assert read(path) == records
-        journal.append(record_of(QUESTIONS[2], "later"))
-    assert [record.reply.answer for record in read(path)][1:] == ["later"]
-
-
-def test_threads(path: Path) -> None:
-    questions = make_questions([f"label {i}" for i in range(8)], "m")
-    with open_journal(path) as journal:
-
-        def work(start: int) -> None:
-            for question in questions[start::4]:
-                journal.append(record_of(question, 50 * "long "))
-
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert read_journal(path).keys() == set(questions)
+                journal.append(answer_to(QUESTIONS[1], "precious"))
+        assert read(path) == answers
+        journal.append(answer_to(QUESTIONS[2], "later"))
+    assert [answer.text for answer in read(path)][1:] == ["later"]

@@ -23,26 +23,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_answers(folder: str) -> None:
     model = LocalModel(folder, max_tokens=6)
     state = torch.get_rng_state()
-    replies = [model.ask(question) for question in QUESTIONS]
+    answers = [model.ask(question) for question in QUESTIONS]
     assert torch.equal(torch.get_rng_state(), state)
     # Two samples of the same prompt.
-    assert replies[0].answer != replies[1].answer
-    assert replies[0].tokens_in == replies[1].tokens_in
-    for reply in replies:
-        assert reply.answer
-        assert reply.tokens_out is not None
-        assert 1 <= reply.tokens_out <= 6
-        assert reply.cut_off or reply.tokens_out < 6
+    assert answers[0].text != answers[1].text
+    assert answers[0].tokens_in == answers[1].tokens_in
+    for answer in answers:
+        assert answer.text
+        assert answer.tokens_out is not None
+        assert 1 <= answer.tokens_out <= 6
+        assert answer.cut_off or answer.tokens_out < 6
     # In any order, in another run: the answer depends on the question and the seed.
     again = LocalModel(folder, max_tokens=6)
-    assert [again.ask(question) for question in reversed(QUESTIONS)] == replies[::-1]
+    texts = [again.ask(question).text for question in reversed(QUESTIONS)]
+    assert texts[::-1] == [answer.text for answer in answers]
     other = LocalModel(folder, max_tokens=6, seed=1)
-    assert [other.ask(question) for question in QUESTIONS] != replies
+    assert [other.ask(question).text for question in QUESTIONS] != texts[::-1]
 
 
 def test_greedy_and_cut_off(folder: str) -> None:
     model = LocalModel(folder, temperature=0.0, max_tokens=3)
-    assert model.ask(QUESTIONS[0]).answer == model.ask(QUESTIONS[1]).answer
+    assert model.ask(QUESTIONS[0]).text == model.ask(QUESTIONS[1]).text
     end = model._model.generation_config.eos_token_id
     assert not model._is_cut_off([5, end])
     assert not model._is_cut_off([5, 5, end])

@@ -124,9 +124,9 @@ def test_request(labels: Path, out: Path) -> None:
             {"role": "user", "content": 'Describe a person "sit down" in details.'},
         ],
     }
-    for (record,) in read_journal(journal_of(out)).values():
-        assert (record.reply.tokens_in, record.reply.tokens_out) == (11, 22)
-        assert record.reply.served_model == "m-0613"
+    for (answer,) in read_journal(journal_of(out)).values():
+        assert (answer.tokens_in, answer.tokens_out) == (11, 22)
+        assert answer.served_model == "m-0613"
     assert "Model: m (answered as m-0613)" in out.read_text().split("schema:")[0]
 
 
@@ -165,21 +165,6 @@ def test_what_is_asked_anew(labels: Path, out: Path) -> None:
         assert run(out, out.with_name("b.yaml"), url=server.url) == 0
     assert server.num_asked == 42 + 12
     check(out.with_name("b.yaml"), ("wave", *LABELS))
-
-
-def test_samples(labels: Path, out: Path) -> None:
-    def script(prompt: str, attempt: int) -> Action:
-        answer = good_answer(prompt).replace("way 9", f"manner {attempt}")
-        return answer.replace("moves", f"moves {attempt} times")
-
-    with ChatServer(script) as server:
-        assert run(labels, out, "--n", "3", url=server.url) == 0
-    (action, *_) = load_descriptions(out)
-    assert len(action.fields["synonyms"]) == 9 + 3
-    assert len(action.fields["paragraph"]) == 1
-    assert action.fields["head"] == tuple(
-        f"head moves {i} times as in sit down" for i in (1, 2, 3)
-    )
 
 
 def test_unparsed(labels: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,36 +274,25 @@ def test_dry_run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(KEY_VARIABLE)
-    monkeypatch.setitem(sys.modules, "openai", None)
-    assert run(labels, out, "--dry-run", "--n", "2") == 0
-    printed = capsys.readouterr().out
-    assert printed.count('synonyms: Suggest 10 synonyms for "throw"') == 1
-    assert "throw: parts (sample 2): Describing following body parts" in printed
-    assert "3 labels, 18 questions: 0 in " in printed
-    assert "18 to ask" in printed
-    assert "cost:" not in printed
-    assert not out.parent.exists()
-    options = ("--price-in", "1000000", "--price-out", "0")
-    assert run(labels, out, "--dry-run", *options) == 0
-    printed = capsys.readouterr().out
-    tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
-    assert f"estimated cost: {tokens}.0000" in printed
-
-
-def test_dry_run_knows_the_journal(
-    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     with ChatServer(good) as server:
         assert run(labels, out, url=server.url) == 0
     before = journal_of(out).read_bytes()
+    out.unlink()
+    monkeypatch.delenv(KEY_VARIABLE)
+    monkeypatch.setitem(sys.modules, "openai", None)
     labels.write_text(labels.read_text() + "\nwave")
     capsys.readouterr()
-    assert run(labels, out, "--dry-run") == 0
+    prices = ("--price-in", "1000000", "--price-out", "0")
+    assert run(labels, out, "--dry-run", "--n", "2", *prices) == 0
     printed = capsys.readouterr().out
-    assert "4 labels, 12 questions: 9 in " in printed
-    assert "3 to ask" in printed
-    assert "throw" not in printed
+    assert printed.count('synonyms: Suggest 10 synonyms for "wave"') == 1
+    assert "throw: parts (sample 2): Describing following body parts" in printed
+    assert "throw: parts: " not in printed  # it is in the journal
+    assert "4 labels, 24 questions: 9 in " in printed
+    assert "15 to ask" in printed
+    tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
+    assert f"estimated cost: {tokens}.0000" in printed
+    assert not out.exists()
     assert journal_of(out).read_bytes() == before
 
 
@@ -424,7 +398,7 @@ def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
             first.wait()
         assert first.returncode == -signal.SIGKILL
         assert not out.exists()
-        kept = [record for (record,) in read_journal(journal_of(out)).values()]
+        kept = [answer for (answer,) in read_journal(journal_of(out)).values()]
         # All that were answered, but for those that the kill found on their way.
         assert 10 <= server.num_answered - 2 <= len(kept) < len(prompts)
         time.sleep(0.2)  # for requests that the server has still to answer to nobody
@@ -436,11 +410,11 @@ def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
         asked: Counter[str] = server.asked
 
     # None was lost: what was kept stands as it was, and the rest is there, once.
-    answers = [record for (record,) in read_journal(journal_of(out)).values()]
+    answers = [answer for (answer,) in read_journal(journal_of(out)).values()]
     assert answers[: len(kept)] == kept
-    assert {record.question.prompt for record in answers} == set(asked) == prompts
+    assert {answer.question.prompt for answer in answers} == set(asked) == prompts
     # None was asked for twice.
     twice = {prompt for prompt, count in asked.items() if count > 1}
-    assert twice.isdisjoint(record.question.prompt for record in kept)
+    assert twice.isdisjoint(answer.question.prompt for answer in kept)
     assert sum(asked.values()) <= len(prompts) + 2
     check(out, names)

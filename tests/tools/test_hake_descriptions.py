@@ -87,20 +87,6 @@ def test_templates(labels: Path, out: Path, states: Path) -> None:
         assert fields["hake"] == ", ".join(in_order(row))
 
 
-def test_threshold_and_k(labels: Path, out: Path, states: Path) -> None:
-    rows = cosines()
-    values = sorted(value for row in rows for value in row)
-    threshold = sum(values[-5:-3]) / 2  # four are above, not one for each class
-    options = ("--k", "1", "--threshold", str(threshold), "--at-least", "1")
-    assert run(labels, out, states, *options) == 0
-    for row, fields in zip(rows, fields_of(out)):
-        texts = fields["hake"].split(", ")
-        assert texts[0] == in_order(row)[0]
-        # No two of the same part.
-        assert len({text.split()[0] for text in texts}) == len(texts)
-        assert all(row[PLAIN.index(text)] >= threshold for text in texts[1:])
-
-
 def test_nothing_is_near_enough(
     labels: Path, out: Path, states: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
