@@ -173,9 +173,10 @@ def _read_paragraph(text: str) -> str:
 
 
 def _read_synonyms(text: str, data: Any) -> list[str]:
+    items = data if isinstance(data, list) else _split_synonyms(_read_lines(text))
     found: dict[str, str] = {}
-    for item in data if isinstance(data, list) else _split_synonyms(_read_lines(text)):
-        phrase = re.sub(r"^(?:and|or)\s+", "", _tidy(str(item)))
+    for item in filter(lambda item: isinstance(item, str), items):
+        phrase = re.sub(r"^(?:and|or)\s+", "", _tidy(item))
         if any(sign.isalpha() for sign in phrase) and not _TALK.search(phrase):
             found.setdefault(phrase.casefold(), phrase)
     phrases = list(found.values())[:NUM_SYNONYMS]

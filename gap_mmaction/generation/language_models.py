@@ -272,15 +272,9 @@ def collect_answers(
 ) -> None:
     """Asks, and returns once every answer is in the journal.
 
-    Where one question fails, or the user interrupts, no further one is put; the
-    answers that are under way are waited for and kept.
-
-    Args:
-        model: The model.
-        journal: An open journal.
-        questions: What to ask, whatever the journal holds.
-        concurrency: How many questions are under way at a time.
-        report: Gets a line for every answer.
+    Up to ``concurrency`` questions are under way at a time, and ``report`` gets a line
+    for every answer. Where one question fails, or the user interrupts, no further one
+    is put; the answers that are under way are waited for and kept.
 
     Raises:
         GenerationError: If a question cannot be answered, or an answer not be kept.

@@ -58,21 +58,15 @@ class FileReader:
         if self.kind == "labels":
             check_one_a_line(self.path, lines.values())
         fields: list[Texts] = []
-        seen: dict[str, int] = {}
         for number, raw in lines.items():
             self.where = f"{self.path}, line {number}"
             text = " ".join(raw.split())
             if TAB.search(raw):
-                self._fail(
-                    f"{text[:40]!r} is separated by tabs; separate by ';' or ','"
-                )
+                self._fail(f"{text[:40]!r} has tabs; separate by ';' or ','")
             label, rest = self._take_label(text)
-            if label.casefold() in seen:
-                line = seen[label.casefold()]
-                self._fail(
-                    f"{label!r} stands in line {line} already; rename one of both"
-                )
-            seen[label.casefold()] = number
+            for other, place in self.labels.items():
+                if other.casefold() == label.casefold():
+                    self._fail(f"{label!r} is at {place} already; rename one of both")
             self.labels[label] = self.where
             fields.append(self._read_rest(label, rest))
         if len(lines) < len(self.known):
@@ -110,9 +104,8 @@ class FileReader:
                 self.counts["labels without a separator after them"] += 1
                 return label, after.lstrip(".: ")
         self._fail(
-            f"the label {label!r} of {place} is expected, the line starts with "
-            f"{text[:40]!r}; make the labels and their order agree, and put a ';' "
-            "after the label"
+            f"the label {label!r} of {place} is expected, with a ';' after it; the "
+            f"line starts with {text[:40]!r}"
         )
 
     def _is_of_longer(self, label: str, text: str) -> bool:
@@ -158,9 +151,7 @@ class FileReader:
             return dict(zip(PARTS, self._read_parts(rest)))
         synonyms: dict[str, str] = {}
         rest = self._without_stop(rest)
-        for text in map(
-            str.strip, rest.split(_separator(rest)) if rest.strip() else ()
-        ):
+        for text in map(str.strip, rest.split(_separator(rest))):
             if not text:
                 self.counts["empty fields dropped"] += 1
             elif text.casefold() in synonyms:
@@ -198,10 +189,7 @@ class FileReader:
             if not sentence:
                 self._fail(f"the sentence of {part} is empty; write one")
             if _part_of(sentence) not in ("", part):
-                self._note(
-                    f"the sentence of {part} starts with another part: {sentence!r}; "
-                    f"the order must be {', '.join(PARTS)}"
-                )
+                self._note(f"the sentence of {part} starts with another: {sentence!r}")
         return sentences
 
     def _without_stop(self, text: str) -> str:
