@@ -206,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cause = "stopped" if stopped else f"error: {error}"
         _complain(f"{cause}\n{args.out} is not written.")
         if read_journal(args.journal):
-            _complain(f"{args.journal} has the answers so far")
+            _complain(f"{args.journal} has all answers so far:")
             _complain("the same command goes on from there")
         return 130 if stopped else 1
     header = make_header(args.dataset, name, args.n, args.system, assembly)

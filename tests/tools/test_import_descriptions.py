@@ -191,7 +191,7 @@ def test_labels_with_commas(tool: Importer) -> None:
             "separate them by ';'",
         ),
         ({"parts": "row;a;b;c;d;e"}, "parts.txt, line 1", "give --labels"),
-        ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "write them"),
+        ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "expected 6"),
         ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
         ({"parts": with_parts(" ")}, "line 1", "--labels"),
         ({"paragraphs": "wave. One waves, and rests."}, "line 1", "--labels"),

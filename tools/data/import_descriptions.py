@@ -175,14 +175,10 @@ class FileReader:
                 if j > i + 1:
                     self._note(f"merged into one sentence: {field!r}")
         if len(fields) != len(PARTS):
-            remedy = "write them"
-            if len(fields) > len(PARTS):
-                remedy = "separate them by ';', or start each with its part's name"
-            elif not self.known:
-                remedy += ", or give --labels if the label has no separator after it"
             self._fail(
                 f"{len(fields)} sentences after the label, expected {len(PARTS)} "
-                f"({', '.join(PARTS)}), separated by {separator!r}; {remedy}"
+                f"({', '.join(PARTS)}); separate them by ';', start each with its "
+                "part's name, or give --labels if the label has no separator"
             )
         sentences = [self._without_stop(field) for field in fields]
         for part, sentence in zip(PARTS, sentences):
