@@ -614,3 +614,16 @@ def is_hooked(module: Any) -> bool:
         or module._backward_hooks
         or module._backward_pre_hooks
     )
+
+
+def set_openai_retry_delay(first: float, longest: float) -> None:
+    """Sets how long clients of openai wait before they ask again, in this process.
+
+    Its public options are how often, and what the server asks for in ``Retry-After``.
+
+    Args:
+        first: Seconds before the first time, doubled each time.
+        longest: Seconds that no such wait exceeds.
+    """
+    client: Any = importlib.import_module("openai._base_client")
+    client.INITIAL_RETRY_DELAY, client.MAX_RETRY_DELAY = first, longest

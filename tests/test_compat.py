@@ -175,7 +175,8 @@ def test_private_names_are_there(name: str) -> None:
     module, rest = name.split(".", 1)
     if module == "open_clip":
         pytest.importorskip("open_clip.model")
-    found = functools.reduce(getattr, rest.split("."), importlib.import_module(module))
+    found: Any = importlib.import_module(module)
+    found = functools.reduce(getattr, rest.split("."), found)
     if isinstance(found, torch._ops.OpOverload):
         signature = str(found._schema).partition("(")
         assert "".join(signature[1:]) == compat.PRIVATE_NAMES[name]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from gap_mmaction.models.text.descriptions import PARTS
 
-from .errors import AnswerError
-from .parsing import Fields, parse_answer
-from .question import Question
-from .record import Record
+from .answer_parser import Fields, parse_answer
+from .journal import Answer, Answers
+from .prompts import PROMPTS, Question
 
-_ORDER = ("synonyms", "paragraph", *PARTS)
+_FIELDS = ("synonyms", "paragraph", *PARTS)
+# docs/descriptions.md: 50 words are safe for CLIP's 77 tokens, and a text of the
+# default setting joins the label with two part sentences.
+_MOST_WORDS = {"paragraph": 50, "hake": 50, **dict.fromkeys(PARTS, 20)}
 
 
 @dataclass(frozen=True)
@@ -22,99 +24,121 @@ class Assembly:
     Attributes:
         classes: The label and the fields of each class, in the order of the questions.
         used: The answers that the fields are from.
-        failures: The questions whose answers could not be parsed, and why.
+        failures: The newest answers to the questions of which no answer could be
+            parsed, and why.
     """
 
     classes: list[Fields]
-    used: list[Record]
-    failures: list[tuple[Question, AnswerError]]
+    used: list[Answer]
+    failures: list[tuple[Answer, str]]
 
     def missing(self) -> dict[str, list[str]]:
-        """List the fields that a class lacks altogether, by label."""
-        lacking = {}
-        for fields in self.classes:
-            names = [name for name in _ORDER if name not in fields]
-            if names:
-                lacking[str(fields["label"])] = names
-        return lacking
+        """Lists the fields that a class lacks altogether, by label."""
+        lacking = {
+            str(fields["label"]): [name for name in _FIELDS if name not in fields]
+            for fields in self.classes
+        }
+        return {label: names for label, names in lacking.items() if names}
 
 
-def parse_record(record: Record) -> Fields:
-    """Read a journal's answer.
-
-    Raises:
-        AnswerError: If it is cut off, or does not hold what was asked for.
-    """
-    if record.cut_off:
-        raise AnswerError(
-            record.kind,
-            record.answer,
-            "the answer was cut off at the limit of tokens, see --max-tokens",
-        )
-    return parse_answer(record.kind, record.answer)
+def read_answer(answer: Answer) -> Fields:
+    """Reads an answer; a ValueError says that it lacks what was asked for."""
+    if answer.cut_off:
+        raise ValueError("the answer was cut off at the limit, see --max-tokens")
+    return parse_answer(answer.question.kind, answer.text)
 
 
-def best_answer(records: Sequence[Record]) -> tuple[Record, Fields]:
-    """Choose among the answers to a question: the newest that can be parsed.
+def best_answer(answers: Sequence[Answer]) -> tuple[Answer, Fields]:
+    """Chooses among the answers to a question: the newest that can be parsed.
 
     Raises:
-        AnswerError: If none can, that of the newest.
+        ValueError: If none can, that of the newest.
     """
-    problem: AnswerError | None = None
-    for record in reversed(records):
+    for answer in reversed(answers):
         try:
-            return record, parse_record(record)
-        except AnswerError as error:
-            problem = problem or error
-    assert problem is not None
-    raise problem
+            return answer, read_answer(answer)
+        except ValueError:
+            continue
+    return answers[-1], read_answer(answers[-1])
 
 
-def assemble(
-    questions: Iterable[Question], answers: Mapping[Question, Sequence[Record]]
-) -> Assembly:
-    """Put the answers together.
+def assemble(questions: Iterable[Question], answers: Answers) -> Assembly:
+    """Puts the answers together.
 
     With one sample of each prompt the paragraph and the parts are texts, with more
     they are lists; synonyms are a list in any case. No list holds a text twice.
-
-    Args:
-        questions: What was asked, in order.
-        answers: The answers to each question, at least one, the newest last.
     """
-    classes: dict[str, dict[str, list[str]]] = {}
+    texts: dict[str, dict[str, dict[str, str]]] = {}  # label, field, casefolded text
     used, failures = [], []
     many = False
     for question in questions:
         many = many or question.sample > 0
-        texts = classes.setdefault(question.label, {})
+        fields = texts.setdefault(question.label, {})
         try:
-            record, fields = best_answer(answers[question])
-        except AnswerError as error:
-            failures.append((question, error))
+            answer, found = best_answer(answers[question])
+        except ValueError as error:
+            failures.append((answers[question][-1], str(error)))
             continue
-        used.append(record)
+        used.append(answer)
+        for name, value in found.items():
+            for text in [value] if isinstance(value, str) else value:
+                fields.setdefault(name, {}).setdefault(text.casefold(), text)
+    classes: list[Fields] = []
+    for label, fields in texts.items():
+        classes.append({"label": label})
+        for name in filter(fields.__contains__, _FIELDS):
+            listed = list(fields[name].values())
+            classes[-1][name] = listed if many or name == "synonyms" else listed[0]
+    return Assembly(classes, used, failures)
+
+
+def make_header(
+    dataset: str, model: str, samples: int, system: str, assembly: Assembly
+) -> str:
+    """Returns what stands at the top of the file: where the texts are from."""
+    days = sorted({answer.time[:10] for answer in assembly.used}) or ["none"]
+    served = {_line(answer.served_model) for answer in assembly.used}
+    others = ", ".join(sorted(served - {"", model}))
+    lines = [
+        f"Action descriptions for {_line(dataset)} ({len(assembly.classes)} classes).",
+        "",
+        "MACHINE-GENERATED with tools/generate_descriptions.py, and not checked by a",
+        "person: see docs/descriptions.md for what to check.",
+        f"Model: {_line(model)}" + (f" (answered as {others})" if others else ""),
+        f"Date: {' to '.join(dict.fromkeys((days[0], days[-1])))}",
+        f"Samples of each prompt: {samples}",
+        "Prompts (GAP, Fig. 5):",
+        *(f"  {prompt}" for prompt in PROMPTS.values()),
+    ]
+    if system:
+        lines.append(f"System message: {_line(system)}")
+    missing = assembly.missing()
+    if missing:
+        lines += ["", "INCOMPLETE, as answers could not be parsed. Missing:"]
+        lines += [f"  {_line(k)}: {', '.join(v)}" for k, v in missing.items()]
+    return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    """Makes one line of a text, of signs that YAML allows in a comment."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+
+
+def review(classes: Iterable[Mapping[str, str | Sequence[str]]]) -> list[str]:
+    """Lists the texts that CLIP will cut off, and those that two classes share."""
+    remarks = []
+    owners: dict[tuple[str, str], str] = {}
+    for fields in classes:
+        label = str(fields["label"])
         for name, value in fields.items():
-            _merge(texts.setdefault(name, []), value)
-    return Assembly(
-        [_fields(label, texts, many) for label, texts in classes.items()],
-        used,
-        failures,
-    )
-
-
-def _merge(texts: list[str], value: str | list[str]) -> None:
-    known = {text.casefold() for text in texts}
-    for text in [value] if isinstance(value, str) else value:
-        if text.casefold() not in known:
-            known.add(text.casefold())
-            texts.append(text)
-
-
-def _fields(label: str, texts: Mapping[str, list[str]], many: bool) -> Fields:
-    fields: Fields = {"label": label}
-    for name in _ORDER:
-        if name in texts:
-            listed = many or name == "synonyms"
-            fields[name] = texts[name] if listed else texts[name][0]
-    return fields
+            for text in [value] if isinstance(value, str) else value:
+                words = len(text.split())
+                if words > _MOST_WORDS.get(name, words):
+                    remarks.append(
+                        f"{label}: {name}: {words} words, CLIP may cut off what "
+                        f"exceeds {_MOST_WORDS[name]}"
+                    )
+                owner = owners.setdefault((name, text.casefold()), label)
+                if owner != label:
+                    remarks.append(f"{label}: {name}: {text!r} serves {owner!r}, too")
+    return remarks

@@ -1,179 +1,174 @@
-"""The journal: no answer that was paid for is lost."""
+"""The journal of answers: none that was paid for is lost, or asked for twice."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from gap_mmaction.utils.atomic_file import sync_folder, try_lock
+from gap_mmaction.utils.strict_json import parse_json
 
-from .question import Key
-from .record import Record
+from .prompts import Question
 
-_HEADER = json.dumps({"journal": "gap-generation/1"}).encode("ascii") + b"\n"
-
-
-class JournalError(ValueError):
-    """A journal that cannot be used; the message names the file and the way out."""
+_HEADER = b'{"journal": "gap-generation/1"}\n'
 
 
-class Journal:
-    """A file of answers that only ever grows.
+class GenerationError(RuntimeError):
+    """No more answers can be had; the message says why and what to do."""
 
-    The first line names the format; each other one is a :class:`Record` in JSON, on
-    the disk before the next question is put. A last line that a crash cut off is
-    removed when the journal is opened again. One run at a time can have it open.
 
-    Use it in a ``with`` statement.
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
-    Args:
-        path: The file; it is made, with its folders, if it is not there.
 
-    Raises:
-        JournalError: On opening, if the file is no journal, damaged, or in use.
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered.
+
+    Attributes:
+        question: What it was asked.
+        text: The answer as it came; empty if there was none.
+        cut_off: Whether it ended at the limit of tokens.
+        served_model: The model that answered, by its own account; may be empty.
+        tokens_in, tokens_out: Tokens of question and answer, if they were counted.
+        time: When it came, UTC, ISO 8601.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self.cut_off = 0
-        """Bytes of a last line that a crash cut off, found on opening."""
-        self._records: dict[Key, list[Record]] = {}
-        self._stream: BinaryIO | None = None
-        self._lock = threading.Lock()
+    question: Question
+    text: str
+    cut_off: bool = False
+    served_model: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    time: str = field(default_factory=_now)
 
-    def __enter__(self) -> Journal:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: what could not be written is not written later by accident.
-        stream = open(self.path, "a+b", buffering=0)
+    def to_line(self) -> bytes:
+        """Writes it as a line of JSON, in ASCII: no text can fail to be encoded."""
+        content = asdict(self)
+        content = {**content.pop("question"), "answer": content.pop("text"), **content}
+        return json.dumps(content).encode("ascii") + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Answer:
+        """Reads it again; a ValueError says that the line is no answer."""
+        content = parse_json(line)
         try:
-            self._claim(stream)
-            stream.seek(0)
-            data = stream.read()
-            records, whole = _read(self.path, data)
-            self.cut_off = len(data) - whole
-            if self.cut_off:
-                stream.truncate(whole)
-            if not whole:
-                _write(stream, _HEADER)
-                sync_folder(self.path.parent)
-            elif not data[:whole].endswith(b"\n"):
-                # The crash took nothing but the end of the line.
-                _write(stream, b"\n")
-        except BaseException:
-            stream.close()
-            raise
-        self._records = _by_key(records)
-        self._stream = stream
-        return self
+            question = Question(**{f.name: content[f.name] for f in fields(Question)})
+            content = {**content, "question": question, "text": content["answer"]}
+            return cls(**{f.name: content[f.name] for f in fields(cls)})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no object with {error}") from None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
 
-    def answers(self, key: Key) -> list[Record]:
-        """List the answers to a question, the newest last."""
-        with self._lock:
-            return list(self._records.get(key, ()))
+Answers = dict[Question, list[Answer]]
+"""The answers to every question, the newest last."""
 
-    def append(self, record: Record) -> None:
-        """Keep an answer; it is on the disk when this returns. Threads may call it.
+
+@dataclass
+class Journal:
+    """A file of answers that only ever grows, opened by :func:`open_journal`.
+
+    The first line names the format; each other one is an :class:`Answer` in JSON, on
+    the disk before the next question is put.
+    """
+
+    path: Path
+    stream: BinaryIO
+    answers: Answers
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def append(self, answer: Answer) -> None:
+        """Keeps an answer; it is on the disk when this returns. Threads may call it.
 
         Raises:
-            JournalError: If it cannot be written; the message holds the answer.
+            GenerationError: If it cannot be written; the message holds the answer.
         """
-        if self._stream is None:
-            raise JournalError(f"{self.path}: the journal is not open")
         with self._lock:
             try:
-                _write(self._stream, record.to_line())
+                _write(self.stream, answer.to_line())
             except OSError as error:
-                raise JournalError(
+                raise GenerationError(
                     f"{self.path}: cannot be written ({error}). The answer that is not "
-                    f"in it, to {record.prompt!r}: {record.answer!r}"
+                    f"in it, to {answer.question.prompt!r}: {answer.text!r}"
                 ) from error
-            self._records.setdefault(record.key, []).append(record)
-
-    def _claim(self, stream: BinaryIO) -> None:
-        """Keep other runs out, which would pay for the same answers."""
-        if not try_lock(stream):
-            raise JournalError(
-                f"{self.path}: another run has this journal open; wait for it, or give "
-                "this one a --journal of its own"
-            )
+            self.answers.setdefault(answer.question, []).append(answer)
 
 
-def read_journal(path: str | os.PathLike[str]) -> dict[Key, list[Record]]:
-    """Read a journal without opening it for writing.
+@contextmanager
+def open_journal(path: Path) -> Iterator[Journal]:
+    """Opens a journal, one run at a time; it is made if it is not there.
 
-    Args:
-        path: The file; one that is not there holds nothing.
-
-    Returns:
-        The answers to every question, the newest last.
+    A last line that a crash cut off is removed.
 
     Raises:
-        JournalError: If it is no journal, or damaged.
+        ValueError: If the file is no journal, damaged, or in use.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        return {}
-    return _by_key(_read(Path(path), data)[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Unbuffered: what could not be written is not written later by accident.
+    with open(path, "a+b", buffering=0) as stream:
+        if not try_lock(stream):
+            raise ValueError(
+                f"{path}: another run has this journal open; wait for it, or give this "
+                "one a --journal of its own"
+            )
+        stream.seek(0)
+        data = stream.read()
+        answers, whole = _read(path, data)
+        if whole < len(data):
+            stream.truncate(whole)
+        if not whole:
+            _write(stream, _HEADER)
+            sync_folder(path.parent)
+        elif data[whole - 1 : whole] != b"\n":
+            _write(stream, b"\n")  # the crash took nothing but the end of the line
+        yield Journal(path, stream, answers)
 
 
-def _by_key(records: Iterable[Record]) -> dict[Key, list[Record]]:
-    table: dict[Key, list[Record]] = {}
-    for record in records:
-        table.setdefault(record.key, []).append(record)
-    return table
+def read_journal(path: Path) -> Answers:
+    """Reads a journal that may be in use; one that is not there holds nothing.
+
+    Raises:
+        ValueError: If the file is no journal, or damaged.
+    """
+    return _read(path, path.read_bytes())[0] if path.exists() else {}
 
 
-def _read(path: Path, data: bytes) -> tuple[list[Record], int]:
-    """Read the records, and count the bytes up to a line that was cut off."""
+def _read(path: Path, data: bytes) -> tuple[Answers, int]:
+    """Reads the answers, and counts the bytes up to a line that was cut off."""
+    if _HEADER.startswith(data) and data != _HEADER:
+        return {}, 0  # a crash at the very beginning
     if not data.startswith(_HEADER):
-        if _HEADER.startswith(data):  # a crash at the very beginning
-            return [], 0
-        raise JournalError(
+        raise ValueError(
             f"{path}: this is no journal of tools/generate_descriptions.py; give "
             "--journal another name"
         )
-    *lines, tail = data[len(_HEADER) :].split(b"\n")
-    records = []
-    for number, line in enumerate(lines, start=2):
+    answers: Answers = {}
+    for number, line in enumerate(data.splitlines(keepends=True)[1:], start=2):
         try:
-            records.append(Record.from_line(line))
+            answer = Answer.from_line(line)
         except ValueError as error:
-            raise JournalError(
+            if not line.endswith(b"\n"):
+                return answers, len(data) - len(line)
+            raise ValueError(
                 f"{path}, line {number}: this is no answer ({error}). The journal is "
-                "damaged; move the line elsewhere to go on without it, its question "
-                "is then asked anew"
+                "damaged; move the line elsewhere, its question is then asked anew"
             ) from None
-    if tail:
-        try:
-            records.append(Record.from_line(tail))
-        except ValueError:
-            return records, len(data) - len(tail)
-    return records, len(data)
+        answers.setdefault(answer.question, []).append(answer)
+    return answers, len(data)
 
 
 def _write(stream: BinaryIO, data: bytes) -> None:
     start = stream.seek(0, os.SEEK_END)
-    view = memoryview(data)
     try:
-        while view:
-            view = view[stream.write(view) :]
-        stream.flush()
+        while data:
+            data = data[stream.write(data) :]
         os.fsync(stream.fileno())
     except OSError:
         # Half a line must not stand before the next one.

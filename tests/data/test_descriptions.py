@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from gap_mmaction.models.text.descriptions import (
+    PARTS,
     ActionDescription,
     load_descriptions,
 )
@@ -20,7 +21,6 @@ from gap_mmaction.models.text.prompt_bank import PromptBank
 
 ROOT = Path(__file__).parents[2]
 DESCRIPTIONS = ROOT / "data" / "descriptions"
-PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
 FIELDS = {"label", "synonyms", "paragraph", *PARTS}
 WITH_HAKE = ("nwucla.yaml", "ntu120.yaml", "ntu60.yaml")
 WHOLE = (  # with `manual`
@@ -31,16 +31,8 @@ PEOPLE = re.compile(r"^(first person|second person|both people) ")
 NEGATION = re.compile(r"\b(not?|never|nor|neither|without|as if|like)\b|n't\b")
 CLIP_TOKENS = 77
 NWUCLA = (
-    "pick up with one hand",
-    "pick up with two hands",
-    "drop trash",
-    "walk around",
-    "sit down",
-    "stand up",
-    "donning",
-    "doffing",
-    "throw",
-    "carry",
+    "pick up with one hand, pick up with two hands, drop trash, walk around, sit down, "
+    "stand up, donning, doffing, throw, carry"
 )
 
 
@@ -54,12 +46,6 @@ def whole(request: pytest.FixtureRequest) -> list[ActionDescription]:
     return load_descriptions(DESCRIPTIONS / request.param)
 
 
-def _count_tokens(texts: list[str]) -> list[int]:
-    open_clip: Any = pytest.importorskip("open_clip")
-    tokens = open_clip.SimpleTokenizer(context_length=300)(texts)
-    return (tokens > 0).sum(1).tolist()
-
-
 def test_classes(shared: Path) -> None:
     lines = (shared / "data/ntu/label_names_120.txt").read_text().splitlines()
     names = [line.strip() for line in lines if line.strip()]
@@ -70,8 +56,8 @@ def test_classes(shared: Path) -> None:
 
 
 def test_classes_of_nwucla() -> None:
-    actions = load_descriptions(DESCRIPTIONS / "nwucla.yaml")
-    assert tuple(action.label for action in actions) == NWUCLA
+    nwucla = load_descriptions(DESCRIPTIONS / "nwucla.yaml")
+    assert ", ".join(action.label for action in nwucla) == NWUCLA
 
 
 def test_fields(actions: list[ActionDescription]) -> None:
@@ -104,6 +90,7 @@ def test_style(actions: list[ActionDescription]) -> None:
             assert 5 <= len(text.split()) <= 16, (action.where, part)
             assert text[0].islower() and text[-1] != ".", (action.where, part)
             assert action.label.lower() not in text, (action.where, part)
+            assert not NEGATION.search(text), (action.where, part)
 
 
 def test_classes_are_told_apart(actions: list[ActionDescription]) -> None:
@@ -114,12 +101,6 @@ def test_classes_are_told_apart(actions: list[ActionDescription]) -> None:
             for action in actions
         )
         assert [texts for texts, count in counts.items() if count > 1] == []
-
-
-def test_parts_say_what_is(actions: list[ActionDescription]) -> None:
-    for action in actions:
-        for part in PARTS:
-            assert not NEGATION.search(action.fields[part][0]), (action.where, part)
 
 
 def test_vocabulary_of_the_manual_descriptions(whole: list[ActionDescription]) -> None:
@@ -136,6 +117,7 @@ def test_vocabulary_of_the_manual_descriptions(whole: list[ActionDescription]) -
     "file", sorted(path.name for path in DESCRIPTIONS.glob("*.yaml"))
 )
 def test_every_preset(file: str) -> None:
+    open_clip: Any = pytest.importorskip("open_clip")
     actions = load_descriptions(DESCRIPTIONS / file)
     texts: list[str] = []
     for preset in PRESETS:
@@ -155,4 +137,5 @@ def test_every_preset(file: str) -> None:
             # The states of HAKE are few, and a machine chose among them.
             assert shared == 0 or preset == "hake", (preset, slot.name)
     assert texts
-    assert max(_count_tokens(texts)) <= CLIP_TOKENS
+    tokens = open_clip.SimpleTokenizer(context_length=300)(texts)
+    assert (tokens > 0).sum(1).max() <= CLIP_TOKENS

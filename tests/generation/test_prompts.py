@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from gap_mmaction.generation.estimate import ANSWER_TOKENS, Estimate
-from gap_mmaction.generation.prompts import PROMPTS
-from gap_mmaction.generation.question import make_questions
+from pathlib import Path
+
+import pytest
+
+from gap_mmaction.generation.prompts import (
+    PROMPTS,
+    estimate_tokens,
+    json_schema,
+    make_questions,
+    read_labels,
+)
+from gap_mmaction.models.text.descriptions import PARTS
+from tests.models.text_common import LABELS, write_descriptions
 
 
 def test_wording_is_the_papers() -> None:
     # GAP, Fig. 5.
-    assert [prompt.fill("put on a shoe") for prompt in PROMPTS] == [
+    assert [question.prompt for question in make_questions(["put on a shoe"], "m")] == [
         'Describe a person "put on a shoe" in details.',
         'Suggest 10 synonyms for "put on a shoe"',
         'Describing following body parts actions when "put on a shoe": head, hand, '
@@ -20,29 +30,47 @@ def test_wording_is_the_papers() -> None:
 def test_questions() -> None:
     questions = make_questions(["a", "b"], "m", samples=2)
     assert len(questions) == len(set(questions)) == 2 * 3 * 2
-    assert len({question.key for question in questions}) == 12
     assert [question.label for question in questions] == ["a"] * 6 + ["b"] * 6
     assert str(questions[1]) == "a: paragraph (sample 2)"
-
-
-def test_digest_is_of_model_and_prompt() -> None:
-    (first, *_) = make_questions(["a"], "m")
-    assert make_questions(["a"], "m")[0].digest == first.digest
-    assert make_questions(["a"], "n")[0].digest != first.digest
-    assert make_questions(["a"], "m", system="short")[0].digest != first.digest
-    # More samples do not change the first.
-    assert make_questions(["a"], "m", samples=5)[0].key == first.key
+    # Strict schemas ask for every field, and no other.
+    for kind in PROMPTS:
+        schema = json_schema(kind)
+        assert schema["required"] == list(schema["properties"])
+        assert schema["additionalProperties"] is False
+    assert json_schema("parts")["required"] == list(PARTS)
 
 
 def test_estimate() -> None:
     questions = make_questions(["a", "b"], "m")
-    estimate = Estimate.of(questions)
-    assert estimate.questions == 6
-    assert estimate.tokens_out == 2 * sum(ANSWER_TOKENS.values())
+    tokens_in, tokens_out = estimate_tokens(questions)
     letters = sum(len(question.prompt) for question in questions)
-    assert letters / 4 < estimate.tokens_in < letters / 4 + 6 * 10
-    cost = (estimate.tokens_in * 0.5 + estimate.tokens_out * 2) / 1_000_000
-    assert estimate.cost(0.5, 2.0) == cost
-    assert Estimate.of(make_questions(["a"], "m", system="s")).tokens_in > (
-        Estimate.of(make_questions(["a"], "m")).tokens_in
-    )
+    assert letters / 4 < tokens_in < letters / 4 + 6 * 10
+    assert tokens_out == 2 * (250 + 60 + 180)
+    with_system = make_questions(["a", "b"], "m", system="s")
+    assert estimate_tokens(with_system)[0] > tokens_in
+
+
+def test_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(b"\xef\xbb\xbfsit down\r\n\r\n# later:\r\n  stand   up \r\nthrow")
+    assert read_labels(path) == ["sit down", "stand up", "throw"]
+    assert read_labels(Path(write_descriptions(tmp_path))) == list(LABELS)
+    for name in ("gone.txt", "gone.yaml"):
+        with pytest.raises(FileNotFoundError, match=name):
+            read_labels(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\nb\n a \n", r"labels\.txt, line 3: the label 'a' stands at line 1"),
+        (b"\n# none\n", r"labels\.txt holds no label"),
+        (b"\xff", r"labels\.txt is no UTF-8 text"),
+        (b"a; b\nc; d\n", r"labels\.txt: every line is separated by ';'"),
+    ],
+)
+def test_bad_labels(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_labels(path)

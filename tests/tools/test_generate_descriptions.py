@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.generation.chat_backend import KEY_VARIABLE
 from gap_mmaction.generation.journal import read_journal
-from gap_mmaction.generation.question import make_questions
+from gap_mmaction.generation.language_models import KEY_VARIABLE
+from gap_mmaction.generation.prompts import make_questions
 from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
-from tests.generation import chat_server as does
-from tests.generation.chat_server import ChatServer
+from tests.generation.chat_server import SLOW, Action, ChatServer
 from tests.generation.common import (
     REFUSAL,
     good_answer,
@@ -54,6 +53,10 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out" / "mine.yaml"
 
 
+def good(prompt: str, attempt: int) -> Action:
+    return good_answer(prompt)
+
+
 def journal_of(out: Path) -> Path:
     return out.with_name("mine.yaml.journal.jsonl")
 
@@ -78,56 +81,41 @@ def check(out: Path, labels: tuple[str, ...] = LABELS) -> None:
         assert action.fields["hip"] == (f"hip moves as in {action.label}",)
 
 
-def test_every_failure(
-    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_failure(labels: Path, out: Path) -> None:
     """Each question meets another failure at first, and is put again."""
     prompts = [question.prompt for question in make_questions(LABELS, "m")]
-    failures = dict(
-        zip(
-            prompts,
-            (
-                [does.SLOW],
-                ["status:429,1"],
-                ["status:500"],
-                [does.BROKEN_JSON],
-                [does.RESET],
-                [does.NOT_JSON],
-                [does.ERROR],
-                ["status:503", does.RESET, "status:429"],
-            ),
-        )
-    )
+    failures: list[list[Action]] = [
+        [SLOW],
+        [429],
+        [500],
+        [None],
+        [b'{"choices": [{"mess'],
+        [b"<html>welcome"],
+        [b'{"error": {"message": "no credit"}}'],
+        [503, None, 429],
+        [408],
+    ]
 
-    def script(prompt: str, attempt: int) -> str:
-        return [*failures.get(prompt, []), *100 * [does.GOOD]][attempt - 1]
+    def script(prompt: str, attempt: int) -> Action:
+        return [*failures[prompts.index(prompt)], *100 * [good_answer(prompt)]][
+            attempt - 1
+        ]
 
     with ChatServer(script) as server:
         options = ("--timeout", "0.6", "--max-retries", "50", "--concurrency", "3")
         assert run(labels, out, *options, url=server.url) == 0
-        for prompt in prompts:
-            assert server.asked[prompt] > len(failures.get(prompt, []))
-        first, second = server.times[prompts[1]][:2]
-        assert second - first >= 1.0
+        for prompt, met in zip(prompts, failures):
+            assert server.asked[prompt] > len(met)
     check(out)
-    printed = capsys.readouterr().out
-    for part in (
-        "Request timed out",
-        "status 429",
-        "status 500",
-        "status 503",
-        "no chat completion",
-        "no credit today",
-        "Connection error",
-    ):
-        assert part in printed
 
 
 def test_request(labels: Path, out: Path) -> None:
-    with ChatServer() as server:
+    with ChatServer(good) as server:
         options = ("--temperature", "0.3", "--max-tokens", "99", "--system", "be brief")
         assert run(labels, out, *options, url=server.url) == 0
-    assert server.bodies[0] == {
+    body = server.bodies[0]
+    assert body.pop("response_format")["type"] == "json_schema"
+    assert body == {
         "model": "m",
         "temperature": 0.3,
         "max_tokens": 99,
@@ -136,16 +124,14 @@ def test_request(labels: Path, out: Path) -> None:
             {"role": "user", "content": 'Describe a person "sit down" in details.'},
         ],
     }
-    records = [r for rs in read_journal(journal_of(out)).values() for r in rs]
-    assert {(r.tokens_in, r.tokens_out) for r in records} == {(11, 22)}
-    assert {record.served_model for record in records} == {"m-0613"}
-    header = out.read_text().split("schema:")[0]
-    assert "Model: m (answered as m-0613)" in header
-    assert "MACHINE-GENERATED" in header
+    for (answer,) in read_journal(journal_of(out)).values():
+        assert (answer.tokens_in, answer.tokens_out) == (11, 22)
+        assert answer.served_model == "m-0613"
+    assert "Model: m (answered as m-0613)" in out.read_text().split("schema:")[0]
 
 
 def test_same_journal_same_file(labels: Path, out: Path) -> None:
-    with ChatServer() as server:
+    with ChatServer(good) as server:
         assert run(labels, out, "--concurrency", "4", url=server.url) == 0
         first = out.read_bytes()
         out.unlink()
@@ -164,15 +150,15 @@ def test_same_journal_same_file(labels: Path, out: Path) -> None:
 
 
 def test_what_is_asked_anew(labels: Path, out: Path) -> None:
-    with ChatServer() as server:
-        assert run(labels, out, url=server.url) == 0
-        assert server.num_asked == 9
-        assert run(labels, out, "--model", "other", url=server.url) == 0
-        assert server.num_asked == 18
-        assert run(labels, out, "--system", "be brief", url=server.url) == 0
-        assert server.num_asked == 27
-        assert run(labels, out, "--n", "2", url=server.url) == 0
-        assert server.num_asked == 36
+    with ChatServer(good) as server:
+        for options, asked in (
+            ((), 9),
+            (("--model", "other"), 18),
+            (("--system", "be brief"), 27),
+            (("--n", "2"), 36),
+        ):
+            assert run(labels, out, *options, url=server.url) == 0
+            assert server.num_asked == asked
         labels.write_text("wave\n" + labels.read_text())
         assert run(labels, out, "--n", "2", url=server.url) == 0
         assert server.num_asked == 42
@@ -181,51 +167,33 @@ def test_what_is_asked_anew(labels: Path, out: Path) -> None:
     check(out.with_name("b.yaml"), ("wave", *LABELS))
 
 
-def test_samples(labels: Path, out: Path) -> None:
-    def script(prompt: str, attempt: int) -> str:
-        answer = good_answer(prompt)
-        return does.SAY + answer.replace("moves", f"moves {attempt} times").replace(
-            "way 9", f"manner {attempt}"
-        )
-
-    with ChatServer(script) as server:
-        assert run(labels, out, "--n", "3", url=server.url) == 0
-    (action, *_) = load_descriptions(out)
-    assert len(action.fields["synonyms"]) == 9 + 3
-    assert len(action.fields["paragraph"]) == 1
-    assert action.fields["head"] == tuple(
-        f"head moves {i} times as in sit down" for i in (1, 2, 3)
-    )
-
-
 def test_unparsed(labels: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def script(prompt: str, attempt: int) -> str:
+    def script(prompt: str, attempt: int) -> Action:
         bad = kind_and_label(prompt) == ("synonyms", "throw") and attempt < 3
-        return does.SAY + REFUSAL if bad else does.GOOD
+        return REFUSAL if bad else good_answer(prompt)
 
     with ChatServer(script) as server:
         assert run(labels, out, url=server.url) == 1
         printed = capsys.readouterr()
         assert "[8/9] throw: synonyms: could not be parsed" in printed.out
         message = "could not be parsed: throw: synonyms: the model refused to answer: "
-        assert f"{message}{REFUSAL!r}" in printed.err.replace("\n", " ")
+        assert f"{message}{REFUSAL!r}" in printed.err
         assert "1 answers could not be parsed, 1 classes are incomplete" in printed.err
         actions = load_descriptions(out)
         assert [set(action.fields) for action in actions] == [
             *(FIELDS, FIELDS, FIELDS - {"synonyms"})
         ]
         assert "#   throw: synonyms\n" in out.read_text()
-
-        assert run(labels, out, url=server.url) == 1
-        assert server.num_asked == 9
-        assert run(labels, out, "--retry-unparsed", url=server.url) == 1
-        assert server.num_asked == 10
-        assert run(labels, out, "--retry-unparsed", url=server.url) == 0
-        assert server.num_asked == 11
-        check(out)
-        assert "INCOMPLETE" not in out.read_text()
-        assert run(labels, out, "--retry-unparsed", url=server.url) == 0
-        assert server.num_asked == 11
+        for options, status, asked in (
+            ((), 1, 9),
+            (("--retry-unparsed",), 1, 10),
+            (("--retry-unparsed",), 0, 11),
+            (("--retry-unparsed",), 0, 11),
+        ):
+            assert run(labels, out, *options, url=server.url) == status
+            assert server.num_asked == asked
+    check(out)
+    assert "INCOMPLETE" not in out.read_text()
     # All three answers are kept.
     assert journal_of(out).read_text().count('"throw", "kind": "synonyms"') == 3
 
@@ -233,28 +201,27 @@ def test_unparsed(labels: Path, out: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("action", "options", "requests", "message"),
     [
-        ("status:401", (), 1, f"status 401.*check the key in {KEY_VARIABLE}"),
-        ("status:404", (), 1, "status 404.*check --model and --base-url"),
-        ("status:400", (), 1, "status 400.*refuses"),
-        ("status:500", ("--max-retries", "2"), 3, "after 3 attempts.*status 500"),
-        ("status:429,7200", (), 1, "status 429.*wait for 7200 seconds"),
-        (does.RESET, ("--max-retries", "0"), 1, "after 1 attempts.*Connection error"),
+        (401, (), 1, f"status 401.*check the key in {KEY_VARIABLE}"),
+        (404, (), 1, "status 404.*check --model and --base-url"),
+        (400, (), 2, "status 400"),  # with a JSON schema and without
+        (503, ("--max-retries", "2"), 3, "status 503"),
+        (None, ("--max-retries", "0"), 1, "Connection error"),
     ],
 )
 def test_gives_up_and_goes_on_later(
     labels: Path,
     out: Path,
     capsys: pytest.CaptureFixture[str],
-    action: str,
+    action: Action,
     options: tuple[str, ...],
     requests: int,
     message: str,
 ) -> None:
     ready = False
 
-    def script(prompt: str, attempt: int) -> str:
-        _, label = kind_and_label(prompt)
-        return action if label == "stand up" and not ready else does.GOOD
+    def script(prompt: str, attempt: int) -> Action:
+        bad = kind_and_label(prompt)[1] == "stand up" and not ready
+        return action if bad else good_answer(prompt)
 
     with ChatServer(script) as server:
         assert run(labels, out, *options, url=server.url) == 1
@@ -269,16 +236,6 @@ def test_gives_up_and_goes_on_later(
     check(out)
 
 
-def test_nothing_to_go_on_from(
-    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with ChatServer(lambda prompt, attempt: "status:404") as server:
-        assert run(labels, out, url=server.url) == 1
-    error = capsys.readouterr().err
-    assert f"{out} is not written" in error
-    assert "goes on from there" not in error
-
-
 def test_key_stays_secret(
     labels: Path,
     out: Path,
@@ -288,18 +245,20 @@ def test_key_stays_secret(
     """The server says the key in an answer, and in its refusals."""
     caplog.set_level(logging.DEBUG)
 
-    def script(prompt: str, attempt: int) -> str:
+    def script(prompt: str, attempt: int) -> Action:
         kind, label = kind_and_label(prompt)
         if label == "sit down":
-            return does.ECHO if kind == "paragraph" else does.GOOD
-        return "status:500" if attempt == 1 else "status:401"
+            sender = (
+                "The person who sent {key} does it. " if kind == "paragraph" else ""
+            )
+            return sender + good_answer(prompt)
+        return 500 if attempt == 1 else 401
 
     with ChatServer(script) as server:
         assert run(labels, out, url=server.url) == 1
         labels.write_text("sit down")
         assert run(labels, out, url=server.url) == 0
     printed = capsys.readouterr()
-    assert "key [hidden] is refused; again in" in printed.out
     assert "key [hidden] is refused; check" in printed.err
     assert "who sent [hidden] does it" in " ".join(out.read_text().split())
     texts = [printed.out, printed.err, caplog.text]
@@ -315,36 +274,25 @@ def test_dry_run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv(KEY_VARIABLE)
-    monkeypatch.setitem(sys.modules, "openai", None)
-    assert run(labels, out, "--dry-run", "--n", "2") == 0
-    printed = capsys.readouterr().out
-    assert printed.count('synonyms: Suggest 10 synonyms for "throw"') == 1
-    assert "throw: parts (sample 2): Describing following body parts" in printed
-    assert "3 labels, 18 questions: 0 in " in printed
-    assert "18 to ask" in printed
-    assert "cost:" not in printed
-    assert not out.parent.exists()
-    options = ("--price-in", "1000000", "--price-out", "0")
-    assert run(labels, out, "--dry-run", *options) == 0
-    printed = capsys.readouterr().out
-    tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
-    assert f"estimated cost: {tokens}.0000" in printed
-
-
-def test_dry_run_knows_the_journal(
-    labels: Path, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with ChatServer() as server:
+    with ChatServer(good) as server:
         assert run(labels, out, url=server.url) == 0
     before = journal_of(out).read_bytes()
+    out.unlink()
+    monkeypatch.delenv(KEY_VARIABLE)
+    monkeypatch.setitem(sys.modules, "openai", None)
     labels.write_text(labels.read_text() + "\nwave")
     capsys.readouterr()
-    assert run(labels, out, "--dry-run") == 0
+    prices = ("--price-in", "1000000", "--price-out", "0")
+    assert run(labels, out, "--dry-run", "--n", "2", *prices) == 0
     printed = capsys.readouterr().out
-    assert "4 labels, 12 questions: 9 in " in printed
-    assert "3 to ask" in printed
-    assert "throw" not in printed
+    assert printed.count('synonyms: Suggest 10 synonyms for "wave"') == 1
+    assert "throw: parts (sample 2): Describing following body parts" in printed
+    assert "throw: parts: " not in printed  # it is in the journal
+    assert "4 labels, 24 questions: 9 in " in printed
+    assert "15 to ask" in printed
+    tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
+    assert f"estimated cost: {tokens}.0000" in printed
+    assert not out.exists()
     assert journal_of(out).read_bytes() == before
 
 
@@ -380,7 +328,12 @@ def test_user_errors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert run(labels.with_name("absent.txt"), out) == 1
-    assert "there is no file of labels" in capsys.readouterr().err
+    assert "absent.txt" in capsys.readouterr().err
+    with ChatServer(lambda prompt, attempt: 404) as server:
+        assert run(labels, out, url=server.url) == 1
+    error = capsys.readouterr().err
+    assert f"{out} is not written" in error
+    assert "goes on from there" not in error  # there is nothing to go on from
     monkeypatch.delenv(KEY_VARIABLE)
     assert run(labels, out) == 1
     assert f"error: there is no key: set {KEY_VARIABLE}" in capsys.readouterr().err
@@ -399,7 +352,7 @@ def test_interrupt(
 
     monkeypatch.setattr("tools.generate_descriptions.generate", interrupt)
     assert run(labels, out) == 130
-    assert "the same command goes on from there" in capsys.readouterr().err
+    assert f"{out} is not written" in capsys.readouterr().err
 
 
 def test_local_model(
@@ -421,13 +374,13 @@ def test_local_model(
 
 
 def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
-    """Show 3 of issue 3: no answer is asked for twice, and none is lost."""
+    """No answer is asked for twice, and none is lost."""
     names = tuple(f"action {i}" for i in range(10))
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(names))
     prompts = {question.prompt for question in make_questions(names, "m")}
 
-    with ChatServer(delay=0.05) as server:
+    with ChatServer(good, delay=0.05) as server:
         command = [sys.executable, "-W", "ignore"]
         command += [str(ROOT / "tools" / "generate_descriptions.py")]
         command += ["--labels", str(labels), "--out", str(out), "--model", "m"]
@@ -445,14 +398,9 @@ def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
             first.wait()
         assert first.returncode == -signal.SIGKILL
         assert not out.exists()
-        kept = {
-            record.prompt: record.answer
-            for records in read_journal(journal_of(out)).values()
-            for record in records
-        }
+        kept = [answer for (answer,) in read_journal(journal_of(out)).values()]
         # All that were answered, but for those that the kill found on their way.
-        assert server.num_answered - 2 <= len(kept) < len(prompts)
-        assert len(kept) >= 10
+        assert 10 <= server.num_answered - 2 <= len(kept) < len(prompts)
         time.sleep(0.2)  # for requests that the server has still to answer to nobody
 
         second = subprocess.run(
@@ -461,13 +409,12 @@ def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
         assert second.returncode == 0, second.stderr
         asked: Counter[str] = server.asked
 
-    journal = read_journal(journal_of(out))
-    answers = [record for records in journal.values() for record in records]
     # None was lost: what was kept stands as it was, and the rest is there, once.
-    assert Counter(record.prompt for record in answers) == Counter(prompts)
-    assert [(r.prompt, r.answer) for r in answers][: len(kept)] == list(kept.items())
+    answers = [answer for (answer,) in read_journal(journal_of(out)).values()]
+    assert answers[: len(kept)] == kept
+    assert {answer.question.prompt for answer in answers} == set(asked) == prompts
     # None was asked for twice.
-    assert {prompt for prompt, count in asked.items() if count > 1}.isdisjoint(kept)
-    assert set(asked) == prompts
+    twice = {prompt for prompt, count in asked.items() if count > 1}
+    assert twice.isdisjoint(answer.question.prompt for answer in kept)
     assert sum(asked.values()) <= len(prompts) + 2
     check(out, names)

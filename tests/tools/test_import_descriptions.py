@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
 from tools.data.import_descriptions import main
 
-PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
 LABELS = "paddle a boat\nwave a flag\n"
 SYNONYMS = "paddle a boat,row along,canoe\nwave a flag,swing a banner,flutter\n"
 SENTENCES = (
@@ -17,9 +16,11 @@ SENTENCES = (
     "turns, a little; knees stay bent; rests on the floor",
     "nods; hand holds a pole; arm sways high; hip leads; legs stand; feet apart",
 )
-GLUED = "".join(
-    f"{label} {text}\n" for label, text in zip(LABELS.split("\n"), SENTENCES)
-)
+
+
+def with_parts(glue: str = "; ") -> str:
+    pairs = zip(LABELS.split("\n"), SENTENCES)
+    return "".join(f"{label}{glue}{text}\n" for label, text in pairs)
 
 
 class Importer:
@@ -30,27 +31,23 @@ class Importer:
         self.capsys = capsys
         self.out = folder / "out.yaml"
 
-    def run(self, **contents: str) -> str:
-        """Import, and return what is told on stderr."""
-        assert self.status(**contents) == 0, self.capsys.readouterr().err
-        return self.capsys.readouterr().err
-
-    def fail(self, **contents: str) -> str:
-        """Import in vain, and return what is told on stderr."""
-        assert self.status(**contents) == 1
-        assert not self.out.exists()
-        return self.capsys.readouterr().err
-
-    def status(self, **contents: str) -> int:
+    def run(self, contents: dict[str, str], status: int = 0) -> str:
+        """Imports, and returns what is told on stderr."""
         options = ["--dataset", "Mine", "--out", str(self.out)]
         for kind, content in contents.items():
             path = self.folder / f"{kind}.txt"
             path.write_text(content, encoding="utf-8")
             options += [f"--{kind}", str(path)]
-        return main(options)
+        assert main(options) == status, self.capsys.readouterr().err
+        assert self.out.exists() == (status == 0)
+        return self.capsys.readouterr().err
 
-    def fields(self) -> list[dict[str, tuple[str, ...]]]:
-        return [action.fields for action in load_descriptions(self.out)]
+    def texts(self, field: str) -> list[tuple[str, ...]]:
+        return [action.fields[field] for action in load_descriptions(self.out)]
+
+    def parts(self) -> list[list[str]]:
+        actions = load_descriptions(self.out)
+        return [[action.fields[part][0] for part in PARTS] for action in actions]
 
 
 @pytest.fixture
@@ -58,29 +55,21 @@ def tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Importer:
     return Importer(tmp_path, capsys)
 
 
-def with_parts(*lines: str) -> str:
-    return "".join(
-        f"{label}; {line}\n" for label, line in zip(LABELS.split("\n"), lines)
-    )
-
-
 def test_all_files(tool: Importer) -> None:
-    told = tool.run(
-        labels=LABELS,
-        synonyms=SYNONYMS,
-        paragraphs="paddle a boat; One sits; then rows. It goes on.\n"
-        "wave a flag, A flag is held up, and waved.\n",
-        parts=with_parts(*SENTENCES),
+    paragraphs = (
+        "paddle a boat; One sits; then rows. It goes on.\nwave a flag, A flag.\n"
     )
-    assert told == ""
-    first, second = tool.fields()
-    assert list(first) == ["label", "synonyms", "paragraph", *PARTS]
-    assert first["label"] == ("paddle a boat",)
-    assert first["synonyms"] == ("row along", "canoe")
-    assert first["paragraph"] == ("One sits; then rows. It goes on.",)
-    assert second["paragraph"] == ("A flag is held up, and waved.",)
-    assert [first[part][0] for part in PARTS] == SENTENCES[0].split("; ")
-    assert [second[part][0] for part in PARTS] == SENTENCES[1].split("; ")
+    contents = {"labels": LABELS, "synonyms": SYNONYMS, "paragraphs": paragraphs}
+    assert tool.run({**contents, "parts": with_parts()}) == ""
+    (first, _) = load_descriptions(tool.out)
+    assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
+    assert first.label == "paddle a boat"
+    assert first.fields["synonyms"] == ("row along", "canoe")
+    assert tool.texts("paragraph") == [
+        ("One sits; then rows. It goes on.",),
+        ("A flag.",),
+    ]
+    assert tool.parts() == [text.split("; ") for text in SENTENCES]
     text = tool.out.read_text()
     assert "#   parts: parts.txt" in text
     assert str(tool.folder) not in text
@@ -94,245 +83,191 @@ def test_all_files(tool: Importer) -> None:
         ("synonyms", SYNONYMS, {"label", "synonyms"}),
         (
             "paragraphs",
-            "paddle a boat; One rows.\nwave a flag; It waves.",
+            "paddle a boat; One.\nwave a flag; It.",
             {"label", "paragraph"},
         ),
-        ("parts", with_parts(*SENTENCES), {"label", *PARTS}),
+        ("parts", with_parts(), {"label", *PARTS}),
     ],
 )
 def test_one_file(tool: Importer, kind: str, content: str, expected: set[str]) -> None:
-    told = tool.run(**{kind: content})
+    told = tool.run({kind: content})
     assert ("look at them" in told) == (kind != "labels")
-    assert set(tool.fields()[0]) == expected
-    assert [fields["label"][0] for fields in tool.fields()] == LABELS.split("\n")[:2]
+    (first, second) = load_descriptions(tool.out)
+    assert set(first.fields) == expected
+    assert [first.label, second.label] == LABELS.split("\n")[:2]
 
 
-def test_white_space_and_empty_lines(tool: Importer) -> None:
-    content = "\ufeff  paddle  a boat ;  row along ; \tcanoe\r\n\r\nwave a flag;swing"
-    assert "dropped" not in tool.run(synonyms=content, labels=f"\n{LABELS}\n\n")
-    assert [fields["synonyms"] for fields in tool.fields()] == [
-        ("row along", "canoe"),
-        ("swing",),
-    ]
+@pytest.mark.parametrize(
+    ("line", "expected", "told"),
+    [
+        ("wave;sway, gently;flap", ("sway, gently", "flap"), ""),
+        ("\ufeff  wave ; sway,\t flap\r\n\r\n", ("sway", "flap"), ""),
+        ("wave,sway,flap.", ("sway", "flap"), "final full stops dropped (1)"),
+        ("wave,sway,,flap", ("sway", "flap"), "empty fields dropped (1)"),
+        ("wave,sway,", ("sway",), "at the end of a line dropped (1)"),
+        ("wave,sway,Sway", ("sway",), "line 1: the second 'Sway' is dropped"),
+        ("wave,wave,sway", ("wave", "sway"), ""),
+        ("Wave,sway", ("sway",), "line 1: the label 'Wave' is taken for 'wave'"),
+    ],
+)
+def test_synonyms(
+    tool: Importer, line: str, expected: tuple[str, ...], told: str
+) -> None:
+    error = tool.run({"synonyms": line, "labels": "\nwave\n\n"})
+    assert told in error
+    assert bool(told) == bool(error)
+    assert tool.texts("synonyms") == [expected]
 
 
-class TestSynonyms:
-    @pytest.mark.parametrize(
-        ("line", "expected", "told"),
-        [
-            ("wave;sway, gently;flap", ("sway, gently", "flap"), ""),
-            ("wave; sway, flap", ("sway", "flap"), ""),
-            ("wave,sway,flap.", ("sway", "flap"), "final full stops dropped (1)"),
-            ("wave,sway,,flap", ("sway", "flap"), "empty fields dropped (1)"),
-            ("wave,sway,", ("sway",), "at the end of a line dropped (1)"),
-            ("wave,sway,Sway", ("sway",), "line 1: the second 'Sway' is dropped"),
-            ("wave,wave,sway", ("wave", "sway"), ""),
-        ],
-    )
-    def test_line(
-        self, tool: Importer, line: str, expected: tuple[str, ...], told: str
-    ) -> None:
-        error = tool.run(synonyms=line, labels="wave")
-        assert told in error
-        assert bool(told) == bool(error)
-        assert tool.fields()[0]["synonyms"] == expected
-
-    @pytest.mark.parametrize("line", ["wave,", "wave", "wave, ,.", "wave;;"])
-    def test_none(self, tool: Importer, line: str) -> None:
-        error = tool.fail(synonyms=line, labels="wave")
-        assert "synonyms.txt, line 1: 'wave' has no synonyms; write" in error
-
-
-class TestParts:
-    def test_full_stops(self, tool: Importer) -> None:
-        told = tool.run(parts="row; h.; h2; a; p; l; f and so on...\nwave;1;2;3;4;5;6.")
-        assert "final full stops dropped (2)" in told
-        first, second = tool.fields()
-        assert [first["head"], first["foot"]] == [("h",), ("f and so on...",)]
-        assert second["foot"] == ("6",)
-
-    def test_commas(self, tool: Importer) -> None:
-        tool.run(parts="row, a, b, c, d, e, f\nwave; g, h, i, j, k, l\n")
-        first, second = tool.fields()
-        assert [first[part][0] for part in PARTS] == list("abcdef")
-        assert [second[part][0] for part in PARTS] == list("ghijkl")
-
-    def test_separator_at_the_end(self, tool: Importer) -> None:
-        told = tool.run(parts="row;a;b;c;d;e;f;\nwave;a;b;c;d;e;g ;.\n")
-        assert "separators at the end of a line dropped (2)" in told
-        assert [fields["foot"][0] for fields in tool.fields()] == ["f", "g"]
-
-    def test_split_sentences_are_merged(self, tool: Importer) -> None:
-        told = tool.run(
-            parts="row, head up, then down, Hands close, both arms pull, hips turn, "
-            "slowly, the leg bends, feet still"
-        )
-        (fields,) = tool.fields()
-        assert [fields[part][0] for part in PARTS] == [
-            "head up, then down",
-            "Hands close",
-            "both arms pull",
-            "hips turn, slowly",
-            "the leg bends",
-            "feet still",
-        ]
-        assert "line 1: merged into one sentence: 'head up, then down'" in told
-        assert "merged into one sentence: 'hips turn, slowly'" in told
-
-    def test_too_many(self, tool: Importer) -> None:
-        for line in ("row,a,b,c,d,e,f,g", "row, head, hand, hand, arm, hip, leg, foot"):
-            error = tool.fail(parts=f"wave;1;2;3;4;5;6\n{line}")
-            assert "parts.txt, line 2: 7 sentences after the label, expected 6" in error
-            assert "separate the sentences by ';', or start each with" in error
-
-    def test_too_few(self, tool: Importer) -> None:
-        error = tool.fail(parts="row;a;b;c;d;e")
-        assert "line 1: 5 sentences after the label" in error
-        assert "give --labels" in error
-        error = tool.fail(parts="row;a;b;c;d;e", labels="row")
-        assert "line 1: 5 sentences after the label" in error
-        assert "--labels" not in error
-
-    def test_empty(self, tool: Importer) -> None:
-        error = tool.fail(parts="row;a;b; ;d;e;f")
-        assert "line 1: the sentence of arm is empty; write one" in error
-
-    def test_another_order_is_told(self, tool: Importer) -> None:
-        told = tool.run(parts="row;head;hand;hips turn;arm;leg;foot")
-        assert "the sentence of arm starts with another part: 'hips turn'" in told
-        assert "the sentence of hip starts with another part: 'arm'" in told
+@pytest.mark.parametrize(
+    ("line", "expected", "told"),
+    [
+        ("row; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
+        ("row, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
+        ("row; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
+        ("row;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
+        (
+            "row, head up, then down, Hands close, both arms pull, hips turn, slowly, "
+            "the leg bends, feet still",
+            "head up, then down|Hands close|both arms pull|hips turn, slowly|the leg "
+            "bends|feet still",
+            "line 1: merged into one sentence: 'hips turn, slowly'",
+        ),
+        (
+            "row;head;hand;hips turn;arm;leg;foot",
+            "head|hand|hips turn|arm|leg|foot",
+            "the sentence of hip starts with another: 'arm'",
+        ),
+    ],
+)
+def test_parts(tool: Importer, line: str, expected: str, told: str) -> None:
+    assert told in tool.run({"parts": line})
+    assert tool.parts() == [expected.split("|")]
 
 
-class TestGlued:
-    @pytest.mark.parametrize("glue", [" ", ". ", ": ", ", "])
-    def test_parts(self, tool: Importer, glue: str) -> None:
-        lines = (f"{a}{glue}{b}" for a, b in zip(LABELS.split("\n"), SENTENCES))
-        told = tool.run(synonyms=SYNONYMS, parts="\n".join(lines))
-        assert ("labels without a separator after them (2)" in told) == (glue != ", ")
-        for fields, text in zip(tool.fields(), SENTENCES):
-            assert [fields[part][0] for part in PARTS] == text.split("; ")
-
-    def test_without_a_blank(self, tool: Importer) -> None:
-        tool.run(
-            labels="row\nwave",
-            parts="rowHead; b; c; d; e; f\nwavehead, up; hand; arm; hip; leg; foot",
-            paragraphs="rowOne rows.\nwave. One waves.",
-        )
-        first, second = tool.fields()
-        assert [first["head"][0], second["head"][0]] == ["Head", "head, up"]
-        assert [first["paragraph"][0], second["paragraph"][0]] == [
-            "One rows.",
-            "One waves.",
-        ]
-
-    def test_needs_the_labels(self, tool: Importer) -> None:
-        assert "give --labels" in tool.fail(parts=GLUED)
-        for text in ("wave. One waves, and rests.", "One waves.", ", One waves."):
-            assert "with --labels" in tool.fail(paragraphs=text)
-
-    def test_a_longer_label_is_not_cut(self, tool: Importer) -> None:
-        error = tool.fail(
-            labels="kick\nkick a ball",
-            parts="kick a ball 1;2;3;4;5;6\nkick 1;2;3;4;5;6",
-        )
-        assert "parts.txt, line 1: the label 'kick' of" in error
-        assert "labels.txt, line 1 is expected" in error
-        for kind, line in (
-            ("paragraphs", "kicks; One kicks."),
-            ("paragraphs", "kick one kicks."),
-            ("synonyms", "kick Hit, strike"),
-            ("parts", "kick it;1;2;3;4;5;6"),
-            ("parts", "kicks 1;2;3;4;5;6"),
-        ):
-            error = tool.fail(**{"labels": "kick", kind: line})
-            assert "line 1: the label 'kick' of" in error
-            assert "put a ';' after the label" in error
+@pytest.mark.parametrize("glue", [" ", ". ", ": ", ", "])
+def test_glued_labels(tool: Importer, glue: str) -> None:
+    told = tool.run({"synonyms": SYNONYMS, "parts": with_parts(glue)})
+    assert ("labels without a separator after them (2)" in told) == (glue != ", ")
+    assert tool.parts() == [text.split("; ") for text in SENTENCES]
 
 
-class TestLabels:
-    def test_with_commas(self, tool: Importer) -> None:
-        label = "reach, then grab"
-        tool.run(
-            labels=label, synonyms=f"{label}, snatch", parts=f"{label};1;2;3;4;5;6"
-        )
-        assert tool.fields()[0]["synonyms"] == ("snatch",)
-
-    def test_a_longer_one_with_a_comma(self, tool: Importer) -> None:
-        labels = "reach\nreach, then grab"
-        tool.run(labels=labels, synonyms="reach, extend\nreach, then grab, snatch")
-        assert [fields["synonyms"] for fields in tool.fields()] == [
-            ("extend",),
-            ("snatch",),
-        ]
-        tool.out.unlink()
-        error = tool.fail(labels=labels, synonyms="reach, then grab, snatch\nreach, x")
-        assert "synonyms.txt, line 1: the label 'reach' of" in error
-
-    def test_spelling(self, tool: Importer) -> None:
-        told = tool.run(labels="Row.", synonyms="row,canoe")
-        assert "synonyms.txt, line 1: the label 'row' is taken for 'Row'" in told
-        assert "labels.txt: final full stops dropped (1)" in told
-        assert tool.fields()[0]["label"] == ("Row",)
-
-    def test_disagree(self, tool: Importer) -> None:
-        error = tool.fail(synonyms="row,canoe\nwave,sway", parts="\nwave;1;2;3;4;5;6")
-        assert "parts.txt, line 2: the label 'row' of" in error
-        assert "synonyms.txt, line 1 is expected, the line starts with" in error
-        assert "make the labels and their order agree" in error
-
-    def test_other_numbers(self, tool: Importer) -> None:
-        error = tool.fail(labels=LABELS, synonyms=SYNONYMS.split("\n")[0])
-        assert "synonyms.txt, line 1: the file ends before the label 'wave a" in error
-        error = tool.fail(labels="row", synonyms="row,canoe\nwave,sway")
-        assert "synonyms.txt, line 2: 'wave,sway' is class 1," in error
-        assert "labels.txt has 1 classes only" in error
-
-    def test_twice(self, tool: Importer) -> None:
-        error = tool.fail(labels="row\nwave\n\nRow")
-        assert "labels.txt, line 4: the label 'Row' stands in line 1 already" in error
-        error = tool.fail(synonyms="row,canoe\nrow,paddle")
-        assert "synonyms.txt, line 2: the label 'row' stands in line 1" in error
-
-    def test_another_kind_of_file(self, tool: Importer) -> None:
-        error = tool.fail(labels="row;1;2;3;4;5;6")
-        assert "labels.txt, line 1: 'row;1;2;3;4;5;6' has a ';'" in error
-        assert "--parts" in error
-        error = tool.fail(labels="row,paddle,canoe\nwave,greet,hail")
-        assert "every line is separated by ','" in error
-
-    def test_where_it_ends(self, tool: Importer) -> None:
-        error = tool.fail(synonyms="reach, then grab; snatch")
-        assert "where the label ends in 'reach, then grab'; give" in error
+def test_glued_without_a_blank(tool: Importer) -> None:
+    parts = "rowHead; b; c; d; e; f\nwavehead, up; hand; arm; hip; leg; foot"
+    paragraphs = "rowOne rows.\nwave. One waves."
+    tool.run({"labels": "row\nwave", "parts": parts, "paragraphs": paragraphs})
+    assert tool.texts("head") == [("Head",), ("head, up",)]
+    assert tool.texts("paragraph") == [("One rows.",), ("One waves.",)]
 
 
-class TestFiles:
-    def test_gone(self, tool: Importer) -> None:
-        options = ["--dataset", "x", "--out", str(tool.out)]
-        assert main([*options, "--parts", str(tool.folder / "gone.txt")]) == 1
-        assert "there is no file" in tool.capsys.readouterr().err
+def test_labels_with_commas(tool: Importer) -> None:
+    labels = "reach.\nreach, then grab"
+    synonyms = "reach, extend\nreach, then grab, snatch"
+    told = tool.run({"labels": labels, "synonyms": synonyms})
+    assert "labels.txt: final full stops dropped (1)" in told
+    assert tool.texts("label") == [("reach",), ("reach, then grab",)]
+    assert tool.texts("synonyms") == [("extend",), ("snatch",)]
 
-    def test_empty(self, tool: Importer) -> None:
-        assert "parts.txt is empty" in tool.fail(parts=" \n")
 
-    def test_tabs(self, tool: Importer) -> None:
-        error = tool.fail(labels="row\nwave", synonyms="row\tpaddle\nwave\tgreet")
-        assert "synonyms.txt, line 1: 'row paddle' is separated by tabs" in error
+@pytest.mark.parametrize(
+    ("contents", "where", "problem"),
+    [
+        *(
+            (
+                {"labels": "wave", "synonyms": line},
+                "synonyms.txt, line 1",
+                "'wave' has no",
+            )
+            for line in ("wave,", "wave", "wave, ,.", "wave;;")
+        ),
+        (
+            {"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"},
+            "parts.txt, line 2",
+            "7 sentences",
+        ),
+        (
+            {"parts": "row, head, hand, hand, arm, hip, leg, foot"},
+            "parts.txt, line 1",
+            "separate them by ';'",
+        ),
+        ({"parts": "row;a;b;c;d;e"}, "parts.txt, line 1", "give --labels"),
+        ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "expected 6"),
+        ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
+        ({"parts": with_parts(" ")}, "line 1", "--labels"),
+        ({"paragraphs": "wave. One waves, and rests."}, "line 1", "--labels"),
+        ({"paragraphs": "One waves."}, "paragraphs.txt, line 1", "no label before"),
+        ({"paragraphs": ", One waves."}, "paragraphs.txt, line 1", "no label before"),
+        ({"synonyms": "reach, then grab; snatch"}, "line 1", "'reach, then grab'"),
+        *(
+            (
+                {"labels": "kick", kind: line},
+                f"{kind}.txt, line 1",
+                "the label 'kick' of",
+            )
+            for kind, line in (
+                ("paragraphs", "kicks; One kicks."),
+                ("paragraphs", "kick one kicks."),
+                ("synonyms", "kick Hit, strike"),
+                ("parts", "kick it;1;2;3;4;5;6"),
+                ("parts", "kicks 1;2;3;4;5;6"),
+            )
+        ),
+        # A longer label is not cut.
+        (
+            {"labels": "kick\nkick a ball", "parts": "kick a ball 1;2;3;4;5;6\nkick x"},
+            "parts.txt, line 1",
+            "the label 'kick' of",
+        ),
+        (
+            {"synonyms": "row,canoe\nwave,sway", "parts": "\nwave;1;2;3;4;5;6"},
+            "parts.txt, line 2",
+            "synonyms.txt, line 1 is expected",
+        ),
+        (
+            {"labels": LABELS, "synonyms": SYNONYMS.split("\n")[0]},
+            "synonyms.txt, line 1",
+            "the file ends before the label 'wave a",
+        ),
+        (
+            {"labels": "row", "synonyms": "row,canoe\nwave,sway"},
+            "synonyms.txt, line 2",
+            "labels.txt, line 1 is the last",
+        ),
+        (
+            {"labels": "row\nwave\n\nRow"},
+            "labels.txt, line 4",
+            "'Row' is at",
+        ),
+        ({"synonyms": "row,canoe\nrow,paddle"}, "line 2", "'row' is at"),
+        ({"labels": "row;1;2;3;4;5;6"}, "labels.txt, line 1", "is it for --synonyms"),
+        ({"labels": "row,paddle,canoe\nwave,greet,hail"}, "labels.txt", "by ','"),
+        ({"parts": " \n"}, "parts.txt", "is empty"),
+        ({"synonyms": "row\tpaddle\nwave\tgreet"}, "line 1", "has tabs"),
+    ],
+)
+def test_bad_files(
+    tool: Importer, contents: dict[str, str], where: str, problem: str
+) -> None:
+    error = tool.run(contents, status=1)
+    assert where in error
+    assert problem in error
 
-    def test_no_text(self, tool: Importer) -> None:
-        path = tool.folder / "latin.txt"
-        path.write_bytes(b"caf\xe9")
-        options = ["--dataset", "x", "--out", str(tool.out)]
-        assert main([*options, "--labels", str(path)]) == 1
-        assert "latin.txt is no UTF-8 text" in tool.capsys.readouterr().err
 
-    def test_options(self, tool: Importer) -> None:
-        path = tool.folder / "labels.txt"
-        path.write_text("row")
-        for options in (
-            ["--dataset", "x", "--out", str(tool.out)],
-            ["--dataset", "x", "--out", str(path), "--labels", str(path)],
-            ["--dataset", "x", "--out", "out.txt", "--labels", str(path)],
-            ["--dataset", "x", "--out", str(path.parent), "--labels", str(path)],
-        ):
-            with pytest.raises(SystemExit):
-                main(options)
+def test_files_that_cannot_be_read(tool: Importer) -> None:
+    options = ["--dataset", "x", "--out", str(tool.out)]
+    (tool.folder / "latin.txt").write_bytes(b"caf\xe9")
+    for name in ("gone.txt", "latin.txt"):
+        assert main([*options, "--parts", str(tool.folder / name)]) == 1
+        assert name in tool.capsys.readouterr().err
+    (tool.folder / "labels.txt").write_text("row")
+    labels = ["--dataset", "x", "--labels", str(tool.folder / "labels.txt")]
+    for wrong in (
+        options,
+        *(
+            [*labels, "--out", str(tool.folder / out)]
+            for out in ("labels.txt", "o.txt")
+        ),
+        [*labels, "--out", str(tool.folder)],
+    ):
+        with pytest.raises(SystemExit):
+            main(wrong)

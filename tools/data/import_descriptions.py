@@ -12,13 +12,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
+from typing import NoReturn, Union
 
-from gap_mmaction.generation.labels import check_one_a_line
+from gap_mmaction.generation.prompts import check_one_a_line, read_lines
 from gap_mmaction.models.text.description_writer import write_descriptions
 from gap_mmaction.models.text.descriptions import PARTS
+from gap_mmaction.utils.command_line import tells_errors
 
 KINDS = ("labels", "synonyms", "paragraphs", "parts")
 # Those that tell a label best come first: the others' labels must agree with them.
@@ -27,83 +27,9 @@ PART_WORD = re.compile(
     r"(?:(?:the|both|left|right)\s+)*(head|hand|arm|hip|leg|foot|feet)s?\b",
     re.IGNORECASE,
 )
-SEPARATORS = ";,"
 TAB = re.compile(r"[^;,\s] *\t+ *[^;,\s]")
 
 Texts = dict[str, Union[str, list[str]]]
-
-
-class ImportFileError(ValueError):
-    """A file that cannot be imported; the message names file, line and remedy."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a file.
-
-    Attributes:
-        path: The file.
-        number: Counted from 1.
-        text: Its words, one blank between them.
-    """
-
-    path: Path
-    number: int
-    text: str
-
-    @property
-    def where(self) -> str:
-        """File and line, for messages."""
-        return f"{self.path}, line {self.number}"
-
-
-class Report:
-    """What was dropped or merged."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.counts: Counter[tuple[Path, str]] = Counter()
-
-    def note(self, line: Line, what: str) -> None:
-        """Tell of something that a reader should look at."""
-        self.notes.append(f"{line.where}: {what}")
-
-    def count(self, line: Line, what: str) -> None:
-        """Tell how often something harmless was done."""
-        self.counts[line.path, what] += 1
-
-    def lines(self) -> list[str]:
-        """Return all of it, one message each."""
-        counted = [f"{path}: {what} ({n})" for (path, what), n in self.counts.items()]
-        return self.notes + counted
-
-
-def read_lines(path: Path) -> list[Line]:
-    """Read the lines of a file that are not empty."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"there is no file {str(path)!r}; give the place of the repository's file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ImportFileError(
-            f"{path} is no UTF-8 text, save it as such: {error}"
-        ) from error
-    lines = [
-        Line(path, number, " ".join(content.split()))
-        for number, content in enumerate(text.split("\n"), start=1)
-        if content.strip()
-    ]
-    if not lines:
-        raise ImportFileError(f"{path} is empty; one class a line is expected")
-    for number, content in enumerate(text.split("\n"), start=1):
-        if TAB.search(content):
-            raise ImportFileError(
-                f"{path}, line {number}: {_start(' '.join(content.split()))!r} is "
-                "separated by tabs; separate by ';' or ','"
-            )
-    return lines
 
 
 class FileReader:
@@ -111,294 +37,211 @@ class FileReader:
 
     Args:
         kind: One of ``KINDS``.
-        known: The labels, where another file has given them, with its lines.
-        report: Told what is dropped or merged.
+        path: The file.
+        known: The labels and their places, where another file has given them.
     """
 
-    def __init__(
-        self, kind: str, known: Sequence[tuple[str, Line]] | None, report: Report
-    ) -> None:
+    def __init__(self, kind: str, path: Path, known: dict[str, str]) -> None:
         self.kind = kind
-        self.known = known
-        self.report = report
+        self.path = path
+        self.known = list(known.items())
+        self.labels: dict[str, str] = {}
+        self.notes: list[str] = []  # for a reader to look at
+        self.counts: Counter[str] = Counter()  # of what was harmless
+        self.where = str(path)
 
-    def read(self, lines: Sequence[Line]) -> tuple[list[str], list[Texts]]:
-        """Read every line.
-
-        Args:
-            lines: Those of the file that are not empty.
-
-        Returns:
-            The labels, and for each its other fields.
-
-        Raises:
-            ImportFileError: If a line cannot be understood.
-        """
-        labels: list[str] = []
-        fields: list[Texts] = []
-        seen: dict[str, Line] = {}
-        for index, line in enumerate(lines):
-            label, rest = self._take_label(index, line)
-            if _key(label) in seen:
-                raise ImportFileError(
-                    f"{line.where}: the label {label!r} stands in line "
-                    f"{seen[_key(label)].number} already; rename one of both"
-                )
-            seen[_key(label)] = line
-            labels.append(label)
-            fields.append(self._read_rest(line, label, rest))
-        if self.known is not None and len(lines) < len(self.known):
-            label, other = self.known[len(lines)]
-            raise ImportFileError(
-                f"{lines[-1].where}: the file ends before the label {label!r} of "
-                f"{other.where}; add its line, or give files of the same classes"
-            )
-        return labels, fields
-
-    def _take_label(self, index: int, line: Line) -> tuple[str, str]:
-        """Split a line into its label and what comes after it."""
+    def read(self) -> list[Texts]:
+        """Reads the fields of every class, but for its label."""
+        lines = read_lines(self.path)
+        if not lines:
+            self._fail("is empty; one class a line is expected")
         if self.kind == "labels":
-            if ";" in line.text:
-                raise ImportFileError(
-                    f"{line.where}: {line.text!r} has a ';', a list of labels has one "
-                    "name a line; is it the file for --synonyms, --parts or "
-                    "--paragraphs?"
-                )
-            return self._without_stop(line, line.text), ""
-        if self.known is None:
-            return self._guess_label(line)
+            check_one_a_line(self.path, lines.values())
+        fields: list[Texts] = []
+        for number, raw in lines.items():
+            self.where = f"{self.path}, line {number}"
+            text = " ".join(raw.split())
+            if TAB.search(raw):
+                self._fail(f"{text[:40]!r} has tabs; separate by ';' or ','")
+            label, rest = self._take_label(text)
+            for other, place in self.labels.items():
+                if other.casefold() == label.casefold():
+                    self._fail(f"{label!r} is at {place} already; rename one of both")
+            self.labels[label] = self.where
+            fields.append(self._read_rest(label, rest))
+        if len(lines) < len(self.known):
+            label, place = self.known[len(lines)]
+            self._fail(f"the file ends before the label {label!r} of {place}; add it")
+        return fields
+
+    def _fail(self, problem: str) -> NoReturn:
+        raise ValueError(f"{self.where}: {problem}")
+
+    def _note(self, what: str) -> None:
+        self.notes.append(f"{self.where}: {what}")
+
+    def _take_label(self, text: str) -> tuple[str, str]:
+        """Splits a line into its label and what comes after it."""
+        if self.kind == "labels":
+            if ";" in text:
+                self._fail(f"{text!r} has a ';'; is it for --synonyms or --parts?")
+            return self._without_stop(text), ""
+        if not self.known:
+            return self._guess_label(text)
+        index = len(self.labels)
         if index >= len(self.known):
-            raise ImportFileError(
-                f"{line.where}: {_start(line.text)!r} is class {index}, "
-                f"{self.known[0][1].path} has {len(self.known)} classes only; remove "
-                "the line, or give files of the same classes"
-            )
-        label, other = self.known[index]
-        own, rest = line.text[: len(label)], line.text[len(label) :]
-        if _key(own) == _key(label) and not self._is_of_longer(label, line):
+            others = f"{self.known[-1][1]} is the last of the labels"
+            self._fail(f"{text[:40]!r} is class {index}, {others}; remove the line")
+        label, place = self.known[index]
+        own, rest = text[: len(label)], text[len(label) :]
+        if own.casefold() == label.casefold() and not self._is_of_longer(label, text):
             if own != label:
-                self.report.note(line, f"the label {own!r} is taken for {label!r}")
+                self._note(f"the label {own!r} is taken for {label!r}")
             after = rest.lstrip()
-            if not after or after[0] in SEPARATORS:
+            if not after or after[0] in ";,":
                 return label, after[1:]
             if self._is_glued(rest):
-                self.report.count(line, "labels without a separator after them")
+                self.counts["labels without a separator after them"] += 1
                 return label, after.lstrip(".: ")
-        raise ImportFileError(
-            f"{line.where}: the label {label!r} of {other.where} is expected, the line "
-            f"starts with {_start(line.text)!r}; make the labels and their order "
-            "agree, and put a ';' after the label"
+        self._fail(
+            f"the label {label!r} of {place} is expected, with a ';' after it; the "
+            f"line starts with {text[:40]!r}"
+        )
+
+    def _is_of_longer(self, label: str, text: str) -> bool:
+        """Whether the line is of another class: throw, throw up cap."""
+        return any(
+            len(other) > len(label) and text.casefold().startswith(other.casefold())
+            for other, _ in self.known
         )
 
     def _is_glued(self, rest: str) -> bool:
-        """Tell whether a sentence follows the label, and not more of a longer label."""
+        """Whether a sentence follows the label, and not more of a longer label."""
+        sentence = rest.lstrip(".: ")
         if self.kind == "synonyms":
             return False
-        sentence = rest.lstrip(".: ")
         if rest[0] in ".:" or sentence[:1].isupper():
             return bool(sentence)
-        if self.kind != "parts":
-            return False
-        if _part_of(sentence) == PARTS[0]:
-            return True
-        return not rest[0].isalnum() and len(_split(rest)) == len(PARTS)
+        fields = [f for f in rest.split(_separator(rest)) if f.strip(" .")]
+        is_six = not rest[0].isalnum() and len(fields) == len(PARTS)
+        return self.kind == "parts" and (is_six or _part_of(sentence) == PARTS[0])
 
-    def _is_of_longer(self, label: str, line: Line) -> bool:
-        """Tell whether the line is of another class: throw, throw up cap."""
-        start = _key(line.text)
-        return any(
-            len(other) > len(label) and start.startswith(_key(other))
-            for other, _ in self.known or ()
-        )
-
-    def _guess_label(self, line: Line) -> tuple[str, str]:
-        """Take what stands before the first separator."""
-        separator = _separator(line.text)
-        label, found, rest = line.text.partition(separator)
+    def _guess_label(self, text: str) -> tuple[str, str]:
+        """Takes what stands before the first separator."""
+        label, found, rest = text.partition(_separator(text))
         label = label.strip()
         if not found or not label:
-            raise ImportFileError(
-                f"{line.where}: there is no label before a ';' or ',' in "
-                f"{_start(line.text)!r}; write one, or give the names with --labels"
-            )
+            self._fail(f"no label before a ';' or ',' in {text[:40]!r}; write one")
         if "," in label or ". " in label:
-            raise ImportFileError(
-                f"{line.where}: it cannot be told where the label ends in {label!r}; "
-                "give the names with --labels"
-            )
+            self._fail(f"where does the label end in {label!r}? Give --labels")
         return label, rest
 
-    def _read_rest(self, line: Line, label: str, rest: str) -> Texts:
+    def _read_rest(self, label: str, rest: str) -> Texts:
         if self.kind == "labels":
             return {}
         if self.kind == "paragraphs":
             if not rest.strip():
-                raise ImportFileError(
-                    f"{line.where}: {label!r} has no paragraph; write one"
-                )
+                self._fail(f"{label!r} has no paragraph; write one")
             return {"paragraph": rest.strip()}
         end = re.search(r"[;,][;,\s]*\.?$", rest)
         if end:
-            self.report.count(line, "separators at the end of a line dropped")
+            self.counts["separators at the end of a line dropped"] += 1
             rest = rest[: end.start()]
-        if self.kind == "synonyms":
-            return {"synonyms": self._read_synonyms(line, label, rest)}
-        return dict(zip(PARTS, self._read_parts(line, rest)))
-
-    def _read_synonyms(self, line: Line, label: str, rest: str) -> list[str]:
-        rest = self._without_stop(line, rest)
+        if self.kind == "parts":
+            return dict(zip(PARTS, self._read_parts(rest)))
         synonyms: dict[str, str] = {}
-        for piece in rest.split(_separator(rest)) if rest.strip() else ():
-            text = piece.strip()
+        rest = self._without_stop(rest)
+        for text in map(str.strip, rest.split(_separator(rest))):
             if not text:
-                self.report.count(line, "empty fields dropped")
-            elif _key(text) in synonyms:
-                self.report.note(line, f"the second {text!r} is dropped")
+                self.counts["empty fields dropped"] += 1
+            elif text.casefold() in synonyms:
+                self._note(f"the second {text!r} is dropped")
             else:
-                synonyms[_key(text)] = text
+                synonyms[text.casefold()] = text
         if not synonyms:
-            raise ImportFileError(
-                f"{line.where}: {label!r} has no synonyms; write at least one"
-            )
-        return list(synonyms.values())
+            self._fail(f"{label!r} has no synonyms; write at least one")
+        return {"synonyms": list(synonyms.values())}
 
-    def _read_parts(self, line: Line, rest: str) -> list[str]:
+    def _read_parts(self, rest: str) -> list[str]:
         separator = _separator(rest)
         fields = [field.strip() for field in rest.split(separator)]
-        if len(fields) > len(PARTS):
-            fields = self._merge(line, fields, separator)
+        starts = [index for index, field in enumerate(fields) if _part_of(field)]
+        in_order = tuple(_part_of(fields[index]) for index in starts) == PARTS
+        if len(fields) > len(PARTS) and in_order and starts[0] == 0:
+            # Sentences that were split are joined: the parts' names tell which.
+            ends = [*starts[1:], len(fields)]
+            fields = [f"{separator} ".join(fields[i:j]) for i, j in zip(starts, ends)]
+            for field, i, j in zip(fields, starts, ends):
+                if j > i + 1:
+                    self._note(f"merged into one sentence: {field!r}")
         if len(fields) != len(PARTS):
-            remedy = "write them"
-            if len(fields) > len(PARTS):
-                remedy = (
-                    "separate the sentences by ';', or start each with its part's name"
-                )
-            elif self.known is None:
-                remedy += ", or, if a label has no separator after it, give --labels"
-            raise ImportFileError(
-                f"{line.where}: {len(fields)} sentences after the label, expected "
-                f"{len(PARTS)} ({', '.join(PARTS)}), separated by {separator!r}; "
-                f"{remedy}"
+            self._fail(
+                f"{len(fields)} sentences after the label, expected {len(PARTS)} "
+                f"({', '.join(PARTS)}); separate them by ';', start each with its "
+                "part's name, or give --labels if the label has no separator"
             )
-        sentences = []
-        for part, field in zip(PARTS, fields):
-            sentence = self._without_stop(line, field)
+        sentences = [self._without_stop(field) for field in fields]
+        for part, sentence in zip(PARTS, sentences):
             if not sentence:
-                raise ImportFileError(
-                    f"{line.where}: the sentence of {part} is empty; write one"
-                )
-            named = _part_of(sentence)
-            if named not in (None, part):
-                self.report.note(
-                    line,
-                    f"the sentence of {part} starts with another part: {sentence!r}; "
-                    f"the order must be {', '.join(PARTS)}",
-                )
-            sentences.append(sentence)
+                self._fail(f"the sentence of {part} is empty; write one")
+            if _part_of(sentence) not in ("", part):
+                self._note(f"the sentence of {part} starts with another: {sentence!r}")
         return sentences
 
-    def _merge(self, line: Line, fields: list[str], separator: str) -> list[str]:
-        """Join sentences that were split, where the parts' names tell which."""
-        starts = [index for index, field in enumerate(fields) if _part_of(field)]
-        if starts[:1] != [0] or tuple(_part_of(fields[i]) for i in starts) != PARTS:
-            return fields
-        merged = []
-        for start, end in zip(starts, [*starts[1:], len(fields)]):
-            merged.append(f"{separator} ".join(fields[start:end]))
-            if end > start + 1:
-                self.report.note(line, f"merged into one sentence: {merged[-1]!r}")
-        return merged
-
-    def _without_stop(self, line: Line, text: str) -> str:
-        """Drop a final full stop: the texts are joined by commas later."""
+    def _without_stop(self, text: str) -> str:
+        """Drops a final full stop: the texts are joined by commas later."""
         if not text.endswith(".") or text.endswith(".."):
             return text
-        self.report.count(line, "final full stops dropped")
+        self.counts["final full stops dropped"] += 1
         return text[:-1].rstrip()
-
-
-def _key(label: str) -> str:
-    return label.strip().casefold()
-
-
-def _start(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _separator(text: str) -> str:
     return ";" if ";" in text else ","
 
 
-def _split(rest: str) -> list[str]:
-    return [field for field in rest.split(_separator(rest)) if field.strip(" .")]
-
-
-def _part_of(sentence: str) -> str | None:
-    """Return the part that a sentence starts with."""
+def _part_of(sentence: str) -> str:
+    """Returns the part that a sentence starts with; empty for none."""
     match = PART_WORD.match(sentence)
-    if match is None:
-        return None
-    return match[1].lower().replace("feet", "foot")
+    return match[1].lower().replace("feet", "foot") if match else ""
 
 
-def import_descriptions(paths: dict[str, Path], report: Report) -> list[Texts]:
-    """Read the files and bring them together.
-
-    Args:
-        paths: The file of each kind that is given.
-        report: Told what is dropped or merged.
+def import_descriptions(paths: dict[str, Path]) -> tuple[list[Texts], list[str]]:
+    """Reads the file of each kind that is given, and brings them together.
 
     Returns:
-        The classes, as ``write_descriptions`` takes them.
-
-    Raises:
-        FileNotFoundError: If a file is not there.
-        ImportFileError: If a file cannot be understood or disagrees with another.
+        The classes, as ``write_descriptions`` takes them, and what was dropped or
+        merged.
     """
-    known: list[tuple[str, Line]] | None = None
+    known: dict[str, str] = {}
     found: dict[str, list[Texts]] = {}
-    for kind in ORDER:
-        if kind not in paths:
-            continue
-        lines = read_lines(paths[kind])
-        if kind == "labels":
-            check_one_a_line([line.text for line in lines], str(paths[kind]))
-        labels, found[kind] = FileReader(kind, known, report).read(lines)
-        if known is None:
-            known = list(zip(labels, lines))
-    classes = []
-    for index, (label, _) in enumerate(known or ()):
-        fields: Texts = {"label": label}
-        for kind in KINDS:
-            if kind in found:
-                fields.update(found[kind][index])
-        classes.append(fields)
-    return classes
+    notes, counts = [], []
+    for kind in filter(paths.__contains__, ORDER):
+        reader = FileReader(kind, paths[kind], known)
+        found[kind] = reader.read()
+        known = known or reader.labels
+        notes += reader.notes
+        counts += [f"{reader.path}: {k} ({n})" for k, n in reader.counts.items()]
+    classes: list[Texts] = [{"label": label} for label in known]
+    for kind in filter(found.__contains__, KINDS):
+        for fields, more in zip(classes, found[kind]):
+            fields.update(more)
+    return classes, notes + counts
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line.
-
-    Args:
-        argv: Arguments, those of the process by default.
-
-    Returns:
-        The arguments.
-    """
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description="Turn the text files of the GAP paper's repository (one class a "
         "line, fields separated by ';' or ',', label first) into a description file."
     )
-    parser.add_argument("--labels", type=Path, help="label names, one a line")
-    parser.add_argument("--synonyms", type=Path, help="label and synonyms")
-    parser.add_argument("--paragraphs", type=Path, help="label and a paragraph")
-    parser.add_argument(
-        "--parts", type=Path, help=f"label and sentences of {', '.join(PARTS)}"
-    )
-    parser.add_argument("--dataset", required=True, help="the data set's name")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="description file to write (.yaml)"
-    )
+    add = parser.add_argument
+    add("--labels", type=Path, help="label names, one a line")
+    add("--synonyms", type=Path, help="label and synonyms")
+    add("--paragraphs", type=Path, help="label and a paragraph")
+    add("--parts", type=Path, help=f"label and sentences of {', '.join(PARTS)}")
+    add("--dataset", required=True, help="the data set's name")
+    add("--out", type=Path, required=True, help="description file to write (.yaml)")
     args = parser.parse_args(argv)
     given = [getattr(args, kind) for kind in KINDS if getattr(args, kind)]
     if not given:
@@ -410,42 +253,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Args:
-        argv: Arguments, those of the process by default.
-
-    Returns:
-        The exit status: 0, or 1 where a file is missing or cannot be understood.
-    """
+    """Runs the tool; the exit status is 1 where a file cannot be understood."""
     args = parse_args(argv)
     paths = {kind: getattr(args, kind) for kind in KINDS if getattr(args, kind)}
-    report = Report()
-    try:
-        classes = import_descriptions(paths, report)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for message in report.lines():
-        print(message, file=sys.stderr)
+    classes, messages = import_descriptions(paths)
     if "labels" not in paths:
-        print(
-            "the labels are those of the texts' own lines; look at them, or give "
-            "--labels",
-            file=sys.stderr,
-        )
+        messages.append("the labels are the lines' own; look at them, or give --labels")
+    for message in messages:
+        print(message, file=sys.stderr)
     sources = "\n".join(f"  {kind}: {path.name}" for kind, path in paths.items())
     header = (
         f"Imported by tools/data/import_descriptions.py for {args.dataset} from\n"
         f"{sources}\n"
         "The rights to the texts are those of the authors of these files."
     )
-    try:
-        write_descriptions(args.out, args.dataset, classes, header)
-    except OSError as error:
-        print(f"error: {args.out} cannot be written: {error}", file=sys.stderr)
-        return 1
+    write_descriptions(args.out, args.dataset, classes, header)
     print(f"{args.out}: {len(classes)} classes, fields {', '.join(classes[0])}")
     return 0
 
