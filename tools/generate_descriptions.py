@@ -26,7 +26,7 @@ from gap_mmaction.generation.local_backend import LocalBackend
 from gap_mmaction.generation.question import Question, make_questions
 from gap_mmaction.generation.record import Record
 from gap_mmaction.generation.review import review
-from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.descriptions import write_descriptions
 from gap_mmaction.utils.argument_types import (
     count,
     natural,

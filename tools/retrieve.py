@@ -40,7 +40,7 @@ from gap_mmaction.apis import (
 )
 from gap_mmaction.apis.feature_extraction import read_labels
 from gap_mmaction.evaluation.class_names import find_class
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file

@@ -19,7 +19,9 @@ from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.models import TextBranch
-from gap_mmaction.models.data_preprocessors import first_batch
+from gap_mmaction.models.data_preprocessors import (
+    skeleton_data_preprocessor as first_batch,
+)
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from tests.apis.small_model import (
     CLASSES,

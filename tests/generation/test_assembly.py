@@ -11,8 +11,11 @@ from gap_mmaction.generation.errors import AnswerError
 from gap_mmaction.generation.header import make_header
 from gap_mmaction.generation.question import make_questions
 from gap_mmaction.generation.review import review
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
+from gap_mmaction.models.text.descriptions import (
+    PARTS,
+    load_descriptions,
+    write_descriptions,
+)
 from tests.generation.common import (
     ANSWERS,
     REFUSAL,

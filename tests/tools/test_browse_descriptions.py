@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests.models.text_common import write_descriptions
 from tools.browse_descriptions import main

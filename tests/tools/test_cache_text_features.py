@@ -9,7 +9,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from safetensors import safe_open
 
-from gap_mmaction.models.text.feature_file import open_features
+from gap_mmaction.models.text.cached_encoder import open_features
 from gap_mmaction.models.text.hf_encoder import HFTextEncoder
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests.models.text_common import EmbeddingTextEncoder

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Union
 
 from gap_mmaction.generation.labels import check_one_a_line
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import PARTS
+from gap_mmaction.models.text.descriptions import PARTS, write_descriptions
 
 KINDS = ("labels", "synonyms", "paragraphs", "parts")
 # Those that tell a label best come first: the others' labels must agree with them.

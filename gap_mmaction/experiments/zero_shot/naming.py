@@ -13,10 +13,8 @@ from mmengine.config import Config
 from gap_mmaction.apis import ClipFeatures, SkeletonInferencer, extract_features
 from gap_mmaction.apis.feature_extraction import read_labels
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
-from gap_mmaction.models.text.class_similarity import class_features
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
-from gap_mmaction.models.text.prompt_bank import PromptBank
-from gap_mmaction.models.text.text_encoder import TextEncoder
+from gap_mmaction.models.text.prompt_bank import PromptBank, class_features
+from gap_mmaction.models.text.text_encoder import TextEncoder, build_frozen_encoder
 
 from .class_split import ClassSplit
 from .seen_data import HELD_OUT, SeenData

@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from gap_mmaction.apis.feature_extraction import check_label
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
+from gap_mmaction.models.text.descriptions import (
+    ActionDescription,
+    load_descriptions,
+    write_descriptions,
+)
 from gap_mmaction.utils.atomic_pickle import write_annotations
 
 from ..annotations import name_of

@@ -19,10 +19,9 @@ FOUR_PARTS = ("head", "hand-arm", "hip", "leg-foot")
 
 @MODELS.register_module()
 class PartClassifier(TrainingBranch):
-    """A linear classifier on every pooled part: GAP without its texts.
+    """A linear classifier on every pooled part, the baseline of GAP's Table 1e.
 
-    The baseline "Part CLS" of GAP, Table 1e. Given as a recognizer's ``text_branch``,
-    it is left out at test time as the text branch is.
+    It stands in a recognizer's ``text_branch`` and is left out at test time.
 
     Args:
         num_classes: Number of classes.
@@ -56,15 +55,11 @@ class PartClassifier(TrainingBranch):
         self.loss_weight = loss_weight
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the loss.
+        """Returns ``loss_part``, weighted, and ``part_<group>`` for the log.
 
         Args:
             x: Feature map ``[B, M, C, T, V]``.
             labels: Class indices ``[B]``.
-
-        Returns:
-            ``loss_part``, weighted, and ``part_<group>``, unweighted and without
-            gradient, for the log.
         """
         scores = self.head(x).transpose(0, 1)
         losses = [F.cross_entropy(score, labels) for score in scores]

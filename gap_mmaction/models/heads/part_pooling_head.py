@@ -14,7 +14,7 @@ from gap_mmaction.skeletons import GLOBAL_PART, Layout, get_skeleton
 
 @MODELS.register_module()
 class PartPoolingHead(nn.Module):
-    """Average the feature map over persons, frames and each part's joints; project.
+    """Averages the feature map over persons, frames and each part's joints; projects.
 
     GAP, section 3.1: average pooling over groups of joints, then a fully connected
     layer to the width of the text features. The public implementation pools the same
@@ -55,25 +55,16 @@ class PartPoolingHead(nn.Module):
         self.parts = tuple(parts)
         pooling = torch.zeros(skeleton.num_joints, len(self.parts))
         for index, part in enumerate(self.parts):
-            joints = skeleton.part(part, stream)
-            pooling[list(joints), index] = 1
+            pooling[list(skeleton.part(part, stream)), index] = 1
         self.register_buffer("pooling", pooling, persistent=False)
         projections = [nn.Linear(in_channels, embed_dims) for _ in self.parts]
         for part, projection in zip(self.parts, projections):
             if part == GLOBAL_PART:
-                std = math.sqrt(2 / embed_dims)
-                nn.init.normal_(projection.weight, 0.0, std)
+                nn.init.normal_(projection.weight, std=math.sqrt(2 / embed_dims))
         self.projections = nn.ModuleList(projections)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool and project.
-
-        Args:
-            x: Feature map ``[N, M, C, T, V]``.
-
-        Returns:
-            ``[N, K, D]``, K parts.
-        """
+        """Returns features ``[N, K, D]`` of a feature map ``[N, M, C, T, V]``."""
         pooling = self.pooling.to(x.dtype)
         pooled = x.mean(dim=(1, 3)) @ (pooling / pooling.sum(0))
         features = [

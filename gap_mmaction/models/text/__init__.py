@@ -7,7 +7,7 @@ from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
 from .random_encoder import RandomTextEncoder
 from .text_branch import TextBranch
-from .text_encoder import TextEncoder, TransformerTextEncoder
+from .text_encoder import TextEncoder, TransformerTextEncoder, build_frozen_encoder
 
 __all__ = [
     "CachedTextEncoder",
@@ -19,4 +19,5 @@ __all__ = [
     "TextBranch",
     "TextEncoder",
     "TransformerTextEncoder",
+    "build_frozen_encoder",
 ]

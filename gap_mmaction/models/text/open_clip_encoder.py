@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +16,7 @@ from gap_mmaction import compat
 from gap_mmaction.utils.checkpoint_guard import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
-from .causal_tower import encode_prefix_tree, is_plain_causal
-from .prefix_tree import PrefixTree
+from .causal_tower import PrefixTree, encode_prefix_tree, is_plain_causal
 from .text_encoder import Tokens, TransformerTextEncoder
 
 
@@ -105,7 +104,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return self.tower.context_length
 
     def init_weights(self) -> None:
-        """Read the pretrained weights of the text tower.
+        """Reads the pretrained weights of the text tower.
 
         Raises:
             RuntimeError: If they cannot be had.
@@ -113,16 +112,23 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         """
         if self.pretrained is None:
             return
-        path = self.pretrained
+        open_clip, path = _open_clip(), self.pretrained
         if not Path(path).is_file():
-            open_clip = _open_clip()
             tag = open_clip.get_pretrained_cfg(self.model_name, path)
             try:
                 path = open_clip.download_pretrained(tag)
             except (OSError, RuntimeError) as error:
                 what = f"{self.model_name} ({path})"
                 raise offline_error("OpenCLIPTextEncoder", what, error) from error
-        state = self._read_file(path)
+        try:
+            with named_errors(path):
+                state = open_clip.factory.load_state_dict(path, weights_only=True)
+        except (OSError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"{path} holds no state dict that can be read ({error}); give "
+                "`pretrained` a file of weights as open_clip or torch.save writes it, "
+                "or a tag of open_clip"
+            ) from error
         own = self.tower.state_dict()
         found = {name: state.get(f"text.{name}", state.get(name)) for name in own}
         wrong = [
@@ -138,19 +144,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             )
         self.tower.load_state_dict(found)
 
-    def _read_file(self, path: str) -> Mapping[str, Tensor]:
-        try:
-            with named_errors(path):
-                return _open_clip().factory.load_state_dict(path, weights_only=True)
-        except (OSError, pickle.UnpicklingError) as error:
-            raise ValueError(
-                f"{path} holds no state dict that can be read ({error}); give "
-                "`pretrained` a file of weights as open_clip or torch.save writes it, "
-                "or a tag of open_clip"
-            ) from error
-
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
+        """Returns ``ids`` and ``mask``, ``[len(texts), L]`` each."""
         if self._tokenizer is None:
             self._tokenizer = _open_clip().get_tokenizer(self.model_name)
         ids = self._tokenizer(list(texts))
@@ -162,17 +157,10 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return {"ids": ids, "mask": mask}
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Compute the features of some texts, what they have in common once.
+        """Returns the features of some texts, see the base class.
 
-        The features and their gradients are those of :meth:`forward`, at the cost of
-        the distinct beginnings of the texts, see :class:`.PrefixTree`.
-
-        Args:
-            tokens: Of all texts, as :meth:`tokenize` gives them.
-            rows: Indices ``[U]`` of those wanted.
-
-        Returns:
-            ``[U, D]``, with gradients, on the encoder's device.
+        They and their gradients are those of :meth:`forward`, at the cost of the
+        distinct beginnings of the texts, see :class:`.PrefixTree`.
         """
         if not (self.can_cut and is_plain_causal(self.tower)):
             return super().encode_tokens(tokens, rows)
@@ -184,7 +172,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return encode_prefix_tree(self.tower, tree)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the features ``[N, D]``, the end token's, projected.
+        """Returns the features ``[N, D]``, the end token's, projected.
 
         Where the tower attends to the past only, neither padding nor its cutting off
         changes a feature; the texts of other towers are not cut.
@@ -199,5 +187,5 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
 
 
 def _open_clip() -> ModuleType:
-    """Import open_clip; no encoder keeps it, as a module cannot be copied."""
+    """Returns open_clip; no encoder keeps it, as a module cannot be copied."""
     return import_optional("open_clip", "open_clip_torch")

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import string
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Union
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.paths import find_shipped_file
 from gap_mmaction.utils.randomness import derive_seed
 
-from .descriptions import load_descriptions
+from .descriptions import ActionDescription, load_descriptions
 from .presets import PRESETS
-from .prompt_slot import PromptSlot
+
+TextItem = Union[str, Sequence[str]]
 
 _SEEDS = 2**63
+_KEYS = frozenset(("name", "joints", "text"))
+_USUAL_FIELDS = {
+    item
+    for slots in PRESETS.values()
+    for slot in slots
+    for item in slot["text"]
+    if isinstance(item, str) and "{" not in item
+}
 
 
 @MODELS.register_module()
@@ -37,14 +51,13 @@ class PromptBank(nn.Module):
 
     Args:
         descriptions: The description file.
-        preset: The name of a set of slots, see
-            :data:`gap_mmaction.models.text.presets.PRESETS`.
+        preset: The name of a set of slots, see :data:`.presets.PRESETS`.
         slots: Slots of one's own instead of a preset: dicts with ``name``, ``joints``
             and ``text``, see :class:`PromptSlot`.
         num_classes: The model's number of classes, for a check.
         seed: Seed of the draw; by default the run's.
-        shuffle_classes: Gives every class the texts of another one, drawn with this
-            seed, as a control of what the texts add. Defaults to None: its own.
+        shuffle_classes: Seed by which every class gets the texts of another one, as a
+            control of what the texts add.
 
     Attributes:
         texts: Every distinct text, in a fixed order.
@@ -104,7 +117,7 @@ class PromptBank(nn.Module):
         self.step = 0
 
     def _warn_of_shared_texts(self, variants: Sequence[Sequence[list[str]]]) -> None:
-        """Tell of texts that two classes have, which the loss cannot set apart."""
+        """Warns of texts that two classes have, which the loss cannot set apart."""
         for slot, of_classes in zip(self.slots, variants):
             first: dict[str, str] = {}
             for label, texts in zip(self.labels, of_classes):
@@ -119,13 +132,13 @@ class PromptBank(nn.Module):
                         )
 
     def name(self, text: str) -> str:
-        """Say whose text it is, for messages."""
+        """Returns a text with its class and slot, for messages."""
         k, c, _ = (self.table == self.texts.index(text)).nonzero()[0].tolist()
         owner = f"class {self.labels[c]!r}, slot {self.slots[k].name!r}"
         return f"{brief(text)} ({owner})"
 
     def sample(self, labels: Tensor) -> Tensor:
-        """Draw a text for every sample and slot.
+        """Draws a text for every sample and slot.
 
         Args:
             labels: Class indices ``[B]``.
@@ -137,22 +150,22 @@ class PromptBank(nn.Module):
         # Drawn on the CPU for the same texts on any device, hence independent of the
         # labels' values: no device has to wait for the other.
         # MMEngine's samplers deal out the samples to the ranks in turn.
-        everybody = (len(self.slots), len(labels) * get_world_size())
-        drawn = torch.rand(everybody, generator=self._generator())
+        of_all_ranks = (len(self.slots), len(labels) * get_world_size())
+        mixed = self.seed * 1_000_003 * 1_000_003 + self.step
+        generator = torch.Generator().manual_seed(mixed % _SEEDS)
+        self.step += 1
+        drawn = torch.rand(of_all_ranks, generator=generator)
         draws = drawn[:, get_rank() :: get_world_size()]
         choice = (draws.to(counts.device) * counts).long().minimum(counts - 1)
         slots = torch.arange(len(self.slots), device=labels.device)[:, None]
         return self.table[slots, labels, choice].t()
 
     def get_extra_state(self) -> Tensor:
-        """Give seed and step for a checkpoint.
-
-        They are no buffer, as MMEngine averages buffers over the ranks.
-        """
+        """Returns seed and step; as buffers MMEngine would average them over ranks."""
         return torch.tensor([self.seed, self.step])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from the seed and step of a checkpoint."""
+        """Goes on from the seed and step of a checkpoint."""
         self.seed, self.step = state.tolist()
 
     def share_seed(self) -> None:
@@ -162,24 +175,124 @@ class PromptBank(nn.Module):
         broadcast(seed)
         self.seed = int(seed)
 
-    def _generator(self) -> torch.Generator:
-        mixed = self.seed * 1_000_003 * 1_000_003 + self.step
-        self.step += 1
-        return torch.Generator().manual_seed(mixed % _SEEDS)
+
+def class_features(bank: PromptBank, features: Tensor) -> Tensor:
+    """Returns one unit feature per class and slot, ``[K, classes, D]`` for K slots.
+
+    Of several texts of a class it is the direction of the mean of their unit features.
+
+    Args:
+        bank: The prompt bank.
+        features: Features ``[len(bank.texts), D]`` of its texts.
+    """
+    unit = F.normalize(features.float(), dim=-1)
+    table, counts = bank.table.to(unit.device), bank.counts.to(unit.device)
+    used = torch.arange(table.shape[2], device=unit.device) < counts[..., None]
+    return F.normalize((unit[table] * used[..., None]).sum(2), dim=-1)
 
 
-def _derange(count: int, seed: int) -> list[int]:
-    """Draw a permutation that leaves nothing in its place."""
-    if count == 1:
-        raise ValueError(
-            "PromptBank: shuffle_classes needs two classes; leave it out with one"
+class MissingFieldError(ValueError):
+    """A class of a description file lacks a field that a slot needs."""
+
+
+@dataclass(frozen=True)
+class PromptSlot:
+    """A part of the body and where its text comes from.
+
+    Attributes:
+        name: The slot's name, as it appears in the log.
+        joints: The joint group of the layout that is pooled for it.
+        text: Items that are joined by ``', '``. An item is a field of the description
+            file, a template such as ``'Human action of "{label}"'``, or a list of
+            either, one of which is drawn.
+    """
+
+    name: str
+    joints: str
+    text: tuple[TextItem, ...]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PromptSlot:
+        """Reads a slot from a config's dict.
+
+        Raises:
+            ValueError: If a key is missing or unknown, or there is no text.
+        """
+        if set(config) != _KEYS:
+            raise ValueError(
+                f"prompt slot {dict(config)!r} must have just the keys {sorted(_KEYS)}"
+            )
+        text = config["text"]
+        items = [text] if isinstance(text, str) else text
+        _check_items(items, f"prompt slot {config['name']!r}")
+        return cls(str(config["name"]), str(config["joints"]), tuple(items))
+
+    def variants(self, action: ActionDescription) -> list[str]:
+        """Returns every text that the slot can give for a class, none twice.
+
+        Raises:
+            MissingFieldError: If the class lacks a field that the slot needs.
+        """
+        choices = [self._item_variants(item, action) for item in self.text]
+        texts = (", ".join(parts) for parts in itertools.product(*choices))
+        return list(dict.fromkeys(texts))
+
+    def _item_variants(self, item: TextItem, action: ActionDescription) -> list[str]:
+        if not isinstance(item, str):
+            return [text for one in item for text in self._item_variants(one, action)]
+        if "{" not in item:
+            return list(self._field(item, action))
+        names = _names_in(item)
+        values = [self._field(name, action) for name in names]
+        return [
+            item.format(**dict(zip(names, combination)))
+            for combination in itertools.product(*values)
+        ]
+
+    def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:
+        if name in action.fields:
+            return action.fields[name]
+        remedy = (
+            "Add the field to the class, or take another preset or other slots (in a "
+            "config, model.text_branch.prompts)"
         )
-    rng = np.random.default_rng(derive_seed(seed))
-    while True:
-        order = rng.permutation(count)
-        if (order != np.arange(count)).all():
-            found: list[int] = order.tolist()
-            return found
+        if " " in name:
+            remedy = (
+                "Words of one's own need a field in braces beside them, such as "
+                f"'{name} {{label}}'"
+            )
+        hint = did_you_mean(name, action.fields)
+        if name in _USUAL_FIELDS:  # then a word of the file's own is the misspelt one
+            hint = did_you_mean(name, sorted(set(action.fields) - _USUAL_FIELDS))
+            hint = hint.replace("mean ", f"mean {name!r} for ")
+        raise MissingFieldError(
+            f"{action.where}: class {action.label!r} has no field {name!r}, which "
+            f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}"
+            f"{hint}. {remedy}"
+        )
+
+
+def _check_items(items: Any, where: str) -> None:
+    if not isinstance(items, (list, tuple)) or not items:
+        raise ValueError(
+            f"{where}: `text` is {items!r}; give the name of a field, a template or a "
+            "list of them, which is not empty"
+        )
+    for item in items:
+        if not isinstance(item, str):
+            _check_items(item, where)
+        elif "{" in item:
+            try:
+                item.format(**dict.fromkeys(_names_in(item), ""))
+            except (LookupError, ValueError, AttributeError) as error:
+                raise ValueError(
+                    f"{where}: the template {item!r} cannot be filled in ({error!r}); "
+                    "write the name of a field in braces, as in '{label}'"
+                ) from error
+
+
+def _names_in(template: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
 
 
 def _read_slots(
@@ -205,3 +318,16 @@ def _read_slots(
             f"PromptBank: there must be at least one slot, and no name twice: {names}"
         )
     return read
+
+
+def _derange(count: int, seed: int) -> list[int]:
+    """Draws a permutation that leaves nothing in its place."""
+    if count == 1:
+        raise ValueError(
+            "PromptBank: shuffle_classes needs two classes; leave it out with one"
+        )
+    rng = np.random.default_rng(derive_seed(seed))
+    order = np.arange(count)
+    while (order == np.arange(count)).any():
+        order = rng.permutation(count)
+    return [int(i) for i in order]

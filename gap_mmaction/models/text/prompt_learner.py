@@ -38,6 +38,8 @@ class PromptLearner(TransformerTextEncoder):
         ValueError: If a number is out of its range.
     """
 
+    can_be_frozen = False
+
     def __init__(
         self, encoder: dict, num_context: int = 16, num_texts: int | None = None
     ) -> None:
@@ -59,12 +61,10 @@ class PromptLearner(TransformerTextEncoder):
         super().__init__(text_encoder.embed_dims, frozen=False)
         self.encoder = text_encoder
         self.num_context = num_context
-        width = text_encoder.token_embedding.weight.shape[1]
-        shape: tuple[int, ...] = (num_context, width)
-        if num_texts is not None:
-            shape = (num_texts, *shape)
+        own = () if num_texts is None else (num_texts,)
+        width = text_encoder.token_embedding.embedding_dim
         # CoOp's start.
-        self.context = nn.Parameter(0.02 * torch.randn(shape))
+        self.context = nn.Parameter(0.02 * torch.randn(*own, num_context, width))
         if text_encoder.frozen:
             text_encoder.requires_grad_(False)
             text_encoder.eval()
@@ -80,22 +80,21 @@ class PromptLearner(TransformerTextEncoder):
         return self.encoder.context_length - self.num_context
 
     def init_weights(self) -> None:
-        """Read the encoder's pretrained weights."""
+        """Reads the encoder's pretrained weights."""
         self.encoder.init_weights()
 
     def train(self, mode: bool = True) -> PromptLearner:
-        """Switch to training; a fixed encoder stays in evaluation mode."""
+        """Switches to training; a fixed encoder stays in evaluation mode."""
         super().train(mode)
         if self.encoder.frozen:
             self.encoder.eval()
         return self
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into tokens with room for the context.
+        """Returns tokens with room for the context.
 
-        Returns:
-            The encoder's ``ids`` and ``mask``, ``[len(texts), L]`` each, and ``text``,
-            the number of each text, ``[len(texts), 1]``.
+        They are the encoder's ``ids`` and ``mask``, ``[len(texts), L]`` each, and
+        ``text``, the number of each text, ``[len(texts), 1]``.
 
         Raises:
             ValueError: If a text is too long, or there are not ``num_texts`` of them.
@@ -131,11 +130,11 @@ class PromptLearner(TransformerTextEncoder):
     def whole_tokens(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tokens:
-        """Turn texts into tokens; :meth:`tokenize` cuts none."""
+        """Returns :meth:`tokenize`, which cuts none."""
         return self.tokenize(texts)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the features ``[N, D]`` of tokens with the context in its place."""
+        """Returns the features ``[N, D]`` of tokens with the context in its place."""
         context: Tensor = self.context
         if context.ndim == 3:
             context = context[tokens["text"][:, 0]]

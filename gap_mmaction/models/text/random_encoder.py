@@ -20,12 +20,9 @@ from .text_encoder import TextEncoder
 class RandomTextEncoder(TextEncoder):
     """A frozen encoder that knows no language, as a control of what language adds.
 
-    Each text has a random direction, which depends on the seed and the text alone. All
-    else of the text branch stays: parts, projection, loss.
-
     Args:
         embed_dims: Width D of the features.
-        seed: Seed of the draw. Defaults to 0.
+        seed: A text's random direction depends on the seed and the text alone.
     """
 
     def __init__(self, embed_dims: int, seed: int = 0) -> None:
@@ -33,15 +30,9 @@ class RandomTextEncoder(TextEncoder):
         self.seed = seed
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Draw unit vectors ``[len(texts), D]``."""
-        digests = [hashlib.sha256(text.encode()).digest() for text in texts]
-        rows = [
-            np.random.default_rng(derive_seed(self.seed, *digest)).normal(
-                size=self.embed_dims
-            )
-            for digest in digests
-        ]
+        """Returns unit vectors ``[len(texts), D]``."""
+        rows = []
+        for text in texts:
+            seed = derive_seed(self.seed, *hashlib.sha256(text.encode()).digest())
+            rows.append(np.random.default_rng(seed).normal(size=self.embed_dims))
         return F.normalize(torch.from_numpy(np.stack(rows)).float(), dim=1)
-
-    def init_weights(self) -> None:
-        """Do nothing: there are no weights."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from mmaction.registry import MODELS
+from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -11,9 +12,7 @@ from gap_mmaction.skeletons import Layout
 
 from ..heads import PartPoolingHead, TrainingBranch
 from ..losses import MultiPartContrastiveLoss
-from ..registered import registered
 from .cached_encoder import CachedTextEncoder
-from .gather import gather_from_ranks
 from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder, Tokens, TransformerTextEncoder
@@ -32,17 +31,16 @@ class TextBranch(TrainingBranch):
 
     Args:
         prompts: Config of the :class:`PromptBank`.
-        encoder: Config of the text encoder; not used, not even built, if ``features``
-            are given, which the log says.
+        in_channels: Channels of the feature map.
+        layout: Layout of the skeletons.
+        encoder: Config of the text encoder; not built if ``features`` are given.
         features: A file with the features of all texts, see
             :class:`CachedTextEncoder`.
+        stream: Stream of the skeletons.
+        num_classes: Number of classes, for a check of the descriptions.
         head: Config of the :class:`PartPoolingHead`, what it takes from the other
             arguments left out.
         loss: Config of the :class:`MultiPartContrastiveLoss`, ``num_parts`` left out.
-        in_channels: Channels of the feature map.
-        layout: Layout of the skeletons.
-        stream: Stream of the skeletons.
-        num_classes: Number of classes, for a check of the descriptions.
 
     Raises:
         FileNotFoundError: If a file is not there.
@@ -108,7 +106,7 @@ class TextBranch(TrainingBranch):
             )
 
     def init_weights(self) -> None:
-        """Read the pretrained text weights; run a frozen encoder and let it go."""
+        """Reads the pretrained text weights; runs a frozen encoder and lets it go."""
         super().init_weights()
         if self._source:
             print_log(f"{self._source}; no text encoder is built", logger="current")
@@ -118,7 +116,7 @@ class TextBranch(TrainingBranch):
         self.compute_features()
 
     def compute_features(self) -> None:
-        """Run a frozen encoder over all texts and let it go; a tuned one stays.
+        """Runs a frozen encoder over all texts and lets it go; a tuned one stays.
 
         Part of :meth:`init_weights`, and all of it that a trained model needs.
         """
@@ -133,7 +131,7 @@ class TextBranch(TrainingBranch):
                 self.features.copy_(encoder.encode(texts))
 
     def check_texts(self) -> None:
-        """Look whether the encoder takes every text; it needs no weights for that.
+        """Checks that the encoder takes every text; it needs no weights for that.
 
         Raises:
             ValueError: If texts do not suit it, or a feature file lacks some.
@@ -145,7 +143,7 @@ class TextBranch(TrainingBranch):
                 self.compute_features()
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the loss.
+        """Computes the loss.
 
         Args:
             x: Feature map ``[B, M, C, T, V]``.
@@ -163,8 +161,7 @@ class TextBranch(TrainingBranch):
             gather_from_ranks(text.to(skeleton.dtype)),
             gather_from_ranks(labels),
         )
-        logs: dict[str, Tensor] = {}
-        logs["loss_con"] = criterion.loss_weight * losses.mean()
+        logs = {"loss_con": criterion.loss_weight * losses.mean()}
         learned = getattr(criterion, "log_variance", None)
         if learned is not None:
             logs["loss_lambda"] = learned
@@ -173,13 +170,10 @@ class TextBranch(TrainingBranch):
         return logs
 
     def encode(self, ids: Tensor) -> Tensor:
-        """Give the features of texts.
+        """Returns the features ``[B, K, D]`` of texts.
 
         Args:
             ids: Indices ``[B, K]`` into the texts of the prompt bank.
-
-        Returns:
-            ``[B, K, D]``.
 
         Raises:
             RuntimeError: If the features of a frozen encoder were not computed yet.
@@ -196,15 +190,39 @@ class TextBranch(TrainingBranch):
         return self.features[ids]
 
     def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
-        """Give the tokens of all texts, which are made once."""
+        """Returns the tokens of all texts, which are made once."""
         if self._tokens is None:
             self._tokens = encoder.whole_tokens(self.prompts.texts, self.prompts.name)
         return self._tokens
 
 
+def gather_from_ranks(x: Tensor) -> Tensor:
+    """Concatenates the batches of all ranks, with the gradient of this rank's part.
+
+    Every rank computes the same loss of the same global batch, and DDP then takes the
+    mean of the parameters' gradients over the ranks. What a rank adds to that mean is
+    its own part's share alone, so it is multiplied by their number.
+
+    Args:
+        x: ``[B, ...]``, of the same size on every rank.
+
+    Returns:
+        ``[W B, ...]`` in the order of the ranks; ``x`` itself on a single rank.
+    """
+    world = get_world_size()
+    if world == 1:
+        return x
+    parts = all_gather(x.detach().contiguous())
+    if x.requires_grad:
+        own = x.clone()
+        own.register_hook(lambda grad: grad * world)
+        parts[get_rank()] = own
+    return torch.cat(parts)
+
+
 def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
     if features is not None:
-        if encoder is not None and registered(encoder["type"]) is PromptLearner:
+        if encoder is not None and encoder["type"] in ("PromptLearner", PromptLearner):
             raise ValueError(
                 f"TextBranch: `features` ({features!r}) are fixed and leave a "
                 "PromptLearner nothing to learn; set model.text_branch.features=None"

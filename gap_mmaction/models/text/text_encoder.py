@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.config_keys import check_keys, did_you_mean
 
 Tokens = dict[str, Tensor]
 
@@ -28,6 +32,8 @@ class TextEncoder(nn.Module, ABC):
         frozen: Whether the encoder stays as it is.
     """
 
+    can_be_frozen = True
+
     def __init__(self, embed_dims: int, frozen: bool) -> None:
         super().__init__()
         self.embed_dims = embed_dims
@@ -35,11 +41,10 @@ class TextEncoder(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Compute the features ``[len(texts), D]`` of texts, without gradients."""
+        """Returns the features ``[len(texts), D]`` of texts, without gradients."""
 
-    @abstractmethod
     def init_weights(self) -> None:
-        """Read the pretrained weights; called for training only."""
+        """Reads the pretrained weights, if there are any; called for training only."""
 
 
 class TransformerTextEncoder(TextEncoder):
@@ -60,15 +65,19 @@ class TransformerTextEncoder(TextEncoder):
 
     @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into tokens, each ``[len(texts), L]``, ``mask`` among them.
+        """Returns tokens, each ``[len(texts), L]``: ``ids``, ``mask`` and maybe more.
 
         ``mask`` is 1 on the tokens of a text and 0 on the padding after it.
         """
 
+    @abstractmethod
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Returns the features ``[N, D]`` of tokens ``[N, L]``, with gradients."""
+
     def whole_tokens(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tokens:
-        """Turn texts into tokens as :meth:`tokenize`, and say which do not fit.
+        """Returns tokens as :meth:`tokenize`, and warns of texts that do not fit.
 
         Args:
             texts: Any number of texts.
@@ -107,15 +116,11 @@ class TransformerTextEncoder(TextEncoder):
             )
         return tokens
 
-    @abstractmethod
-    def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the features ``[N, D]`` of tokens ``[N, L]``, with gradients."""
-
     @torch.no_grad()
     def encode(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tensor:
-        """Compute the features of texts in evaluation mode.
+        """Returns the features of texts, in evaluation mode.
 
         Args:
             texts: Any number of texts.
@@ -133,14 +138,13 @@ class TransformerTextEncoder(TextEncoder):
         return torch.cat(features).float()
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Compute the features of some texts, each with little padding.
+        """Returns the features of some texts, each computed with little padding.
 
         Texts of like length, within ``bucket_size`` tokens, go through the transformer
-        together. The features are those of one pass over all of them, since they do
-        not depend on padding.
+        together. As features do not depend on padding, they are those of one pass.
 
         Args:
-            tokens: Of all texts, as :meth:`tokenize` gives them.
+            tokens: Of all texts, see :meth:`tokenize`.
             rows: Indices ``[U]`` of those wanted.
 
         Returns:
@@ -148,9 +152,7 @@ class TransformerTextEncoder(TextEncoder):
         """
         device = next(self.parameters()).device
         rows = rows.cpu()
-        buckets = (tokens["mask"][rows].sum(1) + self.bucket_size - 1).div(
-            self.bucket_size, rounding_mode="floor"
-        )
+        buckets = (tokens["mask"][rows].sum(1) - 1) // self.bucket_size
         order = buckets.argsort(stable=True)
         sizes = buckets.unique(return_counts=True)[1].tolist()
         features = []
@@ -163,14 +165,46 @@ class TransformerTextEncoder(TextEncoder):
 
 
 def select_tokens(tokens: Tokens, rows: Tensor) -> Tokens:
-    """Take rows of tokens and cut them to the longest text among them.
-
-    Args:
-        tokens: ``[N, L]`` each.
-        rows: Indices ``[U]``.
-
-    Returns:
-        ``[U, L']`` each.
-    """
+    """Returns rows ``[U]`` of tokens, cut to the longest text among them."""
     length = int(tokens["mask"][rows].sum(1).max())
     return {name: value[rows, :length] for name, value in tokens.items()}
+
+
+def build_frozen_encoder(
+    config: Mapping[str, Any], device: str | torch.device = "cpu"
+) -> TextEncoder:
+    """Builds a text encoder and reads its weights, to encode texts with.
+
+    Args:
+        config: ``type`` and the arguments of an encoder; ``frozen`` is ignored.
+        device: Where it is to run.
+
+    Raises:
+        ValueError: If there is no such encoder, or it can encode nothing untrained.
+        TypeError: If an argument is unknown or missing.
+        RuntimeError: If its weights cannot be had.
+    """
+    kind = config["type"]
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(found, type) and issubclass(found, TextEncoder)):
+        known = [
+            name
+            for name, module in MODELS.module_dict.items()
+            if isinstance(module, type) and issubclass(module, TextEncoder)
+        ]
+        raise ValueError(
+            f"there is no text encoder {kind!r}{did_you_mean(str(kind), known)}; use "
+            f"one of {known}"
+        )
+    if not found.can_be_frozen:
+        raise ValueError(
+            f"a {found.__name__} is trained with the recognizer: its texts have no "
+            "features beforehand; give the encoder inside it"
+        )
+    arguments = {k: v for k, v in config.items() if k not in ("type", "frozen")}
+    if "frozen" in inspect.signature(found).parameters:
+        arguments["frozen"] = True
+    check_keys(found, arguments, f"options of {found.__name__}")
+    encoder: TextEncoder = found(**arguments).to(device)
+    encoder.init_weights()
+    return encoder

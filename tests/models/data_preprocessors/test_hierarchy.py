@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gap_mmaction.models.data_preprocessors.hierarchy import hierarchy_matrix
-from gap_mmaction.models.data_preprocessors.streams import to_stream
+from gap_mmaction.models.data_preprocessors.streams import hierarchy_matrix, to_stream
 from gap_mmaction.skeletons import get_skeleton
 
 

@@ -127,7 +127,7 @@ def test_unknown_names() -> None:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
     monkeypatch.setattr(
-        "gap_mmaction.models.data_preprocessors.first_batch.print_log",
+        "gap_mmaction.models.data_preprocessors.skeleton_data_preprocessor.print_log",
         lambda message, *_: messages.append(message),
     )
     return messages

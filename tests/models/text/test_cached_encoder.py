@@ -9,7 +9,7 @@ import torch
 from mmaction.registry import MODELS
 
 from gap_mmaction.models import CachedTextEncoder, PromptBank
-from gap_mmaction.models.text.feature_file import hash_texts, save_features
+from gap_mmaction.models.text.cached_encoder import hash_texts, save_features
 
 TEXTS = ["sit down", "stand up", "throw"]
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.models.text.description_writer import Fields, write_descriptions
-from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.descriptions import (
+    Fields,
+    load_descriptions,
+    write_descriptions,
+)
 
 CLASSES: list[Fields] = [
     {"label": "sit down", "synonyms": ["take a seat", "be seated: now"]},

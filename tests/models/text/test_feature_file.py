@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gap_mmaction.models.text.feature_file import (
+from gap_mmaction.models.text.cached_encoder import (
     FORMAT,
     hash_texts,
     open_features,
@@ -83,7 +83,7 @@ class TestDamage:
 
     def test_other_safetensors(self, file: Path) -> None:
         save_file({"weight": torch.zeros(2, 2)}, str(file))
-        with pytest.raises(ValueError, match=rf"{file}: format is None, expected"):
+        with pytest.raises(ValueError, match=rf"{file}: format is None and"):
             open_features(file)
 
     def test_other_format(self, file: Path) -> None:
@@ -93,7 +93,7 @@ class TestDamage:
 
     def test_no_matrix(self, file: Path) -> None:
         _save(file, torch.zeros(3))
-        with pytest.raises(ValueError, match="with a matrix `features`"):
+        with pytest.raises(ValueError, match="shape .* a matrix"):
             open_features(file)
 
     @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ class TestDamage:
         features = torch.ones(3, 4)
         features[1, 2] = value
         file = open_features(_save(tmp_path / "nan.safetensors", features))
-        with pytest.raises(ValueError, match=r"nan\.safetensors: 1 of 3.*'stand up'"):
+        with pytest.raises(ValueError, match=r"nan\.safetensors: .* 1 of 3 rows.*'stand up'"):
             file.read()
 
     def test_whole_numbers(self, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ class TestDamage:
 
     def test_no_width(self, tmp_path: Path) -> None:
         path = _save(tmp_path / "none.safetensors", torch.ones(3, 0))
-        with pytest.raises(ValueError, match=r"none\.safetensors.*width 0"):
+        with pytest.raises(ValueError, match=r"none\.safetensors.*shape \[3, 0\]"):
             open_features(path)
 
     @pytest.mark.parametrize("texts", ["[" * 10**5, '"abc"', '{"a": 1}', '["\\ud800"]'])

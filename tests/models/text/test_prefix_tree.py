@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gap_mmaction.models.text.prefix_tree import PrefixTree
+from gap_mmaction.models.text.causal_tower import PrefixTree
 
 
 def _random_texts(seed: int, count: int, length: int) -> tuple[torch.Tensor, ...]:

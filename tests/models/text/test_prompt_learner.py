@@ -11,7 +11,7 @@ import torch
 from mmaction.registry import MODELS
 
 from gap_mmaction.models import PromptLearner, TextBranch
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.text_encoder import select_tokens
 from tests.models.text_common import (
     LABELS,

@@ -8,7 +8,7 @@ import pytest
 
 from gap_mmaction.models.text.descriptions import ActionDescription
 from gap_mmaction.models.text.presets import PRESETS
-from gap_mmaction.models.text.prompt_slot import PromptSlot
+from gap_mmaction.models.text.prompt_bank import PromptSlot
 from gap_mmaction.skeletons import get_skeleton, layouts
 
 ACTION = ActionDescription(

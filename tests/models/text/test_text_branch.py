@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gap_mmaction.models import TextBranch
 from gap_mmaction.models.text import text_branch as module
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.text_encoder import Tokens, TransformerTextEncoder
 from tests.models.text_common import (
     LABELS,

@@ -8,7 +8,7 @@ import pytest
 
 from gap_mmaction.benchmark.growth import make_classes
 from gap_mmaction.models import PromptBank
-from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.descriptions import write_descriptions
 from tests.models.text_common import TINY_CLIP
 from tools.analysis.plot_text_cost import SETTINGS, main
 
