@@ -34,6 +34,23 @@ def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
     return str(path)
 
 
+def model_config(layout: Any = "nw-ucla", classes: int = 3, **options: Any) -> Any:
+    """Returns the config of a small model of 8 channels."""
+    return dict(
+        type="RecognizerGAP",
+        data_preprocessor=dict(type="SkeletonDataPreprocessor", layout=layout),
+        backbone=dict(
+            type="CTRGCN",
+            graph_cfg=dict(layout=layout),
+            base_channels=8,
+            num_stages=2,
+            num_person=1,
+        ),
+        cls_head=dict(type="GCNHead", num_classes=classes, in_channels=8),
+        **options,
+    )
+
+
 @MODELS.register_module()
 class EmbeddingTextEncoder(TransformerTextEncoder):
     """The mean of a learned vector per letter: the least that can be tuned."""

@@ -35,28 +35,21 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     Bones have two forms. ``'difference'`` is that of CTR-GCN's feeder and of
     mmaction2: joint less parent, zero at the centre. ``'hierarchy'`` is that of GAP's
     public code, by which the paper's configs are made: every stream is
-    ``(I - A^k) x``, with the k and the direction of the edges that the layout names.
+    ``(I - A^k) x``, with the k and the direction of the edges that the layout names:
 
-    * On ``nturgb+d``, k = 8 for joints, which is the identity, and 1 for bones, where
-      the middle of the spine (joint 1), the root, keeps its coordinates and joint 20
-      has its bone the other way round.
-    * On ``nw-ucla`` the edges point outwards: with k = 1 a bone is a joint less the
-      *sum* of its children; with k = 6 for joints, joint 2 becomes
-      ``x[2] - x[15] - x[19]``.
-    * On other layouts joints stay as they are and k = 1 for bones.
-
-    Columns beyond the layout's coordinates, as the confidence that ``coco`` has last,
-    are no positions: a bone gets the mean confidence of its ends, a motion that of its
-    frames, as in mmaction2's 2D configs.
+    * ``nturgb+d``: k = 8 for joints, which is the identity, and 1 for bones, where
+      joint 1, the root, keeps its coordinates and joint 20 has its bone the other way
+      round.
+    * ``nw-ucla``: the edges point outwards, so that with k = 1 a bone is a joint less
+      the *sum* of its children; k = 6 for joints.
+    * Other layouts: joints stay as they are, k = 1 for bones.
 
     Args:
         layout: The joint layout of the data, a name or a dict.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
         bone_form: ``'difference'`` or ``'hierarchy'``.
-        hierarchy_power: k of the hierarchy's matrix, by default the layout's for this
-            stream.
-        hierarchy_reverse: Whether the edges of the hierarchy point away from its root,
-            by default as the layout says.
+        hierarchy_power: k of the hierarchy's matrix, by default the layout's.
+        hierarchy_reverse: Whether its edges point outwards, by default the layout's.
 
     Attributes:
         input_scale: Root mean square of the joints in training, if it is known; the

@@ -10,43 +10,6 @@ from torch import Tensor
 from gap_mmaction.skeletons import Edge, Skeleton, check_stream
 
 
-def to_bone(joints: Tensor, bones: Sequence[Edge]) -> Tensor:
-    """Returns each joint's coordinates ``[..., V, C]`` less its parent's.
-
-    Args:
-        joints: ``[..., V, C]``.
-        bones: ``(joint, parent)``, one pair per joint.
-    """
-    return joints - _of_parents(joints, bones)
-
-
-def to_motion(x: Tensor) -> Tensor:
-    """Returns the steps ``[..., T, V, C]`` to the next frame; the last is zero."""
-    motion = torch.zeros_like(x)
-    motion[..., :-1, :, :] = x[..., 1:, :, :] - x[..., :-1, :, :]
-    return motion
-
-
-def stream_of_scores(scores: Tensor, stream: str, bones: Sequence[Edge]) -> Tensor:
-    """Returns the confidence ``[..., T, V, S]`` that belongs to a stream.
-
-    That of a bone is the mean of its two ends', that of a motion the mean of its two
-    frames' (zero in the last one), as in mmaction2's ``JointToBone`` and ``ToMotion``.
-
-    Args:
-        scores: Confidence ``[..., T, V, S]`` of the joints, S columns of it.
-        stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
-        bones: ``(joint, parent)``, one pair per joint.
-    """
-    if stream.startswith("bone"):
-        scores = (scores + _of_parents(scores, bones)) / 2
-    if stream.endswith("motion"):
-        means = torch.zeros_like(scores)
-        means[..., :-1, :, :] = (scores[..., :-1, :, :] + scores[..., 1:, :, :]) / 2
-        scores = means
-    return scores
-
-
 def to_stream(
     joints: Tensor,
     stream: str,
@@ -55,6 +18,10 @@ def to_stream(
     num_coordinates: int | None = None,
 ) -> Tensor:
     """Turns joint coordinates into one of the four streams, bones before motion.
+
+    A bone is a joint less its parent, a motion the step to the next frame (zero in the
+    last one). The confidence of a bone is the mean of its two ends', that of a motion
+    the mean of its two frames', as in mmaction2's ``JointToBone`` and ``ToMotion``.
 
     Args:
         joints: ``[..., T, V, C]``.
@@ -72,16 +39,29 @@ def to_stream(
         ValueError: If the stream is unknown.
     """
     check_stream(stream)
+    positions, scores = joints[..., :num_coordinates], None
     if num_coordinates is not None and num_coordinates < joints.shape[-1]:
-        positions = to_stream(joints[..., :num_coordinates], stream, bones, matrix)
-        scores = stream_of_scores(joints[..., num_coordinates:], stream, bones)
-        return torch.cat([positions, scores], dim=-1)
-    x = joints
+        scores = joints[..., num_coordinates:]
+    parents = [parent for _, parent in sorted(bones)]
     if matrix is not None:
-        x = matrix.to(joints) @ joints
-    elif stream.startswith("bone"):
-        x = to_bone(joints, bones)
-    return to_motion(x) if stream.endswith("motion") else x
+        positions = matrix.to(joints) @ positions
+    if stream.startswith("bone"):
+        if matrix is None:
+            positions = positions - positions[..., parents, :]
+        if scores is not None:
+            scores = (scores + scores[..., parents, :]) / 2
+    if stream.endswith("motion"):
+        positions = _to_next_frame(positions, -1)
+        if scores is not None:
+            scores = _to_next_frame(scores, 1) / 2
+    return positions if scores is None else torch.cat([positions, scores], dim=-1)
+
+
+def _to_next_frame(x: Tensor, sign: int) -> Tensor:
+    """Returns the next frame's values plus or less the frame's; zero in the last."""
+    result = torch.zeros_like(x)
+    result[..., :-1, :, :] = x[..., 1:, :, :].add(x[..., :-1, :, :], alpha=sign)
+    return result
 
 
 def hierarchy_matrix(
@@ -116,8 +96,3 @@ def hierarchy_matrix(
     if reverse:
         adjacency = adjacency.T
     return identity - torch.linalg.matrix_power(adjacency, power)
-
-
-def _of_parents(values: Tensor, bones: Sequence[Edge]) -> Tensor:
-    """Returns at each joint the values ``[..., V, C]`` of its parent."""
-    return values[..., [parent for _, parent in sorted(bones)], :]

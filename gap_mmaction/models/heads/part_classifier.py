@@ -32,8 +32,7 @@ class PartClassifier(TrainingBranch):
         loss_weight: Weight of the mean over the parts.
 
     Raises:
-        ValueError: If there is no part, or a part, the layout or the stream is
-            unknown.
+        ValueError: If there is no part, or a name is unknown.
     """
 
     def __init__(

@@ -16,19 +16,15 @@ from gap_mmaction.skeletons import GLOBAL_PART, Layout, get_skeleton
 class PartPoolingHead(nn.Module):
     """Averages the feature map over persons, frames and each part's joints; projects.
 
-    GAP, section 3.1: average pooling over groups of joints, then a fully connected
-    layer to the width of the text features. The public implementation pools the same
-    way and has one layer per part, as here; that of the whole body starts with a
-    standard deviation of ``sqrt(2 / D)``, the others as PyTorch has it.
+    GAP, section 3.1. As in the public code there is one linear layer per part; that of
+    the whole body starts with a standard deviation of ``sqrt(2 / D)``.
 
     Args:
         in_channels: Channels C of the feature map.
         embed_dims: Width D of the text features.
-        parts: Names of joint groups of the layout, one per output; ``'global'`` is
-            every joint.
+        parts: Joint groups of the layout, one per output; ``'global'`` is every joint.
         layout: The joint layout, a name or a dict.
-        stream: The input stream; some layouts group the joints of bone streams in
-            another way.
+        stream: The input stream; some layouts have other groups for bones.
 
     Raises:
         ValueError: If a part, the layout or the stream is unknown.

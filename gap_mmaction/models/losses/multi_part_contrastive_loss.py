@@ -79,21 +79,14 @@ class MultiPartContrastiveLoss(nn.Module):
                     f"loss_weight must be above 0 to be learned, got {loss_weight}"
                 )
             self.log_variance = nn.Parameter(torch.tensor(-math.log(loss_weight)))
+        scale = torch.full((num_parts,), 1 / temperature)
         if learnable:
-            start = torch.full((num_parts,), math.log(1 / 0.07))
-            self.logit_scale = nn.Parameter(start)
+            self.logit_scale = nn.Parameter(scale.fill_(math.log(1 / 0.07)))
         else:
-            scale = torch.full((num_parts,), 1 / temperature)
             self.register_buffer("logit_scale", scale, persistent=False)
 
     def forward(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
-        """Returns the weighted mean over the parts, a scalar.
-
-        Args:
-            skeleton: Features ``[B, K, D]`` of any norm.
-            text: Features ``[B, K, D]`` of any norm.
-            labels: Class indices ``[B]``.
-        """
+        """Returns the weighted mean over the parts, see :meth:`per_part`."""
         loss = self.loss_weight * self.per_part(skeleton, text, labels).mean()
         return loss if self.log_variance is None else loss + self.log_variance
 
@@ -108,8 +101,8 @@ class MultiPartContrastiveLoss(nn.Module):
         """Returns the unweighted losses ``[K]`` of the parts.
 
         Args:
-            skeleton: Features ``[B, K, D]``.
-            text: Features ``[B, K, D]``.
+            skeleton: Features ``[B, K, D]`` of any norm.
+            text: Features ``[B, K, D]`` of any norm.
             labels: Class indices ``[B]``.
 
         Raises:
@@ -135,11 +128,7 @@ class MultiPartContrastiveLoss(nn.Module):
             return (negative_entropy - (to_text + to_skeleton) / 2) / batch
 
     def targets(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Returns the target distributions ``[B, B]``, a row per sample.
-
-        Only the uniform form is symmetric: a negative's share in the softmax form
-        depends on how many positives its row has.
-        """
+        """Returns the target distributions ``[B, B]``, a row per sample."""
         same = (labels[:, None] == labels[None, :]).to(dtype)
         if self.target == "softmax":
             return F.softmax(10 * same, dim=1)

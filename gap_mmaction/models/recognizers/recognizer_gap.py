@@ -27,19 +27,17 @@ TEXT_PREFIX = "text_branch."
 class RecognizerGAP(RecognizerGCN):
     """Stock ``RecognizerGCN`` and, for training, the text branch of GAP.
 
-    Without ``text_branch`` it is a ``RecognizerGCN``. Everything that GAP adds to a
-    state dict has the prefix ``text_branch.``; what is left without it loads strictly
-    into the stock recognizer.
+    Everything that GAP adds to a state dict has the prefix ``text_branch.``; what is
+    left without it loads strictly into the stock recognizer.
 
     Args:
         backbone: Config of a GCN backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
         cls_head: Config of the classification head, as a rule stock ``GCNHead``.
         text_branch: Config of the :class:`TextBranch`, or of another
-            :class:`TrainingBranch`. ``layout``, ``stream``, ``in_channels`` and
-            ``num_classes`` come from the data preprocessor and the head if they are
-            left out. ``None`` for a plain GCN and for testing.
-        data_preprocessor: Config of the data preprocessor, as a rule
-            :class:`SkeletonDataPreprocessor`.
+            :class:`TrainingBranch`; ``None`` for a plain GCN and for testing. The data
+            preprocessor and the head give ``layout``, ``stream``, ``in_channels`` and
+            ``num_classes`` if they are left out.
+        data_preprocessor: As a rule a :class:`SkeletonDataPreprocessor`.
         train_cfg: As in ``BaseRecognizer``.
         test_cfg: As in ``BaseRecognizer``.
 
@@ -63,9 +61,9 @@ class RecognizerGAP(RecognizerGCN):
         super().__init__(
             backbone=backbone,
             cls_head=cls_head,
+            data_preprocessor=data_preprocessor,
             train_cfg=train_cfg,
             test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor,
         )
         self._check_width()
         self._cfg: Any = None
@@ -112,8 +110,8 @@ class RecognizerGAP(RecognizerGCN):
     def cfg(self) -> Any:
         """The whole config, which mmaction2's ``init_recognizer`` sets.
 
-        Its ``inference_recognizer`` runs the pipeline ``cfg.test_pipeline``, which is
-        taken from ``test_dataloader`` where it is missing.
+        Where ``test_pipeline``, which mmaction2 runs, is missing, it is that of
+        ``test_dataloader``.
         """
         return self._cfg
 
@@ -127,16 +125,15 @@ class RecognizerGAP(RecognizerGCN):
         self._cfg = config
 
     def loss(self, inputs: Tensor, data_samples: list, **kwargs: Any) -> dict:
-        """Computes the losses of a batch.
+        """Returns the losses of a batch.
+
+        They are ``loss_cls`` and the head's accuracies; with a text branch ``loss_con``
+        and the unweighted loss of every part.
 
         Args:
             inputs: ``[B, clips, M, T, V, C]``.
             data_samples: The batch's data samples with their labels.
             **kwargs: Not used; part of mmaction2's interface.
-
-        Returns:
-            ``loss_cls`` and the head's accuracies; with a text branch ``loss_con`` and
-            the unweighted loss of every part.
         """
         labels = None if self.text_branch is None else _labels_of(data_samples)
         feats, _ = self.extract_feat(inputs)
@@ -163,19 +160,14 @@ class RecognizerGAP(RecognizerGCN):
 
 
 def drop_text_branch(cfg: Config) -> bool:
-    """Takes the text branch out of a config: testing never builds it.
-
-    Args:
-        cfg: A config with a ``model``, which is changed in place.
+    """Takes the text branch out of a config, in place: testing never builds it.
 
     Returns:
-        Whether the model is a RecognizerGAP, or of a class derived from it, and
-        had a text branch.
+        Whether the config's model is a RecognizerGAP, or of a class derived from it,
+        and had a text branch.
     """
     model = cfg.model
-    if model.get("text_branch") is None:
-        return False
-    kind = _class_of(model.type)
+    kind = _class_of(model.type) if model.get("text_branch") is not None else None
     if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):
         return False
     model.text_branch = None

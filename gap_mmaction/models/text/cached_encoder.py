@@ -32,11 +32,8 @@ _REMEDY = (
 class CachedTextEncoder(TextEncoder):
     """A frozen encoder whose features were computed beforehand.
 
-    Training then needs neither a text model nor a network.
-    ``tools/cache_text_features.py`` writes such files with any other encoder.
-
     Args:
-        features: The feature file (safetensors).
+        features: The file that ``tools/cache_text_features.py`` has written.
 
     Raises:
         FileNotFoundError: If the file is not there.
@@ -72,13 +69,9 @@ class CachedTextEncoder(TextEncoder):
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """A file of text features, open for reading.
+    """The header of a file of features ``[len(texts), embed_dims]``.
 
-    Attributes:
-        path: The file.
-        embed_dims: Width D of the features.
-        texts: The texts, in the order of the rows.
-        encoder: What made the features, in words.
+    ``encoder`` says in words what made them.
     """
 
     path: Path
@@ -87,11 +80,7 @@ class FeatureFile:
     encoder: str
 
     def read(self) -> Tensor:
-        """Returns the features ``[len(texts), D]``.
-
-        Raises:
-            ValueError: If they are no numbers, or not finite.
-        """
+        """Returns the features; a ValueError if they are no finite numbers."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 features = file.get_tensor("features")
@@ -121,14 +110,7 @@ def hash_texts(texts: Iterable[str]) -> str:
 def save_features(
     path: str | Path, texts: Sequence[str], features: Tensor, encoder: str
 ) -> None:
-    """Writes a feature file.
-
-    Args:
-        path: The file, ``.safetensors``.
-        texts: The texts.
-        features: ``[len(texts), D]``.
-        encoder: What made them, in words.
-    """
+    """Writes features ``[len(texts), D]`` and what made them, in words, to a file."""
     metadata = {
         "format": FORMAT,
         "encoder": encoder,

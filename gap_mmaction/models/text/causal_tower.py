@@ -16,9 +16,9 @@ from gap_mmaction.utils.hooks import is_hooked
 class PrefixTree:
     """The tokens of several texts, where common beginnings stand once.
 
-    In a transformer whose tokens see the past alone, what becomes of a token depends on
-    it and those before it. Texts that begin alike, with the start token at the least
-    and often with the action's name, share that part of the computation.
+    In a transformer whose tokens see the past alone, texts that begin alike, at least
+    with the start token and often with the action's name, share that part of the
+    computation.
 
     Args:
         ids: Tokens ``[U, L]`` of U texts.
@@ -27,18 +27,11 @@ class PrefixTree:
         bucket_size: Texts whose lengths differ by less may share a group.
 
     Attributes:
-        ids: The token of each node, ``[P]``.
-        positions: Its place in its texts, ``[P]``.
+        ids: The token of each node, ``[P]``; ``positions`` is its place in its texts.
         groups: The nodes of texts of like length, ``[u, l]`` each, and the lengths of
             these texts, ``[u]``. What follows a text's end repeats its last node.
         source: Where each node is found among those of all groups, ``[P]``.
         order: Where each text is found among those of all groups, ``[U]``.
-
-    Examples:
-        >>> ids = torch.tensor([[9, 1, 2, 8], [9, 1, 8, 0]])
-        >>> tree = PrefixTree(ids, torch.tensor([4, 3]))
-        >>> tree.ids.tolist(), tree.positions.tolist()
-        ([9, 1, 2, 8, 8], [0, 1, 2, 3, 2])
     """
 
     def __init__(
@@ -85,14 +78,10 @@ class PrefixTree:
 
 
 def is_plain_causal(tower: Any) -> bool:
-    """Whether :func:`encode_prefix_tree` computes what a tower does.
+    """Whether :func:`encode_prefix_tree` computes what a causal tower does.
 
-    Args:
-        tower: A text tower of open_clip whose end token is read and sees the past.
-
-    Returns:
-        ``False`` where a block is not open_clip's usual one or has been changed, for
-        instance by an adapter or a hook.
+    It does not where a block is not open_clip's usual one or has been changed, for
+    instance by an adapter or a hook.
     """
     transformer = import_optional("open_clip.transformer", "open_clip_torch")
     if type(tower) is not transformer.TextTransformer:

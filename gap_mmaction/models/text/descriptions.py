@@ -44,8 +44,7 @@ class ActionDescription:
 
     Attributes:
         label: The class's name.
-        fields: The texts of every field, the label's own included; a field that the
-            file gives as one string has one text.
+        fields: The texts of every field, the label's own included.
         where: File and line, for messages.
     """
 
@@ -60,19 +59,17 @@ _Known = dict[Path, list[ActionDescription]]
 def load_descriptions(
     path: str | Path, *, include: bool = True
 ) -> list[ActionDescription]:
-    """Reads a description file; docs/descriptions.md describes the format.
+    """Returns the classes of a description file, in the order of their indices.
+
+    docs/descriptions.md describes the format.
 
     Args:
         path: The file.
         include: Whether to read the files that it includes, for their fields.
 
-    Returns:
-        The classes in the order of the class indices.
-
     Raises:
         FileNotFoundError: If the file is not there.
-        DescriptionError: If it breaks the schema; the message names file, line, class
-            and field.
+        DescriptionError: If it breaks the schema; the message names file and line.
     """
     return _Reader(Path(path), (), include, {}).read()
 
@@ -88,21 +85,15 @@ def write_descriptions(
     Args:
         path: The file; one that is there is replaced once the new one is complete.
         dataset: The data set's name, for people.
-        classes: For each class, in the order of the labels, ``label`` and the other
-            fields; of a field that is a list one text is drawn in training.
+        classes: The fields of each class, ``label`` among them, in the order of the
+            labels.
         header: What stands above as a comment: who or what wrote the texts, and how.
     """
-    content = {
-        "schema": SCHEMA,
-        "dataset": dataset,
-        "classes": [
-            {
-                name: value if isinstance(value, str) else list(value)
-                for name, value in fields.items()
-            }
-            for fields in classes
-        ],
-    }
+    plain = [
+        {name: v if isinstance(v, str) else list(v) for name, v in fields.items()}
+        for fields in classes
+    ]
+    content = {"schema": SCHEMA, "dataset": dataset, "classes": plain}
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)
     with atomic_file(path) as stream:
@@ -112,11 +103,7 @@ def write_descriptions(
 class _Reader:
     """Walks a file's YAML nodes, which know their lines.
 
-    Args:
-        path: The file.
-        dependents: The files that led here by `base` or `include`.
-        include: Whether to read the files that it includes.
-        known: What was read of other files, so that none is read twice.
+    ``dependents`` are the files that led here, ``known`` what was read of others.
     """
 
     def __init__(

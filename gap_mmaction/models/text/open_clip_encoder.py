@@ -17,7 +17,7 @@ from gap_mmaction.utils.checkpoint_guard import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
 from .causal_tower import PrefixTree, encode_prefix_tree, is_plain_causal
-from .text_encoder import Tokens, TransformerTextEncoder
+from .text_encoder import Tokens, TransformerTextEncoder, select_tokens
 
 
 @MODELS.register_module()
@@ -32,8 +32,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         pretrained: A tag of open_clip (``'openai'``), a file with a CLIP state dict,
             or ``None`` for random weights.
         frozen: Whether the encoder stays as it is.
-        gradient_checkpointing: Whether a tuned encoder computes its activations again
-            in the backward pass, to save memory.
+        gradient_checkpointing: Whether to save memory at the cost of time.
         quick_gelu: Whether the weights were trained with OpenAI's approximation of the
             GELU. A tag says so by itself; a file of OpenAI's weights needs ``True``.
 
@@ -104,7 +103,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return self.tower.context_length
 
     def init_weights(self) -> None:
-        """Reads the pretrained weights of the text tower.
+        """Reads the tower's weights.
 
         Raises:
             RuntimeError: If they cannot be had.
@@ -157,26 +156,17 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return {"ids": ids, "mask": mask}
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Returns the features of some texts, see the base class.
-
-        They and their gradients are those of :meth:`forward`, at the cost of the
-        distinct beginnings of the texts, see :class:`.PrefixTree`.
-        """
+        """Returns features as the base class does, at the cost of a PrefixTree."""
         if not (self.can_cut and is_plain_causal(self.tower)):
             return super().encode_tokens(tokens, rows)
-        rows = rows.cpu()
-        lengths = tokens["mask"][rows].sum(1)
-        ids = tokens["ids"][rows, : int(lengths.max())]
+        tokens = select_tokens(tokens, rows.cpu())
+        lengths = tokens["mask"].sum(1)
         device = self.token_embedding.weight.device
-        tree = PrefixTree(ids, lengths, device, self.bucket_size)
+        tree = PrefixTree(tokens["ids"], lengths, device, self.bucket_size)
         return encode_prefix_tree(self.tower, tree)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Returns the features ``[N, D]``, the end token's, projected.
-
-        Where the tower attends to the past only, neither padding nor its cutting off
-        changes a feature; the texts of other towers are not cut.
-        """
+        """Returns the features ``[N, D]``, the end token's, projected."""
         ids = tokens["ids"]
         if not self.can_cut:
             return self.tower(ids)

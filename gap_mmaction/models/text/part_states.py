@@ -34,14 +34,11 @@ class PartState:
 def read_part_states(path: str | Path) -> list[PartState]:
     """Reads a file with one ``part: state`` a line, as HAKE's 93 (TPAMI 2023).
 
-    Returns:
-        The states in the file's order, without ``no_interaction``, which is what a
-        part has when it has no state.
+    ``no_interaction``, which is what a part has when it has no state, is left out.
 
     Raises:
         FileNotFoundError: If the file is not there.
-        ValueError: If a line is no state of one of the six parts or stands twice; the
-            message names file and line.
+        ValueError: If a line is no state of one of the six parts or stands twice.
     """
     path = Path(path)
     try:
@@ -83,17 +80,14 @@ def nearest_states(
 ) -> list[list[tuple[PartState, float]]]:
     """Finds the states that are nearest to each label (GAP, section 3.5).
 
-    Of every part the ``k`` states with the largest cosine similarity are kept, as far
-    as it reaches the threshold. A label that so keeps fewer than ``at_least`` states
-    has the next ones too, still within ``k`` of a part.
-
     Args:
         label_features: ``[N, D]``.
         state_features: ``[S, D]``.
         states: What the S states are.
         k: States per part at the most.
-        threshold: The least similarity, in [-1, 1].
-        at_least: States of a label at the least, as far as there are so many.
+        threshold: The least cosine similarity, in [-1, 1].
+        at_least: States of a label at the least, even below the threshold, as far as
+            ``k`` allows.
 
     Returns:
         For each of the N labels the kept states with their similarities, the most

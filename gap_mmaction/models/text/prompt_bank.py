@@ -22,38 +22,28 @@ from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.paths import find_shipped_file
 from gap_mmaction.utils.randomness import derive_seed
 
-from .descriptions import ActionDescription, load_descriptions
+from .descriptions import PARTS, ActionDescription, load_descriptions
 from .presets import PRESETS
 
 TextItem = Union[str, Sequence[str]]
 
 _SEEDS = 2**63
 _KEYS = frozenset(("name", "joints", "text"))
-_USUAL_FIELDS = {
-    item
-    for slots in PRESETS.values()
-    for slot in slots
-    for item in slot["text"]
-    if isinstance(item, str) and "{" not in item
-}
 
 
 @MODELS.register_module()
 class PromptBank(nn.Module):
     """The texts of every class and slot, and which of them a sample gets.
 
-    Where a slot has several texts for a class (synonyms, templates, several
-    descriptions), one is drawn anew for every sample at every step (GAP, section 4.2).
-    The draw depends on the seed, the number of the step and the sample's place in the
-    batch of all ranks alone. Seed and number are kept in the checkpoint, so that a
-    resumed run draws as an uninterrupted one would; and several ranks draw for a batch
-    what a single one would.
+    Where a slot has several texts for a class, one is drawn anew for every sample at
+    every step (GAP, section 4.2). The draw depends alone on the seed, the number of the
+    step and the sample's place in the batch of all ranks, so that several ranks draw
+    what a single one would. Seed and number are kept in the checkpoint.
 
     Args:
         descriptions: The description file.
         preset: The name of a set of slots, see :data:`.presets.PRESETS`.
-        slots: Slots of one's own instead of a preset: dicts with ``name``, ``joints``
-            and ``text``, see :class:`PromptSlot`.
+        slots: Configs of :class:`PromptSlot`, instead of a preset.
         num_classes: The model's number of classes, for a check.
         seed: Seed of the draw; by default the run's.
         shuffle_classes: Seed by which every class gets the texts of another one, as a
@@ -66,12 +56,6 @@ class PromptBank(nn.Module):
         FileNotFoundError: If the description file is not there.
         ValueError: If the file breaks the schema, has another number of classes,
             lacks a field that a slot needs, or the preset is unknown.
-
-    Examples:
-        >>> bank = PromptBank('data/descriptions/nwucla.yaml')
-        >>> ids = bank.sample(torch.tensor([3, 3]))
-        >>> [bank.texts[i] for i in ids[0]][1]
-        'walk around, ...'
     """
 
     table: Tensor
@@ -103,14 +87,14 @@ class PromptBank(nn.Module):
             [slot.variants(action) for action in actions] for slot in self.slots
         ]
         self._warn_of_shared_texts(variants)
-        every = (text for slot in variants for texts in slot for text in texts)
-        index = {text: i for i, text in enumerate(dict.fromkeys(every))}
-        self.texts = tuple(index)
         counts = torch.tensor([[len(texts) for texts in slot] for slot in variants])
         table = torch.zeros(*counts.shape, int(counts.max()), dtype=torch.long)
+        index: dict[str, int] = {}
         for k, slot_variants in enumerate(variants):
             for c, texts in enumerate(slot_variants):
-                table[k, c, : len(texts)] = torch.tensor([index[t] for t in texts])
+                for i, text in enumerate(texts):
+                    table[k, c, i] = index.setdefault(text, len(index))
+        self.texts = tuple(index)
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
@@ -138,14 +122,7 @@ class PromptBank(nn.Module):
         return f"{brief(text)} ({owner})"
 
     def sample(self, labels: Tensor) -> Tensor:
-        """Draws a text for every sample and slot.
-
-        Args:
-            labels: Class indices ``[B]``.
-
-        Returns:
-            Indices ``[B, K]`` into :attr:`texts`.
-        """
+        """Draws texts, indices ``[B, K]`` into :attr:`texts`, for classes ``[B]``."""
         counts = self.counts[:, labels]
         # Drawn on the CPU for the same texts on any device, hence independent of the
         # labels' values: no device has to wait for the other.
@@ -177,13 +154,10 @@ class PromptBank(nn.Module):
 
 
 def class_features(bank: PromptBank, features: Tensor) -> Tensor:
-    """Returns one unit feature per class and slot, ``[K, classes, D]`` for K slots.
+    """Returns one unit feature per slot and class, ``[K, classes, D]``.
 
-    Of several texts of a class it is the direction of the mean of their unit features.
-
-    Args:
-        bank: The prompt bank.
-        features: Features ``[len(bank.texts), D]`` of its texts.
+    ``features`` are those of the bank's texts, ``[len(bank.texts), D]``. Of several
+    texts of a class the mean of their unit features is taken.
     """
     unit = F.normalize(features.float(), dim=-1)
     table, counts = bank.table.to(unit.device), bank.counts.to(unit.device)
@@ -213,11 +187,7 @@ class PromptSlot:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> PromptSlot:
-        """Reads a slot from a config's dict.
-
-        Raises:
-            ValueError: If a key is missing or unknown, or there is no text.
-        """
+        """Reads a config; a ValueError if a key is missing or unknown, or no text."""
         if set(config) != _KEYS:
             raise ValueError(
                 f"prompt slot {dict(config)!r} must have just the keys {sorted(_KEYS)}"
@@ -228,11 +198,7 @@ class PromptSlot:
         return cls(str(config["name"]), str(config["joints"]), tuple(items))
 
     def variants(self, action: ActionDescription) -> list[str]:
-        """Returns every text that the slot can give for a class, none twice.
-
-        Raises:
-            MissingFieldError: If the class lacks a field that the slot needs.
-        """
+        """Returns every text that the slot can give for a class, none twice."""
         choices = [self._item_variants(item, action) for item in self.text]
         texts = (", ".join(parts) for parts in itertools.product(*choices))
         return list(dict.fromkeys(texts))
@@ -252,23 +218,14 @@ class PromptSlot:
     def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:
         if name in action.fields:
             return action.fields[name]
-        remedy = (
-            "Add the field to the class, or take another preset or other slots (in a "
-            "config, model.text_branch.prompts)"
-        )
-        if " " in name:
-            remedy = (
-                "Words of one's own need a field in braces beside them, such as "
-                f"'{name} {{label}}'"
-            )
-        hint = did_you_mean(name, action.fields)
-        if name in _USUAL_FIELDS:  # then a word of the file's own is the misspelt one
-            hint = did_you_mean(name, sorted(set(action.fields) - _USUAL_FIELDS))
-            hint = hint.replace("mean ", f"mean {name!r} for ")
+        # A part that is missing is no other part, but may be misspelt in the file.
+        known = set(action.fields) - set(PARTS if name in PARTS else ())
         raise MissingFieldError(
             f"{action.where}: class {action.label!r} has no field {name!r}, which "
             f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}"
-            f"{hint}. {remedy}"
+            f"{did_you_mean(name, sorted(known))}. Add the field to the class, or take "
+            "another preset or other slots (in a config, model.text_branch.prompts); "
+            f"words of one's own need a field in braces, such as '{name} {{label}}'"
         )
 
 
@@ -304,13 +261,13 @@ def _read_slots(
             "config that you inherit sets the preset, write preset=None beside slots"
         )
     if slots is None:
-        name = "synonym+parts4" if preset is None else preset
-        if name not in PRESETS:
+        preset = "synonym+parts4" if preset is None else preset
+        if preset not in PRESETS:
             raise ValueError(
-                f"PromptBank: preset {name!r} is unknown, use one of {list(PRESETS)} "
+                f"PromptBank: preset {preset!r} is unknown, use one of {list(PRESETS)} "
                 "or give `slots`"
             )
-        slots = PRESETS[name]
+        slots = PRESETS[preset]
     read = tuple(PromptSlot.from_config(slot) for slot in slots)
     names = [slot.name for slot in read]
     if not read or len(set(names)) != len(names):

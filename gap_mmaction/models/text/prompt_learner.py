@@ -20,18 +20,16 @@ class PromptLearner(TransformerTextEncoder):
 
     The baseline of GAP's Table 1f, after CoOp (Zhou et al., IJCV 2022): a text becomes
     ``[start] v_1 ... v_n label [end]``. Use it with the preset ``label``. The vectors
-    are trained with the recognizer, the encoder itself stays as it is if its config
-    says ``frozen=True`` and is tuned otherwise.
+    are trained with the recognizer; so is the encoder, unless it is ``frozen``.
 
     Args:
         encoder: Config of an :class:`OpenCLIPTextEncoder` or :class:`HFTextEncoder`.
         num_context: Number n of context vectors.
-        num_texts: For vectors of their own for each text, the number of texts, which
-            with the preset ``label`` is that of the classes. ``None`` shares them.
+        num_texts: The number of texts (of classes, with the preset ``label``) for
+            vectors of their own for each text. ``None`` shares them.
 
     Attributes:
-        context: ``[n, W]``, or ``[num_texts, n, W]``, W the width of the token
-            embeddings.
+        context: ``[n, W]`` or ``[num_texts, n, W]``, W the width of the embeddings.
 
     Raises:
         TypeError: If the encoder is of a kind that has no tokens.
@@ -91,16 +89,14 @@ class PromptLearner(TransformerTextEncoder):
         return self
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Returns tokens with room for the context.
+        """Returns ``ids`` and ``mask`` with room for the context, and ``text``.
 
-        They are the encoder's ``ids`` and ``mask``, ``[len(texts), L]`` each, and
-        ``text``, the number of each text, ``[len(texts), 1]``.
+        ``text`` is the number of each text, ``[len(texts), 1]``.
 
         Raises:
             ValueError: If a text is too long, or there are not ``num_texts`` of them.
         """
-        own = self.context.ndim == 3
-        if own and len(texts) != len(self.context):
+        if self.context.ndim == 3 and len(texts) != len(self.context):
             raise ValueError(
                 f"PromptLearner: num_texts is {len(self.context)}, but the prompts "
                 f"have {len(texts)} texts. Set prompts.preset='label' and num_texts to "
@@ -108,11 +104,10 @@ class PromptLearner(TransformerTextEncoder):
             )
         tokens = self.encoder.tokenize(texts)
         ids, mask = tokens["ids"], tokens["mask"]
-        length = int(mask.sum(1).max())
+        length, longest = (int(found) for found in mask.sum(1).max(0))
         if length > self.context_length:
-            longest = texts[int(mask.sum(1).argmax())]
             raise ValueError(
-                f"PromptLearner: {longest!r} has {length} tokens, and with "
+                f"PromptLearner: {texts[longest]!r} has {length} tokens, and with "
                 f"num_context={self.num_context} there is room for "
                 f"{self.context_length}. Use the preset `label` or fewer vectors; a "
                 "tower that reads its padding as text, as SigLIP's, has no room at all"

@@ -24,23 +24,19 @@ class TextBranch(TrainingBranch):
 
     The feature map is pooled over the joints of each prompt slot and projected; the
     sample's label gives a text per slot, and the encoder its features; the contrastive
-    loss compares both over the batches of all ranks.
-
-    A frozen encoder is run once, over every text of the prompt bank, and let go. A
-    tuned one sees each distinct text of a batch once, with texts of like length.
+    loss compares both over the batches of all ranks. A frozen encoder is run once, over
+    every text of the prompt bank; a tuned one sees each distinct text of a batch once.
 
     Args:
         prompts: Config of the :class:`PromptBank`.
         in_channels: Channels of the feature map.
         layout: Layout of the skeletons.
         encoder: Config of the text encoder; not built if ``features`` are given.
-        features: A file with the features of all texts, see
-            :class:`CachedTextEncoder`.
+        features: A file for the :class:`CachedTextEncoder`.
         stream: Stream of the skeletons.
         num_classes: Number of classes, for a check of the descriptions.
-        head: Config of the :class:`PartPoolingHead`, what it takes from the other
-            arguments left out.
-        loss: Config of the :class:`MultiPartContrastiveLoss`, ``num_parts`` left out.
+        head: Config of the :class:`PartPoolingHead`, beyond the other arguments.
+        loss: Config of the :class:`MultiPartContrastiveLoss`, without ``num_parts``.
 
     Raises:
         FileNotFoundError: If a file is not there.
@@ -67,24 +63,19 @@ class TextBranch(TrainingBranch):
         )
         slots = self.prompts.slots
         text_encoder = _build_encoder(encoder, features)
-        self._source = "" if features is None else f"text features of {features}"
-        self.head: PartPoolingHead = MODELS.build(
-            {
-                "type": "PartPoolingHead",
-                "in_channels": in_channels,
-                "embed_dims": text_encoder.embed_dims,
-                "parts": [slot.joints for slot in slots],
-                "layout": layout,
-                "stream": stream,
-                **(head or {}),
-            }
+        self._source = features
+        head_config: dict = dict(
+            type="PartPoolingHead",
+            in_channels=in_channels,
+            embed_dims=text_encoder.embed_dims,
+            parts=[slot.joints for slot in slots],
+            layout=layout,
+            stream=stream,
         )
+        self.head: PartPoolingHead = MODELS.build({**head_config, **(head or {})})
+        loss_config = dict(type="MultiPartContrastiveLoss", num_parts=len(slots))
         self.loss_con: MultiPartContrastiveLoss = MODELS.build(
-            {
-                "type": "MultiPartContrastiveLoss",
-                "num_parts": len(slots),
-                **(loss or {}),
-            }
+            {**loss_config, **(loss or {})}
         )
         self._tokens: Tokens | None = None
         self.encoder: TransformerTextEncoder | None = None
@@ -108,8 +99,9 @@ class TextBranch(TrainingBranch):
     def init_weights(self) -> None:
         """Reads the pretrained text weights; runs a frozen encoder and lets it go."""
         super().init_weights()
-        if self._source:
-            print_log(f"{self._source}; no text encoder is built", logger="current")
+        if self._source is not None:
+            message = f"text features of {self._source}; no text encoder is built"
+            print_log(message, logger="current")
         if self.encoder is not None:
             # Before the first batch, as texts may not suit the encoder.
             self._tokenize(self.encoder)
@@ -131,10 +123,9 @@ class TextBranch(TrainingBranch):
                 self.features.copy_(encoder.encode(texts))
 
     def check_texts(self) -> None:
-        """Checks that the encoder takes every text; it needs no weights for that.
+        """Raises a ValueError if the encoder does not take every text.
 
-        Raises:
-            ValueError: If texts do not suit it, or a feature file lacks some.
+        The encoder needs no weights for that.
         """
         for encoder in (self.encoder, *self._frozen_encoder):
             if isinstance(encoder, TransformerTextEncoder):
@@ -143,15 +134,13 @@ class TextBranch(TrainingBranch):
                 self.compute_features()
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Computes the loss.
+        """Returns ``loss_con``, weighted, and ``con_<slot>`` for the log.
+
+        Where lambda is learned there is ``loss_lambda`` too, its term of the loss.
 
         Args:
             x: Feature map ``[B, M, C, T, V]``.
             labels: Class indices ``[B]``.
-
-        Returns:
-            ``loss_con``, weighted, and ``con_<slot>``, unweighted and without
-            gradient, for the log; where lambda is learned ``loss_lambda``, its term.
         """
         skeleton = self.head(x)
         text = self.encode(self.prompts.sample(labels))
@@ -170,10 +159,7 @@ class TextBranch(TrainingBranch):
         return logs
 
     def encode(self, ids: Tensor) -> Tensor:
-        """Returns the features ``[B, K, D]`` of texts.
-
-        Args:
-            ids: Indices ``[B, K]`` into the texts of the prompt bank.
+        """Returns the features ``[B, K, D]`` of the prompt bank's texts ``[B, K]``.
 
         Raises:
             RuntimeError: If the features of a frozen encoder were not computed yet.
@@ -200,8 +186,8 @@ def gather_from_ranks(x: Tensor) -> Tensor:
     """Concatenates the batches of all ranks, with the gradient of this rank's part.
 
     Every rank computes the same loss of the same global batch, and DDP then takes the
-    mean of the parameters' gradients over the ranks. What a rank adds to that mean is
-    its own part's share alone, so it is multiplied by their number.
+    mean of the parameters' gradients over the W ranks. What a rank adds to that mean is
+    its own part's share alone, so that is multiplied by W.
 
     Args:
         x: ``[B, ...]``, of the same size on every rank.

@@ -79,9 +79,7 @@ class TransformerTextEncoder(TextEncoder):
     ) -> Tokens:
         """Returns tokens as :meth:`tokenize`, and warns of texts that do not fit.
 
-        Args:
-            texts: Any number of texts.
-            name: How messages call a text.
+        ``name`` says how messages call a text.
 
         Raises:
             ValueError: If texts differ only in what is cut off.
@@ -120,15 +118,7 @@ class TransformerTextEncoder(TextEncoder):
     def encode(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tensor:
-        """Returns the features of texts, in evaluation mode.
-
-        Args:
-            texts: Any number of texts.
-            name: How messages call a text.
-
-        Returns:
-            ``[len(texts), D]``, float32, on the encoder's device.
-        """
+        """Returns features ``[len(texts), D]`` in float32, on the encoder's device."""
         training = self.training
         self.eval()
         tokens = self.whole_tokens(texts, name)
@@ -138,7 +128,7 @@ class TransformerTextEncoder(TextEncoder):
         return torch.cat(features).float()
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Returns the features of some texts, each computed with little padding.
+        """Returns the features ``[U, D]`` of some texts, with gradients.
 
         Texts of like length, within ``bucket_size`` tokens, go through the transformer
         together. As features do not depend on padding, they are those of one pass.
@@ -146,21 +136,17 @@ class TransformerTextEncoder(TextEncoder):
         Args:
             tokens: Of all texts, see :meth:`tokenize`.
             rows: Indices ``[U]`` of those wanted.
-
-        Returns:
-            ``[U, D]``, with gradients, on the encoder's device.
         """
         device = next(self.parameters()).device
         rows = rows.cpu()
         buckets = (tokens["mask"][rows].sum(1) - 1) // self.bucket_size
         order = buckets.argsort(stable=True)
         sizes = buckets.unique(return_counts=True)[1].tolist()
-        features = []
-        for part in rows[order].split(sizes):
-            batch = select_tokens(tokens, part)
-            features.append(
-                self({name: value.to(device) for name, value in batch.items()})
-            )
+        batches = [select_tokens(tokens, part) for part in rows[order].split(sizes)]
+        features = [
+            self({name: value.to(device) for name, value in batch.items()})
+            for batch in batches
+        ]
         return torch.cat(features)[order.argsort().to(device)]
 
 
@@ -184,17 +170,16 @@ def build_frozen_encoder(
         TypeError: If an argument is unknown or missing.
         RuntimeError: If its weights cannot be had.
     """
-    kind = config["type"]
-    found = MODELS.get(kind) if isinstance(kind, str) else kind
-    if not (isinstance(found, type) and issubclass(found, TextEncoder)):
-        known = [
-            name
-            for name, module in MODELS.module_dict.items()
-            if isinstance(module, type) and issubclass(module, TextEncoder)
-        ]
+    known = {
+        name: module
+        for name, module in MODELS.module_dict.items()
+        if isinstance(module, type) and issubclass(module, TextEncoder)
+    }
+    found = known.get(config["type"], config["type"])
+    if isinstance(found, str):
+        hint = did_you_mean(found, known)
         raise ValueError(
-            f"there is no text encoder {kind!r}{did_you_mean(str(kind), known)}; use "
-            f"one of {known}"
+            f"there is no text encoder {found!r}{hint}; use one of {list(known)}"
         )
     if not found.can_be_frozen:
         raise ValueError(
