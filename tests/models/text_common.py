@@ -18,7 +18,7 @@ FIELDS = ("head", "hand", "arm", "hip", "leg", "foot")
 
 
 def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
-    """Write a description file of three classes with three synonyms each."""
+    """Writes a description file of classes with three synonyms each."""
     # JSON is YAML.
     classes = [
         dict(
@@ -96,13 +96,7 @@ TINY_CLIP: dict[str, Any] = dict(
 
 
 def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) -> str:
-    """Save a random transformers model with a tokenizer of whole words.
-
-    Args:
-        folder: Where to.
-        kind: ``'bert'``, or ``'clip'`` for a model with both sides.
-        dtype: The type of the weights in the file.
-    """
+    """Saves a random model with a tokenizer of whole words: bert, or both of clip."""
     import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -115,35 +109,24 @@ def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) ->
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
+    special = {f"{word.strip('[]').lower()}_token": word for word in words[:4]}
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=24,
+        tokenizer_object=tokenizer, model_max_length=24, **special
     ).save_pretrained(folder)
-    size: dict[str, Any] = dict(
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-    )
+    size: dict[str, Any] = dict(hidden_size=16, intermediate_size=32)
+    size |= dict(num_hidden_layers=2, num_attention_heads=2)
     text_size = dict(size, vocab_size=len(words), max_position_embeddings=24)
     torch.manual_seed(0)
     model: Any
     if kind == "bert":
-        config = transformers.BertConfig(
-            **text_size, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-        )
-        model = transformers.BertModel(config)
+        text_size |= dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        model = transformers.BertModel(transformers.BertConfig(**text_size))
     else:
-        ids = dict(bos_token_id=2, eos_token_id=3, pad_token_id=0)
+        text_size |= dict(bos_token_id=2, eos_token_id=3, pad_token_id=0)
+        vision = dict(size, image_size=8, patch_size=4)
         model = transformers.CLIPModel(
             transformers.CLIPConfig(
-                text_config={**text_size, **ids},
-                vision_config=dict(size, image_size=8, patch_size=4),
-                projection_dim=10,
+                text_config=text_size, vision_config=vision, projection_dim=10
             )
         )
     with torch.no_grad():

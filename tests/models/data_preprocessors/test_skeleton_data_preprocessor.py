@@ -11,7 +11,7 @@ from mmaction.structures import ActionDataSample
 
 from gap_mmaction.models import SkeletonDataPreprocessor
 from gap_mmaction.models.data_preprocessors import skeleton_data_preprocessor
-from gap_mmaction.models.data_preprocessors.streams import to_stream
+from gap_mmaction.models.data_preprocessors.streams import hierarchy_matrix, to_stream
 from gap_mmaction.skeletons import STREAMS, get_skeleton
 
 
@@ -36,38 +36,33 @@ def test_batch(stream: str, training: bool) -> None:
     assert labels == [0, 1, 2]
 
 
-def test_bones_of_the_public_implementation() -> None:
-    data = _data()
+@pytest.mark.parametrize("stream", STREAMS)
+def test_bones_of_the_public_implementation(stream: str) -> None:
+    data, skeleton = _data(), get_skeleton("nw-ucla")
     x = torch.stack(data["inputs"])
 
-    def streams(stream: str, **options: Any) -> torch.Tensor:
-        options = {"hierarchy_reverse": False, "bone_form": "hierarchy", **options}
-        preprocessor = SkeletonDataPreprocessor("nw-ucla", stream, **options)
+    def streams(**options: Any) -> torch.Tensor:
+        options |= dict(stream=stream, bone_form="hierarchy")
+        preprocessor = SkeletonDataPreprocessor("nw-ucla", **options)
         assert not preprocessor.state_dict()
         return preprocessor(data)["inputs"]
 
-    bone = streams("bone")
-    # As the other form, but for the root.
-    default = SkeletonDataPreprocessor("nw-ucla", "bone")(data)["inputs"]
-    rest = [joint for joint in range(20) if joint != 2]
-    torch.testing.assert_close(bone[..., rest, :], default[..., rest, :])
-    torch.testing.assert_close(bone[..., 2, :], x[..., 2, :])
-    assert (default[..., 2, :] == 0).all()
-
-    reverse = streams("bone", hierarchy_reverse=None)
-    children = x[..., [1, 3, 4, 8], :].sum(dim=-2)
-    torch.testing.assert_close(reverse[..., 2, :], x[..., 2, :] - children)
-
-    motion = streams("bone-motion")
-    steps = bone[..., 1:, :, :] - bone[..., :-1, :, :]
-    torch.testing.assert_close(motion[..., :-1, :, :], steps)
-    assert (motion[..., -1, :, :] == 0).all()
-
-    torch.testing.assert_close(streams("joint", hierarchy_power=0), x)
-    joint = streams("joint", hierarchy_reverse=None)
-    expected = x.clone()
-    expected[..., 2, :] -= x[..., [15, 19], :].sum(dim=-2)
-    torch.testing.assert_close(joint, expected)
+    power = 1 if stream.startswith("bone") else 6
+    matrix = hierarchy_matrix(skeleton, power, reverse=True)
+    expected = to_stream(x, stream, skeleton.bones, matrix)
+    torch.testing.assert_close(streams(), expected)
+    if stream == "joint":
+        expected = x.clone()
+        expected[..., 2, :] -= x[..., [15, 19], :].sum(dim=-2)
+        torch.testing.assert_close(streams(), expected)
+    # With k = 0 and no reversal as the joints, with k = 1 nearly as the bones.
+    joint = stream.replace("bone", "joint")
+    same = streams(hierarchy_power=0, hierarchy_reverse=False)
+    torch.testing.assert_close(same, to_stream(x, joint, skeleton.bones))
+    bone = streams(hierarchy_power=1, hierarchy_reverse=False)
+    plain = to_stream(x, joint.replace("joint", "bone"), skeleton.bones)
+    rest = [i for i in range(20) if i != skeleton.centre]
+    torch.testing.assert_close(bone[..., rest, :], plain[..., rest, :])
 
 
 @pytest.mark.parametrize("form", ["difference", "hierarchy"])

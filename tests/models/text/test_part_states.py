@@ -127,10 +127,7 @@ def test_fields() -> None:
     fields = part_state_fields([STATES[2], STATES[0], STATES[3]])
     assert fields == {
         "hake": "hand raise over head, foot stand on, hand hold",
-        "hake_head": "head no interaction",
         "hake_hand": "hand raise over head, hand hold",
-        "hake_arm": "arm no interaction",
-        "hake_hip": "hip no interaction",
-        "hake_leg": "leg no interaction",
         "hake_foot": "foot stand on",
+        **{f"hake_{p}": f"{p} no interaction" for p in ("head", "arm", "hip", "leg")},
     }

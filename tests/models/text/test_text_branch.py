@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
 from torch import Tensor
 
 from gap_mmaction.models import TextBranch
@@ -145,18 +143,6 @@ class TestTuned:
         assert "encoder.table.weight" in before
         branch.init_weights()
         assert all(p is before[name] for name, p in branch.named_parameters())
-        # With a learning rate of its own.
-        model = torch.nn.Module()
-        model.text_branch = branch
-        wrapper = Config(dict(optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.2))))
-        wrapper.merge_from_dict(
-            {"optim_wrapper.paramwise_cfg.custom_keys.encoder.lr_mult": 0.1}
-        )
-        groups = build_optim_wrapper(model, wrapper.optim_wrapper).param_groups
-        rates = {id(group["params"][0]): group["lr"] for group in groups}
-        for name, parameter in model.named_parameters():
-            expected = 0.02 if name.startswith("text_branch.encoder.") else 0.2
-            assert rates[id(parameter)] == pytest.approx(expected), name
 
 
 class TestFrozen:
