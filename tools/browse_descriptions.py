@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,11 +69,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def find_class(labels: Sequence[str], wanted: str) -> int:
-    """Finds a class by label, index, or a part of the label that only one has.
-
-    Raises:
-        ValueError: If there is none, or more than one.
-    """
+    """Finds a class by label, index, or a part of the label that only one has."""
     folded, word = [label.casefold() for label in labels], wanted.casefold()
     if wanted in labels:
         return labels.index(wanted)
@@ -93,11 +90,7 @@ def find_class(labels: Sequence[str], wanted: str) -> int:
 
 
 def find_features(texts: Sequence[str]) -> str:
-    """Finds a feature file that ships and has all of some texts.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
+    """Finds a feature file that ships and has all of some texts."""
     folder = find_shipped_file("data/text_features")
     for path in sorted(folder.glob("*.safetensors")):
         if set(texts) <= set(open_features(path).texts):
@@ -110,10 +103,7 @@ def find_features(texts: Sequence[str]) -> str:
 
 
 def class_similarity(bank: PromptBank, args: argparse.Namespace) -> Tensor:
-    """Returns the cosines ``[K, classes, classes]`` between the texts of two classes.
-
-    K is the number of slots of the prompt bank.
-    """
+    """Returns the cosines ``[slots, classes, classes]`` between two classes' texts."""
     config = {"type": args.encoder, **args.encoder_options}
     if not args.encoder:
         features = args.features or find_features(bank.texts)
@@ -181,7 +171,7 @@ def draw_matrix(
     axes.set_title(f"cosine between the texts of two classes\n{title}", fontsize=10)
     if not many:
         middle = (np.nanmin(shown) + np.nanmax(shown)) / 2
-        place = {"ha": "center", "va": "center", "fontsize": font}
+        place: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": font}
         for row, column in zip(*np.nonzero(~np.isnan(shown))):
             value = shown[row, column]
             colour = "black" if value > middle else "white"

@@ -104,9 +104,8 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     ) -> tuple[Tensor, Any]:
         """Stacks samples ``[clips, M, T, V, C]`` and computes the stream.
 
-        Raises:
-            ValueError: If the samples have another number of joints than the layout,
-                or not all one shape.
+        Samples of several shapes, or of other joints than the layout's, are a
+        ValueError.
         """
         # Stacking would fill up with zeros.
         shapes = {tuple(sample.shape): i for i, sample in enumerate(inputs)}
@@ -160,10 +159,7 @@ def _warn_of_dull_clips(joints: Tensor, data_samples: Sequence[Any]) -> None:
 
 
 def _check_scale(joints: Tensor, known: float | None) -> float | None:
-    """Returns the root mean square of the joints; warns if they have another unit.
-
-    The scale that was known stays, unless the data have another unit.
-    """
+    """Returns the root mean square of the joints, or what was known to be like it."""
     there = joints[joints.any(dim=-1)]
     if not len(there):
         return known

@@ -34,9 +34,6 @@ def to_stream(
 
     Returns:
         ``[..., T, V, C]``.
-
-    Raises:
-        ValueError: If the stream is unknown.
     """
     check_stream(stream)
     positions, scores = joints[..., :num_coordinates], None

@@ -62,8 +62,7 @@ class PartClassifier(TrainingBranch):
         """
         scores = self.head(x).transpose(0, 1)
         losses = [F.cross_entropy(score, labels) for score in scores]
-        logs = {
-            f"part_{part}": loss.detach() for part, loss in zip(self.head.parts, losses)
-        }
-        mean = torch.stack(losses).mean()
-        return {"loss_part": self.loss_weight * mean, **logs}
+        logs = {"loss_part": self.loss_weight * torch.stack(losses).mean()}
+        for part, loss in zip(self.head.parts, losses):
+            logs[f"part_{part}"] = loss.detach()
+        return logs

@@ -63,8 +63,5 @@ class PartPoolingHead(nn.Module):
         """Returns features ``[N, K, D]`` of a feature map ``[N, M, C, T, V]``."""
         pooling = self.pooling.to(x.dtype)
         pooled = x.mean(dim=(1, 3)) @ (pooling / pooling.sum(0))
-        features = [
-            projection(pooled[..., index])
-            for index, projection in enumerate(self.projections)
-        ]
-        return torch.stack(features, dim=1)
+        parts = zip(self.projections, pooled.unbind(-1))
+        return torch.stack([projection(part) for projection, part in parts], dim=1)

@@ -108,11 +108,7 @@ class RecognizerGAP(RecognizerGCN):
 
     @property
     def cfg(self) -> Any:
-        """The whole config, which mmaction2's ``init_recognizer`` sets.
-
-        Where ``test_pipeline``, which mmaction2 runs, is missing, it is that of
-        ``test_dataloader``.
-        """
+        """The config; mmaction2's ``test_pipeline`` is added where it is missing."""
         return self._cfg
 
     @cfg.setter
@@ -125,10 +121,7 @@ class RecognizerGAP(RecognizerGCN):
         self._cfg = config
 
     def loss(self, inputs: Tensor, data_samples: list, **kwargs: Any) -> dict:
-        """Returns the losses of a batch.
-
-        They are ``loss_cls`` and the head's accuracies; with a text branch ``loss_con``
-        and the unweighted loss of every part.
+        """Returns the head's losses and accuracies, and the text branch's losses.
 
         Args:
             inputs: ``[B, clips, M, T, V, C]``.
@@ -160,11 +153,9 @@ class RecognizerGAP(RecognizerGCN):
 
 
 def drop_text_branch(cfg: Config) -> bool:
-    """Takes the text branch out of a config, in place: testing never builds it.
+    """Takes the text branch of a RecognizerGAP out of a config, in place.
 
-    Returns:
-        Whether the config's model is a RecognizerGAP, or of a class derived from it,
-        and had a text branch.
+    Returns whether there was one. Testing never builds it.
     """
     model = cfg.model
     kind = _class_of(model.type) if model.get("text_branch") is not None else None

@@ -46,23 +46,16 @@ class CachedTextEncoder(TextEncoder):
         self.file = file
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Returns the features ``[len(texts), D]`` of texts that are in the file.
-
-        Raises:
-            ValueError: If the file was made from other texts.
-        """
+        """Returns features ``[len(texts), D]``; a ValueError if the file lacks some."""
         rows = {text: row for row, text in enumerate(self.file.texts)}
         missing = [text for text in texts if text not in rows]
         if missing:
             raise ValueError(
                 f"{self.file.path} was made from other texts: {len(missing)} of the "
                 f"{len(set(texts))} that are needed are not in it, the first is "
-                f"{missing[0]!r} (sha256 of the file's texts "
-                f"{hash_texts(self.file.texts)[:12]}, of those needed "
-                f"{hash_texts(texts)[:12]}). Make one with "
-                "tools/cache_text_features.py from these descriptions and this preset "
-                "(`--presets all` takes every one), on any machine that has the text "
-                "model, and give that (in a config, model.text_branch.features)"
+                f"{missing[0]!r}. tools/cache_text_features.py makes one from these "
+                "descriptions and this preset (`--presets all` takes every one), where "
+                "the text model is; give that (model.text_branch.features)"
             )
         return self.file.read()[[rows[text] for text in texts]]
 
@@ -123,12 +116,7 @@ def save_features(
 
 
 def open_features(path: str | Path) -> FeatureFile:
-    """Reads a feature file's header.
-
-    Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is no feature file, or its hash does not fit its texts.
-    """
+    """Reads a feature file's header; a ValueError if it is none, or is damaged."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no feature file {str(path)!r}; {_REMEDY}")
@@ -136,22 +124,22 @@ def open_features(path: str | Path) -> FeatureFile:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             has_features = "features" in file.keys()  # noqa: SIM118
-            shape = file.get_slice("features").get_shape() if has_features else ()
+            shape = file.get_slice("features").get_shape() if has_features else []
     except Exception as error:  # SafetensorError, and what its numbers overflow
         raise ValueError(
             f"{path} is no readable safetensors file ({str(error)[:300]}); {_REMEDY}"
         ) from error
-    if metadata.get("format") != FORMAT or len(shape) != 2 or not shape[1]:
+    form, digest = metadata.get("format"), metadata.get("sha256")
+    if form != FORMAT or len(shape) != 2 or not shape[1]:
         raise ValueError(
-            f"{path}: format is {brief(metadata.get('format'))} and `features` have "
-            f"the shape {list(shape)}, expected {FORMAT!r} and a matrix; {_REMEDY}"
+            f"{path}: format is {brief(form)} and `features` have the shape "
+            f"{list(shape)}, expected {FORMAT!r} and a matrix; {_REMEDY}"
         )
     texts = _read_texts(metadata.get("texts", "[]"))
-    if hash_texts(texts) != metadata.get("sha256") or len(texts) != shape[0]:
+    if hash_texts(texts) != digest or len(texts) != shape[0]:
         raise ValueError(
-            f"{path}: sha256 {brief(metadata.get('sha256'))} in its header does not "
-            f"fit its {len(texts)} texts and {shape[0]} rows; the file is damaged, "
-            f"{_REMEDY}"
+            f"{path}: sha256 {brief(digest)} in its header does not fit its "
+            f"{len(texts)} texts and {shape[0]} rows; it is damaged, {_REMEDY}"
         )
     return FeatureFile(path, shape[1], texts, metadata.get("encoder", "unknown"))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import NoReturn, Union
+from typing import Any, NoReturn, Union
 
 import yaml
 
@@ -126,9 +126,8 @@ class _Reader:
         top = dict(self._pairs(root))
         for node, _ in root.value:
             if node.value not in _TOP_KEYS:
-                self._fail(
-                    node, f"unknown key {brief(node.value)}, use {sorted(_TOP_KEYS)}"
-                )
+                known = sorted(_TOP_KEYS)
+                self._fail(node, f"unknown key {brief(node.value)}, use {known}")
         if "schema" not in top or self._string(top["schema"], "schema") != SCHEMA:
             self._fail(top.get("schema", root), f"`schema` must be {SCHEMA!r}")
         if ("base" in top) == ("classes" in top):
@@ -192,11 +191,8 @@ class _Reader:
         # Digits of other scripts, and more of them than Python reads.
         is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
         if not is_number or not 1 <= int(value) <= len(base):
-            name = self._string(top["base"], "base")
-            self._fail(
-                top["first"],
-                f"`first` is {brief(value)}, {name} has {len(base)} classes",
-            )
+            problem = f"`first` is {brief(value)}, the base has {len(base)} classes"
+            self._fail(top["first"], problem)
         return base[: int(value)]
 
     def _read_other(self, node: yaml.Node, key: str) -> list[ActionDescription]:
@@ -224,16 +220,11 @@ class _Reader:
             more = added.pop(action.label, action)
             twice = sorted(set(more.fields) & set(action.fields) - {"label"})
             if twice and more is not action:
-                self._fail(
-                    node,
-                    f"{more.where}: class {action.label!r} has the field {twice[0]!r} "
-                    f"at {action.where} already",
-                )
+                problem = f"has the field {twice[0]!r} at {action.where} already"
+                self._fail(node, f"{more.where}: class {action.label!r} {problem}")
             whole.append(replace(action, fields={**action.fields, **more.fields}))
-        for action in added.values():
-            self._fail(
-                node, f"{action.where}: there is no class {action.label!r} to add to"
-            )
+        for one in added.values():
+            self._fail(node, f"{one.where}: there is no class {one.label!r} to add to")
         return whole
 
     def _read_classes(self, node: yaml.Node) -> list[ActionDescription]:
@@ -244,11 +235,8 @@ class _Reader:
             action = self._read_class(index, item)
             twin = seen.setdefault(action.label, action)
             if twin is not action:
-                self._fail(
-                    item,
-                    f"class {index}: the label {action.label!r} stands at {twin.where} "
-                    "already",
-                )
+                problem = f"the label {action.label!r} stands at {twin.where} already"
+                self._fail(item, f"class {index}: {problem}")
         return list(seen.values())
 
     def _read_class(self, index: int, node: yaml.Node) -> ActionDescription:
@@ -290,10 +278,10 @@ class _Reader:
             seen.add(key)
             yield key, value
 
-    def _where(self, node: yaml.Node | yaml.Event) -> str:
+    def _where(self, node: Any) -> str:
         return f"{self.path}, line {node.start_mark.line + 1}"
 
-    def _fail(self, node: yaml.Node | yaml.Event, problem: str) -> NoReturn:
+    def _fail(self, node: Any, problem: str) -> NoReturn:
         raise DescriptionError(
             f"{self._where(node)}: {problem} (schema: docs/descriptions.md)"
         )

@@ -70,8 +70,7 @@ class HFTextEncoder(TransformerTextEncoder):
         # In float32, whatever the weights were saved in, as it may be tuned.
         self.model = transformers.AutoModel.from_config(config).float()
         if getattr(self.model, "pooler", None) is not None:
-            # BERT's, which none of the poolings uses: DDP takes a parameter without a
-            # gradient for an error.
+            # No pooling uses it: DDP takes a parameter without a gradient for an error.
             self.model.pooler = None
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable()
@@ -106,8 +105,7 @@ class HFTextEncoder(TransformerTextEncoder):
         if missing:
             raise ValueError(
                 f"HFTextEncoder: {self.model_name!r} has no weights for {len(missing)} "
-                f"of the {len(own)} tensors of {kind.__name__}, the first is "
-                f"{missing[0]!r}; give a model with a text encoder"
+                f"of the {len(own)} tensors of {kind.__name__}, such as {missing[0]!r}"
             )
         state = pretrained.state_dict()
         self.model.load_state_dict({name: state[name] for name in own})
@@ -121,13 +119,8 @@ class HFTextEncoder(TransformerTextEncoder):
                 )
             # The features and the cut to the longest text count on it.
             self._tokenizer.padding_side = "right"
-        batch = self._tokenizer(
-            list(texts),
-            padding=True,
-            truncation=True,
-            max_length=self.max_length,
-            return_tensors="pt",
-        )
+        options = dict(padding=True, truncation=True, return_tensors="pt")
+        batch = self._tokenizer(list(texts), max_length=self.max_length, **options)
         return {"ids": batch["input_ids"], "mask": batch["attention_mask"]}
 
     def forward(self, tokens: Tokens) -> Tensor:

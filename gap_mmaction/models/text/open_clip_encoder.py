@@ -37,8 +37,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             GELU. A tag says so by itself; a file of OpenAI's weights needs ``True``.
 
     Raises:
-        ValueError: If open_clip knows no such model or weights, or the model has no
-            text tower of its own.
+        ValueError: If open_clip has no such model, weights, or text tower.
     """
 
     def __init__(
@@ -124,9 +123,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
                 state = open_clip.factory.load_state_dict(path, weights_only=True)
         except (OSError, pickle.UnpicklingError) as error:
             raise ValueError(
-                f"{path} holds no state dict that can be read ({error}); give "
-                "`pretrained` a file of weights as open_clip or torch.save writes it, "
-                "or a tag of open_clip"
+                f"{path} holds no state dict that can be read ({error}); give a file "
+                "of weights as open_clip or torch.save writes it, or a tag of open_clip"
             ) from error
         own = self.tower.state_dict()
         found = {name: state.get(f"text.{name}", state.get(name)) for name in own}

@@ -34,11 +34,8 @@ class PartState:
 def read_part_states(path: str | Path) -> list[PartState]:
     """Reads a file with one ``part: state`` a line, as HAKE's 93 (TPAMI 2023).
 
-    ``no_interaction``, which is what a part has when it has no state, is left out.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If a line is no state of one of the six parts or stands twice.
+    ``no_interaction``, which is what a part has when it has no state, is left out. A
+    line that is no state of one of the six parts, or stands twice, is a ValueError.
     """
     path = Path(path)
     try:
@@ -94,8 +91,7 @@ def nearest_states(
         similar first; of equal ones the one that comes first in ``states``.
 
     Raises:
-        ValueError: If ``k`` or ``at_least`` is below 1, the threshold is no cosine, or
-            states and features differ in number.
+        ValueError: If a number is out of its range.
     """
     for name, value in (("k", k), ("at_least", at_least)):
         if value < 1:

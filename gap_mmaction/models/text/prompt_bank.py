@@ -104,16 +104,16 @@ class PromptBank(nn.Module):
         """Warns of texts that two classes have, which the loss cannot set apart."""
         for slot, of_classes in zip(self.slots, variants):
             first: dict[str, str] = {}
-            for label, texts in zip(self.labels, of_classes):
-                for text in texts:
-                    if first.setdefault(text, label) != label:
-                        print_log(
-                            f"{self.descriptions}, prompt slot {slot.name!r}: classes "
-                            f"{first[text]!r} and {label!r} share the text {text!r}, "
-                            "which cannot set them apart; reword one of them",
-                            logger="current",
-                            level=logging.WARNING,
-                        )
+            pairs = ((c, t) for c, ts in zip(self.labels, of_classes) for t in ts)
+            for label, text in pairs:
+                if first.setdefault(text, label) != label:
+                    print_log(
+                        f"{self.descriptions}, prompt slot {slot.name!r}: classes "
+                        f"{first[text]!r} and {label!r} share the text {text!r}, "
+                        "which cannot set them apart; reword one of them",
+                        logger="current",
+                        level=logging.WARNING,
+                    )
 
     def name(self, text: str) -> str:
         """Returns a text with its class and slot, for messages."""
@@ -176,9 +176,9 @@ class PromptSlot:
     Attributes:
         name: The slot's name, as it appears in the log.
         joints: The joint group of the layout that is pooled for it.
-        text: Items that are joined by ``', '``. An item is a field of the description
-            file, a template such as ``'Human action of "{label}"'``, or a list of
-            either, one of which is drawn.
+        text: Items that are joined by ``', '``: fields of the description file,
+            templates such as ``'Human action of "{label}"'``, or lists of either, of
+            which one is drawn.
     """
 
     name: str

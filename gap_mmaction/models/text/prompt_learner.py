@@ -32,7 +32,7 @@ class PromptLearner(TransformerTextEncoder):
         context: ``[n, W]`` or ``[num_texts, n, W]``, W the width of the embeddings.
 
     Raises:
-        TypeError: If the encoder is of a kind that has no tokens.
+        TypeError: If the encoder has no tokens.
         ValueError: If a number is out of its range.
     """
 
@@ -89,12 +89,10 @@ class PromptLearner(TransformerTextEncoder):
         return self
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Returns ``ids`` and ``mask`` with room for the context, and ``text``.
+        """Returns ``ids`` and ``mask`` with room for the context.
 
-        ``text`` is the number of each text, ``[len(texts), 1]``.
-
-        Raises:
-            ValueError: If a text is too long, or there are not ``num_texts`` of them.
+        ``text`` among them is the number of each text, ``[len(texts), 1]``. Raises a
+        ValueError if a text is too long, or there are not ``num_texts`` of them.
         """
         if self.context.ndim == 3 and len(texts) != len(self.context):
             raise ValueError(

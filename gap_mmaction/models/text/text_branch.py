@@ -108,25 +108,17 @@ class TextBranch(TrainingBranch):
         self.compute_features()
 
     def compute_features(self) -> None:
-        """Runs a frozen encoder over all texts and lets it go; a tuned one stays.
-
-        Part of :meth:`init_weights`, and all of it that a trained model needs.
-        """
+        """Runs a frozen encoder over all texts and lets it go; a tuned one stays."""
         if self._frozen_encoder:
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()
             encoder.to(self.features.device)
-            texts, name = self.prompts.texts, self.prompts.name
-            if isinstance(encoder, TransformerTextEncoder):
-                self.features.copy_(encoder.encode(texts, name))
-            else:
-                self.features.copy_(encoder.encode(texts))
+            is_transformer = isinstance(encoder, TransformerTextEncoder)
+            names = {"name": self.prompts.name} if is_transformer else {}
+            self.features.copy_(encoder.encode(self.prompts.texts, **names))
 
     def check_texts(self) -> None:
-        """Raises a ValueError if the encoder does not take every text.
-
-        The encoder needs no weights for that.
-        """
+        """Raises a ValueError if the encoder, even untrained, lacks some text."""
         for encoder in (self.encoder, *self._frozen_encoder):
             if isinstance(encoder, TransformerTextEncoder):
                 self._tokenize(encoder)
@@ -151,7 +143,7 @@ class TextBranch(TrainingBranch):
             gather_from_ranks(labels),
         )
         logs = {"loss_con": criterion.loss_weight * losses.mean()}
-        learned = getattr(criterion, "log_variance", None)
+        learned = getattr(criterion, "log_variance", None)  # of a loss of one's own
         if learned is not None:
             logs["loss_lambda"] = learned
         for slot, loss in zip(self.prompts.slots, losses):
@@ -159,11 +151,7 @@ class TextBranch(TrainingBranch):
         return logs
 
     def encode(self, ids: Tensor) -> Tensor:
-        """Returns the features ``[B, K, D]`` of the prompt bank's texts ``[B, K]``.
-
-        Raises:
-            RuntimeError: If the features of a frozen encoder were not computed yet.
-        """
+        """Returns the features ``[B, K, D]`` of the prompt bank's texts ``[B, K]``."""
         if self.encoder is not None:
             distinct, inverse = torch.unique(ids, return_inverse=True)
             tokens = self._tokenize(self.encoder)
@@ -189,11 +177,7 @@ def gather_from_ranks(x: Tensor) -> Tensor:
     mean of the parameters' gradients over the W ranks. What a rank adds to that mean is
     its own part's share alone, so that is multiplied by W.
 
-    Args:
-        x: ``[B, ...]``, of the same size on every rank.
-
-    Returns:
-        ``[W B, ...]`` in the order of the ranks; ``x`` itself on a single rank.
+    Batches ``[B, ...]``, of one size on every rank, become ``[W B, ...]``.
     """
     world = get_world_size()
     if world == 1:

@@ -113,7 +113,7 @@ def test_include(tmp_path: Path) -> None:
         (GOOD, f"{SCHEMA}classes: []", 2, ["`classes` must be a list"]),
         (GOOD, f"{SCHEMA}classes:\n  a: b", 3, ["`classes` must be a list"]),
         # Of other files.
-        (GOOD, f"{BASED}first: 3", 3, ["`first` is '3'", "large.yaml has 2 classes"]),
+        (GOOD, f"{BASED}first: 3", 3, ["`first` is '3'", "base has 2 classes"]),
         (GOOD, f"{BASED}first: 0", 3, ["`first` is '0'"]),
         (GOOD, f"{BASED}first: 1.5", 3, ["`first` is '1.5'"]),
         (GOOD, f"{BASED}first: \u00b2", 3, ["`first`"]),
