@@ -53,7 +53,7 @@ def test_pairs_and_matrix(
 
 def test_files_that_ship(capsys: Output) -> None:
     # ntu60 is a part of ntu120 and has no feature file of its own.
-    for data, label in (("nwucla", "5  stand up"), ("ntu60", "15  take off a shoe")):
+    for data, label in (("nwucla", "5  stand up"), ("ntu60", "15  put on a shoe")):
         assert main([data, label.split()[0]]) == 0
         assert label in (out := capsys.readouterr().out) and "nearest classes" in out
 

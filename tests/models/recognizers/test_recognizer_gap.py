@@ -18,7 +18,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import load_checkpoint, save_checkpoint
 from torch import Tensor
 
-from gap_mmaction.models import RecognizerGAP, TextBranch
+from gap_mmaction.models import TextBranch
 from tests.models.text_common import model_config, write_descriptions
 
 JOINTS = 20
@@ -282,13 +282,6 @@ def test_other_models_are_refused_by_mmengine(tmp_path: Path) -> None:
     path = _save(_build(_config(layout="coco")), tmp_path)
     with pytest.raises(ValueError, match=r"backbone\.A"):
         load_checkpoint(_build(_config()), path, map_location="cpu")
-
-
-def test_foreign_ctrgcn() -> None:
-    config = _config()
-    config["backbone"] = dict(type="STGCN", graph_cfg=dict(layout="coco"), **AUTHORS)
-    with pytest.raises(TypeError, match=r"backbone\.variant.*STGCN.*registered first"):
-        RecognizerGAP(**{k: v for k, v in config.items() if k != "type"})
 
 
 def test_testing_imports_no_text_model() -> None:

@@ -159,11 +159,11 @@ def test_fault_in_an_included_file(
         load_descriptions(_write(tmp_path, INCLUDING))
 
 
-@pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n", b"\xff\xfe"])
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n", "a: [b", b"\xff\xfe"])
 def test_no_mapping(tmp_path: Path, text: str | bytes) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DescriptionError, match=r"mine\.yaml(: expec| is no UT)"):
+    with pytest.raises(DescriptionError, match=r"mine\.yaml(: expect| is no)"):
         load_descriptions(path)
 
 
