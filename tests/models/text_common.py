@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -32,6 +34,14 @@ def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
     content = dict(schema="gap-descriptions/1", dataset="mine", classes=classes)
     path.write_text(json.dumps(content))
     return str(path)
+
+
+@contextmanager
+def raises(kind: type[Exception], *words: str) -> Iterator[None]:
+    """Expects an exception whose message has all of some words."""
+    with pytest.raises(kind) as error:
+        yield
+    assert not [word for word in words if word not in str(error.value)], error.value
 
 
 def model_config(layout: Any = "nw-ucla", classes: int = 3, **options: Any) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gap_mmaction.models import CachedTextEncoder, MultiPartContrastiveLoss, PromptBank
 from tests.models.golden import load_golden
+from tests.models.text_common import raises
 
 TOLERANCE: dict[str, Any] = dict(rtol=1e-5, atol=1e-6, check_stride=False)
 PUBLIC_FORM: dict[str, Any] = dict(target="softmax", learnable=True)
@@ -181,7 +182,6 @@ def test_bad_arguments(arguments: dict[str, Any], message: str) -> None:
 )
 def test_bad_shapes(skeleton: tuple[int], text: tuple[int], labels: int) -> None:
     loss = MultiPartContrastiveLoss(2)
-    with pytest.raises(ValueError) as error:
+    words = (f"[{labels}, 2, D]", str(list(skeleton)), str(list(text)))
+    with raises(ValueError, *words):
         loss(torch.rand(skeleton), torch.rand(text), torch.arange(labels))
-    for part in (f"[{labels}, 2, D]", str(list(skeleton)), str(list(text))):
-        assert part in str(error.value)

@@ -12,6 +12,7 @@ from gap_mmaction.models.text.descriptions import (
     load_descriptions,
     write_descriptions,
 )
+from tests.models.text_common import raises
 
 SCHEMA = "schema: gap-descriptions/1\n"
 GOOD = """\
@@ -134,12 +135,8 @@ def test_line(tmp_path: Path, old: str, new: str, line: int, words: list[str]) -
     assert old in GOOD
     _write(tmp_path, GOOD, "large.yaml")
     path = _write(tmp_path, GOOD.replace(old, new, 1))
-    with pytest.raises(DescriptionError) as error:
+    with raises(DescriptionError, f"{path}, line {line}: ", *words, "docs/descript"):
         load_descriptions(path)
-    message = str(error.value)
-    assert message.startswith(f"{path}, line {line}: ")
-    for word in (*words, "docs/descriptions.md"):
-        assert word in message
 
 
 @pytest.mark.parametrize(

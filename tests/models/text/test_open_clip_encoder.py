@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from gap_mmaction.models import OpenCLIPTextEncoder
 from gap_mmaction.models.text.text_encoder import select_tokens
-from tests.models.text_common import TINY_CLIP
+from tests.models.text_common import TINY_CLIP, raises
 
 open_clip: Any = pytest.importorskip("open_clip")
 TEXTS = ["sit down", "stand up, and the arms swing forward", "throw"]
@@ -158,9 +158,8 @@ def test_other_files(tmp_path: Path, name: str, content: Any) -> None:
         state["ln_final.weight"] = torch.zeros(7)
         save_file(state, str(file)) if name.endswith("s") else torch.save(state, file)
         words += ["tiny", "2 of ", "'positional_embedding'", "`model`"]
-    with pytest.raises(ValueError) as error:
+    with raises(ValueError, *words):
         _tiny(pretrained=str(file)).init_weights()
-    assert all(word in str(error.value) for word in words)
 
 
 @pytest.mark.parametrize(
