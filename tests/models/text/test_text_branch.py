@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,12 @@ class TestTuned:
         branch = _build(file, TUNED)
         calls = []
         tokenize = EmbeddingTextEncoder.tokenize
-        monkeypatch.setattr(
-            *(EmbeddingTextEncoder, "tokenize"),
-            lambda self, texts: calls.append(texts) or tokenize(self, texts),
-        )
+
+        def spy(self: EmbeddingTextEncoder, texts: Sequence[str]) -> Tokens:
+            calls.append(texts)
+            return tokenize(self, texts)
+
+        monkeypatch.setattr(EmbeddingTextEncoder, "tokenize", spy)
         for _ in range(3):
             branch(*_batch())
         assert calls[0] == branch.prompts.texts
