@@ -86,34 +86,30 @@ class PromptBank(nn.Module):
         variants = [
             [slot.variants(action) for action in actions] for slot in self.slots
         ]
-        self._warn_of_shared_texts(variants)
         counts = torch.tensor([[len(texts) for texts in slot] for slot in variants])
         table = torch.zeros(*counts.shape, int(counts.max()), dtype=torch.long)
         index: dict[str, int] = {}
         for k, slot_variants in enumerate(variants):
+            first: dict[str, str] = {}
             for c, texts in enumerate(slot_variants):
                 for i, text in enumerate(texts):
                     table[k, c, i] = index.setdefault(text, len(index))
+                    if first.setdefault(text, self.labels[c]) != self.labels[c]:
+                        self._warn(self.slots[k], first[text], self.labels[c], text)
         self.texts = tuple(index)
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
         self.step = 0
 
-    def _warn_of_shared_texts(self, variants: Sequence[Sequence[list[str]]]) -> None:
-        """Warns of texts that two classes have, which the loss cannot set apart."""
-        for slot, of_classes in zip(self.slots, variants):
-            first: dict[str, str] = {}
-            pairs = ((c, t) for c, ts in zip(self.labels, of_classes) for t in ts)
-            for label, text in pairs:
-                if first.setdefault(text, label) != label:
-                    print_log(
-                        f"{self.descriptions}, prompt slot {slot.name!r}: classes "
-                        f"{first[text]!r} and {label!r} share the text {text!r}, "
-                        "which cannot set them apart; reword one of them",
-                        logger="current",
-                        level=logging.WARNING,
-                    )
+    def _warn(self, slot: PromptSlot, one: str, other: str, text: str) -> None:
+        print_log(
+            f"{self.descriptions}, prompt slot {slot.name!r}: classes {one!r} and "
+            f"{other!r} share the text {text!r}, which cannot set them apart; reword "
+            "one of them",
+            logger="current",
+            level=logging.WARNING,
+        )
 
     def name(self, text: str) -> str:
         """Returns a text with its class and slot, for messages."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.config_keys import check_keys, did_you_mean
+from gap_mmaction.utils.randomness import derive_seed
 
 Tokens = dict[str, Tensor]
 
@@ -45,6 +49,28 @@ class TextEncoder(nn.Module, ABC):
 
     def init_weights(self) -> None:
         """Reads the pretrained weights, if there are any; called for training only."""
+
+
+@MODELS.register_module()
+class RandomTextEncoder(TextEncoder):
+    """A frozen encoder that knows no language, as a control of what language adds.
+
+    Args:
+        embed_dims: Width D of the features.
+        seed: A text's random direction depends on the seed and the text alone.
+    """
+
+    def __init__(self, embed_dims: int, seed: int = 0) -> None:
+        super().__init__(embed_dims, frozen=True)
+        self.seed = seed
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Returns unit vectors ``[len(texts), D]``."""
+        rows = []
+        for text in texts:
+            seed = derive_seed(self.seed, *hashlib.sha256(text.encode()).digest())
+            rows.append(np.random.default_rng(seed).normal(size=self.embed_dims))
+        return F.normalize(torch.from_numpy(np.stack(rows)).float(), dim=1)
 
 
 class TransformerTextEncoder(TextEncoder):
