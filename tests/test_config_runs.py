@@ -19,7 +19,7 @@ from mmaction.registry import MODELS
 from gap_mmaction.engine import launch
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.recognizers import drop_text_branch
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from tests.config_files import (
     LEAVES,
     ROOT,

@@ -19,7 +19,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests import doc_pages
 from tools import infer, retrieve, visualize

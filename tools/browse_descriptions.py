@@ -14,68 +14,48 @@ import sys
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models import PromptBank
-from gap_mmaction.models.text.class_similarity import class_similarity, nearest_pairs
-from gap_mmaction.models.text.descriptions import (
-    ActionDescription,
-    load_descriptions,
-)
-from gap_mmaction.models.text.feature_file import open_features
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.cached_encoder import open_features
+from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
+from gap_mmaction.models.text.prompt_bank import class_features
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.utils.command_line import (
     add_encoder_arguments,
     check_encoder_arguments,
     natural,
+    tells_errors,
 )
 from gap_mmaction.utils.dependency import import_for
 from gap_mmaction.utils.paths import find_description_file, find_shipped_file
 
 CLIP_TOKENS = 77
 MAX_CLASSES_WITH_NUMBERS = 20
-NEAR_LABELS = 5
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "descriptions", help="a description file, or the name of one that ships: ntu120"
-    )
-    parser.add_argument(
-        "label", nargs="?", help="a class: its label, a part of it, or its index"
-    )
-    parser.add_argument(
-        "--preset",
-        default="synonym+parts4",
-        help="the texts to compare (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--slot", help="compare the texts of this slot alone, not the mean over slots"
-    )
-    parser.add_argument(
-        "--nearest", type=natural, default=5, help="how many nearest classes to print"
-    )
-    parser.add_argument(
-        "--pairs", type=natural, default=0, help="print so many most similar pairs"
-    )
-    parser.add_argument(
-        "--matrix", type=Path, metavar="PNG", help="draw the similarity of all classes"
-    )
-    parser.add_argument(
-        "--features",
-        help="feature file of the texts (default: one of those that ship, if it has "
-        "all of them)",
-    )
+    add = parser.add_argument
+    add("descriptions", help="a description file, or the name of one that ships")
+    add("label", nargs="?", help="a class: its label, a part of it, or its index")
+    add("--preset", default="synonym+parts4", help="the texts (default: %(default)s)")
+    add("--slot", help="compare the texts of this slot alone, not the mean over slots")
+    add("--nearest", type=natural, default=5, help="how many nearest classes to print")
+    add("--pairs", type=natural, default=0, help="print so many most similar pairs")
+    add("--matrix", type=Path, metavar="PNG", help="draw the similarity of all classes")
+    add("--features", help="feature file of the texts (default: one that ships)")
     add_encoder_arguments(parser, "compute the features instead, e.g. by HFTextEncoder")
     args = parser.parse_args(argv)
     if args.label is None and not args.pairs and args.matrix is None:
@@ -88,27 +68,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def find_class(actions: Sequence[ActionDescription], wanted: str) -> int:
-    """Find a class by label, index, or a part of the label that only one has.
-
-    Raises:
-        ValueError: If there is none, or more than one.
-    """
-    labels = [action.label for action in actions]
+def find_class(labels: Sequence[str], wanted: str) -> int:
+    """Finds a class by label, index, or a part of the label that only one has."""
+    folded, word = [label.casefold() for label in labels], wanted.casefold()
     if wanted in labels:
         return labels.index(wanted)
     if wanted.isdigit() and int(wanted) < len(labels):
         return int(wanted)
-    folded = [label.casefold() for label in labels]
-    if folded.count(wanted.casefold()) == 1:
-        return folded.index(wanted.casefold())
-    found = [i for i, label in enumerate(folded) if wanted.casefold() in label]
+    if folded.count(word) == 1:
+        return folded.index(word)
+    found = [i for i, label in enumerate(folded) if word in label]
     if len(found) == 1:
         return found[0]
-    names = [labels[i] for i in found]
-    if not names:
-        near = difflib.get_close_matches(wanted.casefold(), folded, NEAR_LABELS, 0.5)
-        names = [labels[folded.index(label)] for label in near]
+    near = difflib.get_close_matches(word, folded, 5, 0.5)
+    names = [labels[i] for i in found or map(folded.index, near)]
     raise ValueError(
         f"{len(found)} classes fit {wanted!r}; give a label"
         + (f", such as {names}," if names else "")
@@ -117,11 +90,7 @@ def find_class(actions: Sequence[ActionDescription], wanted: str) -> int:
 
 
 def find_features(texts: Sequence[str]) -> str:
-    """Find a feature file that ships and has all of some texts.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
+    """Finds a feature file that ships and has all of some texts."""
     folder = find_shipped_file("data/text_features")
     for path in sorted(folder.glob("*.safetensors")):
         if set(texts) <= set(open_features(path).texts):
@@ -133,43 +102,61 @@ def find_features(texts: Sequence[str]) -> str:
     )
 
 
-def encode(args: argparse.Namespace, texts: Sequence[str]) -> Tensor:
-    """Give the features of texts as the command line asks for them."""
-    if args.encoder:
-        config = {"type": args.encoder, **args.encoder_options}
-    else:
-        features = args.features or find_features(texts)
+def class_similarity(bank: PromptBank, args: argparse.Namespace) -> Tensor:
+    """Returns the cosines ``[slots, classes, classes]`` between two classes' texts."""
+    config = {"type": args.encoder, **args.encoder_options}
+    if not args.encoder:
+        features = args.features or find_features(bank.texts)
         config = {"type": "CachedTextEncoder", "features": features}
-    return build_frozen_encoder(config).encode(texts).cpu()
-
-
-def count_tokens(texts: Sequence[str]) -> list[int]:
-    """Count CLIP's tokens, start and end included."""
-    open_clip = import_for(
-        "counting CLIP's tokens", "open_clip", package="open_clip_torch"
-    )
-    tokens = open_clip.SimpleTokenizer(context_length=512)(list(texts))
-    return (tokens > 0).sum(1).tolist()
+    means = class_features(bank, build_frozen_encoder(config).encode(bank.texts).cpu())
+    return means @ means.mT
 
 
 def print_class(index: int, action: ActionDescription) -> None:
-    """Print every text of a class with its number of CLIP tokens."""
+    """Prints every text of a class with its number of CLIP tokens."""
+    open_clip = import_for(
+        "counting CLIP's tokens", "open_clip", package="open_clip_torch"
+    )
+    texts = list(chain.from_iterable(action.fields.values()))
+    tokens = open_clip.SimpleTokenizer(context_length=512)(texts)
+    counts = iter((tokens > 0).sum(1).tolist())
     print(f"{index}  {action.label}    ({action.where})")
     width = max(map(len, action.fields))
-    lengths = iter(count_tokens(list(chain.from_iterable(action.fields.values()))))
-    for field, texts in action.fields.items():
-        for i, (text, tokens) in enumerate(zip(texts, lengths)):
-            mark = "  longer than CLIP reads" if tokens > CLIP_TOKENS else ""
-            print(f"  {'' if i else field:<{width}} {tokens:>3}  {text}{mark}")
+    for field, texts_of_field in action.fields.items():
+        for i, (text, count) in enumerate(zip(texts_of_field, counts)):
+            mark = "  longer than CLIP reads" if count > CLIP_TOKENS else ""
+            print(f"  {'' if i else field:<{width}} {count:>3}  {text}{mark}")
+
+
+def print_nearest(
+    index: int, similarity: Tensor, by_slot: Tensor, bank: PromptBank, count: int
+) -> None:
+    """Prints the classes most similar to one, over all slots and in each."""
+    order = similarity[index].sort(descending=True, stable=True).indices.tolist()
+    order.remove(index)
+    for other in order[:count]:
+        parts = "  ".join(
+            f"{slot.name} {float(value):.2f}"
+            for slot, value in zip(bank.slots, by_slot[:, index, other])
+        )
+        value = float(similarity[index, other])
+        print(f"  {value:.3f}  {bank.labels[other]:<28} {parts}")
+
+
+def print_pairs(similarity: Tensor, labels: Sequence[str], count: int) -> None:
+    """Prints the most similar pairs of classes."""
+    rows, columns = torch.triu_indices(len(similarity), len(similarity), 1)
+    values, order = similarity[rows, columns].sort(descending=True, stable=True)
+    for value, i in zip(values[:count], order[:count]):
+        print(f"  {float(value):.3f}  {labels[rows[i]]} / {labels[columns[i]]}")
 
 
 def draw_matrix(
     similarity: Tensor, labels: Sequence[str], title: str, path: Path
 ) -> None:
-    """Draw the similarity of the classes, readable at full size.
+    """Draws the similarity of the classes, readable at full size.
 
-    A class is not compared with itself: the diagonal is left blank, and the colours
-    are for what is beside it.
+    The diagonal is left blank, so that the colours are for what is beside it.
     """
     many = len(labels) > MAX_CLASSES_WITH_NUMBERS
     cell, font = (0.14, 5) if many else (0.6, 8)
@@ -183,88 +170,44 @@ def draw_matrix(
     axes.set_yticks(range(len(labels)), names, fontsize=font)
     axes.set_title(f"cosine between the texts of two classes\n{title}", fontsize=10)
     if not many:
-        middle = (image.norm.vmin + image.norm.vmax) / 2  # type: ignore[operator]
+        middle = (np.nanmin(shown) + np.nanmax(shown)) / 2
+        place: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": font}
         for row, column in zip(*np.nonzero(~np.isnan(shown))):
             value = shown[row, column]
-            axes.text(
-                column,
-                row,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=font,
-                color="black" if value > middle else "white",
-            )
+            colour = "black" if value > middle else "white"
+            axes.text(column, row, f"{value:.2f}", color=colour, **place)
     figure.colorbar(image, ax=axes, shrink=0.5, pad=0.01)
     save_png(figure, path)
 
 
-def print_nearest(
-    index: int, similarity: Tensor, by_slot: Tensor, bank: PromptBank, count: int
-) -> None:
-    """Print the classes most similar to one, over all slots and in each."""
-    order = similarity[index].sort(descending=True, stable=True).indices.tolist()
-    order.remove(index)
-    for other in order[:count]:
-        parts = "  ".join(
-            f"{slot.name} {float(value):.2f}"
-            for slot, value in zip(bank.slots, by_slot[:, index, other])
-        )
-        value = float(similarity[index, other])
-        print(f"  {value:.3f}  {bank.labels[other]:<28} {parts}")
-
-
-def browse(args: argparse.Namespace) -> None:
-    """Print and draw what the command line asks for.
-
-    Raises:
-        ValueError: If there is no such class, slot or preset, or a file does not fit.
-        TypeError: If the encoder has other arguments.
-        OSError: If a file is not there or cannot be written.
-        RuntimeError: If the encoder's weights cannot be had.
-        ImportError: If a library is missing.
-    """
+@tells_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints and draws what the command line asks for; returns the exit code."""
+    args = parse_args(argv)
+    init_default_scope("mmaction")
     path = find_description_file(args.descriptions)
     actions = load_descriptions(path)
-    index = None if args.label is None else find_class(actions, args.label)
-    if index is not None:
+    index = None
+    if args.label is not None:
+        index = find_class([action.label for action in actions], args.label)
         print_class(index, actions[index])
     bank = PromptBank(str(path), preset=args.preset)
     names = [slot.name for slot in bank.slots]
     if args.slot is not None and args.slot not in names:
         raise ValueError(f"--slot {args.slot!r} is not in {args.preset}: {names}")
-    by_slot = class_similarity(bank, encode(args, bank.texts))
-    if args.slot is None:
-        similarity = by_slot.mean(0)
-    else:
-        similarity = by_slot[names.index(args.slot)]
+    by_slot = class_similarity(bank, args)
+    similarity = by_slot[names.index(args.slot)] if args.slot else by_slot.mean(0)
     texts = f"{args.slot or 'all slots'} of {args.preset}"
     if index is not None:
         print(f"\nnearest classes by {texts}")
         print_nearest(index, similarity, by_slot, bank, args.nearest)
     if args.pairs:
         print(f"\nmost similar pairs by {texts}")
-        for one, other, value in nearest_pairs(similarity, args.pairs):
-            print(f"  {value:.3f}  {bank.labels[one]} / {bank.labels[other]}")
+        print_pairs(similarity, bank.labels, args.pairs)
     if args.matrix is not None:
         title = f"{args.descriptions}: {texts}"
         draw_matrix(similarity, bank.labels, title, args.matrix)
         print(f"\nwritten: {args.matrix}")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where something asked for is not there.
-    """
-    args = parse_args(argv)
-    init_default_scope("mmaction")
-    try:
-        browse(args)
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

@@ -14,20 +14,21 @@ from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models import PromptBank
-from gap_mmaction.models.text.feature_file import save_features
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.presets import PRESETS
-from gap_mmaction.models.text.prompt_slot import MissingFieldError
+from gap_mmaction.models.text.prompt_bank import MissingFieldError
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from gap_mmaction.utils.command_line import (
     add_encoder_arguments,
     check_encoder_arguments,
+    tells_errors,
     without_place,
 )
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config whose prompts are encoded")
     parser.add_argument("out", type=Path, help="feature file to write (.safetensors)")
@@ -53,7 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
-    """List the distinct texts of a config's prompts, or of several presets.
+    """Returns the distinct texts of a config's prompts, or of several presets.
 
     Args:
         prompts: Config of the prompt bank.
@@ -81,16 +82,10 @@ def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
     return list(texts)
 
 
-def cache_features(args: argparse.Namespace) -> None:
-    """Encode every text that the config's prompt bank can give.
-
-    Raises:
-        ValueError: If the config has no texts, or they or the encoder are no good.
-        TypeError: If the encoder has other arguments.
-        OSError: If a file is not there or cannot be written.
-        RuntimeError: If the encoder's weights cannot be had.
-        ImportError: If its library is missing.
-    """
+@tells_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Encodes every text that the config's prompt bank can give."""
+    args = parse_args(argv)
     config = read_config(args.config, args.cfg_options)
     init_default_scope("mmaction")
     branch: Mapping[str, Any] = config.model.get("text_branch") or {}
@@ -99,35 +94,18 @@ def cache_features(args: argparse.Namespace) -> None:
             f"{args.config}: model.text_branch has no prompts, so there are no texts "
             "to encode; give a config with a TextBranch"
         )
-    encoder_config = dict(branch.get("encoder") or {})
+    encoder = dict(branch.get("encoder") or {})
     if args.encoder:
-        encoder_config = {"type": args.encoder, **args.encoder_options}
-    if not encoder_config:
+        encoder = {"type": args.encoder, **args.encoder_options}
+    if not encoder:
         raise ValueError(f"{args.config} has no encoder; give one with --encoder")
     texts = collect_texts(branch["prompts"], args.presets)
-    features = build_frozen_encoder(encoder_config, args.device).encode(texts).cpu()
+    features = build_frozen_encoder(encoder, args.device).encode(texts).cpu()
     if args.half:
         features = features.half()
-    described = {key: value for key, value in encoder_config.items() if key != "frozen"}
+    described = {key: value for key, value in encoder.items() if key != "frozen"}
     save_features(args.out, texts, features, str(without_place(described)))
     print(f"{args.out}: {len(texts)} texts, {features.shape[1]} dimensions")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Args:
-        argv: Arguments, those of the process by default.
-
-    Returns:
-        The exit status: 0, or 1 where something does not fit or cannot be had.
-    """
-    args = parse_args(argv)
-    try:
-        cache_features(args)
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     return 0
 
 

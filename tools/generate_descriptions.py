@@ -40,7 +40,7 @@ from gap_mmaction.generation.prompts import (
     make_questions,
     read_labels,
 )
-from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.descriptions import write_descriptions
 from gap_mmaction.utils.command_line import (
     count,
     natural,

@@ -17,14 +17,13 @@ from mmengine.registry import init_default_scope
 import gap_mmaction  # noqa: F401
 from gap_mmaction.generation.assembly import review
 from gap_mmaction.generation.prompts import read_labels
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import PARTS
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.descriptions import PARTS, write_descriptions
 from gap_mmaction.models.text.part_states import (
     nearest_states,
     part_state_fields,
     read_part_states,
 )
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from gap_mmaction.utils.command_line import (
     add_encoder_arguments,
     cosine,

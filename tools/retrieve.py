@@ -37,7 +37,7 @@ from gap_mmaction.apis import (
     rank_clips,
 )
 from gap_mmaction.evaluation.class_names import find_class
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import (

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.models.recognizers import RecognizerGAP
 from gap_mmaction.models.text import TextBranch
-from gap_mmaction.models.text.class_similarity import class_features
-from gap_mmaction.models.text.prompt_bank import PromptBank
+from gap_mmaction.models.text.prompt_bank import PromptBank, class_features
 from gap_mmaction.models.text.text_encoder import TextEncoder
 
 SlotText = Union[str, Mapping[str, str]]
@@ -35,7 +34,7 @@ class PartSimilarity:
         model: A recognizer with its text branch, as ``load_model(...,
             text_branch=True)`` returns it.
         encoder: The frozen encoder that the features were made with, for other texts,
-            see :func:`gap_mmaction.models.text.frozen_encoder.build_frozen_encoder`.
+            see :func:`gap_mmaction.models.text.text_encoder.build_frozen_encoder`.
 
     Raises:
         ValueError: If the model has no text branch, or the encoder is another one than
@@ -177,7 +176,7 @@ class PartSimilarity:
                 raise ValueError(
                     f"{new[0]!r} is no text of the model's classes, and the model has "
                     "the features of these alone. Give the text encoder that made "
-                    "them: `encoder`, by gap_mmaction.models.text.frozen_encoder."
+                    "them: `encoder`, by gap_mmaction.models.text.text_encoder."
                     "build_frozen_encoder, or on command lines --encoder and "
                     "--encoder-options"
                 )

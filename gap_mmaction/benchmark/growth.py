@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from gap_mmaction.models import OpenCLIPTextEncoder, PromptBank
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.descriptions import load_descriptions, write_descriptions
 from gap_mmaction.utils.paths import find_shipped_file
 
 from .measure import milliseconds

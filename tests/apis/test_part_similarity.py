@@ -16,8 +16,8 @@ from mmengine.runner import save_checkpoint
 from gap_mmaction.apis import PartSimilarity, load_model
 from gap_mmaction.apis.part_similarity import SlotText
 from gap_mmaction.models import PromptBank
-from gap_mmaction.models.text.feature_file import save_features
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.cached_encoder import save_features
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from tests.models.text_common import LABELS, write_descriptions
 
 SLOTS = ("global", "head", "hand", "hip", "foot")

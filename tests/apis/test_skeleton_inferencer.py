@@ -18,7 +18,9 @@ from safetensors.torch import save_file
 
 from gap_mmaction.apis import PartSimilarity, SkeletonInferencer
 from gap_mmaction.models import TextBranch
-from gap_mmaction.models.data_preprocessors import first_batch
+from gap_mmaction.models.data_preprocessors import (
+    skeleton_data_preprocessor as first_batch,
+)
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from tests.apis.small_model import (
     CLASSES,

@@ -28,8 +28,8 @@ from gap_mmaction.datasets.readers import CLIP_SETS
 from gap_mmaction.datasets.readers.source import Source
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.models.text.cached_encoder import FORMAT, hash_texts, open_features
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.models.text.feature_file import FORMAT, hash_texts, open_features
 from tests.fuzz import mutations
 from tests.fuzz.mutations import ABSENT, WRONG_VALUES, draw_place, put, to_json
 

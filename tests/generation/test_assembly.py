@@ -13,8 +13,11 @@ from gap_mmaction.generation.assembly import (
     review,
 )
 from gap_mmaction.generation.prompts import make_questions
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
+from gap_mmaction.models.text.descriptions import (
+    PARTS,
+    load_descriptions,
+    write_descriptions,
+)
 from tests.generation.common import ANSWERS, REFUSAL, SYNONYMS, answer_to
 
 

@@ -12,7 +12,7 @@ STATE = "state/"
 
 
 def load_golden(shared: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Read a golden file: its arrays and, apart from them, the model's state dict."""
+    """Reads a golden file: its arrays and, apart from them, the model's state dict."""
     arrays, state = {}, {}
     with np.load(shared / "golden" / f"{name}.npz") as file:
         for key in file.files:
@@ -24,6 +24,6 @@ def load_golden(shared: Path, name: str) -> tuple[dict[str, Tensor], dict[str, T
 
 
 def assert_output(actual: Tensor, expected: Tensor) -> None:
-    """Compare a model's output within the golden files' tolerance."""
+    """Compares a model's output within the golden files' tolerance."""
     atol = 2e-5 * expected.abs().max().item()
     torch.testing.assert_close(actual, expected, rtol=0, atol=atol)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ FIELDS = ("head", "hand", "arm", "hip", "leg", "foot")
 
 
 def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
-    """Write a description file of three classes with three synonyms each."""
+    """Writes a description file of classes with three synonyms each."""
     # JSON is YAML.
     classes = [
         dict(
@@ -32,6 +34,31 @@ def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
     content = dict(schema="gap-descriptions/1", dataset="mine", classes=classes)
     path.write_text(json.dumps(content))
     return str(path)
+
+
+@contextmanager
+def raises(kind: type[Exception], *words: str) -> Iterator[None]:
+    """Expects an exception whose message has all of some words."""
+    with pytest.raises(kind) as error:
+        yield
+    assert not [word for word in words if word not in str(error.value)], error.value
+
+
+def model_config(layout: Any = "nw-ucla", classes: int = 3, **options: Any) -> Any:
+    """Returns the config of a small model of 8 channels."""
+    return dict(
+        type="RecognizerGAP",
+        data_preprocessor=dict(type="SkeletonDataPreprocessor", layout=layout),
+        backbone=dict(
+            type="CTRGCN",
+            graph_cfg=dict(layout=layout),
+            base_channels=8,
+            num_stages=2,
+            num_person=1,
+        ),
+        cls_head=dict(type="GCNHead", num_classes=classes, in_channels=8),
+        **options,
+    )
 
 
 @MODELS.register_module()
@@ -79,13 +106,7 @@ TINY_CLIP: dict[str, Any] = dict(
 
 
 def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) -> str:
-    """Save a random transformers model with a tokenizer of whole words.
-
-    Args:
-        folder: Where to.
-        kind: ``'bert'``, or ``'clip'`` for a model with both sides.
-        dtype: The type of the weights in the file.
-    """
+    """Saves a random model with a tokenizer of whole words: bert, or both of clip."""
     import transformers
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -98,35 +119,24 @@ def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) ->
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
+    special = {f"{word.strip('[]').lower()}_token": word for word in words[:4]}
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=24,
+        tokenizer_object=tokenizer, model_max_length=24, **special
     ).save_pretrained(folder)
-    size: dict[str, Any] = dict(
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-    )
+    size: dict[str, Any] = dict(hidden_size=16, intermediate_size=32)
+    size |= dict(num_hidden_layers=2, num_attention_heads=2)
     text_size = dict(size, vocab_size=len(words), max_position_embeddings=24)
     torch.manual_seed(0)
     model: Any
     if kind == "bert":
-        config = transformers.BertConfig(
-            **text_size, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-        )
-        model = transformers.BertModel(config)
+        text_size |= dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        model = transformers.BertModel(transformers.BertConfig(**text_size))
     else:
-        ids = dict(bos_token_id=2, eos_token_id=3, pad_token_id=0)
+        text_size |= dict(bos_token_id=2, eos_token_id=3, pad_token_id=0)
+        vision = dict(size, image_size=8, patch_size=4)
         model = transformers.CLIPModel(
             transformers.CLIPConfig(
-                text_config={**text_size, **ids},
-                vision_config=dict(size, image_size=8, patch_size=4),
-                projection_dim=10,
+                text_config=text_size, vision_config=vision, projection_dim=10
             )
         )
     with torch.no_grad():

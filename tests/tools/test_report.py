@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gap_mmaction.models.text.description_writer import write_descriptions
+from gap_mmaction.models.text.descriptions import write_descriptions
 from gap_mmaction.report import RunFolder
 from tests.evaluation.score_files import dump
 from tests.evaluation.training_logs import epochs, write_run

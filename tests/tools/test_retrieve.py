@@ -15,8 +15,8 @@ from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import ClipFeatures, SkeletonInferencer
 from gap_mmaction.models import PromptBank
-from gap_mmaction.models.text.feature_file import save_features
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.cached_encoder import save_features
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from tests.apis.small_model import make_config, make_model, make_sequences
 from tests.models import text_common  # noqa: F401  registers EmbeddingTextEncoder
 from tools import retrieve

@@ -10,7 +10,7 @@ import torch
 from mmaction.registry import MODELS
 
 from gap_mmaction.engine import launch
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from tests.config_files import ROOT, load, make_narrow, make_small
 
 KEYS = ("loss", "loss_cls", "loss_con", "acc/top1")

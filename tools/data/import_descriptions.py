@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import NoReturn, Union
 
 from gap_mmaction.generation.prompts import check_one_a_line, read_lines
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import PARTS
+from gap_mmaction.models.text.descriptions import PARTS, write_descriptions
 from gap_mmaction.utils.command_line import tells_errors
 
 KINDS = ("labels", "synonyms", "paragraphs", "parts")

@@ -13,8 +13,7 @@ import torch
 from gap_mmaction.apis import ClipFeatures
 from gap_mmaction.apis.clip_features import check_label
 from gap_mmaction.evaluation.class_names import load_class_names
-from gap_mmaction.models.text.description_writer import write_descriptions
-from gap_mmaction.models.text.descriptions import load_descriptions
+from gap_mmaction.models.text.descriptions import load_descriptions, write_descriptions
 from gap_mmaction.utils.config_options import read_config
 from gap_mmaction.utils.config_text import lookup
 from gap_mmaction.utils.loader_data import annotated_data

@@ -20,8 +20,8 @@ from gap_mmaction.apis import (
 )
 from gap_mmaction.apis.clip_features import read_labels
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
-from gap_mmaction.models.text.class_similarity import class_features
-from gap_mmaction.models.text.frozen_encoder import build_frozen_encoder
+from gap_mmaction.models.text.prompt_bank import class_features
+from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 
 from ..launcher import Launcher
 from ..runs import Run, make_runs

@@ -2,69 +2,65 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
+from mmengine.logging import print_log
+from torch import Tensor
 
 from gap_mmaction.skeletons import Layout, check_stream, get_skeleton
 from gap_mmaction.utils.brief import name_of_sample
 
-from .first_batch import check_first_batch
-from .hierarchy import hierarchy_matrix
-from .streams import to_stream
+from .streams import hierarchy_matrix, to_stream
 
 BONE_FORMS = ("difference", "hierarchy")
-"""How bones are made of joints."""
+
+# A clip of less extent, as a share of its distance from the origin, is a point.
+_DULL = 0.01
+# The data are taken for those of another unit where their scale differs by more.
+_OTHER_UNIT = 10.0
 
 
 @MODELS.register_module()
 class SkeletonDataPreprocessor(ActionDataPreprocessor):
-    """Stack skeletons to a batch and turn it into one of the four streams.
+    """Stacks skeletons to a batch and turns it into one of the four streams.
 
-    A stream is made here, on the whole batch and on its device, rather than in the
-    pipeline: one setting, ``model.data_preprocessor.stream``, reaches training,
-    validation and test alike.
+    One setting, ``model.data_preprocessor.stream``, reaches training, validation and
+    test alike, and the stream is computed on the model's device.
 
     Bones have two forms. ``'difference'`` is that of CTR-GCN's feeder and of
-    mmaction2: joint less parent, zero at the centre. ``'hierarchy'`` is that of the
-    model in GAP's public code, by which the paper's configs are made: every stream is
-    ``(I - A^k) x``, with the k and the direction of the edges that the layout names.
+    mmaction2: joint less parent, zero at the centre. ``'hierarchy'`` is that of GAP's
+    public code, by which the paper's configs are made: every stream is
+    ``(I - A^k) x``, with the k and the direction of the edges that the layout names:
 
-    * On ``nturgb+d``, k = 8 for joints, which is the identity, and 1 for bones, where
-      the middle of the spine (joint 1), the root, keeps its coordinates and joint 20
-      has its bone the other way round.
-    * On ``nw-ucla`` the edges point outwards: with k = 1 a bone is a joint less the
-      *sum* of its children; with k = 6 for joints, joint 2 becomes
-      ``x[2] - x[15] - x[19]``.
-    * On other layouts joints stay as they are and k = 1 for bones.
-
-    Motions are the steps over time of either.
-
-    Columns beyond the layout's coordinates, as the confidence that ``coco`` has last,
-    are no positions: a bone gets the mean confidence of its ends, a motion that of its
-    frames, as in mmaction2's 2D configs.
+    * ``nturgb+d``: k = 8 for joints, which is the identity, and 1 for bones, where
+      joint 1, the root, keeps its coordinates and joint 20 has its bone the other way
+      round.
+    * ``nw-ucla``: the edges point outwards, so that with k = 1 a bone is a joint less
+      the *sum* of its children; k = 6 for joints.
+    * Other layouts: joints stay as they are, k = 1 for bones.
 
     Args:
         layout: The joint layout of the data, a name or a dict.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
         bone_form: ``'difference'`` or ``'hierarchy'``.
-        hierarchy_power: k of the hierarchy's matrix, by default the layout's for this
-            stream.
-        hierarchy_reverse: Whether the edges of the hierarchy point away from its root,
-            by default as the layout says.
+        hierarchy_power: k of the hierarchy's matrix, by default the layout's.
+        hierarchy_reverse: Whether its edges point outwards, by default the layout's.
 
     Attributes:
-        input_scale: Root mean square of the joints in training, as far as it is known;
-            the first batch is compared with it. Checkpoints have it in their meta.
+        input_scale: Root mean square of the joints in training, if it is known; the
+            first batch is compared with it. Checkpoints have it in their meta.
 
     Raises:
         ValueError: If the layout, the stream or the form is unknown, k is negative, or
             an option of the hierarchy is given with another form.
     """
 
-    matrix: torch.Tensor | None
+    matrix: Tensor | None
 
     def __init__(
         self,
@@ -104,13 +100,12 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         self.register_buffer("matrix", matrix, persistent=False)
 
     def preprocess(
-        self, inputs: list[torch.Tensor], data_samples: Any, training: bool = False
-    ) -> tuple[torch.Tensor, Any]:
-        """Stack samples ``[clips, M, T, V, C]`` and compute the stream.
+        self, inputs: list[Tensor], data_samples: Any, training: bool = False
+    ) -> tuple[Tensor, Any]:
+        """Stacks samples ``[clips, M, T, V, C]`` and computes the stream.
 
-        Raises:
-            ValueError: If the samples have another number of joints than the layout,
-                or not all one shape.
+        Samples of several shapes, or of other joints than the layout's, are a
+        ValueError.
         """
         # Stacking would fill up with zeros.
         shapes = {tuple(sample.shape): i for i, sample in enumerate(inputs)}
@@ -132,12 +127,11 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         if self._is_first_batch:
             self._is_first_batch = False
             places = batch[..., : self.skeleton.num_coordinates]
-            self.input_scale = check_first_batch(
-                places, data_samples or [None] * len(batch), self.input_scale
-            )
+            _warn_of_dull_clips(places, data_samples or [None] * len(batch))
+            self.input_scale = _check_scale(places, self.input_scale)
         return self.to_stream(batch), data_samples
 
-    def to_stream(self, joints: torch.Tensor) -> torch.Tensor:
+    def to_stream(self, joints: Tensor) -> Tensor:
         """Returns the stream ``[..., T, V, C]`` of joints of that shape."""
         return to_stream(
             joints,
@@ -146,3 +140,41 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
             self.matrix,
             self.skeleton.num_coordinates,
         )
+
+
+def _warn_of_dull_clips(joints: Tensor, data_samples: Sequence[Any]) -> None:
+    """Warns of clips ``[clips, M, T, V, C]`` that are zeros or a single point."""
+    dull = []
+    for clip, sample in zip(joints, data_samples):
+        there = clip[clip.any(dim=-1)]
+        extent = (there.amax(0) - there.amin(0)).max() if len(there) else 0.0
+        if not len(there) or extent <= _DULL * there.abs().max():
+            dull.append(name_of_sample(sample))
+    if dull:
+        _warn(
+            f"{len(dull)} of {len(joints)} clips of the first batch reach the model as "
+            f"zeros or as one point: {', '.join(sorted(set(dull))[:5])}. Look at these "
+            "sequences and at the pipeline (are 2D data in pixels, of this img_shape?)"
+        )
+
+
+def _check_scale(joints: Tensor, known: float | None) -> float | None:
+    """Returns the root mean square of the joints, or what was known to be like it."""
+    there = joints[joints.any(dim=-1)]
+    if not len(there):
+        return known
+    scale = float(there.float().square().mean().sqrt())
+    if known is None:
+        return scale
+    if 1 / _OTHER_UNIT <= scale / known <= _OTHER_UNIT:
+        return known
+    _warn(
+        f"the joints of the first batch have a root mean square of {scale:.3g} where "
+        f"the checkpoint was trained with {known:.3g}: another unit (millimetres for "
+        "metres), or another pipeline? If so, the scores mean nothing"
+    )
+    return scale
+
+
+def _warn(message: str) -> None:
+    print_log(message, "current", logging.WARNING)

@@ -7,57 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gap_mmaction.skeletons import Edge, check_stream
-
-
-def to_bone(joints: Tensor, bones: Sequence[Edge]) -> Tensor:
-    """Turn joint coordinates into bone vectors.
-
-    Args:
-        joints: ``[..., V, C]``.
-        bones: ``(joint, parent)``, one pair per joint.
-
-    Returns:
-        ``[..., V, C]``; at each joint its coordinates less its parent's.
-    """
-    return joints - _of_parents(joints, bones)
-
-
-def to_motion(x: Tensor) -> Tensor:
-    """Turn positions into steps from each frame to the next.
-
-    Args:
-        x: ``[..., T, V, C]``.
-
-    Returns:
-        ``[..., T, V, C]``; the last frame is zero.
-    """
-    motion = x.new_zeros(x.shape)
-    motion[..., :-1, :, :] = x[..., 1:, :, :] - x[..., :-1, :, :]
-    return motion
-
-
-def stream_of_scores(scores: Tensor, stream: str, bones: Sequence[Edge]) -> Tensor:
-    """Give the confidence that belongs to a stream.
-
-    That of a bone is the mean of its two ends', that of a motion the mean of its two
-    frames', as in mmaction2's ``JointToBone`` and ``ToMotion``.
-
-    Args:
-        scores: Confidence ``[..., T, V, S]`` of the joints, S columns of it.
-        stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
-        bones: ``(joint, parent)``, one pair per joint.
-
-    Returns:
-        ``[..., T, V, S]``; the last frame of a motion is zero.
-    """
-    if stream.startswith("bone"):
-        scores = (scores + _of_parents(scores, bones)) / 2
-    if stream.endswith("motion"):
-        means = scores.new_zeros(scores.shape)
-        means[..., :-1, :, :] = (scores[..., :-1, :, :] + scores[..., 1:, :, :]) / 2
-        scores = means
-    return scores
+from gap_mmaction.skeletons import Edge, Skeleton, check_stream
 
 
 def to_stream(
@@ -67,38 +17,79 @@ def to_stream(
     matrix: Tensor | None = None,
     num_coordinates: int | None = None,
 ) -> Tensor:
-    """Turn joint coordinates into one of the four streams.
+    """Turns joint coordinates into one of the four streams, bones before motion.
 
-    Bones before motion, both after the frames were chosen, as in the code of GAP and
-    CTR-GCN.
+    A bone is a joint less its parent, a motion the step to the next frame (zero in the
+    last one). The confidence of a bone is the mean of its two ends', that of a motion
+    the mean of its two frames', as in mmaction2's ``JointToBone`` and ``ToMotion``.
 
     Args:
         joints: ``[..., T, V, C]``.
         stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
         bones: ``(joint, parent)``, one pair per joint.
-        matrix: ``[V, V]``, multiplied with the joints instead of taking the bones,
-            whatever the stream, see :func:`.hierarchy.hierarchy_matrix`.
+        matrix: ``[V, V]`` of :func:`hierarchy_matrix`, multiplied with the joints of
+            any stream instead of taking the bones.
         num_coordinates: How many of the C columns are coordinates; further ones are
-            confidence, see :func:`stream_of_scores`. By default all of them.
+            confidence. By default all of them.
 
     Returns:
         ``[..., T, V, C]``.
-
-    Raises:
-        ValueError: If the stream is unknown.
     """
     check_stream(stream)
+    positions, scores = joints[..., :num_coordinates], None
     if num_coordinates is not None and num_coordinates < joints.shape[-1]:
-        positions = to_stream(joints[..., :num_coordinates], stream, bones, matrix)
-        scores = stream_of_scores(joints[..., num_coordinates:], stream, bones)
-        return torch.cat([positions, scores], dim=-1)
+        scores = joints[..., num_coordinates:]
+    parents = [parent for _, parent in sorted(bones)]
     if matrix is not None:
-        x = matrix.to(joints) @ joints
-    else:
-        x = to_bone(joints, bones) if stream.startswith("bone") else joints
-    return to_motion(x) if stream.endswith("motion") else x
+        positions = matrix.to(joints) @ positions
+    if stream.startswith("bone"):
+        if matrix is None:
+            positions = positions - positions[..., parents, :]
+        if scores is not None:
+            scores = (scores + scores[..., parents, :]) / 2
+    if stream.endswith("motion"):
+        positions = _to_next_frame(positions, -1)
+        if scores is not None:
+            scores = _to_next_frame(scores, 1) / 2
+    return positions if scores is None else torch.cat([positions, scores], dim=-1)
 
 
-def _of_parents(values: Tensor, bones: Sequence[Edge]) -> Tensor:
-    """Give at each joint the values ``[..., V, C]`` of its parent."""
-    return values[..., [parent for _, parent in sorted(bones)], :]
+def _to_next_frame(x: Tensor, sign: int) -> Tensor:
+    """Returns the next frame's values plus or less the frame's; zero in the last."""
+    result = torch.zeros_like(x)
+    result[..., :-1, :, :] = x[..., 1:, :, :].add(x[..., :-1, :, :], alpha=sign)
+    return result
+
+
+def hierarchy_matrix(
+    skeleton: Skeleton, power: int = 1, reverse: bool = False
+) -> Tensor:
+    """Returns the matrix ``I - A^k`` by which GAP's public code makes bones of joints.
+
+    A is the adjacency of the bones' tree, rooted in the layout's ``hierarchy_root``. A
+    joint becomes its coordinates less those of the joint k steps towards the root; the
+    root and joints fewer than k steps from it keep theirs.
+
+    Args:
+        skeleton: The joint layout.
+        power: k; 0 gives the identity, as in the public code.
+        reverse: Whether edges point the other way, as in the public code for NW-UCLA:
+            less the sum of the joints k steps further out.
+
+    Returns:
+        ``[V, V]``, float32; row v says what joint v becomes.
+
+    Raises:
+        ValueError: If ``power`` is negative.
+    """
+    if power < 0:
+        raise ValueError(f"hierarchy_power={power}, must be >= 0")
+    identity = torch.eye(skeleton.num_joints)
+    if power == 0:
+        return identity
+    adjacency = torch.zeros_like(identity)
+    for joint, parent in skeleton.hierarchy:
+        adjacency[joint, parent] = 1
+    if reverse:
+        adjacency = adjacency.T
+    return identity - torch.linalg.matrix_power(adjacency, power)

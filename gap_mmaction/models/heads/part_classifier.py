@@ -19,10 +19,9 @@ FOUR_PARTS = ("head", "hand-arm", "hip", "leg-foot")
 
 @MODELS.register_module()
 class PartClassifier(TrainingBranch):
-    """A linear classifier on every pooled part: GAP without its texts.
+    """A linear classifier on every pooled part, the baseline of GAP's Table 1e.
 
-    The baseline "Part CLS" of GAP, Table 1e. Given as a recognizer's ``text_branch``,
-    it is left out at test time as the text branch is.
+    It stands in a recognizer's ``text_branch`` and is left out at test time.
 
     Args:
         num_classes: Number of classes.
@@ -33,8 +32,7 @@ class PartClassifier(TrainingBranch):
         loss_weight: Weight of the mean over the parts.
 
     Raises:
-        ValueError: If there is no part, or a part, the layout or the stream is
-            unknown.
+        ValueError: If there is no part, or a name is unknown.
     """
 
     def __init__(
@@ -56,20 +54,15 @@ class PartClassifier(TrainingBranch):
         self.loss_weight = loss_weight
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the loss.
+        """Returns ``loss_part``, weighted, and ``part_<group>`` for the log.
 
         Args:
             x: Feature map ``[B, M, C, T, V]``.
             labels: Class indices ``[B]``.
-
-        Returns:
-            ``loss_part``, weighted, and ``part_<group>``, unweighted and without
-            gradient, for the log.
         """
         scores = self.head(x).transpose(0, 1)
         losses = [F.cross_entropy(score, labels) for score in scores]
-        logs = {
-            f"part_{part}": loss.detach() for part, loss in zip(self.head.parts, losses)
-        }
-        mean = torch.stack(losses).mean()
-        return {"loss_part": self.loss_weight * mean, **logs}
+        logs = {"loss_part": self.loss_weight * torch.stack(losses).mean()}
+        for part, loss in zip(self.head.parts, losses):
+            logs[f"part_{part}"] = loss.detach()
+        return logs

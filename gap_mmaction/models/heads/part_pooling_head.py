@@ -14,21 +14,17 @@ from gap_mmaction.skeletons import GLOBAL_PART, Layout, get_skeleton
 
 @MODELS.register_module()
 class PartPoolingHead(nn.Module):
-    """Average the feature map over persons, frames and each part's joints; project.
+    """Averages the feature map over persons, frames and each part's joints; projects.
 
-    GAP, section 3.1: average pooling over groups of joints, then a fully connected
-    layer to the width of the text features. The public implementation pools the same
-    way and has one layer per part, as here; that of the whole body starts with a
-    standard deviation of ``sqrt(2 / D)``, the others as PyTorch has it.
+    GAP, section 3.1. As in the public code there is one linear layer per part; that of
+    the whole body starts with a standard deviation of ``sqrt(2 / D)``.
 
     Args:
         in_channels: Channels C of the feature map.
         embed_dims: Width D of the text features.
-        parts: Names of joint groups of the layout, one per output; ``'global'`` is
-            every joint.
+        parts: Joint groups of the layout, one per output; ``'global'`` is every joint.
         layout: The joint layout, a name or a dict.
-        stream: The input stream; some layouts group the joints of bone streams in
-            another way.
+        stream: The input stream; some layouts have other groups for bones.
 
     Raises:
         ValueError: If a part, the layout or the stream is unknown.
@@ -55,29 +51,17 @@ class PartPoolingHead(nn.Module):
         self.parts = tuple(parts)
         pooling = torch.zeros(skeleton.num_joints, len(self.parts))
         for index, part in enumerate(self.parts):
-            joints = skeleton.part(part, stream)
-            pooling[list(joints), index] = 1
+            pooling[list(skeleton.part(part, stream)), index] = 1
         self.register_buffer("pooling", pooling, persistent=False)
         projections = [nn.Linear(in_channels, embed_dims) for _ in self.parts]
         for part, projection in zip(self.parts, projections):
             if part == GLOBAL_PART:
-                std = math.sqrt(2 / embed_dims)
-                nn.init.normal_(projection.weight, 0.0, std)
+                nn.init.normal_(projection.weight, std=math.sqrt(2 / embed_dims))
         self.projections = nn.ModuleList(projections)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool and project.
-
-        Args:
-            x: Feature map ``[N, M, C, T, V]``.
-
-        Returns:
-            ``[N, K, D]``, K parts.
-        """
+        """Returns features ``[N, K, D]`` of a feature map ``[N, M, C, T, V]``."""
         pooling = self.pooling.to(x.dtype)
         pooled = x.mean(dim=(1, 3)) @ (pooling / pooling.sum(0))
-        features = [
-            projection(pooled[..., index])
-            for index, projection in enumerate(self.projections)
-        ]
-        return torch.stack(features, dim=1)
+        parts = zip(self.projections, pooled.unbind(-1))
+        return torch.stack([projection(part) for projection, part in parts], dim=1)

@@ -12,20 +12,17 @@ class TrainingBranch(BaseModule, ABC):
     """Base of what can stand in a recognizer's ``text_branch``.
 
     It is built with ``in_channels``, ``num_classes``, ``layout`` and ``stream``, and
-    left out at test time. What compares parts with texts needs a :class:`TextBranch`.
+    left out at test time.
     """
 
     @abstractmethod
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute losses.
+        """Returns losses, which are summed up if their names contain ``loss``.
 
         Args:
             x: Feature map ``[B, M, C, T, V]``.
             labels: Class indices ``[B]``.
-
-        Returns:
-            Those with ``loss`` in their names are summed up, others are logged.
         """
 
     def compute_features(self) -> None:
-        """Compute what is neither a parameter nor in the checkpoint: as a rule none."""
+        """Computes what is neither a parameter nor in the checkpoint; here nothing."""

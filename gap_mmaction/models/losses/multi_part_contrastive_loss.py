@@ -22,13 +22,11 @@ class MultiPartContrastiveLoss(nn.Module):
     exchanged; each is compared with a target q by :math:`KL(q \| p)`, summed over j
     and averaged over i.
 
-    Two forms are in use:
-
-    * the paper's (the default): ``temperature=0.1``, ``target='uniform'`` over the
-      positives;
-    * the public implementation's: ``target='softmax', learnable=True``, with
-      :math:`q = \mathrm{softmax}(10 \cdot [y_i = y_j])` and a learned factor per part
-      in place of :math:`1 / \tau`, which is used raw, without an exponential.
+    * The paper's form is the default: ``temperature=0.1``, ``target='uniform'`` over
+      the positives.
+    * The public code's is ``target='softmax', learnable=True``, with :math:`q =
+      \mathrm{softmax}(10 \cdot [y_i = y_j])` and a learned factor per part in place of
+      :math:`1 / \tau`, used raw, without an exponential.
 
     Args:
         num_parts: Number of parts K, the global one included.
@@ -51,6 +49,8 @@ class MultiPartContrastiveLoss(nn.Module):
         >>> loss(torch.rand(4, 2, 8), torch.rand(4, 2, 8), torch.tensor([0, 1, 1, 2]))
         tensor(...)
     """
+
+    logit_scale: Tensor
 
     def __init__(
         self,
@@ -79,25 +79,14 @@ class MultiPartContrastiveLoss(nn.Module):
                     f"loss_weight must be above 0 to be learned, got {loss_weight}"
                 )
             self.log_variance = nn.Parameter(torch.tensor(-math.log(loss_weight)))
-        self.logit_scale: Tensor
+        scale = torch.full((num_parts,), 1 / temperature)
         if learnable:
-            start = torch.full((num_parts,), math.log(1 / 0.07))
-            self.logit_scale = nn.Parameter(start)
+            self.logit_scale = nn.Parameter(scale.fill_(math.log(1 / 0.07)))
         else:
-            scale = torch.full((num_parts,), 1 / temperature)
             self.register_buffer("logit_scale", scale, persistent=False)
 
     def forward(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
-        """Compute the weighted mean over the parts.
-
-        Args:
-            skeleton: Features ``[B, K, D]`` of any norm.
-            text: Features ``[B, K, D]`` of any norm.
-            labels: Class indices ``[B]``.
-
-        Returns:
-            A scalar.
-        """
+        """Returns the weighted mean over the parts, see :meth:`per_part`."""
         loss = self.loss_weight * self.per_part(skeleton, text, labels).mean()
         return loss if self.log_variance is None else loss + self.log_variance
 
@@ -109,21 +98,19 @@ class MultiPartContrastiveLoss(nn.Module):
         return torch.exp(-self.log_variance)
 
     def per_part(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
-        """Compute the unweighted losses ``[K]`` of the parts.
+        """Returns the unweighted losses ``[K]`` of the parts.
 
         Args:
-            skeleton: Features ``[B, K, D]``.
-            text: Features ``[B, K, D]``.
+            skeleton: Features ``[B, K, D]`` of any norm.
+            text: Features ``[B, K, D]`` of any norm.
             labels: Class indices ``[B]``.
 
         Raises:
             ValueError: If the shapes do not fit one another or ``num_parts``.
         """
-        batch = labels.shape[0]
-        if skeleton.shape != text.shape or skeleton.shape[:2] != (
-            batch,
-            self.num_parts,
-        ):
+        batch = len(labels)
+        expected = (batch, self.num_parts)
+        if skeleton.shape != text.shape or skeleton.shape[:2] != expected:
             raise ValueError(
                 f"expected features [{batch}, {self.num_parts}, D] of both kinds, got "
                 f"{list(skeleton.shape)} and {list(text.shape)}"
@@ -141,11 +128,7 @@ class MultiPartContrastiveLoss(nn.Module):
             return (negative_entropy - (to_text + to_skeleton) / 2) / batch
 
     def targets(self, labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Give the target distributions ``[B, B]``, a row per sample.
-
-        Symmetric for the uniform form only: a negative's share in the softmax form
-        depends on how many positives its row has.
-        """
+        """Returns the target distributions ``[B, B]``, a row per sample."""
         same = (labels[:, None] == labels[None, :]).to(dtype)
         if self.target == "softmax":
             return F.softmax(10 * same, dim=1)

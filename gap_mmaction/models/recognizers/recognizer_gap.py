@@ -19,7 +19,6 @@ from gap_mmaction.utils.config_keys import check_keys
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from ..heads import TrainingBranch
-from ..registered import registered
 
 TEXT_PREFIX = "text_branch."
 
@@ -28,19 +27,17 @@ TEXT_PREFIX = "text_branch."
 class RecognizerGAP(RecognizerGCN):
     """Stock ``RecognizerGCN`` and, for training, the text branch of GAP.
 
-    Without ``text_branch`` it is a ``RecognizerGCN``. Everything that GAP adds to a
-    state dict has the prefix ``text_branch.``; what is left without it loads strictly
-    into the stock recognizer.
+    Everything that GAP adds to a state dict has the prefix ``text_branch.``; what is
+    left without it loads strictly into the stock recognizer.
 
     Args:
         backbone: Config of a GCN backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
         cls_head: Config of the classification head, as a rule stock ``GCNHead``.
         text_branch: Config of the :class:`TextBranch`, or of another
-            :class:`TrainingBranch`. ``layout``, ``stream``,
-            ``in_channels`` and ``num_classes`` come from the data preprocessor and the
-            head if they are left out. ``None`` for a plain GCN and for testing.
-        data_preprocessor: Config of the data preprocessor, as a rule
-            :class:`SkeletonDataPreprocessor`.
+            :class:`TrainingBranch`; ``None`` for a plain GCN and for testing. The data
+            preprocessor and the head give ``layout``, ``stream``, ``in_channels`` and
+            ``num_classes`` if they are left out.
+        data_preprocessor: As a rule a :class:`SkeletonDataPreprocessor`.
         train_cfg: As in ``BaseRecognizer``.
         test_cfg: As in ``BaseRecognizer``.
 
@@ -64,38 +61,54 @@ class RecognizerGAP(RecognizerGCN):
         super().__init__(
             backbone=backbone,
             cls_head=cls_head,
+            data_preprocessor=data_preprocessor,
             train_cfg=train_cfg,
             test_cfg=test_cfg,
-            data_preprocessor=data_preprocessor,
         )
         self._check_width()
         self._cfg: Any = None
         self.text_branch: TrainingBranch | None = None
         if text_branch is not None:
-            if not isinstance(text_branch, Mapping):
+            self.text_branch = self._build_branch(text_branch)
+
+    def _check_width(self) -> None:
+        """Checks the head's width, if the backbone has ``out_channels``."""
+        width = getattr(self.backbone, "out_channels", None)
+        if self.with_cls_head and width not in (None, self.cls_head.in_channels):
+            raise ValueError(
+                f"model.cls_head.in_channels is {self.cls_head.in_channels}, but "
+                f"{type(self.backbone).__name__} of this base_channels gives {width} "
+                f"channels; set model.cls_head.in_channels={width}"
+            )
+
+    def _build_branch(self, config: dict) -> TrainingBranch:
+        """Builds the text branch; the other parts of the model fill its config up."""
+        if not isinstance(config, Mapping):
+            raise TypeError(
+                f"model.text_branch={config!r}: it is a dict of settings, or "
+                "None (--cfg-options model.text_branch=None)"
+            )
+        known: dict[str, Any] = {"type": "TextBranch"}
+        if self.with_cls_head:
+            known["in_channels"] = self.cls_head.in_channels
+            known["num_classes"] = self.cls_head.num_classes
+        if isinstance(self.data_preprocessor, SkeletonDataPreprocessor):
+            known["layout"] = self.data_preprocessor.skeleton
+            known["stream"] = self.data_preprocessor.stream
+        config = {**known, **config}
+        branch = _class_of(config["type"])
+        if branch is not None:
+            if not issubclass(branch, TrainingBranch):
                 raise TypeError(
-                    f"model.text_branch={text_branch!r}: it is a dict of settings, or "
-                    "None (--cfg-options model.text_branch=None)"
+                    f"model.text_branch.type={config['type']!r}: derive it from "
+                    "gap_mmaction.TrainingBranch, or use a TextBranch"
                 )
-            config = {**self._defaults(), **text_branch}
-            branch = registered(config["type"])
-            if branch is not None:
-                if not issubclass(branch, TrainingBranch):
-                    raise TypeError(
-                        f"model.text_branch.type={config['type']!r}: derive it from "
-                        "gap_mmaction.TrainingBranch, or use a TextBranch"
-                    )
-                check_keys(branch, config, "model.text_branch")
-            self.text_branch = MODELS.build(config)
+            check_keys(branch, config, "model.text_branch")
+        return MODELS.build(config)
 
     @property
     def cfg(self) -> Any:
-        """The whole config, which mmaction2's ``init_recognizer`` sets.
-
-        Its ``inference_recognizer`` and ``inference_skeleton`` run the pipeline
-        ``cfg.test_pipeline``. The configs of this project say it once, in
-        ``test_dataloader``, so it is put there from the loader where it is missing.
-        """
+        """The config; mmaction2's ``test_pipeline`` is added where it is missing."""
         return self._cfg
 
     @cfg.setter
@@ -107,39 +120,13 @@ class RecognizerGAP(RecognizerGCN):
                 config["test_pipeline"] = pipeline
         self._cfg = config
 
-    def _check_width(self) -> None:
-        """Check the head's width against the backbone's, where that tells its own."""
-        width = getattr(self.backbone, "out_channels", None)
-        if self.with_cls_head and width not in (None, self.cls_head.in_channels):
-            raise ValueError(
-                f"model.cls_head.in_channels is {self.cls_head.in_channels}, but "
-                f"{type(self.backbone).__name__} of this base_channels gives {width} "
-                f"channels; set model.cls_head.in_channels={width}"
-            )
-
-    def _defaults(self) -> dict[str, Any]:
-        """Give the text branch's arguments that other parts of the model know."""
-        defaults: dict[str, Any] = {"type": "TextBranch"}
-        if self.with_cls_head:
-            defaults["in_channels"] = self.cls_head.in_channels
-            defaults["num_classes"] = self.cls_head.num_classes
-        preprocessor = self.data_preprocessor
-        if isinstance(preprocessor, SkeletonDataPreprocessor):
-            defaults["layout"] = preprocessor.skeleton
-            defaults["stream"] = preprocessor.stream
-        return defaults
-
     def loss(self, inputs: Tensor, data_samples: list, **kwargs: Any) -> dict:
-        """Compute the losses of a batch.
+        """Returns the head's losses and accuracies, and the text branch's losses.
 
         Args:
             inputs: ``[B, clips, M, T, V, C]``.
             data_samples: The batch's data samples with their labels.
             **kwargs: Not used; part of mmaction2's interface.
-
-        Returns:
-            ``loss_cls`` and the head's accuracies; with a text branch ``loss_con`` and
-            the unweighted loss of every part.
         """
         labels = None if self.text_branch is None else _labels_of(data_samples)
         feats, _ = self.extract_feat(inputs)
@@ -152,16 +139,9 @@ class RecognizerGAP(RecognizerGCN):
         return losses
 
     def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Tensor],
-        prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any
     ) -> None:
-        """Load; refuse other models; leave a text branch aside where there is none."""
+        """Loads; refuses other models; leaves a text branch out where there is none."""
         start = len(prefix)
         theirs = {k[start:]: v for k, v in state_dict.items() if k.startswith(prefix)}
         check_fit(self.state_dict(), theirs)
@@ -169,15 +149,25 @@ class RecognizerGAP(RecognizerGCN):
             text = prefix + TEXT_PREFIX
             for key in [key for key in state_dict if key.startswith(text)]:
                 del state_dict[key]
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def drop_text_branch(cfg: Config) -> bool:
+    """Takes the text branch of a RecognizerGAP out of a config, in place.
+
+    Returns whether there was one. Testing never builds it.
+    """
+    model = cfg.model
+    kind = _class_of(model.type) if model.get("text_branch") is not None else None
+    if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):
+        return False
+    model.text_branch = None
+    return True
+
+
+def _class_of(kind: str | type) -> Any:
+    """Returns the class of a config's ``type``; None if there is none of that name."""
+    return MODELS.get(kind) if isinstance(kind, str) else kind
 
 
 def _labels_of(data_samples: list) -> Tensor:
@@ -193,8 +183,8 @@ def _labels_of(data_samples: list) -> Tensor:
 
 
 def _check_variant(backbone: Mapping[str, Any]) -> None:
-    """Tell of a CTRGCN that is not ours, and does not know the authors' form."""
-    kind = registered(backbone.get("type", ""))
+    """Refuses a CTRGCN that is not ours, and does not know the authors' form."""
+    kind = _class_of(backbone.get("type", ""))
     if "variant" not in backbone or kind is None:
         return
     if "variant" not in inspect.signature(kind).parameters:
@@ -203,23 +193,3 @@ def _check_variant(backbone: Mapping[str, Any]) -> None:
             "which was registered first; import gap_mmaction before it or in its place "
             "(custom_imports), or take a config *_mmaction2, which it runs too"
         )
-
-
-def drop_text_branch(cfg: Config) -> bool:
-    """Takes the text branch out of a config: testing never builds it.
-
-    Args:
-        cfg: A config with a ``model``, which is changed in place.
-
-    Returns:
-        Whether the model is a RecognizerGAP, or of a class derived from it, and
-        had a text branch.
-    """
-    model = cfg.model
-    if model.get("text_branch") is None:
-        return False
-    kind = registered(model.type)
-    if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):
-        return False
-    model.text_branch = None
-    return True

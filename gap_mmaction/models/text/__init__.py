@@ -5,9 +5,13 @@ from .hf_encoder import HFTextEncoder
 from .open_clip_encoder import OpenCLIPTextEncoder
 from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
-from .random_encoder import RandomTextEncoder
 from .text_branch import TextBranch
-from .text_encoder import TextEncoder, TransformerTextEncoder
+from .text_encoder import (
+    RandomTextEncoder,
+    TextEncoder,
+    TransformerTextEncoder,
+    build_frozen_encoder,
+)
 
 __all__ = [
     "CachedTextEncoder",
@@ -19,4 +23,5 @@ __all__ = [
     "TextBranch",
     "TextEncoder",
     "TransformerTextEncoder",
+    "build_frozen_encoder",
 ]

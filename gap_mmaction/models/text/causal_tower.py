@@ -1,4 +1,4 @@
-"""A causal text tower of open_clip over a :class:`~.prefix_tree.PrefixTree`."""
+"""open_clip's causal text tower over texts whose common beginnings stand once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,76 @@ from torch.utils.checkpoint import checkpoint
 from gap_mmaction.compat import is_hooked
 from gap_mmaction.utils.dependency import import_optional
 
-from .prefix_tree import PrefixTree
+
+class PrefixTree:
+    """The tokens of several texts, where common beginnings stand once.
+
+    In a transformer whose tokens see the past alone, texts that begin alike, at least
+    with the start token and often with the action's name, share that part of the
+    computation.
+
+    Args:
+        ids: Tokens ``[U, L]`` of U texts.
+        lengths: How many of them each text has, ``[U]``, at least one.
+        device: Where the attributes shall be.
+        bucket_size: Texts whose lengths differ by less may share a group.
+
+    Attributes:
+        ids: The token of each node, ``[P]``; ``positions`` is its place in its texts.
+        groups: The nodes of texts of like length, ``[u, l]`` each, and the lengths of
+            these texts, ``[u]``. What follows a text's end repeats its last node.
+        source: Where each node is found among those of all groups, ``[P]``.
+        order: Where each text is found among those of all groups, ``[U]``.
+    """
+
+    def __init__(
+        self,
+        ids: Tensor,
+        lengths: Tensor,
+        device: torch.device | str = "cpu",
+        bucket_size: int = 8,
+    ) -> None:
+        columns = torch.arange(ids.shape[1])
+        valid = columns < lengths[:, None]
+        # Rows that begin alike become neighbours.
+        _, rank = torch.unique(ids.masked_fill(~valid, -1), dim=0, return_inverse=True)
+        rows = rank.argsort(stable=True)
+        ids, lengths, valid = ids[rows], lengths[rows], valid[rows]
+        same = (ids[1:] == ids[:-1]) & valid[1:] & valid[:-1]
+        new = valid.clone()
+        new[1:] &= same.cumprod(1) == 0
+        # The numbers grow from row to row, so that the largest is the last one's.
+        numbers = (new.flatten().cumsum(0) - 1).view_as(new).masked_fill(~new, -1)
+        nodes = numbers.cummax(0).values
+        ends = nodes.gather(1, lengths[:, None] - 1)
+        nodes = torch.where(valid, nodes, ends)
+        self.ids = ids[new].to(device)
+        self.positions = columns.expand_as(ids)[new].to(device)
+
+        buckets = (lengths - 1) // bucket_size
+        source = torch.empty(len(self.ids), dtype=torch.long)
+        order, start = torch.empty_like(rows), 0
+        self.groups: list[tuple[Tensor, Tensor]] = []
+        texts = 0
+        for bucket in buckets.unique().tolist():
+            members = (buckets == bucket).nonzero()[:, 0]
+            length = int(lengths[members].max())
+            group, seen = nodes[members, :length], valid[members, :length]
+            places = start + torch.arange(group.numel()).view_as(group)
+            source[group[seen]] = places[seen]
+            order[rows[members]] = texts + torch.arange(len(members))
+            self.groups.append((group.to(device), lengths[members].to(device)))
+            start += group.numel()
+            texts += len(members)
+        self.source = source.to(device)
+        self.order = order.to(device)
 
 
 def is_plain_causal(tower: Any) -> bool:
-    """Whether :func:`encode_prefix_tree` computes what the tower does.
+    """Whether :func:`encode_prefix_tree` computes what a causal tower does.
 
-    Args:
-        tower: A text tower of open_clip whose end token is read and sees the past.
-
-    Returns:
-        ``False`` where a block is not open_clip's usual one or has been changed, for
-        instance by an adapter or a hook.
+    It does not where a block is not open_clip's usual one or has been changed, for
+    instance by an adapter or a hook.
     """
     transformer = import_optional("open_clip.transformer", "open_clip_torch")
     if type(tower) is not transformer.TextTransformer:
@@ -43,17 +101,14 @@ def is_plain_causal(tower: Any) -> bool:
 
 
 def encode_prefix_tree(tower: Any, tree: PrefixTree) -> Tensor:
-    """Compute the features of texts, each common beginning once.
+    """Returns the features ``[U, D]`` of texts' last tokens, projected.
 
-    The last block computes the texts' last tokens alone, as no other is read. The
-    values and gradients are those of the tower itself.
+    The last block computes the texts' last tokens alone, as no other is read. Values
+    and gradients are those of the tower itself.
 
     Args:
         tower: A tower for which :func:`is_plain_causal` is true.
         tree: The texts' tokens, start and end included, on the tower's device.
-
-    Returns:
-        The features ``[U, D]`` of the last tokens, projected.
     """
     x = tower.token_embedding(tree.ids)
     x = x + F.embedding(tree.positions, tower.positional_embedding)
@@ -103,7 +158,7 @@ def _last_block(block: Any, x: Tensor, tree: PrefixTree) -> Tensor:
 
 
 def _heads(x: Tensor, heads: int, count: int) -> tuple[Tensor, ...]:
-    """Split ``[u, l, count * D]`` into ``count`` of ``[u, heads, l, D / heads]``."""
+    """Splits ``[u, l, count * D]`` into ``count`` of ``[u, heads, l, D / heads]``."""
     u, length, _ = x.shape
     return x.view(u, length, count, heads, -1).permute(2, 0, 3, 1, 4).unbind()
 

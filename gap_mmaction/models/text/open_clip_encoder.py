@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,9 +16,8 @@ from gap_mmaction import compat
 from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 
-from .causal_tower import encode_prefix_tree, is_plain_causal
-from .prefix_tree import PrefixTree
-from .text_encoder import Tokens, TransformerTextEncoder
+from .causal_tower import PrefixTree, encode_prefix_tree, is_plain_causal
+from .text_encoder import Tokens, TransformerTextEncoder, select_tokens
 
 
 @MODELS.register_module()
@@ -33,14 +32,12 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         pretrained: A tag of open_clip (``'openai'``), a file with a CLIP state dict,
             or ``None`` for random weights.
         frozen: Whether the encoder stays as it is.
-        gradient_checkpointing: Whether a tuned encoder computes its activations again
-            in the backward pass, to save memory.
+        gradient_checkpointing: Whether to save memory at the cost of time.
         quick_gelu: Whether the weights were trained with OpenAI's approximation of the
             GELU. A tag says so by itself; a file of OpenAI's weights needs ``True``.
 
     Raises:
-        ValueError: If open_clip knows no such model or weights, or the model has no
-            text tower of its own.
+        ValueError: If open_clip has no such model, weights, or text tower.
     """
 
     def __init__(
@@ -105,7 +102,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return self.tower.context_length
 
     def init_weights(self) -> None:
-        """Read the pretrained weights of the text tower.
+        """Reads the tower's weights.
 
         Raises:
             RuntimeError: If they cannot be had.
@@ -113,16 +110,22 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         """
         if self.pretrained is None:
             return
-        path = self.pretrained
+        open_clip, path = _open_clip(), self.pretrained
         if not Path(path).is_file():
-            open_clip = _open_clip()
             tag = open_clip.get_pretrained_cfg(self.model_name, path)
             try:
                 path = open_clip.download_pretrained(tag)
             except (OSError, RuntimeError) as error:
                 what = f"{self.model_name} ({path})"
                 raise offline_error("OpenCLIPTextEncoder", what, error) from error
-        state = self._read_file(path)
+        try:
+            with named_errors(path):
+                state = open_clip.factory.load_state_dict(path, weights_only=True)
+        except (OSError, pickle.UnpicklingError) as error:
+            raise ValueError(
+                f"{path} holds no state dict that can be read ({error}); give a file "
+                "of weights as open_clip or torch.save writes it, or a tag of open_clip"
+            ) from error
         own = self.tower.state_dict()
         found = {name: state.get(f"text.{name}", state.get(name)) for name in own}
         wrong = [
@@ -138,19 +141,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             )
         self.tower.load_state_dict(found)
 
-    def _read_file(self, path: str) -> Mapping[str, Tensor]:
-        try:
-            with named_errors(path):
-                return _open_clip().factory.load_state_dict(path, weights_only=True)
-        except (OSError, pickle.UnpicklingError) as error:
-            raise ValueError(
-                f"{path} holds no state dict that can be read ({error}); give "
-                "`pretrained` a file of weights as open_clip or torch.save writes it, "
-                "or a tag of open_clip"
-            ) from error
-
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into ``ids`` and ``mask``, ``[len(texts), L]`` each."""
+        """Returns ``ids`` and ``mask``, ``[len(texts), L]`` each."""
         if self._tokenizer is None:
             self._tokenizer = _open_clip().get_tokenizer(self.model_name)
         ids = self._tokenizer(list(texts))
@@ -162,33 +154,17 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return {"ids": ids, "mask": mask}
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Compute the features of some texts, what they have in common once.
-
-        The features and their gradients are those of :meth:`forward`, at the cost of
-        the distinct beginnings of the texts, see :class:`.PrefixTree`.
-
-        Args:
-            tokens: Of all texts, as :meth:`tokenize` gives them.
-            rows: Indices ``[U]`` of those wanted.
-
-        Returns:
-            ``[U, D]``, with gradients, on the encoder's device.
-        """
+        """Returns features as the base class does, at the cost of a PrefixTree."""
         if not (self.can_cut and is_plain_causal(self.tower)):
             return super().encode_tokens(tokens, rows)
-        rows = rows.cpu()
-        lengths = tokens["mask"][rows].sum(1)
-        ids = tokens["ids"][rows, : int(lengths.max())]
+        tokens = select_tokens(tokens, rows.cpu())
+        lengths = tokens["mask"].sum(1)
         device = self.token_embedding.weight.device
-        tree = PrefixTree(ids, lengths, device, self.bucket_size)
+        tree = PrefixTree(tokens["ids"], lengths, device, self.bucket_size)
         return encode_prefix_tree(self.tower, tree)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the features ``[N, D]``, the end token's, projected.
-
-        Where the tower attends to the past only, neither padding nor its cutting off
-        changes a feature; the texts of other towers are not cut.
-        """
+        """Returns the features ``[N, D]``, the end token's, projected."""
         ids = tokens["ids"]
         if not self.can_cut:
             return self.tower(ids)
@@ -199,5 +175,5 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
 
 
 def _open_clip() -> ModuleType:
-    """Import open_clip; no encoder keeps it, as a module cannot be copied."""
+    """Returns open_clip; no encoder keeps it, as a module cannot be copied."""
     return import_optional("open_clip", "open_clip_torch")

@@ -19,12 +19,7 @@ DECIMALS = 4
 
 @dataclass(frozen=True)
 class PartState:
-    """What a part of the body does.
-
-    Attributes:
-        part: One of ``PARTS``.
-        name: The state as the file has it, for example ``'stand on'``.
-    """
+    """What a part of the body, one of ``PARTS``, does, such as ``'stand on'``."""
 
     part: str
     name: str
@@ -37,19 +32,10 @@ class PartState:
 
 
 def read_part_states(path: str | Path) -> list[PartState]:
-    """Read a file with one ``part: state`` a line, as HAKE's 93 (TPAMI 2023).
+    """Reads a file with one ``part: state`` a line, as HAKE's 93 (TPAMI 2023).
 
-    Args:
-        path: The file; empty lines are passed over.
-
-    Returns:
-        The states in the file's order, without ``no_interaction``, which is what a
-        part has when it has no state.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If a line is no state of one of the six parts or stands twice; the
-            message names file and line.
+    ``no_interaction``, which is what a part has when it has no state, is left out. A
+    line that is no state of one of the six parts, or stands twice, is a ValueError.
     """
     path = Path(path)
     try:
@@ -89,28 +75,23 @@ def nearest_states(
     threshold: float,
     at_least: int = 1,
 ) -> list[list[tuple[PartState, float]]]:
-    """Find the states that are nearest to each label (GAP, section 3.5).
-
-    Of every part the ``k`` states with the largest cosine similarity are kept, as far
-    as it reaches the threshold. A part that keeps none does not interact. A label that
-    so keeps fewer than ``at_least`` states has the next ones too, though they are
-    below the threshold: what it keeps of each part stays within ``k``.
+    """Finds the states that are nearest to each label (GAP, section 3.5).
 
     Args:
         label_features: ``[N, D]``.
         state_features: ``[S, D]``.
         states: What the S states are.
         k: States per part at the most.
-        threshold: The least similarity, in [-1, 1].
-        at_least: States of a label at the least, as far as there are so many.
+        threshold: The least cosine similarity, in [-1, 1].
+        at_least: States of a label at the least, even below the threshold, as far as
+            ``k`` allows.
 
     Returns:
         For each of the N labels the kept states with their similarities, the most
         similar first; of equal ones the one that comes first in ``states``.
 
     Raises:
-        ValueError: If ``k`` or ``at_least`` is below 1, the threshold is no cosine, or
-            states and features differ in number.
+        ValueError: If a number is out of its range.
     """
     for name, value in (("k", k), ("at_least", at_least)):
         if value < 1:
@@ -138,16 +119,11 @@ def nearest_states(
 
 
 def part_state_fields(states: Sequence[PartState]) -> dict[str, str]:
-    """Make the fields of a description file.
+    """Returns the fields of a description file for a class's states.
 
-    Args:
-        states: A class's states, the most similar first.
-
-    Returns:
-        ``hake``, all of them, each with its part in front, as in GAP's Fig. 4: "foot
-        stand on, hand put on"; and ``hake_head``, ``hake_hand``, ``hake_arm``,
-        ``hake_hip``, ``hake_leg`` and ``hake_foot``, those of one part, or "head no
-        interaction" and so on where there are none.
+    ``hake`` is all of them, each with its part in front, as in GAP's Fig. 4: "foot
+    stand on, hand put on". ``hake_head``, ``hake_hand`` and so on are those of one
+    part, or "head no interaction" where there are none.
     """
     fields = {"hake": ", ".join(f"{state.part} {state.words}" for state in states)}
     for part in PARTS:

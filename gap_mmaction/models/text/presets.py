@@ -1,14 +1,12 @@
-"""Named prompt settings: which texts each slot of the prompt bank takes.
-
-The names and what they stand for are described in ``docs/descriptions.md``.
-"""
+"""Named prompt settings, described in docs/descriptions.md: the slots of each."""
 
 from __future__ import annotations
 
 from typing import Any
 
-SlotConfig = dict[str, Any]
-Slots = tuple[SlotConfig, ...]
+from .descriptions import PARTS
+
+Slots = tuple[dict[str, Any], ...]
 
 # GAP, Fig. 4.
 _PREFIX = ['"{label}", a video of action', '"{label}", this is an action']
@@ -16,15 +14,12 @@ _CLOZE = ['This is "{label}", a video of action']
 _SUFFIX = ['Human action of "{label}"', 'Playing a kind of action, "{label}"']
 _LABEL_NAME = [*_PREFIX, *_CLOZE, *_SUFFIX]
 
-_UPPER = "{head}, {hand}, {arm}"
-_LOWER = "{hip}, {leg}, {foot}"
 
-
-def _whole(*items: Any) -> SlotConfig:
+def _whole(*items: Any) -> dict[str, Any]:
     return dict(name="global", joints="global", text=list(items))
 
 
-def _part(name: str, joints: str, *fields: str) -> SlotConfig:
+def _part(name: str, joints: str, *fields: str) -> dict[str, Any]:
     return dict(name=name, joints=joints, text=["label", *fields])
 
 
@@ -38,13 +33,10 @@ _FOUR_PARTS: Slots = (
     _part("hip", "hip", "hip"),
     _part("foot", "leg-foot", "leg", "foot"),
 )
-_SIX_PARTS: Slots = tuple(
-    _part(name, name, name) for name in ("head", "hand", "arm", "hip", "leg", "foot")
-)
-
+_SIX_PARTS: Slots = tuple(_part(name, name, name) for name in PARTS)
 _SYNONYM = _whole("synonyms")
 # All six sentences are too long for CLIP: one half of the body, drawn anew every time.
-_BODY_PARTS = _whole("label", [_UPPER, _LOWER])
+_BODY_PARTS = _whole("label", ["{head}, {hand}, {arm}", "{hip}, {leg}, {foot}"])
 _MIXED = _whole([*_LABEL_NAME, "synonyms", "paragraph", "manual"])
 
 PRESETS: dict[str, Slots] = {

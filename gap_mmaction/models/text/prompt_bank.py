@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import string
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Union
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.paths import find_shipped_file
 from gap_mmaction.utils.randomness import derive_seed
 
-from .descriptions import load_descriptions
+from .descriptions import PARTS, ActionDescription, load_descriptions
 from .presets import PRESETS
-from .prompt_slot import PromptSlot
+
+TextItem = Union[str, Sequence[str]]
 
 _SEEDS = 2**63
+_KEYS = frozenset(("name", "joints", "text"))
 
 
 @MODELS.register_module()
 class PromptBank(nn.Module):
     """The texts of every class and slot, and which of them a sample gets.
 
-    Where a slot has several texts for a class (synonyms, templates, several
-    descriptions), one is drawn anew for every sample at every step (GAP, section 4.2).
-    The draw depends on the seed, the number of the step and the sample's place in the
-    batch of all ranks alone. Seed and number are kept in the checkpoint, so that a
-    resumed run draws as an uninterrupted one would; and several ranks draw for a batch
-    what a single one would.
+    Where a slot has several texts for a class, one is drawn anew for every sample at
+    every step (GAP, section 4.2). The draw depends alone on the seed, the number of the
+    step and the sample's place in the batch of all ranks, so that several ranks draw
+    what a single one would. Seed and number are kept in the checkpoint.
 
     Args:
         descriptions: The description file.
-        preset: The name of a set of slots, see
-            :data:`gap_mmaction.models.text.presets.PRESETS`.
-        slots: Slots of one's own instead of a preset: dicts with ``name``, ``joints``
-            and ``text``, see :class:`PromptSlot`.
+        preset: The name of a set of slots, see :data:`.presets.PRESETS`.
+        slots: Configs of :class:`PromptSlot`, instead of a preset.
         num_classes: The model's number of classes, for a check.
         seed: Seed of the draw; by default the run's.
-        shuffle_classes: Gives every class the texts of another one, drawn with this
-            seed, as a control of what the texts add. Defaults to None: its own.
+        shuffle_classes: Seed by which every class gets the texts of another one, as a
+            control of what the texts add.
 
     Attributes:
         texts: Every distinct text, in a fixed order.
@@ -53,12 +56,6 @@ class PromptBank(nn.Module):
         FileNotFoundError: If the description file is not there.
         ValueError: If the file breaks the schema, has another number of classes,
             lacks a field that a slot needs, or the preset is unknown.
-
-    Examples:
-        >>> bank = PromptBank('data/descriptions/nwucla.yaml')
-        >>> ids = bank.sample(torch.tensor([3, 3]))
-        >>> [bank.texts[i] for i in ids[0]][1]
-        'walk around, ...'
     """
 
     table: Tensor
@@ -89,70 +86,59 @@ class PromptBank(nn.Module):
         variants = [
             [slot.variants(action) for action in actions] for slot in self.slots
         ]
-        self._warn_of_shared_texts(variants)
-        every = (text for slot in variants for texts in slot for text in texts)
-        index = {text: i for i, text in enumerate(dict.fromkeys(every))}
-        self.texts = tuple(index)
         counts = torch.tensor([[len(texts) for texts in slot] for slot in variants])
         table = torch.zeros(*counts.shape, int(counts.max()), dtype=torch.long)
+        index: dict[str, int] = {}
         for k, slot_variants in enumerate(variants):
+            first: dict[str, str] = {}
             for c, texts in enumerate(slot_variants):
-                table[k, c, : len(texts)] = torch.tensor([index[t] for t in texts])
+                for i, text in enumerate(texts):
+                    table[k, c, i] = index.setdefault(text, len(index))
+                    if first.setdefault(text, self.labels[c]) != self.labels[c]:
+                        self._warn(self.slots[k], first[text], self.labels[c], text)
+        self.texts = tuple(index)
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
         self.step = 0
 
-    def _warn_of_shared_texts(self, variants: Sequence[Sequence[list[str]]]) -> None:
-        """Tell of texts that two classes have, which the loss cannot set apart."""
-        for slot, of_classes in zip(self.slots, variants):
-            first: dict[str, str] = {}
-            for label, texts in zip(self.labels, of_classes):
-                for text in texts:
-                    if first.setdefault(text, label) != label:
-                        print_log(
-                            f"{self.descriptions}, prompt slot {slot.name!r}: classes "
-                            f"{first[text]!r} and {label!r} share the text {text!r}, "
-                            "which cannot set them apart; reword one of them",
-                            logger="current",
-                            level=logging.WARNING,
-                        )
+    def _warn(self, slot: PromptSlot, one: str, other: str, text: str) -> None:
+        print_log(
+            f"{self.descriptions}, prompt slot {slot.name!r}: classes {one!r} and "
+            f"{other!r} share the text {text!r}, which cannot set them apart; reword "
+            "one of them",
+            logger="current",
+            level=logging.WARNING,
+        )
 
     def name(self, text: str) -> str:
-        """Say whose text it is, for messages."""
+        """Returns a text with its class and slot, for messages."""
         k, c, _ = (self.table == self.texts.index(text)).nonzero()[0].tolist()
         owner = f"class {self.labels[c]!r}, slot {self.slots[k].name!r}"
         return f"{brief(text)} ({owner})"
 
     def sample(self, labels: Tensor) -> Tensor:
-        """Draw a text for every sample and slot.
-
-        Args:
-            labels: Class indices ``[B]``.
-
-        Returns:
-            Indices ``[B, K]`` into :attr:`texts`.
-        """
+        """Draws texts, indices ``[B, K]`` into :attr:`texts`, for classes ``[B]``."""
         counts = self.counts[:, labels]
         # Drawn on the CPU for the same texts on any device, hence independent of the
         # labels' values: no device has to wait for the other.
         # MMEngine's samplers deal out the samples to the ranks in turn.
-        everybody = (len(self.slots), len(labels) * get_world_size())
-        drawn = torch.rand(everybody, generator=self._generator())
+        of_all_ranks = (len(self.slots), len(labels) * get_world_size())
+        mixed = self.seed * 1_000_003 * 1_000_003 + self.step
+        generator = torch.Generator().manual_seed(mixed % _SEEDS)
+        self.step += 1
+        drawn = torch.rand(of_all_ranks, generator=generator)
         draws = drawn[:, get_rank() :: get_world_size()]
         choice = (draws.to(counts.device) * counts).long().minimum(counts - 1)
         slots = torch.arange(len(self.slots), device=labels.device)[:, None]
         return self.table[slots, labels, choice].t()
 
     def get_extra_state(self) -> Tensor:
-        """Give seed and step for a checkpoint.
-
-        They are no buffer, as MMEngine averages buffers over the ranks.
-        """
+        """Returns seed and step; as buffers MMEngine would average them over ranks."""
         return torch.tensor([self.seed, self.step])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go on from the seed and step of a checkpoint."""
+        """Goes on from the seed and step of a checkpoint."""
         self.seed, self.step = state.tolist()
 
     def share_seed(self) -> None:
@@ -162,24 +148,104 @@ class PromptBank(nn.Module):
         broadcast(seed)
         self.seed = int(seed)
 
-    def _generator(self) -> torch.Generator:
-        mixed = self.seed * 1_000_003 * 1_000_003 + self.step
-        self.step += 1
-        return torch.Generator().manual_seed(mixed % _SEEDS)
+
+def class_features(bank: PromptBank, features: Tensor) -> Tensor:
+    """Returns one unit feature per slot and class, ``[K, classes, D]``.
+
+    ``features`` are those of the bank's texts, ``[len(bank.texts), D]``. Of several
+    texts of a class the mean of their unit features is taken.
+    """
+    unit = F.normalize(features.float(), dim=-1)
+    table, counts = bank.table.to(unit.device), bank.counts.to(unit.device)
+    used = torch.arange(table.shape[2], device=unit.device) < counts[..., None]
+    return F.normalize((unit[table] * used[..., None]).sum(2), dim=-1)
 
 
-def _derange(count: int, seed: int) -> list[int]:
-    """Draw a permutation that leaves nothing in its place."""
-    if count == 1:
-        raise ValueError(
-            "PromptBank: shuffle_classes needs two classes; leave it out with one"
+class MissingFieldError(ValueError):
+    """A class of a description file lacks a field that a slot needs."""
+
+
+@dataclass(frozen=True)
+class PromptSlot:
+    """A part of the body and where its text comes from.
+
+    Attributes:
+        name: The slot's name, as it appears in the log.
+        joints: The joint group of the layout that is pooled for it.
+        text: Items that are joined by ``', '``: fields of the description file,
+            templates such as ``'Human action of "{label}"'``, or lists of either, of
+            which one is drawn.
+    """
+
+    name: str
+    joints: str
+    text: tuple[TextItem, ...]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> PromptSlot:
+        """Reads a config; a ValueError if a key is missing or unknown, or no text."""
+        if set(config) != _KEYS:
+            raise ValueError(
+                f"prompt slot {dict(config)!r} must have just the keys {sorted(_KEYS)}"
+            )
+        text = config["text"]
+        items = [text] if isinstance(text, str) else text
+        _check_items(items, f"prompt slot {config['name']!r}")
+        return cls(str(config["name"]), str(config["joints"]), tuple(items))
+
+    def variants(self, action: ActionDescription) -> list[str]:
+        """Returns every text that the slot can give for a class, none twice."""
+        choices = [self._item_variants(item, action) for item in self.text]
+        texts = (", ".join(parts) for parts in itertools.product(*choices))
+        return list(dict.fromkeys(texts))
+
+    def _item_variants(self, item: TextItem, action: ActionDescription) -> list[str]:
+        if not isinstance(item, str):
+            return [text for one in item for text in self._item_variants(one, action)]
+        if "{" not in item:
+            return list(self._field(item, action))
+        names = _names_in(item)
+        values = [self._field(name, action) for name in names]
+        return [
+            item.format(**dict(zip(names, combination)))
+            for combination in itertools.product(*values)
+        ]
+
+    def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:
+        if name in action.fields:
+            return action.fields[name]
+        # A part that is missing is no other part, but may be misspelt in the file.
+        known = set(action.fields) - set(PARTS if name in PARTS else ())
+        raise MissingFieldError(
+            f"{action.where}: class {action.label!r} has no field {name!r}, which "
+            f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}"
+            f"{did_you_mean(name, sorted(known))}. Add the field to the class, or take "
+            "another preset or other slots (in a config, model.text_branch.prompts); "
+            f"words of one's own need a field in braces, such as '{name} {{label}}'"
         )
-    rng = np.random.default_rng(derive_seed(seed))
-    while True:
-        order = rng.permutation(count)
-        if (order != np.arange(count)).all():
-            found: list[int] = order.tolist()
-            return found
+
+
+def _check_items(items: Any, where: str) -> None:
+    if not isinstance(items, (list, tuple)) or not items:
+        raise ValueError(
+            f"{where}: `text` is {items!r}; give the name of a field, a template or a "
+            "list of them, which is not empty"
+        )
+    for item in items:
+        if not isinstance(item, str):
+            _check_items(item, where)
+        elif "{" in item:
+            try:
+                item.format(**dict.fromkeys(_names_in(item), ""))
+            except (LookupError, ValueError, AttributeError) as error:
+                raise ValueError(
+                    f"{where}: the template {item!r} cannot be filled in ({error!r}); "
+                    "write the name of a field in braces, as in '{label}'"
+                ) from error
+
+
+def _names_in(template: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
 
 
 def _read_slots(
@@ -191,13 +257,13 @@ def _read_slots(
             "config that you inherit sets the preset, write preset=None beside slots"
         )
     if slots is None:
-        name = "synonym+parts4" if preset is None else preset
-        if name not in PRESETS:
+        preset = "synonym+parts4" if preset is None else preset
+        if preset not in PRESETS:
             raise ValueError(
-                f"PromptBank: preset {name!r} is unknown, use one of {list(PRESETS)} "
+                f"PromptBank: preset {preset!r} is unknown, use one of {list(PRESETS)} "
                 "or give `slots`"
             )
-        slots = PRESETS[name]
+        slots = PRESETS[preset]
     read = tuple(PromptSlot.from_config(slot) for slot in slots)
     names = [slot.name for slot in read]
     if not read or len(set(names)) != len(names):
@@ -205,3 +271,16 @@ def _read_slots(
             f"PromptBank: there must be at least one slot, and no name twice: {names}"
         )
     return read
+
+
+def _derange(count: int, seed: int) -> list[int]:
+    """Draws a permutation that leaves nothing in its place."""
+    if count == 1:
+        raise ValueError(
+            "PromptBank: shuffle_classes needs two classes; leave it out with one"
+        )
+    rng = np.random.default_rng(derive_seed(seed))
+    order = np.arange(count)
+    while (order == np.arange(count)).any():
+        order = rng.permutation(count)
+    return [int(i) for i in order]

@@ -20,23 +20,23 @@ class PromptLearner(TransformerTextEncoder):
 
     The baseline of GAP's Table 1f, after CoOp (Zhou et al., IJCV 2022): a text becomes
     ``[start] v_1 ... v_n label [end]``. Use it with the preset ``label``. The vectors
-    are trained with the recognizer, the encoder itself stays as it is if its config
-    says ``frozen=True`` and is tuned otherwise.
+    are trained with the recognizer; so is the encoder, unless it is ``frozen``.
 
     Args:
         encoder: Config of an :class:`OpenCLIPTextEncoder` or :class:`HFTextEncoder`.
         num_context: Number n of context vectors.
-        num_texts: For vectors of their own for each text, the number of texts, which
-            with the preset ``label`` is that of the classes. ``None`` shares them.
+        num_texts: The number of texts (of classes, with the preset ``label``) for
+            vectors of their own for each text. ``None`` shares them.
 
     Attributes:
-        context: ``[n, W]``, or ``[num_texts, n, W]``, W the width of the token
-            embeddings.
+        context: ``[n, W]`` or ``[num_texts, n, W]``, W the width of the embeddings.
 
     Raises:
-        TypeError: If the encoder is of a kind that has no tokens.
+        TypeError: If the encoder has no tokens.
         ValueError: If a number is out of its range.
     """
+
+    can_be_frozen = False
 
     def __init__(
         self, encoder: dict, num_context: int = 16, num_texts: int | None = None
@@ -59,12 +59,10 @@ class PromptLearner(TransformerTextEncoder):
         super().__init__(text_encoder.embed_dims, frozen=False)
         self.encoder = text_encoder
         self.num_context = num_context
-        width = text_encoder.token_embedding.weight.shape[1]
-        shape: tuple[int, ...] = (num_context, width)
-        if num_texts is not None:
-            shape = (num_texts, *shape)
+        own = () if num_texts is None else (num_texts,)
+        width = text_encoder.token_embedding.embedding_dim
         # CoOp's start.
-        self.context = nn.Parameter(0.02 * torch.randn(shape))
+        self.context = nn.Parameter(0.02 * torch.randn(*own, num_context, width))
         if text_encoder.frozen:
             text_encoder.requires_grad_(False)
             text_encoder.eval()
@@ -80,28 +78,23 @@ class PromptLearner(TransformerTextEncoder):
         return self.encoder.context_length - self.num_context
 
     def init_weights(self) -> None:
-        """Read the encoder's pretrained weights."""
+        """Reads the encoder's pretrained weights."""
         self.encoder.init_weights()
 
     def train(self, mode: bool = True) -> PromptLearner:
-        """Switch to training; a fixed encoder stays in evaluation mode."""
+        """Switches to training; a fixed encoder stays in evaluation mode."""
         super().train(mode)
         if self.encoder.frozen:
             self.encoder.eval()
         return self
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into tokens with room for the context.
+        """Returns ``ids`` and ``mask`` with room for the context.
 
-        Returns:
-            The encoder's ``ids`` and ``mask``, ``[len(texts), L]`` each, and ``text``,
-            the number of each text, ``[len(texts), 1]``.
-
-        Raises:
-            ValueError: If a text is too long, or there are not ``num_texts`` of them.
+        ``text`` among them is the number of each text, ``[len(texts), 1]``. Raises a
+        ValueError if a text is too long, or there are not ``num_texts`` of them.
         """
-        own = self.context.ndim == 3
-        if own and len(texts) != len(self.context):
+        if self.context.ndim == 3 and len(texts) != len(self.context):
             raise ValueError(
                 f"PromptLearner: num_texts is {len(self.context)}, but the prompts "
                 f"have {len(texts)} texts. Set prompts.preset='label' and num_texts to "
@@ -109,11 +102,10 @@ class PromptLearner(TransformerTextEncoder):
             )
         tokens = self.encoder.tokenize(texts)
         ids, mask = tokens["ids"], tokens["mask"]
-        length = int(mask.sum(1).max())
+        length, longest = (int(found) for found in mask.sum(1).max(0))
         if length > self.context_length:
-            longest = texts[int(mask.sum(1).argmax())]
             raise ValueError(
-                f"PromptLearner: {longest!r} has {length} tokens, and with "
+                f"PromptLearner: {texts[longest]!r} has {length} tokens, and with "
                 f"num_context={self.num_context} there is room for "
                 f"{self.context_length}. Use the preset `label` or fewer vectors; a "
                 "tower that reads its padding as text, as SigLIP's, has no room at all"
@@ -131,11 +123,11 @@ class PromptLearner(TransformerTextEncoder):
     def whole_tokens(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tokens:
-        """Turn texts into tokens; :meth:`tokenize` cuts none."""
+        """Returns :meth:`tokenize`, which cuts none."""
         return self.tokenize(texts)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the features ``[N, D]`` of tokens with the context in its place."""
+        """Returns the features ``[N, D]`` of tokens with the context in its place."""
         context: Tensor = self.context
         if context.ndim == 3:
             context = context[tokens["text"][:, 0]]

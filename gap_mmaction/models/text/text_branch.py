@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from mmaction.registry import MODELS
+from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
@@ -11,9 +12,7 @@ from gap_mmaction.skeletons import Layout
 
 from ..heads import PartPoolingHead, TrainingBranch
 from ..losses import MultiPartContrastiveLoss
-from ..registered import registered
 from .cached_encoder import CachedTextEncoder
-from .gather import gather_from_ranks
 from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder, Tokens, TransformerTextEncoder
@@ -25,24 +24,19 @@ class TextBranch(TrainingBranch):
 
     The feature map is pooled over the joints of each prompt slot and projected; the
     sample's label gives a text per slot, and the encoder its features; the contrastive
-    loss compares both over the batches of all ranks.
-
-    A frozen encoder is run once, over every text of the prompt bank, and let go. A
-    tuned one sees each distinct text of a batch once, with texts of like length.
+    loss compares both over the batches of all ranks. A frozen encoder is run once, over
+    every text of the prompt bank; a tuned one sees each distinct text of a batch once.
 
     Args:
         prompts: Config of the :class:`PromptBank`.
-        encoder: Config of the text encoder; not used, not even built, if ``features``
-            are given, which the log says.
-        features: A file with the features of all texts, see
-            :class:`CachedTextEncoder`.
-        head: Config of the :class:`PartPoolingHead`, what it takes from the other
-            arguments left out.
-        loss: Config of the :class:`MultiPartContrastiveLoss`, ``num_parts`` left out.
         in_channels: Channels of the feature map.
         layout: Layout of the skeletons.
+        encoder: Config of the text encoder; not built if ``features`` are given.
+        features: A file for the :class:`CachedTextEncoder`.
         stream: Stream of the skeletons.
         num_classes: Number of classes, for a check of the descriptions.
+        head: Config of the :class:`PartPoolingHead`, beyond the other arguments.
+        loss: Config of the :class:`MultiPartContrastiveLoss`, without ``num_parts``.
 
     Raises:
         FileNotFoundError: If a file is not there.
@@ -69,24 +63,19 @@ class TextBranch(TrainingBranch):
         )
         slots = self.prompts.slots
         text_encoder = _build_encoder(encoder, features)
-        self._source = "" if features is None else f"text features of {features}"
-        self.head: PartPoolingHead = MODELS.build(
-            {
-                "type": "PartPoolingHead",
-                "in_channels": in_channels,
-                "embed_dims": text_encoder.embed_dims,
-                "parts": [slot.joints for slot in slots],
-                "layout": layout,
-                "stream": stream,
-                **(head or {}),
-            }
+        self._source = features
+        head_config: dict = dict(
+            type="PartPoolingHead",
+            in_channels=in_channels,
+            embed_dims=text_encoder.embed_dims,
+            parts=[slot.joints for slot in slots],
+            layout=layout,
+            stream=stream,
         )
+        self.head: PartPoolingHead = MODELS.build({**head_config, **(head or {})})
+        loss_config = dict(type="MultiPartContrastiveLoss", num_parts=len(slots))
         self.loss_con: MultiPartContrastiveLoss = MODELS.build(
-            {
-                "type": "MultiPartContrastiveLoss",
-                "num_parts": len(slots),
-                **(loss or {}),
-            }
+            {**loss_config, **(loss or {})}
         )
         self._tokens: Tokens | None = None
         self.encoder: TransformerTextEncoder | None = None
@@ -108,36 +97,28 @@ class TextBranch(TrainingBranch):
             )
 
     def init_weights(self) -> None:
-        """Read the pretrained text weights; run a frozen encoder and let it go."""
+        """Reads the pretrained text weights; runs a frozen encoder and lets it go."""
         super().init_weights()
-        if self._source:
-            print_log(f"{self._source}; no text encoder is built", logger="current")
+        if self._source is not None:
+            message = f"text features of {self._source}; no text encoder is built"
+            print_log(message, logger="current")
         if self.encoder is not None:
             # Before the first batch, as texts may not suit the encoder.
             self._tokenize(self.encoder)
         self.compute_features()
 
     def compute_features(self) -> None:
-        """Run a frozen encoder over all texts and let it go; a tuned one stays.
-
-        Part of :meth:`init_weights`, and all of it that a trained model needs.
-        """
+        """Runs a frozen encoder over all texts and lets it go; a tuned one stays."""
         if self._frozen_encoder:
             encoder = self._frozen_encoder.pop()
             encoder.init_weights()
             encoder.to(self.features.device)
-            texts, name = self.prompts.texts, self.prompts.name
-            if isinstance(encoder, TransformerTextEncoder):
-                self.features.copy_(encoder.encode(texts, name))
-            else:
-                self.features.copy_(encoder.encode(texts))
+            is_transformer = isinstance(encoder, TransformerTextEncoder)
+            names = {"name": self.prompts.name} if is_transformer else {}
+            self.features.copy_(encoder.encode(self.prompts.texts, **names))
 
     def check_texts(self) -> None:
-        """Look whether the encoder takes every text; it needs no weights for that.
-
-        Raises:
-            ValueError: If texts do not suit it, or a feature file lacks some.
-        """
+        """Raises a ValueError if the encoder, even untrained, lacks some text."""
         for encoder in (self.encoder, *self._frozen_encoder):
             if isinstance(encoder, TransformerTextEncoder):
                 self._tokenize(encoder)
@@ -145,15 +126,13 @@ class TextBranch(TrainingBranch):
                 self.compute_features()
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the loss.
+        """Returns ``loss_con``, weighted, and ``con_<slot>`` for the log.
+
+        Where lambda is learned there is ``loss_lambda`` too, its term of the loss.
 
         Args:
             x: Feature map ``[B, M, C, T, V]``.
             labels: Class indices ``[B]``.
-
-        Returns:
-            ``loss_con``, weighted, and ``con_<slot>``, unweighted and without
-            gradient, for the log; where lambda is learned ``loss_lambda``, its term.
         """
         skeleton = self.head(x)
         text = self.encode(self.prompts.sample(labels))
@@ -163,9 +142,8 @@ class TextBranch(TrainingBranch):
             gather_from_ranks(text.to(skeleton.dtype)),
             gather_from_ranks(labels),
         )
-        logs: dict[str, Tensor] = {}
-        logs["loss_con"] = criterion.loss_weight * losses.mean()
-        learned = getattr(criterion, "log_variance", None)
+        logs = {"loss_con": criterion.loss_weight * losses.mean()}
+        learned = getattr(criterion, "log_variance", None)  # of a loss of one's own
         if learned is not None:
             logs["loss_lambda"] = learned
         for slot, loss in zip(self.prompts.slots, losses):
@@ -173,17 +151,7 @@ class TextBranch(TrainingBranch):
         return logs
 
     def encode(self, ids: Tensor) -> Tensor:
-        """Give the features of texts.
-
-        Args:
-            ids: Indices ``[B, K]`` into the texts of the prompt bank.
-
-        Returns:
-            ``[B, K, D]``.
-
-        Raises:
-            RuntimeError: If the features of a frozen encoder were not computed yet.
-        """
+        """Returns the features ``[B, K, D]`` of the prompt bank's texts ``[B, K]``."""
         if self.encoder is not None:
             distinct, inverse = torch.unique(ids, return_inverse=True)
             tokens = self._tokenize(self.encoder)
@@ -196,15 +164,35 @@ class TextBranch(TrainingBranch):
         return self.features[ids]
 
     def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
-        """Give the tokens of all texts, which are made once."""
+        """Returns the tokens of all texts, which are made once."""
         if self._tokens is None:
             self._tokens = encoder.whole_tokens(self.prompts.texts, self.prompts.name)
         return self._tokens
 
 
+def gather_from_ranks(x: Tensor) -> Tensor:
+    """Concatenates the batches of all ranks, with the gradient of this rank's part.
+
+    Every rank computes the same loss of the same global batch, and DDP then takes the
+    mean of the parameters' gradients over the W ranks. What a rank adds to that mean is
+    its own part's share alone, so that is multiplied by W.
+
+    Batches ``[B, ...]``, of one size on every rank, become ``[W B, ...]``.
+    """
+    world = get_world_size()
+    if world == 1:
+        return x
+    parts = all_gather(x.detach().contiguous())
+    if x.requires_grad:
+        own = x.clone()
+        own.register_hook(lambda grad: grad * world)
+        parts[get_rank()] = own
+    return torch.cat(parts)
+
+
 def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
     if features is not None:
-        if encoder is not None and registered(encoder["type"]) is PromptLearner:
+        if encoder is not None and encoder["type"] in ("PromptLearner", PromptLearner):
             raise ValueError(
                 f"TextBranch: `features` ({features!r}) are fixed and leave a "
                 "PromptLearner nothing to learn; set model.text_branch.features=None"

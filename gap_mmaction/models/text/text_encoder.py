@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.config_keys import check_keys, did_you_mean
+from gap_mmaction.utils.randomness import derive_seed
 
 Tokens = dict[str, Tensor]
 
@@ -28,6 +36,8 @@ class TextEncoder(nn.Module, ABC):
         frozen: Whether the encoder stays as it is.
     """
 
+    can_be_frozen = True
+
     def __init__(self, embed_dims: int, frozen: bool) -> None:
         super().__init__()
         self.embed_dims = embed_dims
@@ -35,11 +45,32 @@ class TextEncoder(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Compute the features ``[len(texts), D]`` of texts, without gradients."""
+        """Returns the features ``[len(texts), D]`` of texts, without gradients."""
 
-    @abstractmethod
     def init_weights(self) -> None:
-        """Read the pretrained weights; called for training only."""
+        """Reads the pretrained weights, if there are any; called for training only."""
+
+
+@MODELS.register_module()
+class RandomTextEncoder(TextEncoder):
+    """A frozen encoder that knows no language, as a control of what language adds.
+
+    Args:
+        embed_dims: Width D of the features.
+        seed: A text's random direction depends on the seed and the text alone.
+    """
+
+    def __init__(self, embed_dims: int, seed: int = 0) -> None:
+        super().__init__(embed_dims, frozen=True)
+        self.seed = seed
+
+    def encode(self, texts: Sequence[str]) -> Tensor:
+        """Returns unit vectors ``[len(texts), D]``."""
+        rows = []
+        for text in texts:
+            seed = derive_seed(self.seed, *hashlib.sha256(text.encode()).digest())
+            rows.append(np.random.default_rng(seed).normal(size=self.embed_dims))
+        return F.normalize(torch.from_numpy(np.stack(rows)).float(), dim=1)
 
 
 class TransformerTextEncoder(TextEncoder):
@@ -60,19 +91,21 @@ class TransformerTextEncoder(TextEncoder):
 
     @abstractmethod
     def tokenize(self, texts: Sequence[str]) -> Tokens:
-        """Turn texts into tokens, each ``[len(texts), L]``, ``mask`` among them.
+        """Returns tokens, each ``[len(texts), L]``: ``ids``, ``mask`` and maybe more.
 
         ``mask`` is 1 on the tokens of a text and 0 on the padding after it.
         """
 
+    @abstractmethod
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Returns the features ``[N, D]`` of tokens ``[N, L]``, with gradients."""
+
     def whole_tokens(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tokens:
-        """Turn texts into tokens as :meth:`tokenize`, and say which do not fit.
+        """Returns tokens as :meth:`tokenize`, and warns of texts that do not fit.
 
-        Args:
-            texts: Any number of texts.
-            name: How messages call a text.
+        ``name`` says how messages call a text.
 
         Raises:
             ValueError: If texts differ only in what is cut off.
@@ -107,23 +140,11 @@ class TransformerTextEncoder(TextEncoder):
             )
         return tokens
 
-    @abstractmethod
-    def forward(self, tokens: Tokens) -> Tensor:
-        """Compute the features ``[N, D]`` of tokens ``[N, L]``, with gradients."""
-
     @torch.no_grad()
     def encode(
         self, texts: Sequence[str], name: Callable[[str], str] = brief
     ) -> Tensor:
-        """Compute the features of texts in evaluation mode.
-
-        Args:
-            texts: Any number of texts.
-            name: How messages call a text.
-
-        Returns:
-            ``[len(texts), D]``, float32, on the encoder's device.
-        """
+        """Returns features ``[len(texts), D]`` in float32, on the encoder's device."""
         training = self.training
         self.eval()
         tokens = self.whole_tokens(texts, name)
@@ -133,44 +154,68 @@ class TransformerTextEncoder(TextEncoder):
         return torch.cat(features).float()
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Compute the features of some texts, each with little padding.
+        """Returns the features ``[U, D]`` of some texts, with gradients.
 
         Texts of like length, within ``bucket_size`` tokens, go through the transformer
-        together. The features are those of one pass over all of them, since they do
-        not depend on padding.
+        together. As features do not depend on padding, they are those of one pass.
 
         Args:
-            tokens: Of all texts, as :meth:`tokenize` gives them.
+            tokens: Of all texts, see :meth:`tokenize`.
             rows: Indices ``[U]`` of those wanted.
-
-        Returns:
-            ``[U, D]``, with gradients, on the encoder's device.
         """
         device = next(self.parameters()).device
         rows = rows.cpu()
-        buckets = (tokens["mask"][rows].sum(1) + self.bucket_size - 1).div(
-            self.bucket_size, rounding_mode="floor"
-        )
+        buckets = (tokens["mask"][rows].sum(1) - 1) // self.bucket_size
         order = buckets.argsort(stable=True)
         sizes = buckets.unique(return_counts=True)[1].tolist()
-        features = []
-        for part in rows[order].split(sizes):
-            batch = select_tokens(tokens, part)
-            features.append(
-                self({name: value.to(device) for name, value in batch.items()})
-            )
+        batches = [select_tokens(tokens, part) for part in rows[order].split(sizes)]
+        features = [
+            self({name: value.to(device) for name, value in batch.items()})
+            for batch in batches
+        ]
         return torch.cat(features)[order.argsort().to(device)]
 
 
 def select_tokens(tokens: Tokens, rows: Tensor) -> Tokens:
-    """Take rows of tokens and cut them to the longest text among them.
-
-    Args:
-        tokens: ``[N, L]`` each.
-        rows: Indices ``[U]``.
-
-    Returns:
-        ``[U, L']`` each.
-    """
+    """Returns rows ``[U]`` of tokens, cut to the longest text among them."""
     length = int(tokens["mask"][rows].sum(1).max())
     return {name: value[rows, :length] for name, value in tokens.items()}
+
+
+def build_frozen_encoder(
+    config: Mapping[str, Any], device: str | torch.device = "cpu"
+) -> TextEncoder:
+    """Builds a text encoder and reads its weights, to encode texts with.
+
+    Args:
+        config: ``type`` and the arguments of an encoder; ``frozen`` is ignored.
+        device: Where it is to run.
+
+    Raises:
+        ValueError: If there is no such encoder, or it can encode nothing untrained.
+        TypeError: If an argument is unknown or missing.
+        RuntimeError: If its weights cannot be had.
+    """
+    known = {
+        name: module
+        for name, module in MODELS.module_dict.items()
+        if isinstance(module, type) and issubclass(module, TextEncoder)
+    }
+    found = known.get(config["type"], config["type"])
+    if isinstance(found, str):
+        hint = did_you_mean(found, known)
+        raise ValueError(
+            f"there is no text encoder {found!r}{hint}; use one of {list(known)}"
+        )
+    if not found.can_be_frozen:
+        raise ValueError(
+            f"a {found.__name__} is trained with the recognizer: its texts have no "
+            "features beforehand; give the encoder inside it"
+        )
+    arguments = {k: v for k, v in config.items() if k not in ("type", "frozen")}
+    if "frozen" in inspect.signature(found).parameters:
+        arguments["frozen"] = True
+    check_keys(found, arguments, f"options of {found.__name__}")
+    encoder: TextEncoder = found(**arguments).to(device)
+    encoder.init_weights()
+    return encoder

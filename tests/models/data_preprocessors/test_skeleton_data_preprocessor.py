@@ -10,8 +10,10 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
 from gap_mmaction.models import SkeletonDataPreprocessor
-from gap_mmaction.models.data_preprocessors.streams import to_stream
+from gap_mmaction.models.data_preprocessors import skeleton_data_preprocessor
+from gap_mmaction.models.data_preprocessors.streams import hierarchy_matrix, to_stream
 from gap_mmaction.skeletons import STREAMS, get_skeleton
+from tests.models.text_common import raises
 
 
 def _data(joints: int = 20, batch: int = 3) -> dict[str, list]:
@@ -25,76 +27,43 @@ def _data(joints: int = 20, batch: int = 3) -> dict[str, list]:
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("stream", STREAMS)
 def test_batch(stream: str, training: bool) -> None:
-    preprocessor = MODELS.build(
-        dict(type="SkeletonDataPreprocessor", layout="nw-ucla", stream=stream)
-    )
+    config = dict(type="SkeletonDataPreprocessor", layout="nw-ucla", stream=stream)
     data = _data()
-    out = preprocessor(data, training)
-    expected = to_stream(
-        torch.stack(data["inputs"]), stream, get_skeleton("nw-ucla").bones
-    )
+    out = MODELS.build(config)(data, training)
+    x, bones = torch.stack(data["inputs"]), get_skeleton("nw-ucla").bones
     assert out["inputs"].shape == (3, 2, 1, 6, 20, 3)
-    torch.testing.assert_close(out["inputs"], expected)
+    torch.testing.assert_close(out["inputs"], to_stream(x, stream, bones))
     labels = [sample.gt_label.item() for sample in out["data_samples"]]
     assert labels == [0, 1, 2]
 
 
-def test_bones_of_the_public_implementation() -> None:
-    data = _data()
+@pytest.mark.parametrize("stream", STREAMS)
+def test_bones_of_the_public_implementation(stream: str) -> None:
+    data, skeleton = _data(), get_skeleton("nw-ucla")
     x = torch.stack(data["inputs"])
 
-    def streams(stream: str, **options: Any) -> torch.Tensor:
-        options.setdefault("hierarchy_reverse", False)
-        preprocessor = SkeletonDataPreprocessor(
-            "nw-ucla", stream, bone_form="hierarchy", **options
-        )
+    def streams(**options: Any) -> torch.Tensor:
+        options |= dict(stream=stream, bone_form="hierarchy")
+        preprocessor = SkeletonDataPreprocessor("nw-ucla", **options)
         assert not preprocessor.state_dict()
         return preprocessor(data)["inputs"]
 
-    bone = streams("bone")
-    # As the other form, but for the root.
-    default = SkeletonDataPreprocessor("nw-ucla", "bone")(data)["inputs"]
-    rest = [joint for joint in range(20) if joint != 2]
-    torch.testing.assert_close(bone[..., rest, :], default[..., rest, :])
-    torch.testing.assert_close(bone[..., 2, :], x[..., 2, :])
-    assert (default[..., 2, :] == 0).all()
-
-    reverse = streams("bone", hierarchy_reverse=None)
-    children = x[..., [1, 3, 4, 8], :].sum(dim=-2)
-    torch.testing.assert_close(reverse[..., 2, :], x[..., 2, :] - children)
-
-    motion = streams("bone-motion")
-    torch.testing.assert_close(
-        motion[..., :-1, :, :], bone[..., 1:, :, :] - bone[..., :-1, :, :]
-    )
-    assert (motion[..., -1, :, :] == 0).all()
-
-    torch.testing.assert_close(streams("joint", hierarchy_power=0), x)
-    joint = streams("joint", hierarchy_reverse=None)
-    expected = x.clone()
-    expected[..., 2, :] -= x[..., [15, 19], :].sum(dim=-2)
-    torch.testing.assert_close(joint, expected)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"bone_form": "matrix"}, "bone_form='matrix' is unknown"),
-        ({"hierarchy_power": 2}, "need bone_form='hierarchy'"),
-        ({"hierarchy_reverse": False}, "need bone_form='hierarchy'"),
-        ({"bone_form": "hierarchy", "hierarchy_power": -1}, "hierarchy_power=-1"),
-    ],
-)
-def test_bad_forms(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        SkeletonDataPreprocessor("nw-ucla", "bone", **options)
-
-
-def test_layout_as_a_dict() -> None:
-    layout = dict(num_node=3, inward=[(1, 0), (2, 1)], center=0)
-    preprocessor = SkeletonDataPreprocessor(layout, stream="bone")
-    out = preprocessor(_data(joints=3))["inputs"]
-    assert torch.equal(out[..., 0, :], torch.zeros_like(out[..., 0, :]))
+    power = 1 if stream.startswith("bone") else 6
+    matrix = hierarchy_matrix(skeleton, power, reverse=True)
+    expected = to_stream(x, stream, skeleton.bones, matrix)
+    torch.testing.assert_close(streams(), expected)
+    if stream == "joint":
+        expected = x.clone()
+        expected[..., 2, :] -= x[..., [15, 19], :].sum(dim=-2)
+        torch.testing.assert_close(streams(), expected)
+    # With k = 0 and no reversal as the joints, with k = 1 nearly as the bones.
+    joint = stream.replace("bone", "joint")
+    same = streams(hierarchy_power=0, hierarchy_reverse=False)
+    torch.testing.assert_close(same, to_stream(x, joint, skeleton.bones))
+    bone = streams(hierarchy_power=1, hierarchy_reverse=False)
+    plain = to_stream(x, joint.replace("joint", "bone"), skeleton.bones)
+    rest = [i for i in range(20) if i != skeleton.centre]
+    torch.testing.assert_close(bone[..., rest, :], plain[..., rest, :])
 
 
 @pytest.mark.parametrize("form", ["difference", "hierarchy"])
@@ -108,27 +77,35 @@ def test_confidence_is_no_coordinate(form: str) -> None:
     torch.testing.assert_close(out[..., 0, 2], scores[..., 0])
 
 
-def test_other_number_of_joints() -> None:
-    preprocessor = SkeletonDataPreprocessor("nturgb+d")
-    with pytest.raises(ValueError) as error:
-        preprocessor(_data(joints=20))
-    for word in ("20 joints", "'nturgb+d'", "25", "model.data_preprocessor"):
-        assert word in str(error.value)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bone_form": "matrix"}, ["bone_form='matrix'"]),
+        ({"hierarchy_power": 2}, ["bone_form='hierarchy'"]),
+        ({"hierarchy_reverse": False}, ["bone_form='hierarchy'"]),
+        ({"bone_form": "hierarchy", "hierarchy_power": -1}, ["hierarchy_power=-1"]),
+        ({"stream": "velocity"}, ["'velocity'"]),
+        ({"layout": "body"}, ["'body'"]),
+        ({"layout": "nturgb+d"}, ["20 joints", "'nturgb+d'", "25", "data_preprocess"]),
+    ],
+)
+def test_bad_options(options: dict[str, Any], words: list[str]) -> None:
+    with raises(ValueError, *words):
+        SkeletonDataPreprocessor(**{"layout": "nw-ucla", **options})(_data())
 
 
-def test_unknown_names() -> None:
-    with pytest.raises(ValueError, match="stream 'velocity' is unknown"):
-        SkeletonDataPreprocessor("coco", stream="velocity")
-    with pytest.raises(ValueError, match="layout 'body' is unknown"):
-        SkeletonDataPreprocessor("body")
+def test_samples_of_several_shapes() -> None:
+    data = _data()
+    data["inputs"][1] = data["inputs"][1][..., :2]
+    with pytest.raises(ValueError, match=r"6, 20, 3\], \[2, 1, 6, 20, 2\]\].*such as"):
+        SkeletonDataPreprocessor("nw-ucla")(data)
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     messages: list[str] = []
     monkeypatch.setattr(
-        "gap_mmaction.models.data_preprocessors.first_batch.print_log",
-        lambda message, *_: messages.append(message),
+        skeleton_data_preprocessor, "print_log", lambda text, *_: messages.append(text)
     )
     return messages
 
@@ -150,7 +127,7 @@ def test_first_batch_of_zeros_and_points(told: list[str]) -> None:
 
 def test_first_batch_in_another_unit(told: list[str]) -> None:
     scales = {}
-    for known, factor in ((None, 1), (1.0, 1), (1.0, 1000), (1.0, 0.01)):
+    for known, factor in ((None, 1), (1.0, 1), (1.0, 1000), (1.0, 0.01), (1.0, 0)):
         preprocessor = SkeletonDataPreprocessor("nw-ucla")
         preprocessor.input_scale = known
         data = _data()
@@ -159,13 +136,6 @@ def test_first_batch_in_another_unit(told: list[str]) -> None:
         scales[known, factor] = preprocessor.input_scale
     assert scales[None, 1] == pytest.approx(1, abs=0.1)
     # Of resumed runs it stays what it was.
-    assert scales[1.0, 1] == 1.0
-    assert len(told) == 2
+    assert scales[1.0, 1] == scales[1.0, 0] == 1.0
     assert "mean square of 1.01e+03" in told[0] and "millimetres" in told[0]
-
-
-def test_samples_of_several_shapes() -> None:
-    data = _data()
-    data["inputs"][1] = data["inputs"][1][..., :2]
-    with pytest.raises(ValueError, match=r"6, 20, 3\], \[2, 1, 6, 20, 2\]\].*such as"):
-        SkeletonDataPreprocessor("nw-ucla")(data)
+    assert len(told) == 3 and "as zeros" in told[2]

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from gap_mmaction.models import convert_authors_state_dict
-from gap_mmaction.models.text.feature_file import save_features
+from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests.config_files import ROOT, load
 

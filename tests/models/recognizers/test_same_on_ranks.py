@@ -18,24 +18,15 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.multiprocessing.spawn import spawn
 
-from tests.models.text_common import save_tiny_hf, write_descriptions
+from tests.models.text_common import model_config, save_tiny_hf, write_descriptions
 
 WORLD = 2
 BATCH = 16
 # The last batch is smaller; with 21, a sample is dealt out twice to two ranks.
 SIZES = (20, 21)
-CASES = [
-    (norm, text, size)
-    for norm, text in (
-        ("frozen", "none"),
-        ("frozen", "fixed"),
-        ("frozen", "tuned"),
-        ("frozen", "bert"),
-        ("synchronized", "fixed"),
-        ("synchronized", "tuned"),
-    )
-    for size in SIZES
-]
+KINDS = [("frozen", text) for text in ("none", "fixed", "tuned", "bert")]
+KINDS += [("synchronized", text) for text in ("fixed", "tuned")]
+CASES = [(*kind, size) for kind in KINDS for size in SIZES]
 EXACT: dict[str, Any] = dict(rtol=1e-9, atol=1e-10)
 
 
@@ -79,19 +70,7 @@ def build(folder: str, norm: str, text: str) -> Any:
         loss=dict(target="softmax", learnable=True),
     )
     model: Any = MODELS.build(
-        dict(
-            type="RecognizerGAP",
-            data_preprocessor=dict(type="SkeletonDataPreprocessor", layout="nw-ucla"),
-            backbone=dict(
-                type="CTRGCN",
-                graph_cfg=dict(layout="nw-ucla"),
-                base_channels=4,
-                num_stages=2,
-                num_person=1,
-            ),
-            cls_head=dict(type="GCNHead", num_classes=3, in_channels=4),
-            text_branch=None if text == "none" else branch,
-        )
+        model_config(text_branch=None if text == "none" else branch)
     )
     model.init_weights()
     model.double()
@@ -168,11 +147,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def name_of(case: tuple[Any, ...]) -> str:
-    return "-".join(map(str, case))
-
-
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_losses_and_gradients(folder: Path, case: Any) -> None:
     norm, text, size = case
     ranks = [

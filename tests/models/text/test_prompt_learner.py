@@ -11,7 +11,6 @@ import torch
 from mmaction.registry import MODELS
 
 from gap_mmaction.models import PromptLearner, TextBranch
-from gap_mmaction.models.text.feature_file import save_features
 from gap_mmaction.models.text.text_encoder import select_tokens
 from tests.models.text_common import (
     LABELS,
@@ -20,10 +19,8 @@ from tests.models.text_common import (
     write_descriptions,
 )
 
-KINDS = ("open_clip", "bert", "clip")
 
-
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["open_clip", "bert", "clip"])
 def encoder(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Any]:
@@ -38,18 +35,23 @@ def encoder(
     return dict(type="HFTextEncoder", model=model, pooling=pooling)
 
 
-def _with_words(learner: PromptLearner, words: list[str]) -> None:
-    """Set the context to the embeddings of words of one token each."""
-    ids = learner.encoder.tokenize([" ".join(words)])["ids"][0, 1 : 1 + len(words)]
-    with torch.no_grad():
-        learner.context.copy_(learner.token_embedding.weight[ids])
+def _learner(encoder: dict[str, Any], **options: Any) -> PromptLearner:
+    torch.manual_seed(0)
+    learner = PromptLearner(encoder, **options).eval()
+    before = learner.token_embedding.weight.clone()
+    learner.init_weights()
+    # The small CLIP has no file.
+    is_read = not torch.equal(before, learner.token_embedding.weight)
+    assert is_read == (encoder["type"] == "HFTextEncoder")
+    return learner
 
 
 def test_like_the_words_it_stands_for(encoder: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    learner = PromptLearner(encoder, num_context=3).eval()
-    learner.init_weights()
-    _with_words(learner, ["the", "hip", "does"])
+    learner = _learner(encoder, num_context=3)
+    # Words of one token each.
+    ids = learner.encoder.tokenize(["the hip does"])["ids"][0, 1:4]
+    with torch.no_grad():
+        learner.context.copy_(learner.token_embedding.weight[ids])
     expected = learner.encoder.encode([f"the hip does {label}" for label in LABELS])
     torch.testing.assert_close(learner.encode(LABELS), expected, rtol=1e-4, atol=1e-5)
     # And in any choice of rows, cut to the longest of them.
@@ -58,15 +60,12 @@ def test_like_the_words_it_stands_for(encoder: dict[str, Any]) -> None:
 
 
 def test_vectors_of_each_text(encoder: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    learner = PromptLearner(encoder, num_context=2, num_texts=3).eval()
-    learner.init_weights()
+    learner = _learner(encoder, num_context=2, num_texts=3)
     shared = copy.deepcopy(learner)
+    features = learner.encode(LABELS)
     for row in range(3):
         shared.context = torch.nn.Parameter(learner.context[row].detach())
-        torch.testing.assert_close(
-            learner.encode(LABELS)[row], shared.encode(LABELS)[row]
-        )
+        torch.testing.assert_close(features[row], shared.encode(LABELS)[row])
     learner(learner.tokenize(LABELS))[1].sum().backward()
     assert learner.context.grad is not None
     assert learner.context.grad.abs().sum((1, 2)).gt(0).tolist() == [False, True, False]
@@ -75,20 +74,15 @@ def test_vectors_of_each_text(encoder: dict[str, Any]) -> None:
 @pytest.mark.parametrize("frozen", [True, False])
 def test_what_is_trained(encoder: dict[str, Any], frozen: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)
+    inner = dict(encoder, frozen=frozen)
+    prompts = dict(descriptions=write_descriptions(tmp_path), preset="label", seed=0)
     branch: TextBranch = MODELS.build(
         dict(
             type="TextBranch",
-            prompts=dict(
-                descriptions=write_descriptions(tmp_path), preset="label", seed=0
-            ),
-            encoder=dict(
-                type="PromptLearner",
-                num_context=4,
-                encoder=dict(encoder, frozen=frozen),
-            ),
+            prompts=prompts,
+            encoder=dict(type="PromptLearner", num_context=4, encoder=inner),
             in_channels=6,
             layout="nw-ucla",
-            num_classes=3,
         )
     )
     branch.init_weights()
@@ -106,29 +100,18 @@ def test_what_is_trained(encoder: dict[str, Any], frozen: bool, tmp_path: Path) 
     assert "encoder.context" in branch.state_dict()
 
 
-def test_errors(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "texts", "message"),
+    [
+        (dict(num_context=28), ["a"], "num_context is 28; .* room for 1 to 27"),
+        (dict(num_texts=0), ["a"], "num_texts is 0"),
+        (dict(num_texts=3), ["a", "b"], "num_texts is 3, but the prompts have 2"),
+        ({}, ["a", "a long label"], "'a long label' has 12 tokens.*room for 10"),
+    ],
+)
+def test_errors(options: dict[str, int], texts: list[str], message: str) -> None:
     small = dict(type="EmbeddingTextEncoder")  # has room for 30 tokens
-    with pytest.raises(ValueError, match=r"num_context is 28; .* room for 1 to 27"):
-        PromptLearner(small, num_context=28)
-    with pytest.raises(ValueError, match="num_texts is 0"):
-        PromptLearner(small, num_context=2, num_texts=0)
-    learner = PromptLearner(small, num_context=20, num_texts=3)
-    with pytest.raises(ValueError, match="num_texts is 3, but the prompts have 2"):
-        learner.tokenize(["a", "b"])
-    with pytest.raises(ValueError, match=r"'a long label' has 12 tokens.*room for 10"):
-        learner.tokenize(["a", "a long label", "c"])
-    features = tmp_path / "f.safetensors"
-    save_features(features, ["a"], torch.zeros(1, 4), "by hand")
-    with pytest.raises(TypeError, match="CachedTextEncoder has no tokens"):
-        PromptLearner(dict(type="CachedTextEncoder", features=str(features)))
-
-
-def test_weights_are_not_read_before_training(encoder: dict[str, Any]) -> None:
-    if encoder["type"] != "HFTextEncoder":
-        pytest.skip("the small CLIP has no file")
-    torch.manual_seed(0)
-    learner = PromptLearner(dict(encoder, frozen=True), num_context=2)
-    before = learner.token_embedding.weight.clone()
-    learner.init_weights()
-    assert not torch.equal(before, learner.token_embedding.weight)
-    assert not any(p.requires_grad for p in learner.encoder.parameters())
+    with pytest.raises(ValueError, match=message):
+        PromptLearner(small, **{"num_context": 20, **options}).tokenize(texts)
+    with pytest.raises(TypeError, match="RandomTextEncoder has no tokens"):
+        PromptLearner(dict(type="RandomTextEncoder", embed_dims=4))
