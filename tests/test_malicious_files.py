@@ -6,12 +6,10 @@ The harmless marker is a file that such a file would create.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,8 +20,7 @@ from mmengine.config import Config
 
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.datasets import SafePoseDataset
-from gap_mmaction.datasets.ntu.chunk import Chunk
-from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
+from gap_mmaction.datasets.ntu.conversion import Chunk
 from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.conversion import convert_checkpoint
 from gap_mmaction.deploy.loading import load_for_test
@@ -95,14 +92,6 @@ def evil_checkpoint(
     return path
 
 
-def load_script(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def options(data: Path, work_dir: Path, *more: str) -> list[str]:
     """Point the tools at an annotation file."""
     loaders = ("train", "val", "test")
@@ -162,17 +151,13 @@ def write_list(path: Path, name: str) -> Path:
 
 def load_chunk(file: Path, folder: Path) -> Any:
     """Read a part that an earlier run of prepare_ntu has left, so to speak."""
-    store = ChunkStore(folder)
-    chunk = Chunk(0, (), "reference")
+    chunk = Chunk(0, (), "reference", folder)
     folder.mkdir(exist_ok=True)
-    part = store.path_of(chunk.index, chunk.key)
-    part.write_bytes(file.read_bytes())
+    chunk.path.write_bytes(file.read_bytes())
     try:
-        return list(
-            load_script("tools/data/prepare_ntu.py").load_samples([chunk], store)
-        )
+        return chunk.load()
     except ValueError as error:
-        raise ValueError(str(error).replace(str(part), str(file))) from error
+        raise ValueError(str(error).replace(str(chunk.path), str(file))) from error
 
 
 @pytest.mark.parametrize("reader", PICKLE_READERS)

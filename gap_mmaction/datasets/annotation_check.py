@@ -10,7 +10,6 @@ import numpy as np
 from mmaction.datasets.transforms import PreNormalize2D
 from mmaction.registry import TRANSFORMS
 
-from gap_mmaction.datasets.transforms.presence import find_presence
 from gap_mmaction.skeletons.skeleton import NUM_COORDINATES, Skeleton
 from gap_mmaction.utils.brief import brief
 
@@ -41,17 +40,14 @@ class AnnotationCheck:
         if self.skeleton is None:
             return "no layout is set"
         columns = " ".join("xyz"[: self.num_coordinates])
-        if self.has_score:
-            columns += " and a confidence"
-        return (
-            f"layout {self.skeleton.name!r} has {self.skeleton.num_joints} joints with "
-            f"{columns}"
-        )
+        more = " and a confidence" if self.has_score else ""
+        name, joints = self.skeleton.name, self.skeleton.num_joints
+        return f"layout {name!r} has {joints} joints with {columns}{more}"
 
     def read(
         self, annotation: Mapping[str, Any], trim_frames: bool = True
     ) -> dict[str, Any]:
-        """Check an annotation and give what a pipeline is to have of it.
+        """Checks an annotation and returns what a pipeline is to have of it.
 
         Persons who are in no frame come last, and the frames before the first and after
         the last one with anybody are left out: what takes person 0 or the first frames
@@ -72,10 +68,7 @@ class AnnotationCheck:
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
             keys = brief(sorted(map(str, annotation)))
-            raise ValueError(
-                f"has no 'keypoint', its keys are {keys}; expected an array "
-                f"{_AXIS_NAMES}"
-            )
+            raise ValueError(f"has no 'keypoint' {_AXIS_NAMES}, its keys are {keys}")
         keypoint = read["keypoint"] = to_numbers(read["keypoint"], "'keypoint'")
         self._check_shape(keypoint)
         frames = keypoint.shape[1]
@@ -136,7 +129,7 @@ class AnnotationCheck:
 
 
 def scales_by_picture(step: Any) -> bool:
-    """Tell whether a pipeline's step needs the size of the picture of its data."""
+    """Returns whether a pipeline's step needs the size of the picture of its data."""
     if not isinstance(step, Mapping) or "img_shape" in step:
         return False
     kind = step.get("type")
@@ -145,7 +138,7 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Make numbers an array of floats, of the precision they have.
+    """Makes an array of floats, of the precision they have.
 
     Args:
         values: An array, a tensor or nested lists.
@@ -170,9 +163,9 @@ def to_numbers(values: Any, what: str) -> np.ndarray:
 
 def _check_finite(values: np.ndarray, key: str) -> None:
     # Not finite or too large: NaN is neither smaller nor greater.
-    if (np.abs(values) <= _FARTHEST).all():
-        return
     bad = ~(np.abs(values) <= _FARTHEST)
+    if not bad.any():
+        return
     place = tuple(np.argwhere(bad)[0])
     names = zip(("person", "frame", "joint", "axis"), place)
     raise ValueError(
@@ -212,8 +205,8 @@ def _read_img_shape(shape: Any) -> tuple[int, int]:
 
 
 def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
-    """Put persons without joints last, and leave out empty frames at both ends."""
-    present = find_presence(annotation["keypoint"])
+    """Puts persons without joints last, and leaves out empty frames at both ends."""
+    present = annotation["keypoint"].any(axis=(2, 3))
     persons, frames = (np.asarray(present.any(axis=axis)) for axis in (1, 0))
     if not persons.any():
         raise ValueError(

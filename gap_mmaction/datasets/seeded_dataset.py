@@ -40,11 +40,7 @@ class SeededDataset:
         self._epoch = torch.zeros((), dtype=torch.long).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch, for this process and for workers that run already.
-
-        Args:
-            epoch: Number of the epoch; to be called before the loader is iterated.
-        """
+        """Sets the epoch before the loader is iterated, also for workers that run."""
         self._epoch.fill_(epoch)
 
     @property

@@ -1,10 +1,9 @@
 """A small skeleton set made by the project itself.
 
-It serves ``make demo`` and the tests: ten actions (``synthetic_actions``) of a jointed
-body (``synthetic_body``), acted by performers of different build, tempo, vigour,
-posture and handedness, seen from several sides by a noisy sensor, and split by
-performer as NTU RGB+D's X-Sub is. Nothing in it was recorded, and it proves nothing
-about real skeletons.
+It serves ``make demo`` and the tests: ten actions of a jointed body
+(``synthetic_body``), acted by performers of different build, tempo, vigour, posture and
+handedness, seen from several sides by a noisy sensor, and split by performer as NTU
+RGB+D's X-Sub is. Nothing in it was recorded: it proves nothing about real skeletons.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from gap_mmaction.datasets.synthetic_actions import ACTIONS, perform
 from gap_mmaction.datasets.synthetic_body import (
+    ACTIONS,
     TWINS,
     YAW,
     forward_kinematics,
     mirror,
+    perform,
     rest_offsets,
     rotations,
     stand_on_floor,
@@ -57,14 +57,7 @@ class Performer:
 
 
 def draw_performer(rng: np.random.Generator) -> Performer:
-    """Draw a person.
-
-    Args:
-        rng: Source of randomness.
-
-    Returns:
-        The person.
-    """
+    """Draws a person."""
     offsets = rest_offsets()
     limbs = rng.normal(1.0, 0.05, size=(len(offsets), 1))
     limbs = (limbs + limbs[TWINS]) / 2  # both sides alike
@@ -81,7 +74,7 @@ def draw_performer(rng: np.random.Generator) -> Performer:
 def act(
     label: int, performer: Performer, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Let a person act, before any camera.
+    """Lets a person act, before any camera.
 
     Args:
         label: Index into ``ACTIONS``.
@@ -108,7 +101,7 @@ def act(
 
 
 def film(positions: np.ndarray, view: float, rng: np.random.Generator) -> np.ndarray:
-    """See a person with a noisy depth camera.
+    """Films a person with a noisy depth camera.
 
     Args:
         positions: ``[T, V, 3]`` in metres, body axes.
@@ -135,7 +128,7 @@ def make_synthetic(
     num_train_performers: int = 12,
     repetitions: int = 4,
 ) -> dict[str, Any]:
-    """Make the set.
+    """Makes the set.
 
     Every performer does every action ``repetitions`` times, each time before the next
     camera of ``VIEWS``.
@@ -186,13 +179,7 @@ def make_synthetic(
 
 
 def write_synthetic(path: str | PathLike[str], seed: int = 0, **options: int) -> None:
-    """Make the set and write it as an annotation file.
-
-    Args:
-        path: File to write, ending in ``.pkl``.
-        seed: See :func:`make_synthetic`.
-        **options: Sizes, see :func:`make_synthetic`.
-    """
+    """Makes the set and writes it to a ``.pkl`` file, see :func:`make_synthetic`."""
     write_annotations(make_synthetic(seed, **options), path)
 
 
@@ -219,7 +206,7 @@ def _presence(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _disturb(positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add what a depth camera adds: noise, and joints that are lost for a while."""
+    """Adds what a depth camera adds: noise, and joints that are lost for a while."""
     num_frames, num_joints, _ = positions.shape
     noise = rng.uniform(0.005, 0.012)
     noisy = positions + rng.normal(0.0, noise, size=positions.shape)

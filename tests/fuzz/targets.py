@@ -22,15 +22,15 @@ from mmengine.logging import MMLogger
 from safetensors.torch import save
 
 from gap_mmaction.datasets import SafePoseDataset
-from gap_mmaction.datasets.ntu.generated import format_skeleton
 from gap_mmaction.datasets.ntu.sample import PROTOCOLS, convert_skeleton
 from gap_mmaction.datasets.readers import CLIP_SETS
-from gap_mmaction.datasets.readers.source import Source
+from gap_mmaction.datasets.source import Source
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.models.text.feature_file import FORMAT, hash_texts, open_features
 from tests.fuzz.mutations import WRONG_VALUES, draw_place, put, remove, to_json
+from tests.ntu_recordings import format_skeleton
 
 EXPECTED = (
     *(ValueError, KeyError, TypeError, FileNotFoundError, pickle.UnpicklingError),

@@ -121,19 +121,6 @@ class TestPreNormalize3D:
         named = FastPreNormalize3D(layout="nturgb+d")(dict(keypoint=keypoint))
         np.testing.assert_array_equal(named["keypoint"], expected["keypoint"])
 
-    def test_joints_that_are_not_known(self) -> None:
-        with pytest.raises(ValueError, match="layout 'coco' has no 'spine'; add"):
-            FastPreNormalize3D(layout="coco")
-        FastPreNormalize3D([0, 1], [2, 3], layout="coco")
-        for joints in (7, 11):
-            sample = dict(keypoint=_keypoint(0, joints=joints), frame_dir="a01")
-            with pytest.raises(
-                ValueError, match=f"'a01' has {joints} joints.*'layout'"
-            ):
-                FastPreNormalize3D()(sample)
-        with pytest.raises(ValueError, match=r"xaxis=\[8, 4\].*joints 0\.\.6"):
-            FastPreNormalize3D([0, 1], [8, 4])(dict(keypoint=_keypoint(0, joints=7)))
-
     def test_input_is_not_changed(self) -> None:
         keypoint = _keypoint(7)
         before = keypoint.copy()
@@ -151,17 +138,9 @@ class TestPreNormalize3D:
         length = np.linalg.norm(keypoint, axis=-1)
         np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), length, rtol=1e-5)
 
-    @pytest.mark.parametrize(
-        "keypoint, total_frames, message",
-        [
-            (np.ones((3, 4, 25, 3)), 4, "a01.*3 persons.*keep two"),
-            (np.ones((1, 4, 25, 3)), 5, "a01.*4 frames, 'total_frames' is 5"),
-            (np.full((1, 4, 25, 3), 1e-9), 4, "nobody in 'a01'.*metres"),
-        ],
-    )
-    def test_errors(self, keypoint: Any, total_frames: int, message: str) -> None:
-        sample = dict(keypoint=keypoint, total_frames=total_frames, frame_dir="a01")
-        with pytest.raises(ValueError, match=message):
+    def test_nobody_beyond_the_tolerance(self) -> None:
+        sample = dict(keypoint=np.full((1, 4, 25, 3), 1e-9), frame_dir="a01")
+        with pytest.raises(ValueError, match=r"nobody in 'a01'.*metres"):
             FastPreNormalize3D()(sample)
 
 
@@ -187,8 +166,3 @@ class TestUniformSampleFrames:
         assert inds[0].dtype == inds[1].dtype
         np.testing.assert_array_equal(*inds)
         assert fast == stock
-
-    def test_wrong_number(self) -> None:
-        sample = dict(keypoint=_keypoint(0), total_frames=39, frame_dir="a01")
-        with pytest.raises(ValueError, match=r"a01.*is 39.*40 frames"):
-            FastUniformSampleFrames(clip_len=8)(sample)

@@ -1,31 +1,98 @@
-"""Cut a span out of a sequence and bring it to a fixed number of frames."""
+"""Transforms that bring a sequence to a fixed number of frames.
+
+Unlike stock ``UniformSampleFrames`` they take the frames themselves, so that no
+``PoseDecode`` has to follow. They come after the transforms that move coordinates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-_INTERVAL = 2
+_REPEATS = 100
 
 
-def valid_frames(keypoint: np.ndarray) -> np.ndarray:
-    """Find the frames whose coordinates do not sum up to zero.
+def _take_clip(
+    results: dict[str, Any],
+    clip_len: int,
+    take: Callable[[np.ndarray], np.ndarray],
+) -> dict[str, Any]:
+    """Cuts coordinates and confidence ``[M, T, ...]`` alike, and names the clip."""
+    for key in ("keypoint", "keypoint_score"):
+        if key in results:
+            results[key] = take(results[key]).astype(np.float32, copy=False)
+    # No 'frame_inds': a PoseDecode further down would apply them a second time.
+    results.update(total_frames=clip_len, clip_len=clip_len, frame_interval=None)
+    results["num_clips"] = 1
+    return results
+
+
+def draw_frames(num_frames: int, clip_len: int) -> np.ndarray:
+    """Draws frames at random, in order, from 100 copies of each.
 
     Args:
-        keypoint: ``[M, T, V, C]``.
+        num_frames: Frames of the sequence.
+        clip_len: How many to draw.
 
     Returns:
-        Their indices.
+        Sorted 0-based indices ``[clip_len]``; frames repeat.
     """
-    return np.flatnonzero(keypoint.sum(axis=(0, 2, 3), dtype=np.float64))
+    # More copies only where a very short sequence has too few for the draw.
+    repeats = max(_REPEATS, -(-clip_len // num_frames))
+    drawn = np.random.choice(num_frames * repeats, clip_len, replace=False)
+    return np.sort(drawn % num_frames)
+
+
+def spread_frames(num_frames: int, clip_len: int) -> np.ndarray:
+    """Spreads frames evenly: ``linspace`` cut to 0-based indices ``[clip_len]``."""
+    return np.linspace(0, num_frames - 1, clip_len).astype(np.int64)
+
+
+@TRANSFORMS.register_module()
+class SampleSortedFrames(BaseTransform):
+    """Take ``clip_len`` frames: at random in training, evenly spread in testing.
+
+    As in the NW-UCLA feeder of CTR-GCN.
+
+    Required keys: ``keypoint`` ``[M, T, V, C]``; optional ``keypoint_score``
+    ``[M, T, V]``.
+    Modified keys: ``keypoint`` float32 ``[M, clip_len, V, C]``, ``keypoint_score``,
+    ``total_frames``.
+    Added keys: ``clip_len``, ``frame_interval`` and ``num_clips``.
+
+    Args:
+        clip_len: Number of frames.
+        test_mode: Whether to spread frames evenly.
+
+    Raises:
+        ValueError: If ``clip_len`` is not positive.
+    """
+
+    def __init__(self, clip_len: int = 52, test_mode: bool = False) -> None:
+        if clip_len < 1:
+            raise ValueError(f"SampleSortedFrames: clip_len={clip_len}, must be >= 1")
+        self.clip_len = clip_len
+        self.test_mode = test_mode
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Takes frames of ``results['keypoint']``."""
+        choose = spread_frames if self.test_mode else draw_frames
+        indices = choose(results["keypoint"].shape[1], self.clip_len)
+        return _take_clip(results, self.clip_len, lambda values: values[:, indices])
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(clip_len={self.clip_len}, "
+            f"test_mode={self.test_mode})"
+        )
 
 
 def crop_center(num_frames: int, share: float) -> tuple[int, int]:
-    """Leave out the same number of frames at both ends.
+    """Leaves out the same number of frames at both ends.
 
     Args:
         num_frames: Frames T of the sequence.
@@ -41,7 +108,7 @@ def crop_center(num_frames: int, share: float) -> tuple[int, int]:
 def crop_random(
     num_frames: int, clip_len: int, low: float, high: float
 ) -> tuple[int, int]:
-    """Draw how much of a sequence to keep, and where.
+    """Draws how much of a sequence to keep, and where.
 
     Args:
         num_frames: Frames T of the sequence.
@@ -59,7 +126,7 @@ def crop_random(
 
 
 def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
-    """Interpolate linearly between frames, with half-pixel centres.
+    """Interpolates linearly between frames, with half-pixel centres.
 
     The same as ``torch.nn.functional.interpolate`` along time with
     ``align_corners=False`` and without anti-aliasing.
@@ -96,9 +163,6 @@ class ValidCropResize(BaseTransform):
     end, but where there are empty frames within, these stay and as many real ones at
     the end are lost.
 
-    It comes after the transforms that move coordinates to the origin. No
-    ``UniformSampleFrames`` and ``PoseDecode`` are to follow.
-
     Required keys: ``keypoint`` ``[M, T, V, C]``; optional ``keypoint_score``
     ``[M, T, V]``, which is treated alike.
     Modified keys: ``keypoint`` float32 ``[M, clip_len, V, C]``, ``keypoint_score``,
@@ -106,9 +170,9 @@ class ValidCropResize(BaseTransform):
     Added keys: ``clip_len``, ``frame_interval`` and ``num_clips``.
 
     Args:
-        clip_len: Number of frames. Defaults to 64.
+        clip_len: Number of frames.
         p_interval: One share of the frames, for testing, or the smallest and the
-            largest, for training, in (0, 1]. Defaults to (0.95,).
+            largest, for training, in (0, 1].
 
     Raises:
         ValueError: If an argument is out of range, or a sequence has no such frame.
@@ -121,7 +185,7 @@ class ValidCropResize(BaseTransform):
             raise ValueError(f"ValidCropResize: clip_len={clip_len}, must be >= 1")
         shares = tuple(p_interval)
         if (
-            not 1 <= len(shares) <= _INTERVAL
+            len(shares) not in (1, 2)
             or not all(0 < share <= 1 for share in shares)
             or shares[0] > shares[-1]
         ):
@@ -134,36 +198,25 @@ class ValidCropResize(BaseTransform):
         self.p_interval = shares
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Cut and resize ``results['keypoint']``.
-
-        Args:
-            results: The sample.
-
-        Returns:
-            The sample.
-        """
-        valid = valid_frames(results["keypoint"])
-        num_frames = len(valid)
-        if num_frames == 0:
+        """Cuts and resizes ``results['keypoint']``."""
+        sums = results["keypoint"].sum(axis=(0, 2, 3), dtype=np.float64)
+        valid = np.flatnonzero(sums)
+        if not valid.size:
             raise ValueError(
                 f"ValidCropResize: in every frame of '{results.get('frame_dir')}' the "
                 "coordinates sum up to zero: nobody is there; remove the sequence from "
                 "the annotations and the split"
             )
-        if len(self.p_interval) == _INTERVAL:
-            start, end = crop_random(num_frames, self.clip_len, *self.p_interval)
+        if len(self.p_interval) == 2:
+            start, end = crop_random(len(valid), self.clip_len, *self.p_interval)
         else:
-            start, end = crop_center(num_frames, *self.p_interval)
-        for key in ("keypoint", "keypoint_score"):
-            if key in results:
-                span = results[key][:, valid[0] + start : valid[0] + end]
-                results[key] = resize_frames(span, self.clip_len)
-        # No 'frame_inds': a PoseDecode further down would apply them a second time.
-        results["total_frames"] = self.clip_len
-        results["clip_len"] = self.clip_len
-        results["frame_interval"] = None
-        results["num_clips"] = 1
-        return results
+            start, end = crop_center(len(valid), *self.p_interval)
+        span = slice(valid[0] + start, valid[0] + end)
+        return _take_clip(
+            results,
+            self.clip_len,
+            lambda values: resize_frames(values[:, span], self.clip_len),
+        )
 
     def __repr__(self) -> str:
         return (

@@ -1,4 +1,4 @@
-"""Stock PreNormalize3D without its loop over frames."""
+"""Stock transforms without their loops over frames."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmaction.datasets.transforms import PreNormalize3D
+from mmaction.datasets.transforms import PreNormalize3D, UniformSampleFrames
 from mmaction.registry import TRANSFORMS
 
-from gap_mmaction.datasets.transforms.axis_rotations import take_3d
 from gap_mmaction.skeletons import get_skeleton
+
+from .rotations import take_3d
 
 _NTU = "nturgb+d"
 _ABSENT = 1e-8
@@ -22,7 +23,7 @@ _X_AXIS = np.array([1, 0, 0])
 
 @TRANSFORMS.register_module()
 class FastPreNormalize3D(PreNormalize3D):
-    """Give what mmaction2's ``PreNormalize3D`` gives to the last bit, but sooner.
+    """Stock ``PreNormalize3D``, the same to the last bit, but sooner.
 
     Empty frames are found for all frames at once. The rotations are mmaction2's, in its
     order and by its einsum: the axis of the spine cancels in the first frame, and what
@@ -92,14 +93,7 @@ class FastPreNormalize3D(PreNormalize3D):
         self._used = used
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Normalize ``results['keypoint']``.
-
-        Args:
-            results: The sample.
-
-        Returns:
-            The sample.
-        """
+        """Normalizes ``results['keypoint']``."""
         if self._is_done(results):
             return results
         keypoint = take_3d(results, type(self).__name__)
@@ -127,7 +121,7 @@ class FastPreNormalize3D(PreNormalize3D):
         return results
 
     def settings(self) -> dict[str, Any]:
-        """Give the arguments, as ``pre_normalized`` holds them."""
+        """Returns the arguments, as ``pre_normalized`` holds them."""
         return dict(
             zaxis=list(self.zaxis),
             xaxis=list(self.xaxis),
@@ -168,7 +162,7 @@ class FastPreNormalize3D(PreNormalize3D):
         return done is not None
 
     def _leading_frames(self, keypoint: np.ndarray, name: str | None) -> np.ndarray:
-        """Put the person present longer first, and keep the frames with that one."""
+        """Puts the person present longer first, and keeps the frames with that one."""
         present = _present_frames(keypoint)
         lead = int(present.sum(1).argmax())
         if not present[lead].any():
@@ -185,7 +179,7 @@ class FastPreNormalize3D(PreNormalize3D):
     def _turn(
         self, keypoint: np.ndarray, joints: Sequence[int], target: np.ndarray
     ) -> np.ndarray:
-        """Turn the line to one joint from another, in the first frame, to a target."""
+        """Turns the line to one joint from another, in the first frame, to a target."""
         end, start = joints
         # In the data's own type, as mmaction2 computes the angle.
         vector = keypoint[0, 0, end] - keypoint[0, 0, start]
@@ -197,18 +191,18 @@ class FastPreNormalize3D(PreNormalize3D):
 
 
 def _present_frames(keypoint: np.ndarray) -> np.ndarray:
-    """Tell the frames ``[M, T]`` in which mmaction2 sees somebody."""
+    """Finds the frames ``[M, T]`` in which mmaction2 sees somebody."""
     # The largest number of this type that the tolerance does not reach beyond.
     limit = keypoint.dtype.type(_ABSENT)
     if float(limit) > _ABSENT:
         limit = np.nextafter(limit, keypoint.dtype.type(0))
     flat = keypoint.reshape(*keypoint.shape[:2], -1)
-    # NaN is somebody.
+    # Not '> limit', which is false for NaN: mmaction2 counts that as present.
     return np.asarray(~(np.abs(flat) <= limit).all(-1))
 
 
 def _move(keypoint: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Subtract a point from all joints but those that are at zero."""
+    """Subtracts a point from all joints but those that are at zero."""
     num_joints = keypoint.shape[2]
     absent = (keypoint[..., 0] == 0) & (keypoint[..., 1] == 0) & (keypoint[..., 2] == 0)
     # As rows of V * 3 numbers: numpy is slow where the last axis is short.
@@ -217,3 +211,45 @@ def _move(keypoint: np.ndarray, origin: np.ndarray) -> np.ndarray:
     if absent.any():
         moved[absent] = 0
     return np.asarray(moved)
+
+
+@TRANSFORMS.register_module()
+class FastUniformSampleFrames(UniformSampleFrames):
+    """Draw the frames that mmaction2's ``UniformSampleFrames`` draws, in a tenth.
+
+    The stock transform looks through all frames for those in which persons come and go,
+    to round the indices there; the indices are whole numbers in any case. The draws are
+    the same, from numpy's global generator.
+
+    Required keys: ``total_frames``, and ``keypoint`` ``[M, T, V, C]`` or neither of
+    it. Added: ``frame_inds``, int32 ``[num_clips * clip_len]``, ``clip_len``,
+    ``frame_interval`` (None) and ``num_clips``.
+
+    Args:
+        clip_len: Frames per clip.
+        num_clips: Clips per sample.
+        test_mode: Whether to seed the draws, for the same frames each time.
+        seed: The seed in test mode.
+
+    Raises:
+        ValueError: If ``total_frames`` is not the number of frames.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Adds ``results['frame_inds']``."""
+        num_frames = results["total_frames"]
+        keypoint = results.get("keypoint")
+        if keypoint is not None and keypoint.shape[1] != num_frames:
+            raise ValueError(
+                f"{type(self).__name__}: 'total_frames' of "
+                f"'{results.get('frame_dir')}' is {num_frames}, but 'keypoint' has "
+                f"{keypoint.shape[1]} frames; correct the annotation"
+            )
+        draw = self._get_test_clips if self.test_mode else self._get_train_clips
+        frames = np.mod(draw(num_frames, self.clip_len), num_frames)
+        frames = frames + results.get("start_index", 0)
+        results["frame_inds"] = frames.astype(np.int32)
+        results["clip_len"] = self.clip_len
+        results["frame_interval"] = None
+        results["num_clips"] = self.num_clips
+        return results

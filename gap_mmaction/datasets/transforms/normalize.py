@@ -1,19 +1,23 @@
-"""Move a sequence to the origin."""
+"""Transforms that move and scale a sequence.
+
+Annotations mark a person who is not in a frame by zeros in all joints. These stay at
+zero here, or a ghost would appear.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from mmaction.datasets.transforms import PreNormalize2D
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from gap_mmaction.datasets.transforms.presence import find_presence
 from gap_mmaction.skeletons import get_skeleton
 
 
 def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
-    """Subtract one joint of the first person's first frame from everything.
+    """Subtracts one joint of the first person's first frame from everything.
 
     The first person is the first one who is there in any frame, be it later than
     another one: actor 1 of NTU RGB+D, whose first frame is the origin also where actor
@@ -26,7 +30,7 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
     Returns:
         float64, same shape, in the same unit; absent persons stay at zero.
     """
-    present = find_presence(keypoint)
+    present = np.asarray(keypoint.any(axis=(2, 3)))
     person = int(present.any(axis=1).argmax())
     frame = int(present[person].argmax())
     moved = keypoint.astype(np.float64)
@@ -39,15 +43,14 @@ class CenterSkeleton(BaseTransform):
     """Subtract one joint of person 0 in their first frame from the whole sequence.
 
     As in CTR-GCN's NW-UCLA feeder and its scripts for NTU RGB+D, which take joint 1,
-    the spine. Persons stay at zero in frames in which they are not there. Unlike stock
-    ``PreNormalize3D`` it neither turns the body nor drops frames.
+    the spine. Unlike stock ``PreNormalize3D`` it neither turns the body nor drops
+    frames.
 
     Required and modified key: ``keypoint`` ``[M, T, V, C]``, becomes float64.
 
     Args:
         joint: 0-based index of the joint, or, with ``layout``, its name.
-            Defaults to 1.
-        layout: Joint layout, a name or a dict of ``skeletons.py``. Defaults to None.
+        layout: Joint layout, a name or a dict of ``skeletons.py``.
 
     Raises:
         ValueError: If the layout or the data has no such joint.
@@ -75,14 +78,7 @@ class CenterSkeleton(BaseTransform):
         self.joint = joint
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Centre ``results['keypoint']``.
-
-        Args:
-            results: The sample.
-
-        Returns:
-            The sample.
-        """
+        """Centres ``results['keypoint']``."""
         keypoint = results["keypoint"]
         if self.joint >= keypoint.shape[2]:
             raise ValueError(
@@ -94,3 +90,66 @@ class CenterSkeleton(BaseTransform):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(joint={self.joint})"
+
+
+def minmax_normalize(keypoint: np.ndarray) -> np.ndarray:
+    """Maps each axis linearly to [-1, 1].
+
+    Args:
+        keypoint: ``[M, T, V, C]``; persons at zero in all joints are not there.
+
+    Returns:
+        float64, same shape, without unit. The extremes are those over all persons,
+        frames and joints; an axis without extent, and absent persons, become zero.
+    """
+    present = np.asarray(keypoint.any(axis=(2, 3)))
+    values = keypoint.astype(np.float64)
+    if not present.any():
+        return values
+    seen = values[present]
+    low, high = seen.min(axis=(0, 1)), seen.max(axis=(0, 1))
+    extent = high - low
+    scaled = (values - low) / np.where(extent > 0, extent, 1.0) * 2 - 1
+    return np.where(present[..., None, None] & (extent > 0), scaled, 0.0)
+
+
+@TRANSFORMS.register_module()
+class MinMaxNormalize3D(BaseTransform):
+    """Map each axis of a sequence to [-1, 1] over all its frames and joints.
+
+    As in the NW-UCLA feeder of CTR-GCN. It comes after rotation and before frames are
+    sampled.
+
+    Required and modified key: ``keypoint`` ``[M, T, V, C]``, becomes float64.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Scales ``results['keypoint']``."""
+        results["keypoint"] = minmax_normalize(results["keypoint"])
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+@TRANSFORMS.register_module()
+class MaskedPreNormalize2D(PreNormalize2D):
+    """Scale by the size of the picture; persons stay at zero where they are not there.
+
+    mmaction2's ``PreNormalize2D`` moves their zeros to (-1, -1), the corner of the
+    picture, while a second person whom the annotation lacks stays at zero: one clip
+    would have two forms.
+
+    Required and modified key: ``keypoint`` ``[M, T, V, 2]`` in pixels; ``img_shape``,
+    height and width.
+
+    Args:
+        img_shape: Height and width where the annotation has none.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Scales ``results['keypoint']``."""
+        absent = ~results["keypoint"].any(axis=(2, 3))
+        super().transform(results)
+        results["keypoint"][absent] = 0
+        return results
