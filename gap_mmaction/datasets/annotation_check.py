@@ -138,14 +138,10 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Makes an array of floats, of the precision they have.
-
-    Args:
-        values: An array, a tensor or nested lists.
-        what: What the message calls them.
+    """Makes an array of floats of an array, a tensor or nested lists.
 
     Raises:
-        ValueError: If they are no numbers, or ragged.
+        ValueError: If they are no numbers, or ragged; ``what`` is their name in it.
     """
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
@@ -167,12 +163,11 @@ def _check_finite(values: np.ndarray, key: str) -> None:
     if not bad.any():
         return
     place = tuple(np.argwhere(bad)[0])
-    names = zip(("person", "frame", "joint", "axis"), place)
+    pairs = zip(("person", "frame", "joint", "axis"), place)
+    where = ", ".join(f"{name} {index}" for name, index in pairs)
     raise ValueError(
-        f"'{key}' is {values[place]}, not finite or too large, at "
-        f"{', '.join(f'{name} {index}' for name, index in names)} (0-based; "
-        f"{int(bad.sum())} such values in all); repair the sequence or remove it from "
-        "the split"
+        f"'{key}' is {values[place]}, not finite or too large, at {where} (0-based; "
+        f"{int(bad.sum())} such values in all); repair the sequence or leave it out"
     )
 
 
@@ -195,11 +190,9 @@ def _read_img_shape(shape: Any) -> tuple[int, int]:
             "inference), or set it in the config's PreNormalize2D"
         )
     numbers = np.ravel(shape)
-    if (
-        numbers.dtype.kind not in "iuf"
-        or len(numbers) not in (2, 3)  # with the channels, as frame.shape is
-        or not (np.isfinite(numbers) & (numbers > 0)).all()
-    ):
+    # Three with the channels, as frame.shape is.
+    is_pair = numbers.dtype.kind in "iuf" and len(numbers) in (2, 3)
+    if not is_pair or not (np.isfinite(numbers) & (numbers > 0)).all():
         raise ValueError(f"img_shape is {brief(shape)}, expected (height, width)")
     return int(numbers[0]), int(numbers[1])
 
@@ -209,10 +202,7 @@ def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
     present = annotation["keypoint"].any(axis=(2, 3))
     persons, frames = (np.asarray(present.any(axis=axis)) for axis in (1, 0))
     if not persons.any():
-        raise ValueError(
-            "a sequence with no person: nobody is there, every coordinate is zero; "
-            "leave it out"
-        )
+        raise ValueError("a sequence with no person: all is zero; leave it out")
     start, end = 0, len(frames)
     if trim_frames:
         start, end = int(frames.argmax()), end - int(frames[::-1].argmax())

@@ -165,67 +165,57 @@ class SafePoseDataset(PoseDataset):
 
     def _select(self, content: Any) -> list[dict[str, Any]]:
         """Takes the annotations of the split out of the content of the file."""
-        where = f"ann_file '{self.ann_file}'"
-        names: set[str] = set()
-        if isinstance(content, list) and self.split is None:
-            annotations = content
-        elif not isinstance(content, dict) or "annotations" not in content:
-            raise ValueError(
-                f"{where}: holds a {type(content).__name__} "
-                f"{'' if self.split is None else f'and split={self.split!r} is set '}"
-                "where a dict with the keys 'split' and 'annotations' is needed; make "
-                "the file anew, or, if it is a list of annotations, set split=None"
-            )
-        else:
+        names: set[str] | None = None
+        annotations = content
+        if not isinstance(content, list) or self.split is not None:
+            if not isinstance(content, dict) or "annotations" not in content:
+                raise self._fault(
+                    f"it holds a {type(content).__name__}, and split={self.split!r} is "
+                    "set; a dict with the keys 'split' and 'annotations' is needed, "
+                    "or, with split=None, a list of annotations"
+                )
             names = self._names(content.get("split", {}))
             annotations = self._list(content["annotations"], "'annotations'")
         for index, item in enumerate(annotations):
             name = _name_of(item) if isinstance(item, dict) else None
             if not isinstance(name, str):
                 problem = "no key" if name is None else f"{brief(name)} for its"
-                raise ValueError(
-                    f"{where}: annotation {index} has {problem} 'frame_dir'; each must "
-                    "be a dict with frame_dir, label, total_frames and keypoint"
+                raise self._fault(
+                    f"annotation {index} has {problem} 'frame_dir'; each must be a "
+                    "dict with frame_dir, label, total_frames and keypoint"
                 )
-        if isinstance(content, dict):
+        if names is not None:
             annotations = [item for item in annotations if _name_of(item) in names]
         if not annotations:
-            raise ValueError(
-                f"{where}: no sequence in split {self.split!r}; make the file anew "
-                "from the full data set"
-            )
-        self._warn_of_names(annotations, names)
+            raise self._fault(f"no sequence in split {self.split!r}")
+        self._warn_of_names(annotations, names or set())
         return annotations
 
     def _names(self, splits: Any) -> set[str]:
         """Takes the names of the split's sequences out of the file's splits."""
-        where = f"ann_file '{self.ann_file}'"
         if not isinstance(splits, dict):
-            raise ValueError(
-                f"{where}: 'split' is {brief(splits)}, not a dict with a list of "
-                "names for each split; make the file anew"
-            )
+            raise self._fault(f"'split' is {brief(splits)}, not a dict of lists")
         if self.split not in splits:
             raise KeyError(
-                f"{where}: no split {self.split!r}; set 'split' to one of "
-                f"{', '.join(sorted(map(str, splits))) or '(the file has none)'}"
+                f"ann_file '{self.ann_file}': no split {self.split!r}; set 'split' to "
+                f"one of {', '.join(sorted(map(str, splits))) or '(there is none)'}"
             )
         names = self._list(splits[self.split], f"split {self.split!r}")
         for name in names:
             if not isinstance(name, str):
-                raise ValueError(
-                    f"{where}: split {self.split!r} has {brief(name)} among its "
-                    "names; they must be texts, the frame_dir of the sequences"
+                raise self._fault(
+                    f"split {self.split!r} has {brief(name)} among its names; they "
+                    "must be texts, the frame_dir of the sequences"
                 )
         return set(names)
 
     def _list(self, value: Any, what: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):
-            raise ValueError(
-                f"ann_file '{self.ann_file}': {what} is {brief(value)}, not a list; "
-                "make the file anew"
-            )
+            raise self._fault(f"{what} is {brief(value)}, not a list")
         return list(value)
+
+    def _fault(self, problem: str) -> ValueError:
+        return ValueError(f"ann_file '{self.ann_file}': {problem}; make the file anew")
 
     def _warn_of_names(
         self, annotations: list[dict[str, Any]], names: set[str]
@@ -256,18 +246,15 @@ class SafePoseDataset(PoseDataset):
             labels = np.asarray(label)
         except (ValueError, OverflowError, RecursionError):  # lists of unequal length
             labels = np.asarray("")
+        expected, limit = "", self.num_classes
         if labels.dtype.kind not in "iu" or labels.ndim != int(self.multi_class):
+            expected = "a list of integers" if self.multi_class else "an integer"
+        elif (labels < 0).any() or (limit is not None and (labels >= limit).any()):
+            expected = "0 or more" if limit is None else f"in 0..{limit - 1}"
+        if expected:
             raise ValueError(
-                f"label={brief(label)} is not "
-                f"{'a list of integers' if self.multi_class else 'an integer'}; give "
-                "the 0-based class index"
-            )
-        limit = self.num_classes
-        if (labels < 0).any() or (limit is not None and (labels >= limit).any()):
-            raise ValueError(
-                f"label={brief(label)} is not "
-                f"{'0 or more' if limit is None else f'in 0..{limit - 1}'}; labels are "
-                "0-based, correct the annotation or 'num_classes'"
+                f"label={brief(label)} is not {expected}; give the 0-based class "
+                "index, or correct 'num_classes'"
             )
         read: int | list[int] = labels.tolist()
         return read
@@ -285,9 +272,7 @@ class SafePoseDataset(PoseDataset):
         for problem, names in list(kinds.values())[:_MOST_SHOWN]:
             shown = ", ".join(f"'{name}'" for name in names[:_MOST_SHOWN])
             more = len(names) - _MOST_SHOWN
-            lines.append(
-                shown + (f" and {more} more" if more > 0 else "") + f": {problem}"
-            )
+            lines.append(f"{shown}{f' and {more} more' if more > 0 else ''}: {problem}")
         if len(kinds) > _MOST_SHOWN:
             lines.append(f"and {len(kinds) - _MOST_SHOWN} more kinds of faults")
         number = sum(map(len, wrong.values()))

@@ -37,23 +37,14 @@ VIEWS = (-50.0, 0.0, 50.0)
 
 @dataclass(frozen=True)
 class Performer:
-    """What one person's sequences have in common.
+    """What one person's sequences have in common."""
 
-    Attributes:
-        offsets: Build: offset of each joint from its parent ``[V, 3]`` in metres.
-        posture: Angles added to every frame ``[V, 3]`` in radians.
-        tempo: Factor of the speed.
-        vigour: Factor of every move.
-        left_handed: Whether the left side leads.
-        fidgeting: How much of another action the person mixes in.
-    """
-
-    offsets: np.ndarray
-    posture: np.ndarray
-    tempo: float
-    vigour: float
+    offsets: np.ndarray  # of each joint from its parent, [V, 3] in metres
+    posture: np.ndarray  # angles added to every frame, [V, 3] in radians
+    tempo: float  # factor of the speed
+    vigour: float  # factor of every move
     left_handed: bool
-    fidgeting: float
+    fidgeting: float  # how much of another action the person mixes in
 
 
 def draw_performer(rng: np.random.Generator) -> Performer:
@@ -76,12 +67,6 @@ def act(
 ) -> np.ndarray:
     """Lets a person act, before any camera.
 
-    Args:
-        label: Index into ``ACTIONS``.
-        performer: The person.
-        num_frames: Number of frames T.
-        rng: Source of randomness.
-
     Returns:
         Positions ``[T, V, 3]`` in metres, body axes; bones keep their lengths.
     """
@@ -101,12 +86,7 @@ def act(
 
 
 def film(positions: np.ndarray, view: float, rng: np.random.Generator) -> np.ndarray:
-    """Films a person with a noisy depth camera.
-
-    Args:
-        positions: ``[T, V, 3]`` in metres, body axes.
-        view: Degrees by which the camera stands aside.
-        rng: Source of randomness.
+    """Films a person with a noisy depth camera, ``view`` degrees aside.
 
     Returns:
         Positions ``[T, V, 3]`` in metres: x to the right of the picture, y up, z away
@@ -165,14 +145,8 @@ def make_synthetic(
                 positions = act(label, performer, num_frames, rng)
                 keypoint = film(positions, VIEWS[view], rng).astype(np.float32)
                 name = f"p{person:03d}a{label:02d}r{repetition:02d}v{view:02d}"
-                annotations.append(
-                    {
-                        "frame_dir": name,
-                        "label": label,
-                        "total_frames": num_frames,
-                        "keypoint": keypoint[None],
-                    }
-                )
+                item = {"frame_dir": name, "label": label, "total_frames": num_frames}
+                annotations.append({**item, "keypoint": keypoint[None]})
                 key = "xsub_train" if person < num_train_performers else "xsub_val"
                 split[key].append(name)
     return {"split": split, "annotations": annotations}
@@ -197,10 +171,9 @@ def _sway(
 
 def _presence(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Factor ``[T]`` that lets an action begin late and end early."""
-    duration = seconds[-1]
+    duration, rise = seconds[-1], 0.25
     begin = rng.uniform(-0.3, 0.25) * duration
     end = duration - rng.uniform(-0.3, 0.25) * duration
-    rise = 0.25
     steps = np.tanh((seconds - begin) / rise) - np.tanh((seconds - end) / rise)
     return np.asarray(steps / 2)
 

@@ -62,15 +62,12 @@ TWINS = np.array([joint(_twin(name)) for name in _NAMES])
 
 def _walk_tree() -> tuple[tuple[int, int], ...]:
     """Lists (joint, parent) from the root outwards."""
-    edges = get_skeleton(LAYOUT).edges
     root = joint("base of spine")
     order = [(root, root)]
     for current, parent in order:  # grows while it is walked
-        for edge in edges:
-            if current in edge:
-                other = edge[0] + edge[1] - current
-                if other != parent:
-                    order.append((other, current))
+        for edge in get_skeleton(LAYOUT).edges:
+            if current in edge and parent not in set(edge) - {current}:
+                order.append((sum(edge) - current, current))
     return tuple(order[1:])
 
 
@@ -107,14 +104,14 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 
 
 def forward_kinematics(angles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Places the joints of a moving body.
+    """Places the joints of a moving body, the root at the origin.
 
     Args:
         angles: (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
         offsets: Offset of each joint from its parent ``[V, 3]`` in metres.
 
     Returns:
-        Positions ``[T, V, 3]`` in metres, body axes, the root at the origin.
+        Positions ``[T, V, 3]`` in metres, body axes.
     """
     turn = rotations(angles)
     positions = np.zeros_like(angles)
@@ -158,18 +155,14 @@ COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class Move(NamedTuple):
     """One joint's part in an action.
 
-    Attributes:
-        where: Name of a joint; ``lead`` and ``off`` stand for the side that acts and
-            the other one, ``both`` for the two.
-        axis: ``PITCH``, ``YAW`` or ``ROLL``, signs as for the left side.
-        degrees: Angle at the peak.
-        course: How it goes with the phase, a key of :data:`COURSES`.
+    ``lead`` and ``off`` before its name stand for the side that acts and the other one,
+    ``both`` for the two.
     """
 
     where: str
-    axis: int
-    degrees: float
-    course: str = "pulse"
+    axis: int  # PITCH, YAW or ROLL, signs as for the left side
+    degrees: float  # at the peak
+    course: str = "pulse"  # how it goes with the phase
 
 
 class Action(NamedTuple):
@@ -252,11 +245,10 @@ ACTIONS = tuple(
 
 def _sides(where: str) -> tuple[str, ...]:
     """Resolves lead to left, off to right and both to the two."""
-    first, _, rest = where.partition(" ")
-    sides = {"lead": ("left",), "off": ("right",), "both": ("left", "right")}
-    return (
-        tuple(f"{side} {rest}" for side in sides[first]) if first in sides else (where,)
-    )
+    for word, sides in (("lead", "left"), ("off", "right"), ("both", "left right")):
+        if where.startswith(word):
+            return tuple(where.replace(word, side) for side in sides.split())
+    return (where,)
 
 
 def perform(action: Action, phase: np.ndarray, strength: np.ndarray) -> np.ndarray:

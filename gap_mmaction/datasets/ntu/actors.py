@@ -132,14 +132,11 @@ def place_reference(bodies: Sequence[Body], num_frames: int) -> Actors:
     A body is taken to be there in all frames from its first one on (rule 2). It joins
     actor 1, or else actor 2, if it shares at most one frame with the actor's interval,
     over which it then writes; the interval grows to the hull. Actor 2's interval is
-    [0, 0] at first, so that its start stays there.
+    [0, 0] at first, so that its start stays there. Actor 2 may be all zero.
 
     Args:
         bodies: Two or more, the one with the most motion first.
         num_frames: Number of frames of the recording.
-
-    Returns:
-        Two actors, the second perhaps all zero.
     """
     joints = np.zeros((num_frames, 2 * _COORDINATES), dtype=np.float32)
     first = bodies[0].closed_up()

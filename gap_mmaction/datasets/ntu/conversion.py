@@ -30,26 +30,18 @@ _PARENT_CHECK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some of the files, converted in one go.
-
-    Attributes:
-        index: Which chunk it is.
-        files: Its files, those to be skipped left out.
-        protocol: ``"reference"`` or ``"clean"``.
-        folder: Where the result is kept; made with the first one.
-    """
+    """Some of the files, converted in one go."""
 
     index: int
-    files: tuple[SkeletonFile, ...]
+    files: tuple[SkeletonFile, ...]  # those to be skipped left out
     protocol: str
-    folder: Path
+    folder: Path  # where the result is kept; made with the first one
 
     @property
     def path(self) -> Path:
-        """The file of the result.
+        """The file of the result, with a digest of all that it depends on in the name.
 
-        A digest of all that it depends on is in the name, so that a chunk whose files,
-        settings or code have changed is not found and made anew.
+        A chunk whose files, settings or code have changed is so made anew.
         """
         digest = hashlib.sha256(f"{_VERSION} {self.protocol}".encode())
         for file in self.files:

@@ -28,11 +28,9 @@ _FARTHEST = 20.0  # metres; the camera sees about 8
 class Sample:
     """What became of one recording.
 
-    Attributes:
-        name: Its name.
-        annotation: ``frame_dir``, ``label``, ``total_frames`` and ``keypoint``, float32
-            ``[M, T, 25, 3]`` with M = 1 or 2, metres; None if it cannot be used.
-        notes: Pairs of kind (``dropped``, ``suspicious``, ``changed``) and reason.
+    ``annotation`` has ``frame_dir``, ``label``, ``total_frames`` and ``keypoint``,
+    float32 ``[M, T, 25, 3]`` with M = 1 or 2, metres; None if it cannot be used.
+    ``notes`` are pairs of kind (``dropped``, ``suspicious``, ``changed``) and reason.
     """
 
     name: str

@@ -30,18 +30,11 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class Body:
-    """The frames of one body id.
+    """The frames of one body id."""
 
-    Attributes:
-        identity: The id, as the file writes it.
-        joints: float32 ``[n, 25, 3]``, metres, in the order of the file.
-        frames: int64 ``[n]``, the frame of each, ascending; frames without any body
-            are not counted.
-    """
-
-    identity: str
-    joints: npt.NDArray[np.float32]
-    frames: npt.NDArray[np.int64]
+    identity: str  # as the file writes it
+    joints: npt.NDArray[np.float32]  # [n, 25, 3], metres, in the order of the file
+    frames: npt.NDArray[np.int64]  # [n], ascending; frames without a body do not count
 
     @property
     def start(self) -> int:
@@ -71,27 +64,16 @@ class Body:
 
 @dataclass(frozen=True)
 class RawSequence:
-    """The bodies of a recording, frames without any body taken out (rule 1).
+    """The bodies of a recording, frames without any body taken out (rule 1)."""
 
-    Attributes:
-        bodies: In the order in which they appear first.
-        num_frames: Number of frames with at least one body.
-        num_empty_frames: Number of frames without.
-        num_extra_lines: Number of lines with text after the last frame.
-    """
-
-    bodies: list[Body]
-    num_frames: int
+    bodies: list[Body]  # in the order in which they appear first
+    num_frames: int  # with at least one body
     num_empty_frames: int
-    num_extra_lines: int
+    num_extra_lines: int  # of text after the last frame
 
 
 def parse_skeleton(data: bytes, where: str) -> RawSequence:
-    """Reads the text of one recording.
-
-    Args:
-        data: The content of the file, with line ends of any system.
-        where: Its path, for error messages.
+    """Reads the text of one recording, with line ends of any system.
 
     Returns:
         The bodies, with coordinates of the same float32 values as the reference's
@@ -99,7 +81,7 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
 
     Raises:
         ValueError: If the text is cut short or not of the form above, or a coordinate
-            is not a finite number; the message has the line, from 1.
+            is not a finite number; the message has ``where`` and the line, from 1.
     """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -25,23 +25,14 @@ on dev without a look at val."""
 
 @dataclass
 class Clip:
-    """One sequence.
-
-    Attributes:
-        name: Its name among all clips of the set.
-        label: The 0-based class index.
-        groups: What it is held out by: its subject, view or pair of persons.
-        keypoint: ``[M, T, V, C]``; what is not there is zero.
-        where: What messages call its file.
-        subject: Empty where the files do not tell.
-    """
+    """One sequence."""
 
     name: str
-    label: int
-    groups: tuple[str, ...]
-    keypoint: np.ndarray
-    where: str
-    subject: str = ""
+    label: int  # 0-based
+    groups: tuple[str, ...]  # it is held out by: its subject, view or pair of persons
+    keypoint: np.ndarray  # [M, T, V, C]; what is not there is zero
+    where: str  # what messages call its file
+    subject: str = ""  # empty where the files do not tell
 
     def annotation(self, present: np.ndarray) -> dict[str, Any]:
         """Returns what ``PoseDataset`` reads, of the frames ``present`` alone."""
@@ -85,21 +76,13 @@ def rotate_folds(tests: Sequence[Sequence[str]]) -> dict[str, Fold]:
 
 @dataclass(frozen=True)
 class ClipSet:
-    """A data set.
+    """A data set."""
 
-    Attributes:
-        classes: The names of the classes, in the order of the labels.
-        files: Names of its files, such as ``*.json``.
-        folds: Its folds by name.
-        size: Clips of the full data set, those that are of zeros left out.
-        read: Makes clips of the files; a broken one is a ``ValueError``.
-    """
-
-    classes: tuple[str, ...]
-    files: tuple[str, ...]
+    classes: tuple[str, ...]  # in the order of the labels
+    files: tuple[str, ...]  # names of its files, such as *.json
     folds: Mapping[str, Fold]
-    size: int
-    read: Callable[[Files], Iterator[Clip]]
+    size: int  # clips of the full data set, those that are of zeros left out
+    read: Callable[[Files], Iterator[Clip]]  # a broken file is a ValueError
 
     def make_annotations(self, files: Files) -> tuple[dict[str, Any], list[str]]:
         """Puts the clips and the splits into one dict.

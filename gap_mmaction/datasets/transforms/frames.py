@@ -17,9 +17,7 @@ _REPEATS = 100
 
 
 def _take_clip(
-    results: dict[str, Any],
-    clip_len: int,
-    take: Callable[[np.ndarray], np.ndarray],
+    results: dict[str, Any], clip_len: int, take: Callable[[np.ndarray], np.ndarray]
 ) -> dict[str, Any]:
     """Cuts coordinates and confidence ``[M, T, ...]`` alike, and names the clip."""
     for key in ("keypoint", "keypoint_score"):
@@ -32,15 +30,7 @@ def _take_clip(
 
 
 def draw_frames(num_frames: int, clip_len: int) -> np.ndarray:
-    """Draws frames at random, in order, from 100 copies of each.
-
-    Args:
-        num_frames: Frames of the sequence.
-        clip_len: How many to draw.
-
-    Returns:
-        Sorted 0-based indices ``[clip_len]``; frames repeat.
-    """
+    """Draws 0-based indices ``[clip_len]``, sorted, from 100 copies of each frame."""
     # More copies only where a very short sequence has too few for the draw.
     repeats = max(_REPEATS, -(-clip_len // num_frames))
     drawn = np.random.choice(num_frames * repeats, clip_len, replace=False)
@@ -92,15 +82,7 @@ class SampleSortedFrames(BaseTransform):
 
 
 def crop_center(num_frames: int, share: float) -> tuple[int, int]:
-    """Leaves out the same number of frames at both ends.
-
-    Args:
-        num_frames: Frames T of the sequence.
-        share: Share of the frames to keep, in (0, 1].
-
-    Returns:
-        First frame and end of the span; ``int((1 - share) * T / 2)`` at either end.
-    """
+    """Returns first frame and end of a span in the middle with a share of T frames."""
     margin = int((1 - share) * num_frames / 2)
     return margin, num_frames - margin
 
@@ -108,16 +90,10 @@ def crop_center(num_frames: int, share: float) -> tuple[int, int]:
 def crop_random(
     num_frames: int, clip_len: int, low: float, high: float
 ) -> tuple[int, int]:
-    """Draws how much of a sequence to keep, and where.
+    """Draws first frame and end of a span.
 
-    Args:
-        num_frames: Frames T of the sequence.
-        clip_len: What to keep at least, where there are so many frames.
-        low: Smallest share of the frames.
-        high: Largest share.
-
-    Returns:
-        First frame and end of the span.
+    It has a share of the frames between ``low`` and ``high``, and at least ``clip_len``
+    where there are so many.
     """
     share = np.random.rand(1)[0] * (high - low) + low
     length = min(max(int(num_frames * share), clip_len), num_frames)
@@ -129,14 +105,8 @@ def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
     """Interpolates linearly between frames, with half-pixel centres.
 
     The same as ``torch.nn.functional.interpolate`` along time with
-    ``align_corners=False`` and without anti-aliasing.
-
-    Args:
-        values: ``[M, T, ...]``.
-        clip_len: Frames of the result.
-
-    Returns:
-        ``[M, clip_len, ...]``, float32.
+    ``align_corners=False`` and without anti-aliasing: ``[M, T, ...]`` becomes float32
+    ``[M, clip_len, ...]``.
     """
     last = values.shape[1] - 1
     scale = values.shape[1] / clip_len
@@ -212,10 +182,9 @@ class ValidCropResize(BaseTransform):
         else:
             start, end = crop_center(len(valid), *self.p_interval)
         span = slice(valid[0] + start, valid[0] + end)
+        clip_len = self.clip_len
         return _take_clip(
-            results,
-            self.clip_len,
-            lambda values: resize_frames(values[:, span], self.clip_len),
+            results, clip_len, lambda values: resize_frames(values[:, span], clip_len)
         )
 
     def __repr__(self) -> str:

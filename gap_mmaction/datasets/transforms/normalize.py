@@ -24,11 +24,8 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
     2 comes earlier. What was centred already is left as it is.
 
     Args:
-        keypoint: ``[M, T, V, C]``; persons at zero in all joints are not there.
+        keypoint: ``[M, T, V, C]``; becomes float64 in the same unit.
         joint: 0-based index of the joint.
-
-    Returns:
-        float64, same shape, in the same unit; absent persons stay at zero.
     """
     present = np.asarray(keypoint.any(axis=(2, 3)))
     person = int(present.any(axis=1).argmax())
@@ -93,14 +90,10 @@ class CenterSkeleton(BaseTransform):
 
 
 def minmax_normalize(keypoint: np.ndarray) -> np.ndarray:
-    """Maps each axis linearly to [-1, 1].
+    """Maps each axis of ``[M, T, V, C]`` linearly to [-1, 1], in float64.
 
-    Args:
-        keypoint: ``[M, T, V, C]``; persons at zero in all joints are not there.
-
-    Returns:
-        float64, same shape, without unit. The extremes are those over all persons,
-        frames and joints; an axis without extent, and absent persons, become zero.
+    The extremes are those over all persons, frames and joints; an axis without extent,
+    and absent persons, become zero.
     """
     present = np.asarray(keypoint.any(axis=(2, 3)))
     values = keypoint.astype(np.float64)

@@ -21,15 +21,7 @@ def _axis_rotations(x: float, y: float, z: float = 0.0) -> list[np.ndarray]:
 
 
 def take_3d(results: dict[str, Any], transform: str) -> np.ndarray:
-    """Takes the coordinates ``[M, T, V, 3]`` of a sample that is to be turned.
-
-    Args:
-        results: The sample.
-        transform: What the message calls the transform.
-
-    Raises:
-        ValueError: If they are not 3D.
-    """
+    """Takes the coordinates ``[M, T, V, 3]`` of a sample that is to be turned."""
     keypoint: np.ndarray = results["keypoint"]
     if keypoint.shape[-1] != 3:
         raise ValueError(
@@ -41,14 +33,10 @@ def take_3d(results: dict[str, Any], transform: str) -> np.ndarray:
 
 
 def rotate_3d(keypoint: np.ndarray, theta: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Turns a sequence about the origin: ``Rz Ry Rx @ column``.
+    """Turns a sequence ``[..., 3]`` about the origin: ``Rz Ry Rx @ column``.
 
-    Args:
-        keypoint: ``[..., 3]``.
-        theta: Angles about x, y and z in radians ``[3]``.
-
-    Returns:
-        Same shape, float32, or float64 if it came so; zeros stay zero.
+    ``theta`` are the angles about x, y and z in radians. The result is float32, or
+    float64 if it came so; zeros stay zero.
     """
     dtype = np.result_type(keypoint.dtype, np.float32)
     about_x, about_y, about_z = _axis_rotations(*theta)
@@ -57,16 +45,7 @@ def rotate_3d(keypoint: np.ndarray, theta: Sequence[float] | np.ndarray) -> np.n
 
 
 def rotate_view(keypoint: np.ndarray, degrees_x: float, degrees_y: float) -> np.ndarray:
-    """Turns a sequence about the origin: ``row @ Ry Rx``.
-
-    Args:
-        keypoint: ``[..., 3]``.
-        degrees_x: Angle about the x axis.
-        degrees_y: Angle about the y axis.
-
-    Returns:
-        float64, same shape.
-    """
+    """Turns a sequence ``[..., 3]`` about the origin: ``row @ Ry Rx``, in float64."""
     about_x, about_y, _ = _axis_rotations(*np.radians([degrees_x, degrees_y]))
     return np.asarray(keypoint.astype(np.float64) @ (about_y @ about_x))
 
