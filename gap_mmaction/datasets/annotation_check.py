@@ -21,20 +21,12 @@ _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 @dataclass(frozen=True)
 class AnnotationCheck:
-    """What data set or config want of an annotation, and whether it has it.
+    """What data set or config want of an annotation, and whether it has it."""
 
-    Attributes:
-        skeleton: The joint layout; None: any number of joints.
-        num_coordinates: Columns of ``keypoint``: coordinates of a joint; None: 2 or 3.
-        has_score: Whether a confidence ``keypoint_score`` goes with them; None: where
-            there is one.
-        needs_img_shape: Whether coordinates are scaled by the size of the picture.
-    """
-
-    skeleton: Skeleton | None
-    num_coordinates: int | None
-    has_score: bool | None
-    needs_img_shape: bool
+    skeleton: Skeleton | None  # None: any number of joints
+    num_coordinates: int | None  # columns of keypoint; None: 2 or 3
+    has_score: bool | None  # whether keypoint_score is wanted; None: where there is one
+    needs_img_shape: bool  # whether coordinates are scaled by the size of the picture
 
     def __str__(self) -> str:
         if self.skeleton is None:

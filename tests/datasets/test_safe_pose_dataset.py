@@ -275,13 +275,6 @@ def test_missing_file(tmp_path: Path) -> None:
         SafePoseDataset(str(tmp_path / "gone.pkl"), [], split="train")
 
 
-def test_nothing_is_executed(tmp_path: Path) -> None:
-    path = tmp_path / "a.pkl"
-    path.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
-    with pytest.raises(pickle.UnpicklingError, match=r"os\.system"):
-        SafePoseDataset(str(path), [], split="train")
-
-
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is logged."""

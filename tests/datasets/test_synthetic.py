@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.synthetic import (
     FRAMES,
     act,
     draw_performer,
     film,
     make_synthetic,
-    write_synthetic,
 )
 from gap_mmaction.datasets.synthetic_body import (
     ACTIONS,
@@ -30,7 +28,6 @@ from gap_mmaction.datasets.synthetic_body import (
     mirror,
     perform,
     rest_offsets,
-    rotations,
     stand_on_floor,
 )
 from gap_mmaction.models.text.descriptions import load_descriptions
@@ -123,13 +120,6 @@ def test_sense_of_the_angles(
     assert sign * (positions[1] - positions[0])[coordinate] > 0.03
 
 
-def test_rotations() -> None:
-    matrices = rotations(np.random.default_rng(0).normal(size=(7, 3)))
-    identity = matrices @ np.swapaxes(matrices, -1, -2)
-    np.testing.assert_allclose(identity, np.tile(np.eye(3), (7, 1, 1)), atol=1e-12)
-    np.testing.assert_allclose(np.linalg.det(matrices), 1)
-
-
 def test_mirrored_motion_is_the_mirror_image() -> None:
     action = next(action for action in ACTIONS if action.label == "wave one hand")
     angles = perform(action, np.linspace(0, 6, 9), np.ones((len(action.moves), 1)))
@@ -158,17 +148,6 @@ def test_actions_move_what_they_say() -> None:
 def test_empty_split(sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match=f"num_train_performers={sizes[1]}"):
         make_synthetic(0, *sizes)
-
-
-def test_written_file_is_a_data_set(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "synthetic.pkl"
-    write_synthetic(path, num_performers=2, num_train_performers=1, repetitions=1)
-    for split in ("xsub_train", "xsub_val"):
-        dataset = SafePoseDataset(
-            str(path), [], split=split, layout=LAYOUT, num_classes=len(ACTIONS)
-        )
-        assert len(dataset) == len(ACTIONS)
-        assert dataset[0]["keypoint"].shape[2:] == (25, 3)
 
 
 def test_descriptions_are_those_of_the_actions() -> None:

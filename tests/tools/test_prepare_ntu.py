@@ -407,30 +407,23 @@ def test_nothing_left(tmp_path: Path, out: Path, capsys: Capture) -> None:
     assert "no sample of NTU RGB+D 60" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "found"),
-    [
-        (["--out", "o.json"], "must end in .pkl"),
-        (["--out", "taken.pkl"], "--out is a folder: 'taken.pkl'"),
-        (["--out", "o.pkl"], "'o.pkl.parts' is no folder"),
-        (["--out", "n.pkl", "--workers", "0"], "--workers must be 1 or more, got 0"),
-        (["--out", "n.pkl", "--chunk-size", "-1"], "--chunk-size must be 1 or more"),
-        (["--out", "n.pkl", "--protocol", "x"], "invalid choice"),
-    ],
-)
 def test_bad_options(
-    options: list[str],
-    found: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Capture,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken.pkl").mkdir()
     Path("o.pkl.parts").write_text("mine")
-    with pytest.raises(SystemExit):
-        run("--raw", ".", *options)
-    assert found in capsys.readouterr().err
+    for options, found in (
+        ("--out o.json", "must end in .pkl"),
+        ("--out taken.pkl", "--out is a folder: 'taken.pkl'"),
+        ("--out o.pkl", "'o.pkl.parts' is no folder"),
+        ("--out n.pkl --workers 0", "--workers must be 1 or more, got 0"),
+        ("--out n.pkl --chunk-size -1", "--chunk-size must be 1 or more"),
+        ("--out n.pkl --protocol x", "invalid choice"),
+    ):
+        with pytest.raises(SystemExit):
+            run("--raw", ".", *options.split())
+        assert found in capsys.readouterr().err
     assert Path("o.pkl.parts").read_text() == "mine"
 
 

@@ -24,7 +24,7 @@ from gap_mmaction.datasets.ntu.conversion import (
     publish,
     remove_chunks,
 )
-from gap_mmaction.datasets.ntu.conversion_report import ConversionReport
+from gap_mmaction.datasets.ntu.conversion_report import Note, summarise, write_report
 from gap_mmaction.datasets.ntu.raw_files import SkeletonFile, list_files
 from gap_mmaction.datasets.ntu.sample import (
     PROTOCOLS,
@@ -133,25 +133,18 @@ def select_files(args: argparse.Namespace) -> tuple[list[SkeletonFile], str]:
     return files, dataset
 
 
-def skip(path: Path, files: list[SkeletonFile], report: ConversionReport) -> set[str]:
-    """Reads the skip list, warns of its other lines and notes the skipped files."""
+def read_skipped(path: Path) -> set[str]:
+    """Reads the skip list and warns of its other lines."""
     skipped, others = read_skip_list(path)
     for other in others[:MOST_ERRORS]:
         _warn(f"{path}, {other}: not the name of a sample, passed over")
     if len(others) > MOST_ERRORS:
         _warn(f"{path}: {len(others) - MOST_ERRORS} more lines like that")
-    for file in files:
-        if file.name in skipped:
-            report.add(file.name, "dropped", "on the skip list")
     return skipped
 
 
 def convert(chunks: list[Chunk], num_workers: int) -> list[str]:
-    """Converts what is not converted yet, with a progress bar.
-
-    Returns:
-        Errors, one for each broken file.
-    """
+    """Converts what is not converted yet; returns errors of broken files."""
     waiting = [chunk for chunk in chunks if not chunk.path.is_file()]
     num_files = sum(len(chunk.files) for chunk in waiting)
     if len(waiting) < len(chunks):
@@ -175,20 +168,19 @@ def load_samples(chunks: list[Chunk]) -> Iterator[dict[str, Any]]:
 
 
 def collect(
-    chunks: list[Chunk], dataset: str, protocol: str, report: ConversionReport
-) -> list[str]:
-    """Takes down the notes on all samples, and names those with an annotation."""
-    names = []
+    chunks: list[Chunk], dataset: str, protocol: str
+) -> tuple[list[str], list[Note]]:
+    """Names the samples with an annotation, and takes down the notes on all."""
+    names, notes = [], []
     for sample in load_samples(chunks):
-        for kind, reason in sample["notes"]:
-            report.add(sample["name"], kind, reason)
-        annotation = sample["annotation"]
+        name, annotation = sample["name"], sample["annotation"]
+        notes += [(name, kind, reason) for kind, reason in sample["notes"]]
         if annotation is None:
             continue
-        names.append(sample["name"])
+        names.append(name)
         if protocol == "clean" and lacks_second_actor(annotation, dataset):
-            report.add(sample["name"], "changed", RULE_9)
-    return names
+            notes.append((name, "changed", RULE_9))
+    return names, notes
 
 
 def _warn(message: str) -> None:
@@ -196,16 +188,9 @@ def _warn(message: str) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Does the work.
-
-    Raises:
-        OSError: If a file cannot be read or written.
-        RuntimeError: If a process was killed.
-        ValueError: If files are broken or do not belong there.
-    """
+    """Lists, converts and writes; the errors say what the user can do."""
     files, dataset = select_files(args)
-    report = ConversionReport()
-    skipped = skip(args.skip_list, files, report) if args.skip_list else set()
+    skipped = read_skipped(args.skip_list) if args.skip_list else set()
     chunks = make_chunks(files, skipped, args.protocol, args.chunk_size, args.parts)
     errors = convert(chunks, args.workers)
     if errors:
@@ -216,10 +201,12 @@ def run(args: argparse.Namespace) -> None:
             f"{len(errors)} of {len(files):,} files are broken; nothing is written to "
             f"{args.out}, but the others need not be read again:\n" + "\n".join(shown)
         )
-    names = collect(chunks, dataset, args.protocol, report)
+    names, notes = collect(chunks, dataset, args.protocol)
+    dropped = skipped.intersection(file.name for file in files)
+    notes += [(name, "dropped", "on the skip list") for name in dropped]
     if not names:
         raise ValueError(
-            f"no sample is left of {len(files):,} files:\n{report.summarise()}"
+            f"no sample is left of {len(files):,} files:\n{summarise(notes)}"
         )
     splits = make_splits(names, dataset)
     annotations = (
@@ -230,12 +217,12 @@ def run(args: argparse.Namespace) -> None:
     content = {"split": splits, "annotations": StreamedList(annotations)}
     publish(content, args.out, args.parts)
     report_path = args.out.with_suffix(".report.csv")
-    report.write(report_path)
+    write_report(notes, report_path)
     remove_chunks(args.parts)
     print(f"{dataset}, protocol {args.protocol}: {len(names):,} samples")
     for split, members in splits.items():
         print(f"  {len(members):>7,}  {split}")
-    print(report.summarise())
+    print(summarise(notes))
     for warning in find_absent_classes(splits, dataset):
         _warn(f"{args.out}, {warning}")
     print(f"written: {args.out} and {report_path}")

@@ -108,11 +108,8 @@ def _rank_bodies(bodies: Sequence[Body]) -> list[Body]:
 
 
 def _measure_motion(joints: npt.NDArray[np.float32]) -> np.float32:
-    """Sums the variances of x, y and z over all frames and joints, square metres.
-
-    float32 throughout and in the reference's order of summation, as the order of two
-    bodies hangs on it.
-    """
+    """Sums the variances of x, y and z over all frames and joints, square metres."""
+    # In float32 and the reference's order of summation: the ranking hangs on it.
     motion: np.float32 = np.sum(np.var(joints.reshape(-1, 3), axis=0))
     return motion
 

@@ -2,6 +2,10 @@
 
 Unlike stock ``UniformSampleFrames`` they take the frames themselves, so that no
 ``PoseDecode`` has to follow. They come after the transforms that move coordinates.
+
+Required key: ``keypoint`` ``[M, T, V, C]``, becomes float32 ``[M, clip_len, V, C]``;
+optional ``keypoint_score`` ``[M, T, V]``, which is treated alike. Modified:
+``total_frames``. Added: ``clip_len``, ``frame_interval`` and ``num_clips``.
 """
 
 from __future__ import annotations
@@ -48,18 +52,9 @@ class SampleSortedFrames(BaseTransform):
 
     As in the NW-UCLA feeder of CTR-GCN.
 
-    Required keys: ``keypoint`` ``[M, T, V, C]``; optional ``keypoint_score``
-    ``[M, T, V]``.
-    Modified keys: ``keypoint`` float32 ``[M, clip_len, V, C]``, ``keypoint_score``,
-    ``total_frames``.
-    Added keys: ``clip_len``, ``frame_interval`` and ``num_clips``.
-
     Args:
         clip_len: Number of frames.
         test_mode: Whether to spread frames evenly.
-
-    Raises:
-        ValueError: If ``clip_len`` is not positive.
     """
 
     def __init__(self, clip_len: int = 52, test_mode: bool = False) -> None:
@@ -132,12 +127,6 @@ class ValidCropResize(BaseTransform):
     sequences start at frame 0: n is the length of one that is padded with zeros at the
     end, but where there are empty frames within, these stay and as many real ones at
     the end are lost.
-
-    Required keys: ``keypoint`` ``[M, T, V, C]``; optional ``keypoint_score``
-    ``[M, T, V]``, which is treated alike.
-    Modified keys: ``keypoint`` float32 ``[M, clip_len, V, C]``, ``keypoint_score``,
-    ``total_frames``.
-    Added keys: ``clip_len``, ``frame_interval`` and ``num_clips``.
 
     Args:
         clip_len: Number of frames.

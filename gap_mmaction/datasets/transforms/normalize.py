@@ -1,7 +1,8 @@
 """Transforms that move and scale a sequence.
 
 Annotations mark a person who is not in a frame by zeros in all joints. These stay at
-zero here, or a ghost would appear.
+zero here, or a ghost would appear. Required and modified key: ``keypoint``
+``[M, T, V, C]``, which becomes float64 in CenterSkeleton and MinMaxNormalize3D.
 """
 
 from __future__ import annotations
@@ -42,8 +43,6 @@ class CenterSkeleton(BaseTransform):
     As in CTR-GCN's NW-UCLA feeder and its scripts for NTU RGB+D, which take joint 1,
     the spine. Unlike stock ``PreNormalize3D`` it neither turns the body nor drops
     frames.
-
-    Required and modified key: ``keypoint`` ``[M, T, V, C]``, becomes float64.
 
     Args:
         joint: 0-based index of the joint, or, with ``layout``, its name.
@@ -112,8 +111,6 @@ class MinMaxNormalize3D(BaseTransform):
 
     As in the NW-UCLA feeder of CTR-GCN. It comes after rotation and before frames are
     sampled.
-
-    Required and modified key: ``keypoint`` ``[M, T, V, C]``, becomes float64.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -131,13 +128,8 @@ class MaskedPreNormalize2D(PreNormalize2D):
 
     mmaction2's ``PreNormalize2D`` moves their zeros to (-1, -1), the corner of the
     picture, while a second person whom the annotation lacks stays at zero: one clip
-    would have two forms.
-
-    Required and modified key: ``keypoint`` ``[M, T, V, 2]`` in pixels; ``img_shape``,
-    height and width.
-
-    Args:
-        img_shape: Height and width where the annotation has none.
+    would have two forms. ``keypoint`` is in pixels; ``img_shape``, height and width, is
+    a key of the sample or the argument.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Random rotations, the training augmentations of CTR-GCN's feeders."""
+"""Random rotations, the training augmentations of CTR-GCN's feeders.
+
+They are drawn anew for every sample. All frames and persons are turned alike; a person
+who is not there stays at zero. Required and modified: ``keypoint`` ``[M, T, V, 3]``.
+"""
 
 from __future__ import annotations
 
@@ -52,19 +56,12 @@ def rotate_view(keypoint: np.ndarray, degrees_x: float, degrees_y: float) -> np.
 
 @TRANSFORMS.register_module()
 class RandomRotation3D(BaseTransform):
-    """Turn a sequence by an angle about each axis, drawn anew for every sample.
+    """Turn a sequence by an angle about each axis, of float32 or float64.
 
-    The training augmentation of CTR-GCN's NTU feeder, after the clip was cut out. All
-    frames and persons are turned alike; a person who is not there stays at zero.
-
-    Required and modified key: ``keypoint`` ``[M, T, V, 3]``, becomes float32 or stays
-    float64.
+    The training augmentation of CTR-GCN's NTU feeder, after the clip was cut out.
 
     Args:
         max_angle: Largest angle either way, in radians.
-
-    Raises:
-        ValueError: If ``max_angle`` is negative, or the data is not 3D.
     """
 
     def __init__(self, max_angle: float = 0.3) -> None:
@@ -88,18 +85,13 @@ class RandomRotation3D(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomViewRotation(BaseTransform):
-    """Turn a sequence by whole degrees about x and y, drawn anew for every sample.
+    """Turn a sequence by whole degrees about x and y, in float64.
 
     The training augmentation of CTR-GCN's NW-UCLA feeder. The feeder also draws a
     scale between 0.5 and 1.5, which its min-max step cancels; it is left out.
 
-    Required and modified key: ``keypoint`` ``[M, T, V, 3]``, becomes float64.
-
     Args:
         max_angle: Largest angle either way, in whole degrees.
-
-    Raises:
-        ValueError: If ``max_angle`` is negative or not whole, or the data is not 3D.
     """
 
     def __init__(self, max_angle: int = 60) -> None:

@@ -59,12 +59,3 @@ def test_items_do_not_stay(tmp_path: Path) -> None:
     assert most_alive(lambda items: write_streamed(items, tmp_path / "o.pkl")) <= 2
     # By itself, pickle keeps them in its memo.
     assert most_alive(lambda items: pickle.dump(items, io.BytesIO(), 5)) == 50
-
-
-def test_same_bytes_whoever_shares_objects(tmp_path: Path) -> None:
-    one = make_item(1)
-    files = []
-    for items in ([one, one, {**one}], [make_item(1) for _ in range(3)]):
-        write_streamed(StreamedList(items), tmp_path / "o.pkl")
-        files.append((tmp_path / "o.pkl").read_bytes())
-    assert files[0] == files[1]
