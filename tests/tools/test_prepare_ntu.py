@@ -19,6 +19,7 @@ import pytest
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu import conversion
 from gap_mmaction.datasets.ntu.conversion import Chunk
+from gap_mmaction.datasets.ntu.raw_files import list_files
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.benchmarks import ntu as benchmark
 from tests.ntu_recordings import format_skeleton, make_recording
@@ -119,7 +120,7 @@ def test_zips_folders_and_workers_give_the_same(
             archive.writestr("__MACOSX/._S001C001P001R001A001.skeleton", "mac")
             for name in sorted(files)[i::2]:
                 archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", files[name])
-    results = []
+    results: list[bytes] = []
     for raw, workers, size in (([source], 1, 9), (archives, 1, 99), (archives, 2, 4)):
         out = tmp_path / f"{len(results)}.pkl"
         options = ("--workers", workers, "--chunk-size", size)
@@ -195,7 +196,7 @@ def test_changed_file_is_read_again(tmp_path: Path, source: Path, out: Path) -> 
     fresh = tmp_path / "fresh.pkl"
 
     def make_chunk(protocol: str = "reference") -> Chunk:
-        files = prepare_ntu.list_files([source])
+        files = list_files([source])
         (chunk,) = conversion.make_chunks(
             files, set(), protocol, size=256, folder=Path(f"{out}.parts")
         )

@@ -71,7 +71,7 @@ class TestPreNormalize3D:
 
     def test_at_the_tolerance(self) -> None:
         keypoint = _keypoint(2, persons=1, frames=6)
-        limit, zero = np.float32([1e-8, 0])
+        limit, zero = np.float32(1e-8), np.float32(0)
         keypoint[0, 1] = limit
         keypoint[0, 2] = np.nextafter(limit, zero)
         keypoint[0, 3] = np.nextafter(limit, limit * 2)
