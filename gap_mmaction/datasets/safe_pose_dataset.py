@@ -32,18 +32,17 @@ class SafePoseDataset(PoseDataset):
     It takes the same annotation files: a pickle of ``dict(split={name: [frame_dir]},
     annotations=[dict(frame_dir, label, total_frames, keypoint)])`` with ``keypoint``
     of shape ``[M, T, V, C]`` (persons, frames, joints, coordinates), or, without
-    ``split``, a list of such annotations. The file is read without running anything
-    in it, and all that is wrong with its sequences is said at once, see
-    :class:`AnnotationCheck`; with ``data_prefix['skeleton']`` each is checked as it is
-    used.
+    ``split``, a list of such annotations. Nothing in the file is run, and all that is
+    wrong with its sequences is said at once, see :class:`AnnotationCheck`; with
+    ``data_prefix['skeleton']`` each is checked as it is used.
 
     Args:
         ann_file: Path to the annotation file.
         pipeline: Transforms, as dicts or callables.
         split: Name of the split to use; None for files that are a list.
-        layout: Joint layout of the data, a name or a dict of ``skeletons.py``, whose
-            number of joints and of coordinates the data must have. Transforms that take
-            a ``layout`` have it from here. None: not checked.
+        layout: Joint layout of the data, a name or a dict, see ``get_skeleton``. The
+            data must have its number of joints and of coordinates, and transforms that
+            take a ``layout`` have it from here. None: not checked.
         samples_per_class: Takes only so many sequences of each class, drawn at random;
             of a class that has fewer, all. The draw depends on the seed, the class and
             the names of its sequences alone, and those of a smaller number are among

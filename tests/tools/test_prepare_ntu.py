@@ -6,6 +6,7 @@ import csv
 import errno
 import multiprocessing
 import os
+import tarfile
 import time
 import weakref
 import zipfile
@@ -326,6 +327,11 @@ def test_full_disk(
     assert f"error: {out}: [Errno {errno.ENOSPC}] No space left on device" in error
 
 
+def skeleton_tar(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        archive.add(__file__, f"{EMPTY}.skeleton")
+
+
 def broken_zip(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         data = make_recording(np.random.default_rng(0), 2)
@@ -341,6 +347,7 @@ def broken_zip(path: Path) -> None:
         ("none", lambda path: None, "neither an archive nor a folder"),
         ("empty", Path.mkdir, "no file named *.skeleton in it"),
         ("text.zip", lambda path: path.write_text("no"), "not a readable zip archive"),
+        ("a.tar", skeleton_tar, "a tar archive; give the folder"),
         ("bad.zip", broken_zip, f": {BROKEN}.skeleton: cannot be read from the archi"),
         (
             "unknown",

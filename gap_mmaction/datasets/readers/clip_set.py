@@ -128,19 +128,15 @@ class ClipSet:
 class FileNames:
     """How the files of a data set are named that has a file for each clip.
 
-    Attributes:
-        pattern: Of the end of a path, with the groups ``name``, ``action``,
-            ``subject`` and what is in ``known``.
-        form: What messages call the pattern.
-        known: The values that a group may have, leading zeros left out. The place of
-            an ``action`` is its label.
-        held_out: The group that folds hold out.
+    ``pattern`` is of the end of a path, with the groups ``name``, ``action``,
+    ``subject`` and what is in ``known``: the values that a group may have, leading
+    zeros left out. The place of an ``action`` is its label.
     """
 
     pattern: str
-    form: str
+    form: str  # what messages call the pattern
     known: Mapping[str, Sequence[str]]
-    held_out: str = "subject"
+    held_out: str = "subject"  # the group that folds hold out
 
     def reader(self, parse: Parse) -> Callable[[Files], Iterator[Clip]]:
         """Returns a function that makes a clip of each file."""

@@ -37,21 +37,20 @@ class FastPreNormalize3D(PreNormalize3D):
     ``tools/data/pre_normalize.py``.
 
     Args:
-        zaxis: Joints at the bottom and the top of the spine, which becomes parallel
-            to z in the first frame; by default those of the layout.
+        zaxis: Bottom and top of the spine, which becomes parallel to z in the first
+            frame; by default those of the layout.
         xaxis: Right and left shoulder, the line between which becomes parallel to x;
             by default those of the layout.
         align_spine: Whether to turn the spine.
         align_shoulder: Whether to turn the shoulders.
         align_center: Whether to move the spine's joint to the origin.
-        layout: Joint layout, a name or a dict of ``skeletons.py``. By default that of
+        layout: Joint layout, a name or a dict, see ``get_skeleton``. By default that of
             the data set, and without one NTU's, as mmaction2 has it.
 
     Raises:
-        ValueError: If the layout does not say its spine and shoulders, the data are of
-            another one, there are more than two persons, ``total_frames`` disagrees
-            with the data, nobody is further than 1e-8 from the origin in any frame, or
-            it was done before with other arguments.
+        ValueError: If the layout does not say its spine and shoulders, the data do not
+            fit, nobody is further than 1e-8 from the origin in any frame, or it was
+            done before with other arguments.
     """
 
     def __init__(

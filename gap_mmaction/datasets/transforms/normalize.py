@@ -46,7 +46,7 @@ class CenterSkeleton(BaseTransform):
 
     Args:
         joint: 0-based index of the joint, or, with ``layout``, its name.
-        layout: Joint layout, a name or a dict of ``skeletons.py``.
+        layout: Joint layout, a name or a dict, see ``get_skeleton``.
 
     Raises:
         ValueError: If the layout or the data has no such joint.
