@@ -72,15 +72,16 @@ class Source:
     def _list(self) -> Iterator[tuple[str, str]]:
         if self.path.is_dir():
             for folder, _, names in os.walk(self.path):
-                for path in (Path(folder, name) for name in filter(self._wants, names)):
-                    if not path.exists():
+                below = Path(folder).relative_to(self.path).as_posix()
+                for name in filter(self._wants, names):
+                    if not os.path.exists(path := os.path.join(folder, name)):
                         raise FileNotFoundError(
                             f"{path}: a link to a file that is not there; remove it or "
                             "restore the file"
                         )
-                    status = path.stat()
+                    status = os.stat(path)
                     stamp = f"{status.st_size} {status.st_mtime_ns}"
-                    yield path.relative_to(self.path).as_posix(), stamp
+                    yield name if below == "." else f"{below}/{name}", stamp
         elif not self.path.is_file():
             raise FileNotFoundError(
                 f"{self.path}: neither an archive nor a folder; give the path of the "
@@ -122,7 +123,7 @@ class Source:
 
 def name_file(source: Path, member: str) -> str:
     """Returns what messages call a file; it ends in its path in the source."""
-    return f"{source}/{member}" if source.is_dir() else f"{source}: {member}"
+    return f"{source}/{member}" if os.path.isdir(source) else f"{source}: {member}"
 
 
 def read_file(source: Path, member: str) -> bytes:
@@ -132,8 +133,9 @@ def read_file(source: Path, member: str) -> bytes:
         ValueError: If the archive is broken there.
         OSError: If it cannot be read.
     """
-    if source.is_dir():
-        return (source / member).read_bytes()
+    if os.path.isdir(source):
+        with open(os.path.join(source, member), "rb") as stream:
+            return stream.read()
     archive = _open_archive(source, source.stat().st_mtime_ns, os.getpid())
     return read_member(archive, member, _REMEDY)
 
