@@ -21,8 +21,7 @@ from mmengine.config import Config
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.apis import load_model as load_for_test
 from gap_mmaction.datasets import SafePoseDataset
-from gap_mmaction.datasets.ntu.chunk import Chunk
-from gap_mmaction.datasets.ntu.chunk_store import ChunkStore
+from gap_mmaction.datasets.ntu.conversion import Chunk
 from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.conversion import convert_checkpoint
 from gap_mmaction.deploy.publish import publish_model
@@ -36,7 +35,7 @@ from gap_mmaction.models.text.descriptions import load_descriptions
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
 from tools import browse_descriptions, fuse_scores, test, train
 from tools.analysis import compare_classes, confusion_matrix
-from tools.data import pre_normalize, prepare_ntu
+from tools.data import pre_normalize
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = str(ROOT / "configs" / "gap" / "ctrgcn_synthetic.py")
@@ -144,15 +143,13 @@ def write_list(path: Path, name: str) -> Path:
 
 def load_chunk(file: Path, folder: Path) -> Any:
     """Read a part that an earlier run of prepare_ntu has left, so to speak."""
-    store = ChunkStore(folder)
-    chunk = Chunk(0, (), "reference")
+    chunk = Chunk(0, (), "reference", folder)
     folder.mkdir(exist_ok=True)
-    part = store.path_of(chunk.index, chunk.key)
-    part.write_bytes(file.read_bytes())
+    chunk.path.write_bytes(file.read_bytes())
     try:
-        return list(prepare_ntu.load_samples([chunk], store))
+        return chunk.load()
     except ValueError as error:
-        raise ValueError(str(error).replace(str(part), str(file))) from error
+        raise ValueError(str(error).replace(str(chunk.path), str(file))) from error
 
 
 @pytest.mark.parametrize("reader", PICKLE_READERS)

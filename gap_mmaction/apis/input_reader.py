@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from gap_mmaction.datasets.ntu.annotations import finish_annotation
-from gap_mmaction.datasets.ntu.sample import PROTOCOLS, select_actors
+from gap_mmaction.datasets.ntu.actors import (
+    UnusableSampleError,
+    select_actors,
+    translate,
+)
+from gap_mmaction.datasets.ntu.sample import PROTOCOLS, finish_annotation
 from gap_mmaction.datasets.ntu.skeleton_file import parse_skeleton
-from gap_mmaction.datasets.ntu.translation import translate
-from gap_mmaction.datasets.ntu.unusable_sample import UnusableSampleError
 from gap_mmaction.datasets.readers import (
     msr_action3d,
     nwucla,

@@ -10,7 +10,6 @@ import numpy as np
 from mmaction.datasets.transforms import PreNormalize2D
 from mmaction.registry import TRANSFORMS
 
-from gap_mmaction.datasets.transforms.presence import find_presence
 from gap_mmaction.skeletons.skeleton import NUM_COORDINATES, Skeleton
 from gap_mmaction.utils.brief import brief
 
@@ -22,36 +21,25 @@ _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 @dataclass(frozen=True)
 class AnnotationCheck:
-    """What data set or config want of an annotation, and whether it has it.
+    """What data set or config want of an annotation, and whether it has it."""
 
-    Attributes:
-        skeleton: The joint layout; None: any number of joints.
-        num_coordinates: Columns of ``keypoint``: coordinates of a joint; None: 2 or 3.
-        has_score: Whether a confidence ``keypoint_score`` goes with them; None: where
-            there is one.
-        needs_img_shape: Whether coordinates are scaled by the size of the picture.
-    """
-
-    skeleton: Skeleton | None
-    num_coordinates: int | None
-    has_score: bool | None
-    needs_img_shape: bool
+    skeleton: Skeleton | None  # None: any number of joints
+    num_coordinates: int | None  # columns of keypoint; None: 2 or 3
+    has_score: bool | None  # whether keypoint_score is wanted; None: where there is one
+    needs_img_shape: bool  # whether coordinates are scaled by the size of the picture
 
     def __str__(self) -> str:
         if self.skeleton is None:
             return "no layout is set"
         columns = " ".join("xyz"[: self.num_coordinates])
-        if self.has_score:
-            columns += " and a confidence"
-        return (
-            f"layout {self.skeleton.name!r} has {self.skeleton.num_joints} joints with "
-            f"{columns}"
-        )
+        more = " and a confidence" if self.has_score else ""
+        name, joints = self.skeleton.name, self.skeleton.num_joints
+        return f"layout {name!r} has {joints} joints with {columns}{more}"
 
     def read(
         self, annotation: Mapping[str, Any], trim_frames: bool = True
     ) -> dict[str, Any]:
-        """Check an annotation and give what a pipeline is to have of it.
+        """Checks an annotation and returns what a pipeline is to have of it.
 
         Persons who are in no frame come last, and the frames before the first and after
         the last one with anybody are left out: what takes person 0 or the first frames
@@ -72,10 +60,7 @@ class AnnotationCheck:
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
             keys = brief(sorted(map(str, annotation)))
-            raise ValueError(
-                f"has no 'keypoint', its keys are {keys}; expected an array "
-                f"{_AXIS_NAMES}"
-            )
+            raise ValueError(f"has no 'keypoint' {_AXIS_NAMES}, its keys are {keys}")
         keypoint = read["keypoint"] = to_numbers(read["keypoint"], "'keypoint'")
         self._check_shape(keypoint)
         frames = keypoint.shape[1]
@@ -136,7 +121,7 @@ class AnnotationCheck:
 
 
 def scales_by_picture(step: Any) -> bool:
-    """Tell whether a pipeline's step needs the size of the picture of its data."""
+    """Returns whether a pipeline's step needs the size of the picture of its data."""
     if not isinstance(step, Mapping) or "img_shape" in step:
         return False
     kind = step.get("type")
@@ -145,14 +130,10 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Make numbers an array of floats, of the precision they have.
-
-    Args:
-        values: An array, a tensor or nested lists.
-        what: What the message calls them.
+    """Makes an array of floats of an array, a tensor or nested lists.
 
     Raises:
-        ValueError: If they are no numbers, or ragged.
+        ValueError: If they are no numbers, or ragged; ``what`` is their name in it.
     """
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
@@ -170,16 +151,15 @@ def to_numbers(values: Any, what: str) -> np.ndarray:
 
 def _check_finite(values: np.ndarray, key: str) -> None:
     # Not finite or too large: NaN is neither smaller nor greater.
-    if (np.abs(values) <= _FARTHEST).all():
-        return
     bad = ~(np.abs(values) <= _FARTHEST)
+    if not bad.any():
+        return
     place = tuple(np.argwhere(bad)[0])
-    names = zip(("person", "frame", "joint", "axis"), place)
+    pairs = zip(("person", "frame", "joint", "axis"), place)
+    where = ", ".join(f"{name} {index}" for name, index in pairs)
     raise ValueError(
-        f"'{key}' is {values[place]}, not finite or too large, at "
-        f"{', '.join(f'{name} {index}' for name, index in names)} (0-based; "
-        f"{int(bad.sum())} such values in all); repair the sequence or remove it from "
-        "the split"
+        f"'{key}' is {values[place]}, not finite or too large, at {where} (0-based; "
+        f"{int(bad.sum())} such values in all); repair the sequence or leave it out"
     )
 
 
@@ -202,24 +182,19 @@ def _read_img_shape(shape: Any) -> tuple[int, int]:
             "inference), or set it in the config's PreNormalize2D"
         )
     numbers = np.ravel(shape)
-    if (
-        numbers.dtype.kind not in "iuf"
-        or len(numbers) not in (2, 3)  # with the channels, as frame.shape is
-        or not (np.isfinite(numbers) & (numbers > 0)).all()
-    ):
+    # Three with the channels, as frame.shape is.
+    is_pair = numbers.dtype.kind in "iuf" and len(numbers) in (2, 3)
+    if not is_pair or not (np.isfinite(numbers) & (numbers > 0)).all():
         raise ValueError(f"img_shape is {brief(shape)}, expected (height, width)")
     return int(numbers[0]), int(numbers[1])
 
 
 def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
-    """Put persons without joints last, and leave out empty frames at both ends."""
-    present = find_presence(annotation["keypoint"])
+    """Puts persons without joints last, and leaves out empty frames at both ends."""
+    present = annotation["keypoint"].any(axis=(2, 3))
     persons, frames = (np.asarray(present.any(axis=axis)) for axis in (1, 0))
     if not persons.any():
-        raise ValueError(
-            "a sequence with no person: nobody is there, every coordinate is zero; "
-            "leave it out"
-        )
+        raise ValueError("a sequence with no person: all is zero; leave it out")
     start, end = 0, len(frames)
     if trim_frames:
         start, end = int(frames.argmax()), end - int(frames[::-1].argmax())

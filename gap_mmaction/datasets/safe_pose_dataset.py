@@ -32,32 +32,25 @@ class SafePoseDataset(PoseDataset):
     It takes the same annotation files: a pickle of ``dict(split={name: [frame_dir]},
     annotations=[dict(frame_dir, label, total_frames, keypoint)])`` with ``keypoint``
     of shape ``[M, T, V, C]`` (persons, frames, joints, coordinates), or, without
-    ``split``, a list of such annotations. The file is read without running anything
-    in it, and all that is wrong with its sequences is said at once, see
-    :class:`AnnotationCheck`; with ``data_prefix['skeleton']`` each is checked as it is
-    used.
+    ``split``, a list of such annotations. Nothing in the file is run, and all that is
+    wrong with its sequences is said at once, see :class:`AnnotationCheck`; with
+    ``data_prefix['skeleton']`` each is checked as it is used.
 
     Args:
         ann_file: Path to the annotation file.
         pipeline: Transforms, as dicts or callables.
-        split: Name of the split to use. Defaults to None, for files that are a list.
-        layout: Joint layout of the data, a name or a dict of ``skeletons.py``, whose
-            number of joints and of coordinates the data must have. Transforms that take
-            a ``layout`` have it from here. Defaults to None: not checked.
-        valid_ratio: See ``PoseDataset``. Defaults to None.
-        box_thr: See ``PoseDataset``. Defaults to 0.5.
-        data_prefix: See ``BaseDataset``. Defaults to None: nothing is prefixed.
-        test_mode: Whether this is for validation or testing. Defaults to False.
-        multi_class: Whether a label is a list of classes. Defaults to False.
-        num_classes: Number of classes; labels must lie below it. Defaults to None:
-            not checked.
-        start_index: Index of the first frame. Defaults to 0.
+        split: Name of the split to use; None for files that are a list.
+        layout: Joint layout of the data, a name or a dict, see ``get_skeleton``. The
+            data must have its number of joints and of coordinates, and transforms that
+            take a ``layout`` have it from here. None: not checked.
         samples_per_class: Takes only so many sequences of each class, drawn at random;
             of a class that has fewer, all. The draw depends on the seed, the class and
             the names of its sequences alone, and those of a smaller number are among
-            those of a larger one. Defaults to None: all sequences.
-        subset_seed: Seed of that draw. Defaults to 0.
-        **kwargs: Further arguments of ``mmengine.dataset.BaseDataset``.
+            those of a larger one. None: all sequences.
+        subset_seed: Seed of that draw.
+        **kwargs: Further arguments of ``PoseDataset`` (``num_classes``, below which
+            labels must lie, ``multi_class``, ``data_prefix``, ``test_mode``,
+            ``valid_ratio``, ``box_thr``, ``start_index``) and ``BaseDataset``.
 
     Raises:
         FileNotFoundError: If ``ann_file`` is not there.
@@ -73,13 +66,6 @@ class SafePoseDataset(PoseDataset):
         pipeline: list[dict[str, Any] | Callable[..., Any]],
         split: str | None = None,
         layout: str | dict[str, Any] | None = None,
-        valid_ratio: float | None = None,
-        box_thr: float = 0.5,
-        data_prefix: dict[str, str] | None = None,
-        test_mode: bool = False,
-        multi_class: bool = False,
-        num_classes: int | None = None,
-        start_index: int = 0,
         samples_per_class: int | None = None,
         subset_seed: int = 0,
         **kwargs: Any,
@@ -93,40 +79,26 @@ class SafePoseDataset(PoseDataset):
                     f"ann_file '{ann_file}': {name}={value!r} is no integer of at "
                     f"least {least}"
                 )
-        if samples_per_class is not None and multi_class:
+        if samples_per_class is not None and kwargs.get("multi_class"):
             raise ValueError(
                 f"ann_file '{ann_file}': samples_per_class needs one label for each "
                 "sequence; leave it out with multi_class=True"
             )
+        if kwargs.get("data_prefix") is None:
+            kwargs["data_prefix"] = {"prefix": ""}
         self._samples_per_class = samples_per_class
         self._subset_seed = subset_seed
         skeleton = None if layout is None else get_skeleton(layout)
         self._check = AnnotationCheck(
-            skeleton,
-            None if skeleton is None else skeleton.num_coordinates,
-            None,
-            any(map(scales_by_picture, pipeline)),
+            skeleton=skeleton,
+            num_coordinates=None if skeleton is None else skeleton.num_coordinates,
+            has_score=None,
+            needs_img_shape=any(map(scales_by_picture, pipeline)),
         )
-        super().__init__(
-            ann_file,
-            fill_layout(pipeline, layout),
-            split=split,
-            valid_ratio=valid_ratio,
-            box_thr=box_thr,
-            data_prefix={"prefix": ""} if data_prefix is None else data_prefix,
-            test_mode=test_mode,
-            multi_class=multi_class,
-            num_classes=num_classes,
-            start_index=start_index,
-            **kwargs,
-        )
+        super().__init__(ann_file, fill_layout(pipeline, layout), split, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Read the annotations of the split and check them.
-
-        Returns:
-            One dict for each sequence.
-        """
+        """Reads and checks the annotations of the split, a dict for each sequence."""
         data_list = self._select(load_annotations(self.ann_file))
         wrong: dict[str, list[str]] = {}
         for index, item in enumerate(data_list):
@@ -153,14 +125,7 @@ class SafePoseDataset(PoseDataset):
         return data_list
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Get one annotation; where it has a file of its own, read and check that.
-
-        Args:
-            idx: Index of the sequence.
-
-        Returns:
-            The annotation, a copy.
-        """
+        """Returns a copy of an annotation, checked now if it has a file of its own."""
         # Not through PoseDataset, which reads single files with a plain pickle.load.
         info: dict[str, Any] = super(PoseDataset, self).get_data_info(idx)
         if "skeleton" in self.data_prefix:
@@ -179,7 +144,7 @@ class SafePoseDataset(PoseDataset):
         return info
 
     def _draw(self, data_list: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
-        """Draw sequences of each class; the order is that of classes and names."""
+        """Draws sequences of each class; the order is that of classes and names."""
         classes: dict[int, list[dict[str, Any]]] = {}
         for item in sorted(data_list, key=_name_of):
             classes.setdefault(item["label"], []).append(item)
@@ -191,134 +156,110 @@ class SafePoseDataset(PoseDataset):
             if len(items) < size:
                 short.append(f"{label} ({len(items)})")
         if short:
-            print_log(
-                f"{self._where()}: samples_per_class={size} is more than these classes "
-                f"have, all of which is taken: {', '.join(short)}",
-                "current",
-                logging.WARNING,
+            self._warn(
+                f"samples_per_class={size} is more than these classes have, all of "
+                f"which is taken: {', '.join(short)}"
             )
         return drawn
 
     def _select(self, content: Any) -> list[dict[str, Any]]:
-        """Take the annotations of the split out of the content of the file."""
-        where = f"ann_file '{self.ann_file}'"
-        names: set[str] = set()
-        if isinstance(content, list) and self.split is None:
-            annotations = content
-        elif not isinstance(content, dict) or "annotations" not in content:
-            raise ValueError(
-                f"{where}: holds a {type(content).__name__} "
-                f"{'' if self.split is None else f'and split={self.split!r} is set '}"
-                "where a dict with the keys 'split' and 'annotations' is needed; make "
-                "the file anew, or, if it is a list of annotations, set split=None"
-            )
-        else:
-            names = self._names(content)
+        """Takes the annotations of the split out of the content of the file."""
+        names: set[str] | None = None
+        annotations = content
+        if not isinstance(content, list) or self.split is not None:
+            if not isinstance(content, dict) or "annotations" not in content:
+                raise self._fault(
+                    f"it holds a {type(content).__name__}, and split={self.split!r} is "
+                    "set; a dict with the keys 'split' and 'annotations' is needed, "
+                    "or, with split=None, a list of annotations"
+                )
+            names = self._names(content.get("split", {}))
             annotations = self._list(content["annotations"], "'annotations'")
-            for index, item in enumerate(annotations):
-                self._check_name(item, index)
+        for index, item in enumerate(annotations):
+            name = _name_of(item) if isinstance(item, dict) else None
+            if not isinstance(name, str):
+                problem = "no key" if name is None else f"{brief(name)} for its"
+                raise self._fault(
+                    f"annotation {index} has {problem} 'frame_dir'; each must be a "
+                    "dict with frame_dir, label, total_frames and keypoint"
+                )
+        if names is not None:
             annotations = [item for item in annotations if _name_of(item) in names]
         if not annotations:
-            raise ValueError(
-                f"{where}: no sequence in split {self.split!r}; make the file anew "
-                "from the full data set"
-            )
-        for index, item in enumerate(annotations):
-            self._check_name(item, index)
-        self._warn_of_names(annotations, names)
+            raise self._fault(f"no sequence in split {self.split!r}")
+        self._warn_of_names(annotations, names or set())
         return annotations
 
-    def _names(self, content: dict[Any, Any]) -> set[str]:
-        """Take the names of the split's sequences out of the file."""
-        where = f"ann_file '{self.ann_file}'"
-        splits = content.get("split", {})
+    def _names(self, splits: Any) -> set[str]:
+        """Takes the names of the split's sequences out of the file's splits."""
         if not isinstance(splits, dict):
-            raise ValueError(
-                f"{where}: 'split' is {brief(splits)}, not a dict with a list of "
-                "names for each split; make the file anew"
-            )
+            raise self._fault(f"'split' is {brief(splits)}, not a dict of lists")
         if self.split not in splits:
             raise KeyError(
-                f"{where}: no split {self.split!r}; set 'split' to one of "
-                f"{', '.join(sorted(map(str, splits))) or '(the file has none)'}"
+                f"ann_file '{self.ann_file}': no split {self.split!r}; set 'split' to "
+                f"one of {', '.join(sorted(map(str, splits))) or '(there is none)'}"
             )
         names = self._list(splits[self.split], f"split {self.split!r}")
         for name in names:
             if not isinstance(name, str):
-                raise ValueError(
-                    f"{where}: split {self.split!r} has {brief(name)} among its "
-                    "names; they must be texts, the frame_dir of the sequences"
+                raise self._fault(
+                    f"split {self.split!r} has {brief(name)} among its names; they "
+                    "must be texts, the frame_dir of the sequences"
                 )
         return set(names)
 
     def _list(self, value: Any, what: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):
-            raise ValueError(
-                f"ann_file '{self.ann_file}': {what} is {brief(value)}, not a list; "
-                "make the file anew"
-            )
+            raise self._fault(f"{what} is {brief(value)}, not a list")
         return list(value)
 
-    def _check_name(self, item: Any, index: int) -> None:
-        name = _name_of(item) if isinstance(item, dict) else None
-        if not isinstance(name, str):
-            problem = "no key" if name is None else f"{brief(name)} for its"
-            raise ValueError(
-                f"ann_file '{self.ann_file}': annotation {index} has {problem} "
-                "'frame_dir'; each must be a dict with frame_dir, label, total_frames "
-                "and keypoint"
-            )
+    def _fault(self, problem: str) -> ValueError:
+        return ValueError(f"ann_file '{self.ann_file}': {problem}; make the file anew")
 
     def _warn_of_names(
         self, annotations: list[dict[str, Any]], names: set[str]
     ) -> None:
-        """Tell of sequences that are there twice, or named by the split only."""
+        """Warns of sequences that are there twice, or named by the split only."""
         counts = Counter(_name_of(item) for item in annotations)
         twice = sorted(name for name, count in counts.items() if count > 1)
         absent = sorted(names - set(counts))
         for found, what in ((twice, "stand there twice"), (absent, "are not there")):
             if found:
-                print_log(
-                    f"ann_file '{self.ann_file}', split {self.split!r}: {len(found)} "
-                    f"sequences {what}, the first is '{found[0]}'",
-                    "current",
-                    logging.WARNING,
-                )
+                self._warn(f"{len(found)} sequences {what}, the first is '{found[0]}'")
 
-    def _where(self, name: Any = None) -> str:
-        where = f"ann_file '{self.ann_file}', split {self.split!r}"
-        return where if name is None else f"{where}, frame_dir '{name}'"
+    def _where(self) -> str:
+        return f"ann_file '{self.ann_file}', split {self.split!r}"
+
+    def _warn(self, message: str) -> None:
+        print_log(f"{self._where()}: {message}", "current", logging.WARNING)
 
     def _read(self, item: dict[str, Any]) -> dict[str, Any]:
         # Frames of a video are named by their numbers, so that none may go.
         return self._check.read(item, trim_frames="video" not in self.data_prefix)
 
     def _read_label(self, label: Any) -> int | list[int]:
-        """Read a label, of any kind of integer."""
+        """Reads a label, of any kind of integer."""
         if label is None:
             raise ValueError("'label' is missing; add the 0-based class index")
         try:
             labels = np.asarray(label)
         except (ValueError, OverflowError, RecursionError):  # lists of unequal length
             labels = np.asarray("")
+        expected, limit = "", self.num_classes
         if labels.dtype.kind not in "iu" or labels.ndim != int(self.multi_class):
+            expected = "a list of integers" if self.multi_class else "an integer"
+        elif (labels < 0).any() or (limit is not None and (labels >= limit).any()):
+            expected = "0 or more" if limit is None else f"in 0..{limit - 1}"
+        if expected:
             raise ValueError(
-                f"label={brief(label)} is not "
-                f"{'a list of integers' if self.multi_class else 'an integer'}; give "
-                "the 0-based class index"
-            )
-        limit = self.num_classes
-        if (labels < 0).any() or (limit is not None and (labels >= limit).any()):
-            raise ValueError(
-                f"label={brief(label)} is not "
-                f"{'0 or more' if limit is None else f'in 0..{limit - 1}'}; labels are "
-                "0-based, correct the annotation or 'num_classes'"
+                f"label={brief(label)} is not {expected}; give the 0-based class "
+                "index, or correct 'num_classes'"
             )
         read: int | list[int] = labels.tolist()
         return read
 
     def _refuse(self, wrong: dict[str, list[str]], count: int) -> None:
-        """Name the sequences that cannot be used, if there are any."""
+        """Raises an error that names the sequences that cannot be used, if any."""
         if not wrong:
             return
         # Problems that differ in their numbers alone are one; the first one is shown.
@@ -326,10 +267,13 @@ class SafePoseDataset(PoseDataset):
         for problem, names in wrong.items():
             kind = re.sub(r"\d+", "#", problem)
             kinds.setdefault(kind, (problem, []))[1].extend(names)
-        lines = [f"{_listed(names)}: {problem}" for problem, names in kinds.values()]
-        if len(lines) > _MOST_SHOWN:
-            rest = len(lines) - _MOST_SHOWN
-            lines[_MOST_SHOWN:] = [f"and {rest} more kinds of faults"]
+        lines = []
+        for problem, names in list(kinds.values())[:_MOST_SHOWN]:
+            shown = ", ".join(f"'{name}'" for name in names[:_MOST_SHOWN])
+            more = len(names) - _MOST_SHOWN
+            lines.append(f"{shown}{f' and {more} more' if more > 0 else ''}: {problem}")
+        if len(kinds) > _MOST_SHOWN:
+            lines.append(f"and {len(kinds) - _MOST_SHOWN} more kinds of faults")
         number = sum(map(len, wrong.values()))
         raise ValueError(
             f"{self._where()}: {number} of {count} sequences cannot be used:\n  "
@@ -337,12 +281,6 @@ class SafePoseDataset(PoseDataset):
         )
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:_MOST_SHOWN])
-    more = len(names) - _MOST_SHOWN
-    return shown if more <= 0 else f"{shown} and {more} more"
-
-
 def _name_of(item: dict[str, Any]) -> Any:
-    """Get what identifies a sequence, by the key that ``PoseDataset`` prefers."""
+    """Returns what identifies a sequence, by the key that ``PoseDataset`` prefers."""
     return item.get("filename", item.get("frame_dir"))

@@ -9,24 +9,20 @@ from mmaction.registry import DATASETS
 
 from gap_mmaction.utils.randomness import seeded
 
-# Apart from what else is drawn by the run's seed.
-_PURPOSE = 1
+_PURPOSE = 1  # apart from what else is drawn by the run's seed
 
 
 @DATASETS.register_module()
 class SeededDataset:
     """A data set whose samples depend on the seed, the epoch and the index alone.
 
-    Transforms draw from the generators that numpy, Python and torch share. By
-    themselves, what they draw depends on everything drawn before: on the number of
-    workers and of processes, and on where a run was interrupted. Here the generators
-    are seeded for each sample and put back afterwards.
+    By themselves, what transforms draw depends on everything drawn before: on the
+    number of workers and processes, and on where a run was interrupted. Here numpy's,
+    Python's and torch's generators are seeded for each sample and put back afterwards.
 
     It goes around all other wrappers: a sample that ``RepeatDataset`` gives five times
-    an epoch is drawn anew each time, as each has its own index.
-
-    Everything else is the wrapped data set's. :class:`SkeletonRunner` wraps the
-    training data of epoch-based runs; a config needs not.
+    an epoch is drawn anew each time. :class:`SkeletonRunner` wraps the training data of
+    epoch-based runs; a config needs not.
 
     Args:
         dataset: The data set, or its config.
@@ -40,11 +36,7 @@ class SeededDataset:
         self._epoch = torch.zeros((), dtype=torch.long).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch, for this process and for workers that run already.
-
-        Args:
-            epoch: Number of the epoch; to be called before the loader is iterated.
-        """
+        """Sets the epoch before the loader is iterated, also for workers that run."""
         self._epoch.fill_(epoch)
 
     @property

@@ -1,10 +1,9 @@
 """A small skeleton set made by the project itself.
 
-It serves ``make demo`` and the tests: ten actions (``synthetic_actions``) of a jointed
-body (``synthetic_body``), acted by performers of different build, tempo, vigour,
-posture and handedness, seen from several sides by a noisy sensor, and split by
-performer as NTU RGB+D's X-Sub is. Nothing in it was recorded, and it proves nothing
-about real skeletons.
+It serves ``make demo`` and the tests: ten actions of a jointed body
+(``synthetic_body``), acted by performers of different build, tempo, vigour, posture and
+handedness, seen from several sides by a noisy sensor, and split by performer as NTU
+RGB+D's X-Sub is. Nothing in it was recorded: it proves nothing about real skeletons.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from gap_mmaction.datasets.synthetic_actions import ACTIONS, perform
 from gap_mmaction.datasets.synthetic_body import (
+    ACTIONS,
     TWINS,
     YAW,
     forward_kinematics,
     mirror,
+    perform,
     rest_offsets,
     rotations,
     stand_on_floor,
@@ -37,34 +37,18 @@ VIEWS = (-50.0, 0.0, 50.0)
 
 @dataclass(frozen=True)
 class Performer:
-    """What one person's sequences have in common.
+    """What one person's sequences have in common."""
 
-    Attributes:
-        offsets: Build: offset of each joint from its parent ``[V, 3]`` in metres.
-        posture: Angles added to every frame ``[V, 3]`` in radians.
-        tempo: Factor of the speed.
-        vigour: Factor of every move.
-        left_handed: Whether the left side leads.
-        fidgeting: How much of another action the person mixes in.
-    """
-
-    offsets: np.ndarray
-    posture: np.ndarray
-    tempo: float
-    vigour: float
+    offsets: np.ndarray  # of each joint from its parent, [V, 3] in metres
+    posture: np.ndarray  # angles added to every frame, [V, 3] in radians
+    tempo: float  # factor of the speed
+    vigour: float  # factor of every move
     left_handed: bool
-    fidgeting: float
+    fidgeting: float  # how much of another action the person mixes in
 
 
 def draw_performer(rng: np.random.Generator) -> Performer:
-    """Draw a person.
-
-    Args:
-        rng: Source of randomness.
-
-    Returns:
-        The person.
-    """
+    """Draws a person."""
     offsets = rest_offsets()
     limbs = rng.normal(1.0, 0.05, size=(len(offsets), 1))
     limbs = (limbs + limbs[TWINS]) / 2  # both sides alike
@@ -81,13 +65,7 @@ def draw_performer(rng: np.random.Generator) -> Performer:
 def act(
     label: int, performer: Performer, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Let a person act, before any camera.
-
-    Args:
-        label: Index into ``ACTIONS``.
-        performer: The person.
-        num_frames: Number of frames T.
-        rng: Source of randomness.
+    """Lets a person act, before any camera.
 
     Returns:
         Positions ``[T, V, 3]`` in metres, body axes; bones keep their lengths.
@@ -108,12 +86,7 @@ def act(
 
 
 def film(positions: np.ndarray, view: float, rng: np.random.Generator) -> np.ndarray:
-    """See a person with a noisy depth camera.
-
-    Args:
-        positions: ``[T, V, 3]`` in metres, body axes.
-        view: Degrees by which the camera stands aside.
-        rng: Source of randomness.
+    """Films a person with a noisy depth camera, ``view`` degrees aside.
 
     Returns:
         Positions ``[T, V, 3]`` in metres: x to the right of the picture, y up, z away
@@ -135,7 +108,7 @@ def make_synthetic(
     num_train_performers: int = 12,
     repetitions: int = 4,
 ) -> dict[str, Any]:
-    """Make the set.
+    """Makes the set.
 
     Every performer does every action ``repetitions`` times, each time before the next
     camera of ``VIEWS``.
@@ -172,27 +145,15 @@ def make_synthetic(
                 positions = act(label, performer, num_frames, rng)
                 keypoint = film(positions, VIEWS[view], rng).astype(np.float32)
                 name = f"p{person:03d}a{label:02d}r{repetition:02d}v{view:02d}"
-                annotations.append(
-                    {
-                        "frame_dir": name,
-                        "label": label,
-                        "total_frames": num_frames,
-                        "keypoint": keypoint[None],
-                    }
-                )
+                item = {"frame_dir": name, "label": label, "total_frames": num_frames}
+                annotations.append({**item, "keypoint": keypoint[None]})
                 key = "xsub_train" if person < num_train_performers else "xsub_val"
                 split[key].append(name)
     return {"split": split, "annotations": annotations}
 
 
 def write_synthetic(path: str | PathLike[str], seed: int = 0, **options: int) -> None:
-    """Make the set and write it as an annotation file.
-
-    Args:
-        path: File to write, ending in ``.pkl``.
-        seed: See :func:`make_synthetic`.
-        **options: Sizes, see :func:`make_synthetic`.
-    """
+    """Makes the set and writes it to a ``.pkl`` file, see :func:`make_synthetic`."""
     write_annotations(make_synthetic(seed, **options), path)
 
 
@@ -210,16 +171,15 @@ def _sway(
 
 def _presence(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Factor ``[T]`` that lets an action begin late and end early."""
-    duration = seconds[-1]
+    duration, rise = seconds[-1], 0.25
     begin = rng.uniform(-0.3, 0.25) * duration
     end = duration - rng.uniform(-0.3, 0.25) * duration
-    rise = 0.25
     steps = np.tanh((seconds - begin) / rise) - np.tanh((seconds - end) / rise)
     return np.asarray(steps / 2)
 
 
 def _disturb(positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add what a depth camera adds: noise, and joints that are lost for a while."""
+    """Adds what a depth camera adds: noise, and joints that are lost for a while."""
     num_frames, num_joints, _ = positions.shape
     noise = rng.uniform(0.005, 0.012)
     noisy = positions + rng.normal(0.0, noise, size=positions.shape)

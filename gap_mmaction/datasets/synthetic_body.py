@@ -1,4 +1,4 @@
-"""A jointed body of the NTU layout and its forward kinematics.
+"""A jointed body of the NTU layout, its kinematics and the ten actions it does.
 
 Body axes: x to the person's left, y up, z to the front. A joint's rotation turns
 everything that hangs on it. Angles are (pitch, yaw, roll) about x, y and z: positive
@@ -8,13 +8,17 @@ turns to the person's left, positive roll lifts a hanging left arm sideways.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from gap_mmaction.skeletons import get_skeleton
 
 LAYOUT = "nturgb+d"
-ROOT = "base of spine"
 PITCH, YAW, ROLL = range(3)
+MIRROR = np.array([1.0, -1.0, -1.0])
+"""Signs of the angles on the right side of the body."""
 
 _NAMES = get_skeleton(LAYOUT).joint_names
 _FOOT_SOFTNESS = 0.03
@@ -41,19 +45,12 @@ _REST = {
 
 
 def joint(name: str) -> int:
-    """Get the index of a joint.
-
-    Args:
-        name: Its name in the layout.
-
-    Returns:
-        The 0-based index.
-    """
+    """Returns the 0-based index of a joint."""
     return _NAMES.index(name)
 
 
 def _twin(name: str) -> str:
-    """Name the joint on the other side, or the same in the middle."""
+    """Names the joint on the other side, or the same in the middle."""
     if "left" in name:
         return name.replace("left", "right")
     return name.replace("right", "left")
@@ -64,15 +61,13 @@ TWINS = np.array([joint(_twin(name)) for name in _NAMES])
 
 
 def _walk_tree() -> tuple[tuple[int, int], ...]:
-    """List (joint, parent) from the root outwards."""
-    edges = get_skeleton(LAYOUT).edges
-    order = [(joint(ROOT), joint(ROOT))]
+    """Lists (joint, parent) from the root outwards."""
+    root = joint("base of spine")
+    order = [(root, root)]
     for current, parent in order:  # grows while it is walked
-        for edge in edges:
-            if current in edge:
-                other = edge[0] + edge[1] - current
-                if other != parent:
-                    order.append((other, current))
+        for edge in get_skeleton(LAYOUT).edges:
+            if current in edge and parent not in set(edge) - {current}:
+                order.append((sum(edge) - current, current))
     return tuple(order[1:])
 
 
@@ -81,11 +76,7 @@ TREE = _walk_tree()
 
 
 def rest_offsets() -> np.ndarray:
-    """Give the body at rest.
-
-    Returns:
-        Offset of each joint from its parent ``[V, 3]`` in metres, the root's zero.
-    """
+    """Returns each joint's offset from its parent at rest, ``[V, 3]`` in metres."""
     offsets = np.zeros((len(_NAMES), 3))
     for name, offset in _REST.items():
         offsets[joint(name)] = offset
@@ -95,26 +86,12 @@ def rest_offsets() -> np.ndarray:
 
 
 def mirror(angles: np.ndarray) -> np.ndarray:
-    """Swap left and right of a motion.
-
-    Args:
-        angles: ``[T, V, 3]``.
-
-    Returns:
-        Same shape.
-    """
-    return angles[:, TWINS] * np.array([1.0, -1.0, -1.0])
+    """Swaps left and right of a motion, angles ``[T, V, 3]``."""
+    return angles[:, TWINS] * MIRROR
 
 
 def rotations(angles: np.ndarray) -> np.ndarray:
-    """Make rotation matrices: first yaw, then roll, then pitch.
-
-    Args:
-        angles: (pitch, yaw, roll) in radians ``[..., 3]``.
-
-    Returns:
-        ``[..., 3, 3]``, for columns.
-    """
+    """Makes matrices ``[..., 3, 3]`` for columns: first yaw, then roll, then pitch."""
     (cx, cy, cz), (sx, sy, sz) = (
         np.moveaxis(function(angles), -1, 0) for function in (np.cos, np.sin)
     )
@@ -127,14 +104,14 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 
 
 def forward_kinematics(angles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Place the joints of a moving body.
+    """Places the joints of a moving body, the root at the origin.
 
     Args:
         angles: (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
         offsets: Offset of each joint from its parent ``[V, 3]`` in metres.
 
     Returns:
-        Positions ``[T, V, 3]`` in metres, body axes, the root at the origin.
+        Positions ``[T, V, 3]`` in metres, body axes.
     """
     turn = rotations(angles)
     positions = np.zeros_like(angles)
@@ -145,13 +122,9 @@ def forward_kinematics(angles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def stand_on_floor(positions: np.ndarray) -> np.ndarray:
-    """Move a body so that the foot that carries it neither slides nor hovers.
+    """Moves a body so that the foot that carries it neither slides nor hovers.
 
-    Args:
-        positions: ``[T, V, 3]`` in metres, y up.
-
-    Returns:
-        Same shape; the lowest joint of each frame is at y = 0.
+    The lowest joint of each frame of ``[T, V, 3]`` comes to y = 0.
     """
     height = positions[..., 1].min(axis=1)
     ankles = positions[:, [joint("left ankle"), joint("right ankle")]]
@@ -162,3 +135,137 @@ def stand_on_floor(positions: np.ndarray) -> np.ndarray:
     slide = ((ankles - ankles.mean(axis=0)) * weight[..., None]).sum(axis=1)
     slide[:, 1] = height
     return np.asarray(positions - slide[:, None])
+
+
+def _pulse(phase: np.ndarray) -> np.ndarray:
+    return np.asarray((1 - np.cos(phase)) / 2)
+
+
+COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "hold": np.ones_like,
+    "pulse": _pulse,
+    "opposite": lambda phase: _pulse(phase + np.pi),
+    "ahead": lambda phase: _pulse(phase + np.pi / 3),
+    "snap": lambda phase: np.asarray(_pulse(phase) ** 3),
+    "swing": np.sin,
+}
+"""How far a rotation is, as a function of the phase in radians."""
+
+
+class Move(NamedTuple):
+    """One joint's part in an action.
+
+    ``lead`` and ``off`` before its name stand for the side that acts and the other one,
+    ``both`` for the two.
+    """
+
+    where: str
+    axis: int  # PITCH, YAW or ROLL, signs as for the left side
+    degrees: float  # at the peak
+    course: str = "pulse"  # how it goes with the phase
+
+
+class Action(NamedTuple):
+    """A class of the set; ``tempo`` is in cycles a second."""
+
+    label: str
+    tempo: float
+    moves: tuple[Move, ...]
+
+
+# By the name in the description file and the cycles a second. Several pairs resemble
+# each other on purpose: nod and shake are the same small motion about another axis, bow
+# and squat both lower the trunk, kick and march both lift a leg, wave, punch, clap and
+# raise share the arms.
+_MOVES = {
+    ("nod the head", 1.1): [Move("neck", PITCH, 34), Move("spine", PITCH, 5)],
+    ("shake the head", 1.1): [
+        Move("neck", YAW, 50, "swing"),
+        Move("neck", ROLL, 12, "swing"),
+        Move("spine", YAW, 5, "swing"),
+    ],
+    ("wave one hand", 1.3): [
+        Move("lead shoulder", ROLL, 75, "hold"),
+        Move("lead elbow", ROLL, 70, "hold"),
+        Move("lead elbow", ROLL, 28, "swing"),
+        Move("lead wrist", ROLL, 15, "swing"),
+    ],
+    ("throw a punch", 0.9): [
+        Move("both shoulder", PITCH, -25, "hold"),
+        Move("both elbow", PITCH, -105, "hold"),
+        Move("lead shoulder", PITCH, -55, "snap"),
+        Move("lead elbow", PITCH, 95, "snap"),
+        Move("middle of spine", YAW, -18, "snap"),
+    ],
+    ("clap the hands", 1.5): [
+        Move("both shoulder", PITCH, -40, "hold"),
+        Move("both elbow", PITCH, -65, "hold"),
+        Move("both shoulder", YAW, -8, "hold"),
+        Move("both shoulder", YAW, 28, "swing"),
+    ],
+    ("raise both arms", 0.6): [
+        Move("both shoulder", ROLL, 140),
+        Move("both elbow", PITCH, -20),
+        Move("neck", PITCH, -10),
+    ],
+    ("bow", 0.5): [
+        Move("base of spine", PITCH, 38),
+        Move("both hip", PITCH, -38),
+        Move("middle of spine", PITCH, 22),
+        Move("neck", PITCH, 10),
+        Move("both shoulder", PITCH, -45),
+    ],
+    ("squat", 0.5): [
+        Move("base of spine", PITCH, 26),
+        Move("both hip", PITCH, -96),
+        Move("both knee", PITCH, 94),
+        Move("both ankle", PITCH, -24),
+        Move("both shoulder", PITCH, -40),
+    ],
+    ("kick forward", 0.8): [
+        Move("lead hip", PITCH, -65),
+        Move("lead knee", PITCH, 60, "ahead"),
+        Move("off shoulder", PITCH, -28),
+        Move("middle of spine", PITCH, -8),
+    ],
+    ("march in place", 0.8): [
+        Move("lead hip", PITCH, -60),
+        Move("lead knee", PITCH, 75),
+        Move("off hip", PITCH, -60, "opposite"),
+        Move("off knee", PITCH, 75, "opposite"),
+        Move("off shoulder", PITCH, -30),
+        Move("lead shoulder", PITCH, -30, "opposite"),
+    ],
+}
+ACTIONS = tuple(
+    Action(label, tempo, tuple(moves)) for (label, tempo), moves in _MOVES.items()
+)
+"""The classes, in the order of the labels."""
+
+
+def _sides(where: str) -> tuple[str, ...]:
+    """Resolves lead to left, off to right and both to the two."""
+    for word, sides in (("lead", "left"), ("off", "right"), ("both", "left right")):
+        if where.startswith(word):
+            return tuple(where.replace(word, side) for side in sides.split())
+    return (where,)
+
+
+def perform(action: Action, phase: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Acts, with the left side in the lead.
+
+    Args:
+        action: What to do.
+        phase: Phase of every frame in radians ``[T]``.
+        strength: Factor of every move in every frame ``[len(action.moves), T]``.
+
+    Returns:
+        (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
+    """
+    angles = np.zeros((len(phase), len(TWINS), 3))
+    for move, factor in zip(action.moves, strength):
+        course = np.radians(move.degrees) * factor * COURSES[move.course](phase)
+        for name in _sides(move.where):
+            sign = MIRROR[move.axis] if name.startswith("right") else 1.0
+            angles[:, joint(name), move.axis] += sign * course
+    return angles

@@ -17,10 +17,10 @@ from scipy.io import savemat
 
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
-from gap_mmaction.datasets.ntu.generated import format_skeleton, make_person
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
 from gap_mmaction.datasets.readers import CLIP_SETS
 from tests.config_files import ROOT, load
+from tests.ntu_recordings import format_skeleton, make_person
 
 
 def make_reader(leaf: str, **options: Any) -> InputReader:

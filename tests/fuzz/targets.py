@@ -22,16 +22,16 @@ from mmengine.logging import MMLogger
 from safetensors.torch import save
 
 from gap_mmaction.datasets import SafePoseDataset
-from gap_mmaction.datasets.ntu.generated import format_skeleton
 from gap_mmaction.datasets.ntu.sample import PROTOCOLS, convert_skeleton
 from gap_mmaction.datasets.readers import CLIP_SETS
-from gap_mmaction.datasets.readers.source import Source
+from gap_mmaction.datasets.source import Source
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.text.cached_encoder import FORMAT, hash_texts, open_features
 from gap_mmaction.models.text.descriptions import load_descriptions
 from tests.fuzz import mutations
 from tests.fuzz.mutations import ABSENT, WRONG_VALUES, draw_place, put, to_json
+from tests.ntu_recordings import format_skeleton
 
 EXPECTED = (
     *(ValueError, KeyError, TypeError, FileNotFoundError, pickle.UnpicklingError),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,8 @@ def _annotations() -> dict[str, Any]:
         items.append(
             dict(frame_dir=name, label=i, total_frames=frames, keypoint=keypoint)
         )
-    items.append(
-        dict(
-            frame_dir="empty",
-            label=0,
-            total_frames=3,
-            keypoint=np.zeros((1, 3, 25, 3), np.float32),
-        )
-    )
+    empty = np.zeros((1, 3, 25, 3), np.float32)
+    items.append(dict(frame_dir="empty", label=0, total_frames=3, keypoint=empty))
     return dict(
         # The data set refuses what is empty.
         split=dict(train=[item["frame_dir"] for item in items[:-1]]),
@@ -84,33 +78,21 @@ def test_not_done_twice(source: Path, tmp_path: Path) -> None:
         assert np.array_equal(once["keypoint"], twice["keypoint"])
 
 
-class TestErrors:
-    """Nothing is written."""
-
-    def _fails(self, content: Any, tmp_path: Path) -> None:
-        source, out = tmp_path / "bad.pkl", tmp_path / "out.pkl"
-        write_annotations(content, source)
+def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "bad.pkl", tmp_path / "out.pkl"
+    content = _annotations()
+    flat = {**content["annotations"][0], "keypoint": np.ones((1, 5, 25, 2))}
+    content["annotations"].append(flat)
+    for bad, found in (
+        (content, r"'S001C001P001R001A001'.*\[M, T, V, 3\]"),
+        ({"split": {}}, "holds no list of annotations"),
+    ):
+        write_annotations(bad, source)
         assert main([str(source), str(out)]) == 1
+        assert re.search(rf"bad\.pkl: .*{found}", capsys.readouterr().err)
         assert not out.exists()
-
-    def test_2d(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        content = _annotations()
-        flat = copy.deepcopy(content["annotations"][0])
-        flat["keypoint"] = flat["keypoint"][..., :2]
-        content["annotations"].append(flat)
-        self._fails(content, tmp_path)
-        error = capsys.readouterr().err
-        assert "S001C001P001R001A001" in error and "[M, T, V, 3]" in error
-
-    def test_no_annotations(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self._fails(dict(split={}), tmp_path)
-        assert "bad.pkl: holds no list of annotations" in capsys.readouterr().err
-
-    def test_suffix(self, tmp_path: Path) -> None:
-        with pytest.raises(SystemExit):
-            main(["a.pkl", str(tmp_path / "out.npz")])
+    with pytest.raises(SystemExit):
+        main([str(source), str(tmp_path / "out.npz")])
 
 
 def test_settings_are_the_arguments() -> None:

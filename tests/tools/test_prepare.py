@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import re
 import tarfile
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,16 @@ from scipy.io import savemat
 
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.readers import CLIP_SETS
+from gap_mmaction.datasets.readers.nwucla import ACTION_IDS
 from gap_mmaction.datasets.readers.utkinect import _IN_FILE as UTKINECT_ACTIONS
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.utils.restricted_pickle import load_annotations
-from tools.data import prepare
+from tools.data import prepare, prepare_nwucla
 
 Files = dict[str, bytes]
+Capture = pytest.CaptureFixture[str]
 LAYOUTS = {
-    **dict.fromkeys(("utd_mhad", "msr_action3d", "utkinect"), "nw-ucla"),
+    **dict.fromkeys(("nwucla", "utd_mhad", "msr_action3d", "utkinect"), "nw-ucla"),
     "sbu_kinect": "openni-15",
     "jhmdb14": "jhmdb-15",
 }
@@ -32,32 +34,32 @@ FRAMES = 4
 
 
 def joints(*shape: int) -> np.ndarray:
-    """Make coordinates, each another one."""
+    """Makes coordinates, each another one."""
     return np.arange(1, np.prod(shape) + 1).reshape(shape) / 64
 
 
 def mat(array: np.ndarray) -> bytes:
-    """Write a MATLAB file as UTD-MHAD has them."""
+    """Writes a MATLAB file as UTD-MHAD has them."""
     stream = io.BytesIO()
     savemat(stream, {"d_skel": array}, do_compression=True)
     return stream.getvalue()
 
 
 def text(table: np.ndarray, comma: bool = False) -> bytes:
-    """Write a table."""
+    """Writes a table."""
     stream = io.BytesIO()
     np.savetxt(stream, table, fmt="%g", delimiter="," if comma else " ")
     return stream.getvalue()
 
 
 def numbered(table: np.ndarray, step: int) -> np.ndarray:
-    """Put frame numbers before the rows, from 10 on."""
+    """Puts frame numbers before the rows, from 10 on."""
     numbers = 10 + step * np.arange(len(table))
     return np.concatenate([numbers[:, None], table], axis=1)
 
 
 def utkinect_labels(trials: tuple[str, ...], *absent: str) -> bytes:
-    """Write labels: each action has two frames, but for those that are absent."""
+    """Writes labels: each action has two frames, but for those that are absent."""
     lines = []
     for trial in trials:
         lines.append(trial)
@@ -70,7 +72,7 @@ def utkinect_labels(trials: tuple[str, ...], *absent: str) -> bytes:
 
 
 def jhmdb_lists() -> Files:
-    """Write the six lists: clip i is tested by split i, clip 0 by none."""
+    """Writes the six lists: clip i is tested by split i, clip 0 by none."""
     poses = [joints(FRAMES + i, 15, 2) for i in range(4)]
     labels = ["wave", "catch", "wave", "wave"]
     files = {}
@@ -84,8 +86,19 @@ def jhmdb_lists() -> Files:
     return files
 
 
+def nwucla(action: int, **change: Any) -> bytes:
+    """Writes a json file as NW-UCLA has them."""
+    label = ACTION_IDS.index(action) + 1
+    content = {"label": label, "skeletons": joints(FRAMES, 20, 3).tolist(), **change}
+    return json.dumps(content).encode()
+
+
 TRIALS = ("s01_e01", "s10_e02")
 SETS: dict[str, Files] = {
+    "nwucla": {
+        f"all_sqe/a{action:02d}_s{view:02d}_e00_v{view:02d}.json": nwucla(action)
+        for action, view in ((1, 1), (3, 2), (12, 3))
+    },
     "utd_mhad": {
         f"Skeleton/{name}_skeleton.mat": mat(joints(20, 3, FRAMES))
         for name in ("a1_s1_t1", "a27_s8_t4", "a10_s7_t2")
@@ -112,6 +125,11 @@ SETS: dict[str, Files] = {
 }
 # Label, subject, the folds that test it and those whose dev it is.
 EXPECTED: dict[str, dict[str, tuple[int, str, str, str]]] = {
+    "nwucla": {
+        "a01_s01_e00_v01": (0, "1", "", ""),
+        "a03_s02_e00_v02": (2, "2", "", "xview"),
+        "a12_s03_e00_v03": (9, "3", "xview", ""),
+    },
     "utd_mhad": {
         "a1_s1_t1": (0, "1", "", ""),
         "a10_s7_t2": (9, "7", "", "xsub"),
@@ -140,7 +158,7 @@ EXPECTED: dict[str, dict[str, tuple[int, str, str, str]]] = {
 
 
 def write(folder: Path, files: Files) -> Path:
-    """Write a folder."""
+    """Writes a folder."""
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,16 +167,14 @@ def write(folder: Path, files: Files) -> Path:
 
 
 def run(data: str, source: Path, out: Path) -> dict[str, Any]:
-    """Run the tool and read what it has written."""
+    """Runs the tool and reads what it has written."""
     assert prepare.main([data, str(source), str(out)]) == 0
     content: dict[str, Any] = load_annotations(out)
     return content
 
 
 @pytest.mark.parametrize("data", SETS)
-def test_clips_and_splits(
-    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_clips_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "out.pkl"
     content = run(data, write(tmp_path / "source", SETS[data]), out)
     clips = {clip["frame_dir"]: clip for clip in content["annotations"]}
@@ -168,16 +184,11 @@ def test_clips_and_splits(
         assert clips[name].get("subject", "") == subject
         for fold in CLIP_SETS[data].folds:
             parts = {"train", "dev" if fold == tunes else "fit"}
-            assert (
-                {"val"}
-                if fold == tests
-                else parts
-                == {
-                    part
-                    for part in ("train", "val", "fit", "dev")
-                    if name in content["split"][f"{fold}_{part}"]
-                }
-            )
+            assert ({"val"} if fold == tests else parts) == {
+                part
+                for part in ("train", "val", "fit", "dev")
+                if name in content["split"][f"{fold}_{part}"]
+            }
     for fold in CLIP_SETS[data].folds:
         dataset = SafePoseDataset(
             str(out),
@@ -214,6 +225,7 @@ def test_archives_give_the_same(data: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "joint", "place"),
     [
+        ("nwucla", "head", 3),
         ("utd_mhad", "head", 0),
         ("utd_mhad", "left hand", 7),
         ("msr_action3d", "head", 19),
@@ -230,6 +242,7 @@ def test_joints_are_those_of_the_layout(
     clip = run(data, source, tmp_path / "out.pkl")["annotations"][0]
     index = get_skeleton(LAYOUTS[data]).joint_names.index(joint)
     raw = {
+        "nwucla": joints(FRAMES, 20, 3)[0],
         "utd_mhad": joints(20, 3, FRAMES)[:, :, 0],
         "msr_action3d": joints(20 * FRAMES, 4)[:20, :3],
         "utkinect": joints(20, 60)[8].reshape(20, 3),
@@ -251,7 +264,7 @@ def test_sbu_is_in_metres_and_upright(tmp_path: Path) -> None:
     assert not keypoint[1, :, 14].any()
 
 
-def test_frames_of_zeros(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frames_of_zeros(tmp_path: Path, capsys: Capture) -> None:
     table = joints(20 * FRAMES, 4)
     table[:20, :3] = 0.0
     files = {
@@ -285,6 +298,12 @@ def to_nan(data: bytes) -> bytes:
     return re.sub(rb"([ ,])[\d.]+", rb"\1nan", data, count=1)
 
 
+def nested(value: Any) -> list[Any]:
+    """Makes one frame with ``value`` as a coordinate."""
+    return [[[0.0, 1.0, value], *([[0.0, 1.0, 2.0]] * 19)]]
+
+
+UCLA = "a03_s02_e00_v02.json"
 UTD, MSR, UTK, SBU, GT = (
     *("a1_s1_t1_skeleton.mat", "a01_s01_e01_skeleton3D.txt", "joints_s01_e01.txt"),
     *("s01s02/01/001/skeleton_pos.txt", "GT_test_2.pkl"),
@@ -295,6 +314,29 @@ LABELS = "actionLabel_modified.txt"
 @pytest.mark.parametrize(
     ("data", "file", "change", "message"),
     [
+        ("nwucla", UCLA, b"{", "not json"),
+        ("nwucla", UCLA, b"[" * 10**5, "nested too deeply"),
+        ("nwucla", UCLA, b"[]", "'label' and 'skeletons', found"),
+        ("nwucla", UCLA, b'{"label": 3}', "'label' and 'skeletons', found"),
+        ("nwucla", UCLA, b'{"skeletons": []}', "'label' and 'skeletons', found"),
+        *(
+            ("nwucla", UCLA, nwucla(3, label=label), f"'label' is {label}.*means 3")
+            for label in (None, 4, True, 3.0)
+        ),
+        *(
+            ("nwucla", UCLA, nwucla(3, skeletons=skeletons), message)
+            for skeletons, message in (
+                ([], "no frames"),
+                ([[[0, 1, 2]] * 19], r"shape \[1, 19, 3\]"),
+                ([[[0, 1, 2]] * 20, [[0, 1, 2]] * 19], "ragged"),
+                ([[[0, 1]] * 20], r"shape \[1, 20, 2\]"),
+                (nested("2.0"), "type <U"),
+                (nested(None), "type object"),
+                (nested(float("nan")), "not finite at .0, 0, 2."),
+                (nested(float("-inf")), "not finite"),
+                (nested(1e60), "not finite"),
+            )
+        ),
         ("utd_mhad", UTD, cut, "not a readable MATLAB file"),
         ("utd_mhad", UTD, b"", "not a readable MATLAB file"),
         ("utd_mhad", UTD, mat(joints(20, 2, 4)), r"shape \[20, 2, 4\]"),
@@ -346,23 +388,34 @@ def test_broken_file_is_named(
     change: Any,
     message: str | None,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Capture,
 ) -> None:
     files = dict(SETS[data])
     (name,) = (name for name in files if name.endswith(file))
     files[name] = change(files[name]) if callable(change) else change
     source, out = write(tmp_path / "source", files), tmp_path / "out.pkl"
+    out.write_bytes(b"the old one")
     assert prepare.main([data, str(source), str(out)]) == (message is not None)
     error = capsys.readouterr().err
     if message is not None:
         assert file in error
         assert re.search(message, error)
-        assert not out.exists()
+        assert out.read_bytes() == b"the old one"
+
+
+def fails(data: str, source: Path, capsys: Capture) -> str:
+    """Runs the tool, which must fail, and returns what it says."""
+    assert prepare.main([data, str(source), str(source.parent / "out.pkl")]) == 1
+    return capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "message"),
+    ("data", "name", "found"),
     [
+        ("nwucla", "a07_s01_e00_v01.json", "unknown action 7"),
+        ("nwucla", "a01_s01_e00_v04.json", "unknown view 4"),
+        ("nwucla", "notes.json", "not of the form"),
+        ("nwucla", f"old/{UCLA}", "a03_s02_e00_v02 is there twice"),
         ("utd_mhad", "a28_s1_t1_skeleton.mat", "unknown action 28"),
         ("utd_mhad", "a1_s9_t1_skeleton.mat", "unknown subject 9"),
         ("msr_action3d", "a00_s01_e01_skeleton3D.txt", "unknown action 0"),
@@ -371,51 +424,37 @@ def test_broken_file_is_named(
         ("sbu_kinect", "s01s02/09/001/skeleton_pos.txt", "unknown action 9"),
         ("sbu_kinect", "s01s05/01/001/skeleton_pos.txt", "unknown subject s01s05"),
         ("utkinect", "old/joints_s01_e01.txt", "there is also"),
-        ("utd_mhad", f"old/{UTD}", "a1_s1_t1 is there twice"),
     ],
 )
 def test_file_too_many(
-    data: str,
-    name: str,
-    message: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    data: str, name: str, found: str, tmp_path: Path, capsys: Capture
 ) -> None:
-    content = next(iter(SETS[data].values()))
+    same = (SETS[data][file] for file in SETS[data] if file.endswith(name[4:]))
+    content = next(same, next(iter(SETS[data].values())))
     source = write(tmp_path / "source", {**SETS[data], name: content})
-    assert prepare.main([data, str(source), str(tmp_path / "out.pkl")]) == 1
-    error = capsys.readouterr().err
-    assert name in error
-    assert message in error
+    error = fails(data, source, capsys)
+    assert name in error and found in error
 
 
 @pytest.mark.parametrize(
-    ("data", "name", "message"),
+    ("data", "name", "found"),
     [
         ("utkinect", "actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
         ("jhmdb14", "GT_train_3.pkl", "GT_train_3.pkl is not beside"),
+        ("nwucla", ".json", "neither an archive nor a folder"),
     ],
 )
 def test_file_too_few(
-    data: str,
-    name: str,
-    message: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    data: str, name: str, found: str, tmp_path: Path, capsys: Capture
 ) -> None:
     files = {file: content for file, content in SETS[data].items() if name not in file}
-    source = write(tmp_path / "source", files)
-    assert prepare.main([data, str(source), str(tmp_path / "out.pkl")]) == 1
-    assert message in capsys.readouterr().err
+    error = fails(data, write(tmp_path / "source", files), capsys)
+    assert found in error
 
 
 def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
-    files = {
-        name: content
-        for name, content in SETS["utkinect"].items()
-        if "actionLabel" not in name
-    }
-    files["actionLabel.txt"] = SETS["utkinect"][f"joints/{LABELS}"]
+    files = dict(SETS["utkinect"])
+    files["joints/actionLabel.txt"] = files.pop(f"joints/{LABELS}")
     source = write(tmp_path / "source", files)
     with pytest.warns(UserWarning, match=f"put {LABELS} beside it"):
         run("utkinect", source, tmp_path / "out.pkl")
@@ -424,28 +463,65 @@ def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "mode"), [("tar", "w:"), ("tar.xz", "w:xz"), ("tgz", "w:gz")]
 )
-def test_broken_tar(
-    suffix: str, mode: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_broken_tar(suffix: str, mode: Any, tmp_path: Path, capsys: Capture) -> None:
     source = tmp_path / f"a.{suffix}"
-    rng = np.random.default_rng(0)
-    content = text(rng.normal(size=(20 * 50, 4)))
+    content = text(np.random.default_rng(0).normal(size=(20 * 50, 4)))
     with tarfile.open(source, mode) as tar:
         for i in (1, 2):
             info = tarfile.TarInfo(f"a01_s01_e0{i}_skeleton3D.txt")
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     source.write_bytes(cut(source.read_bytes()))
-    assert prepare.main(["msr_action3d", str(source), str(tmp_path / "o.pkl")]) == 1
-    error = capsys.readouterr().err
+    error = fails("msr_action3d", source, capsys)
     assert f"{source}: not readable as a tar archive" in error
 
 
-# Clips of each class as the data sets' READMEs have them, and of the first fold.
+@pytest.mark.parametrize(
+    "kind", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_broken_zip(kind: int, tmp_path: Path, capsys: Capture) -> None:
+    source = tmp_path / "all_sqe.zip"
+    with zipfile.ZipFile(source, "w", kind) as archive:
+        archive.writestr(UCLA, nwucla(3))
+    data = bytearray(source.read_bytes())
+    data[60:90] = b"\xff" * 30
+    source.write_bytes(data)
+    assert f"{source}: {UCLA}: cannot be read" in fails("nwucla", source, capsys)
+    source.write_bytes(cut(bytes(data)))
+    assert "not a readable zip archive" in fails("nwucla", source, capsys)
+
+
+def test_a_file_that_would_fill_the_memory(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**5)
+    source = tmp_path / "all_sqe.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(UCLA, " " * 10**6)
+    assert "would take 1,000,000 bytes unpacked" in fails("nwucla", source, capsys)
+
+
+def test_command_for_nwucla_alone(tmp_path: Path, capsys: Capture) -> None:
+    source = write(tmp_path / "source", SETS["nwucla"])
+    out = tmp_path / "new" / "out.pkl"
+    assert prepare_nwucla.main([str(source), str(out)]) == 0
+    printed = capsys.readouterr()
+    assert "3/3" in printed.out
+    assert ["9", "a12", "0", "1"] in [x.split() for x in printed.out.splitlines()]
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    run("nwucla", source, tmp_path / "same.pkl")
+    assert (tmp_path / "same.pkl").read_bytes() == out.read_bytes()
+    with pytest.raises(SystemExit):
+        prepare_nwucla.main([str(tmp_path), "out.json"])
+    assert "must end in .pkl" in capsys.readouterr().err
+
+
+# Clips of the first fold, as the data sets' READMEs and papers have them.
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("data", "train", "val"),
     [
+        ("nw-ucla", 1020, 464),
         ("utd_mhad", 431, 430),
         ("msr_action3d", 291, 275),
         ("utkinect", 159, 40),
@@ -456,42 +532,32 @@ def test_broken_tar(
 def test_the_real_files(
     data: str, train: int, val: int, shared: Path, tmp_path: Path
 ) -> None:
-    folder = shared / "data" / data
-    content = run(data, folder / "raw.tar.xz", tmp_path / "out.pkl")
-    lines = re.findall(
-        r"^- (\d+): (.+) \((\d+)\)$", (folder / "README.md").read_text(), re.M
-    )
-    counts = Counter(clip["label"] for clip in content["annotations"])
-    if data == "msr_action3d":  # whose README counts the clip of zeros
-        counts[12] += 1
-    assert [(name, int(count)) for _, name, count in lines] == [
-        (name, counts[label]) for label, name in enumerate(CLIP_SETS[data].classes)
-    ]
-    assert len(content["annotations"]) == CLIP_SETS[data].size
-    fold = next(iter(CLIP_SETS[data].folds))
-    split = content["split"]
-    assert (len(split[f"{fold}_train"]), len(split[f"{fold}_val"])) == (train, val)
-    for name in CLIP_SETS[data].folds:
-        parts = [set(split[f"{name}_{part}"]) for part in ("fit", "dev", "val")]
-        assert sum(map(len, parts)) == len(set().union(*parts)) == CLIP_SETS[data].size
+    (source,) = (shared / "data" / data).glob("*.[tz]*")
+    data = data.replace("-", "")
+    content = run(data, source, tmp_path / "out.pkl")
+    clip_set, split = CLIP_SETS[data], content["split"]
+    labels = {clip["label"] for clip in content["annotations"]}
+    assert labels == set(range(len(clip_set.classes)))
+    assert len(content["annotations"]) == clip_set.size
+    first = next(iter(clip_set.folds))
+    assert (len(split[f"{first}_train"]), len(split[f"{first}_val"])) == (train, val)
+    for fold in clip_set.folds:
+        parts = [set(split[f"{fold}_{part}"]) for part in ("fit", "dev", "val")]
+        assert sum(map(len, parts)) == len(set().union(*parts)) == clip_set.size
         assert all(parts)
-    everything = np.concatenate(
-        [clip["keypoint"].reshape(-1, *clip["keypoint"].shape[2:])
-         for clip in content["annotations"]]
-    )  # fmt: skip
+    # The head is above the feet; y goes down in pictures alone.
+    keypoint = np.concatenate([c["keypoint"][0] for c in content["annotations"]])
     names = get_skeleton(LAYOUTS[data]).joint_names
     head, foot = (
-        everything[:, [part in name for name in names], 1].mean()
-        for part in (*({"jhmdb14": "face"}.get(data, "head"),),
-                     *({"jhmdb14": "ankle"}.get(data, "foot"),))
-    )  # fmt: skip
-    if data == "jhmdb14":
-        assert 0.5 < foot - head < 1.5  # y down
-    else:
-        assert 1.2 < head - foot < 1.8  # metres, y up
-        # x to the person's right, of those who look into the camera.
-        left, right = (
-            everything[:, names.index(f"{side} shoulder"), 0].mean()
-            for side in ("left", "right")
-        )
-        assert data == "sbu_kinect" or 0.2 < right - left < 0.5
+        keypoint[:, [part in name for name in names], 1].mean()
+        for part in (("face", "ankle") if data == "jhmdb14" else ("head", "foot"))
+    )
+    assert 0.5 < (foot - head if data == "jhmdb14" else head - foot) < 1.8
+    if data == "nwucla":
+        golden = json.loads((shared / "golden" / "nwucla_splits.json").read_text())
+        clips = {clip["frame_dir"]: clip for clip in content["annotations"]}
+        for part in ("train", "val"):
+            names = golden[f"{part}_names"]
+            assert split[f"xview_{part}"] == sorted(names)
+            for key, values in (("label", "labels"), ("total_frames", "lengths")):
+                assert [clips[n][key] for n in names] == golden[f"{part}_{values}"]

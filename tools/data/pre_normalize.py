@@ -10,7 +10,6 @@ Example: ``python tools/data/pre_normalize.py ntu120_3d.pkl ntu120_3d_normalized
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +19,12 @@ import numpy as np
 from mmengine.utils import track_iter_progress
 
 from gap_mmaction.datasets.transforms import FastPreNormalize3D
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,11 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def annotations_of(content: Any, path: Path) -> list[dict[str, Any]]:
-    """Find the annotations in the content of a file.
-
-    Raises:
-        ValueError: If there are none.
-    """
+    """Finds the annotations in the content of a file."""
     found = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(found, list) or not all(
         isinstance(item, dict) and isinstance(item.get("keypoint"), np.ndarray)
@@ -71,11 +67,7 @@ def annotations_of(content: Any, path: Path) -> list[dict[str, Any]]:
 def normalize(
     item: dict[str, Any], transform: FastPreNormalize3D, dtype: str
 ) -> dict[str, Any]:
-    """Normalize an annotation in place.
-
-    Raises:
-        ValueError: If it is no sequence of 3D skeletons that can be normalized.
-    """
+    """Normalizes an annotation in place."""
     keypoint = item["keypoint"]
     if keypoint.ndim != 4 or keypoint.shape[3] != 3:
         raise ValueError(
@@ -88,12 +80,9 @@ def normalize(
     return item
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the source is missing or broken.
-    """
+    """Runs the tool and returns its exit status: 0, or 1 where the source is broken."""
     args = parse_args(argv)
     transform = FastPreNormalize3D(
         layout=args.layout,
@@ -101,16 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         align_shoulder=not args.no_align_shoulder,
         align_center=not args.no_align_center,
     )
-    try:
-        content = load_annotations(args.source)
-        items = annotations_of(content, args.source)
-        for item in track_iter_progress(items, file=sys.stdout):
+    content = load_annotations(args.source)
+    items = annotations_of(content, args.source)
+    for item in track_iter_progress(items, file=sys.stdout):
+        try:
             normalize(item, transform, args.dtype)
-        print()
-        write_annotations(content, args.out)
-    except (ValueError, OSError, pickle.UnpicklingError) as error:
-        print(f"\nerror: {args.source}: {error}", file=sys.stderr)
-        return 1
+        except ValueError as error:
+            raise ValueError(f"{args.source}: {error}") from error
+    print()
+    write_annotations(content, args.out)
     print(f"written: {args.out}, {len(items):,} sequences")
     return 0
 

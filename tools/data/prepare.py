@@ -17,7 +17,8 @@ from mmengine.utils import ProgressBar
 
 from gap_mmaction.datasets.readers import CLIP_SETS
 from gap_mmaction.datasets.readers.clip_set import ClipSet
-from gap_mmaction.datasets.readers.source import Source
+from gap_mmaction.datasets.source import Source
+from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
 PROGRESS_STEPS = 50  # not one for each file, which floods a log
@@ -26,15 +27,7 @@ PROGRESS_STEPS = 50  # not one for each file, which floods a log
 def parse_args(
     argv: Sequence[str] | None = None, data: str | None = None
 ) -> argparse.Namespace:
-    """Parse the command line.
-
-    Args:
-        argv: Arguments, those of the process by default.
-        data: The data set, where the command is for one alone.
-
-    Returns:
-        The arguments.
-    """
+    """Parses the command line; ``data`` is set where the command is for one set."""
     parser = argparse.ArgumentParser(
         description="Turn the original files of a data set into one annotation file."
     )
@@ -59,7 +52,7 @@ def parse_args(
 
 
 def with_progress(source: Source) -> Iterator[tuple[str, bytes]]:
-    """Read the files of a source and show how far it is."""
+    """Reads the files of a source and shows how far it is."""
     progress = ProgressBar(len(source), file=sys.stdout)
     step = max(1, len(source) // PROGRESS_STEPS)
     for number, file in enumerate(source, start=1):
@@ -70,15 +63,7 @@ def with_progress(source: Source) -> Iterator[tuple[str, bytes]]:
 
 
 def summarise(annotations: dict[str, Any], clip_set: ClipSet) -> str:
-    """Count clips by split and class.
-
-    Args:
-        annotations: As ``make_annotations`` gives them.
-        clip_set: The data set.
-
-    Returns:
-        A table, one line for each class, and one line for each fold.
-    """
+    """Counts clips by split and class: a line for each class and for each fold."""
     splits = {name: set(names) for name, names in annotations["split"].items()}
     shown = [name for name in splits if name.endswith(("_train", "_val"))]
     counts = Counter(
@@ -104,27 +89,16 @@ def summarise(annotations: dict[str, Any], clip_set: ClipSet) -> str:
     return "\n".join(lines)
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None, data: str | None = None) -> int:
-    """Run the tool.
-
-    Args:
-        argv: Arguments, those of the process by default.
-        data: The data set, where the command is for one alone.
-
-    Returns:
-        The exit status: 0, or 1 where the source is missing or broken.
-    """
+    """Runs the tool and returns its exit status: 0, or 1 where the source is broken."""
     args = parse_args(argv, data)
     clip_set = CLIP_SETS[args.data]
-    try:
-        source = Source(args.source, clip_set.files)
-        annotations, notes = clip_set.make_annotations(with_progress(source))
-        if not annotations["annotations"]:
-            raise ValueError(f"{args.source}: no clip is left: {'; '.join(notes)}")
-        write_annotations(annotations, args.out)
-    except (ValueError, OSError) as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
+    source = Source(args.source, clip_set.files)
+    annotations, notes = clip_set.make_annotations(with_progress(source))
+    if not annotations["annotations"]:
+        raise ValueError(f"{args.source}: no clip is left: {'; '.join(notes)}")
+    write_annotations(annotations, args.out)
     for note in notes:
         print(note)
     print(summarise(annotations, clip_set))

@@ -6,8 +6,7 @@ trains on: read, clean of ghosts, choose two actors, move to the first actor's s
 """
 
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
-from gap_mmaction.datasets.ntu.sample_name import SampleName
 from gap_mmaction.datasets.ntu.skeleton_file import parse_skeleton
-from gap_mmaction.datasets.ntu.splits import make_splits
+from gap_mmaction.datasets.ntu.splits import SampleName, make_splits
 
 __all__ = ["SampleName", "convert_skeleton", "make_splits", "parse_skeleton"]

@@ -7,35 +7,73 @@ for each joint, of which the first three are x, y and z in metres.
 
 from __future__ import annotations
 
-import re
-from typing import NoReturn
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from gap_mmaction.datasets.ntu.body import Body
-from gap_mmaction.datasets.ntu.decimal_text import (
-    PADDING,
-    DecimalError,
-    parse_decimals,
-)
-from gap_mmaction.datasets.ntu.raw_sequence import RawSequence
+from gap_mmaction.datasets.ntu.decimal_text import PADDING, parse_decimals
+from gap_mmaction.utils.brief import brief
 
-_NUM_JOINTS = 25
+NUM_JOINTS = 25
 _BODY_FIELDS = 10
 _JOINT_FIELDS = 12
-_AXES = 3
 _MOST_DIGITS = 18
-_SPACE, _NEWLINE = 32, 10
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_LARGEST = float(np.finfo(np.float32).max)
+_SEPARATORS = np.frombuffer(b" " * (_JOINT_FIELDS - 1) + b"\n", np.uint8)
+# Perhaps a digit that lost a bit.
+_CONTROL = bytes(range(32))
+_REMEDY = (
+    "restore the file from the download, or name its sample in a file for --skip-list"
+)
+
+
+@dataclass(frozen=True)
+class Body:
+    """The frames of one body id."""
+
+    identity: str  # as the file writes it
+    joints: npt.NDArray[np.float32]  # [n, 25, 3], metres, in the order of the file
+    frames: npt.NDArray[np.int64]  # [n], ascending; frames without a body do not count
+
+    @property
+    def start(self) -> int:
+        """The first frame."""
+        return int(self.frames[0])
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether the body leaves and comes back."""
+        return int(self.frames[-1]) - self.start >= len(self.frames)
+
+    @property
+    def is_doubled(self) -> bool:
+        """Whether a frame has the id twice."""
+        return bool((self.frames[1:] == self.frames[:-1]).any())
+
+    def closed_up(self) -> Body:
+        """Moves later frames earlier, contiguous from the first (reference, rule 2)."""
+        frames = np.arange(self.start, self.start + len(self.frames), dtype=np.int64)
+        return Body(self.identity, self.joints, frames)
+
+    def without_doubles(self) -> Body:
+        """Keeps the first where a frame has the id twice."""
+        frames, first = np.unique(self.frames, return_index=True)
+        return Body(self.identity, self.joints[first], frames)
+
+
+@dataclass(frozen=True)
+class RawSequence:
+    """The bodies of a recording, frames without any body taken out (rule 1)."""
+
+    bodies: list[Body]  # in the order in which they appear first
+    num_frames: int  # with at least one body
+    num_empty_frames: int
+    num_extra_lines: int  # of text after the last frame
 
 
 def parse_skeleton(data: bytes, where: str) -> RawSequence:
-    """Read the text of one recording.
-
-    Args:
-        data: The content of the file, with line ends of any system.
-        where: Its path, for error messages.
+    """Reads the text of one recording, with line ends of any system.
 
     Returns:
         The bodies, with coordinates of the same float32 values as the reference's
@@ -43,17 +81,14 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
 
     Raises:
         ValueError: If the text is cut short or not of the form above, or a coordinate
-            is not a finite number; the message has the line, from 1.
+            is not a finite number; the message has ``where`` and the line, from 1.
     """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    lines = data.split(b"\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
+    lines = data.rstrip().split(b"\n") if data.strip() else []
     num_frames = _read_count(lines, 0, "the number of frames", where)
     position = 1
-    joint_lines: list[bytes] = []
-    first_lines: list[int] = []  # of each body in each frame
+    joint_lines: list[int] = []
     rows_of: dict[bytes, list[int]] = {}
     frame_of_row: list[int] = []
     kept = 0
@@ -62,16 +97,21 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
         num_bodies = _read_count(lines, position, what, where)
         position += 1
         for _ in range(num_bodies):
-            _check_body(lines, position, where)
-            rows_of.setdefault(lines[position].split(None, 1)[0], []).append(
-                len(frame_of_row)
-            )
+            end = position + 2 + NUM_JOINTS
+            if end > len(lines):
+                raise _fault(lines, end, "a body with its joints", where)
+            fields = lines[position].split()
+            if len(fields) != _BODY_FIELDS:
+                what = f"the {_BODY_FIELDS} fields of a body"
+                raise _fault(lines, position, what, where)
+            if lines[position + 1].strip() != b"25":
+                raise _fault(lines, position + 1, "the number of joints, 25,", where)
+            rows_of.setdefault(fields[0], []).append(len(frame_of_row))
             frame_of_row.append(kept)
-            first_lines.append(position + 2)
-            joint_lines += lines[position + 2 : position + 2 + _NUM_JOINTS]
-            position += 2 + _NUM_JOINTS
+            joint_lines += range(position + 2, end)
+            position = end
         kept += num_bodies > 0
-    joints = _parse_joints(joint_lines, first_lines, where)
+    joints = _read_joints(lines, joint_lines, where)
     frames = np.array(frame_of_row, dtype=np.int64)
     bodies = [
         Body(identity.decode("ascii", "replace"), joints[rows], frames[rows])
@@ -82,156 +122,91 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
 
 
 def _read_count(lines: list[bytes], position: int, what: str, where: str) -> int:
-    if position >= len(lines):
-        _raise_truncated(lines, what, where)
-    text = lines[position].strip()
+    text = lines[position].strip() if position < len(lines) else b""
     # int() alone would take '1_0' as well.
     if not text.isdigit() or len(text) > _MOST_DIGITS:
-        _raise_malformed(lines, position, what, where)
+        raise _fault(lines, position, what, where)
     return int(text)
 
 
-def _check_body(lines: list[bytes], position: int, where: str) -> None:
-    """Check the two lines before the joints, and that the joints are there."""
-    if position + 2 + _NUM_JOINTS > len(lines):
-        # An error before the last line, if there is one, says more.
-        last = len(lines) - 1
-        if position < last:
-            _check_head(lines, position, where)
-        if position + 1 < last:
-            _check_joint_count(lines, position + 1, where)
-        for line in range(position + 2, last):
-            _check_joint(lines[line], line, where)
-        _raise_truncated(lines, "a body with its joints", where)
-    _check_head(lines, position, where)
-    _check_joint_count(lines, position + 1, where)
-
-
-def _check_head(lines: list[bytes], position: int, where: str) -> None:
-    if len(lines[position].split()) != _BODY_FIELDS:
-        what = f"the {_BODY_FIELDS} fields of a body"
-        _raise_malformed(lines, position, what, where)
-
-
-def _check_joint_count(lines: list[bytes], position: int, where: str) -> None:
-    if lines[position].strip() != b"25":
-        what = f"the number of joints, {_NUM_JOINTS},"
-        _raise_malformed(lines, position, what, where)
-
-
-def _check_joint(line: bytes, position: int, where: str) -> None:
-    found = len(line.split())
-    if found != _JOINT_FIELDS:
-        raise ValueError(
-            f"{where}, line {position + 1}: a joint has {_JOINT_FIELDS} fields, this "
-            f"line has {found} ({_quote(line)}); {_REMEDY}"
-        )
-
-
-def _parse_joints(
-    lines: list[bytes], first_lines: list[int], where: str
+def _read_joints(
+    lines: list[bytes], positions: list[int], where: str
 ) -> npt.NDArray[np.float32]:
-    """Read the first three fields of all joint lines.
+    """Reads x, y and z of the joints at some lines, as ``[-1, 25, 3]``."""
+    found = [lines[position] for position in positions]
+    joints = _read_plain_joints(found)
+    if joints is None:
+        # Slowly, line by line: other white space, or a fault to be found.
+        rows = [
+            _read_joint(line, f"{where}, line {position + 1}")
+            for line, position in zip(found, positions)
+        ]
+        joints = np.array(rows, dtype=np.float32)
+    return joints.reshape(-1, NUM_JOINTS, 3)
 
-    Args:
-        lines: The lines of all bodies in all frames.
-        first_lines: Index in the file of the first line of each body in each frame.
-        where: The file.
 
-    Returns:
-        float32 ``[bodies in frames, 25, 3]``.
-    """
-    if not lines:
-        return np.zeros((0, _NUM_JOINTS, _AXES), dtype=np.float32)
-
-    def line_of(row: int) -> int:
-        return first_lines[row // _NUM_JOINTS] + row % _NUM_JOINTS
-
+def _read_plain_joints(lines: list[bytes]) -> npt.NDArray[np.float32] | None:
+    """Reads all joints at once, if there is nothing but numbers and single blanks."""
     text = PADDING + b"\n".join(lines) + b"\n"
-    separators = _find_separators(text)
-    if separators is None:  # extra blanks, or a wrong number of fields
-        for row, line in enumerate(lines):
-            _check_joint(line, line_of(row), where)
-        text = PADDING + b"\n".join(b" ".join(line.split()) for line in lines) + b"\n"
-        separators = _find_separators(text)
-        if separators is None:
-            row = next(row for row, line in enumerate(lines) if _CONTROL.search(line))
-            raise ValueError(
-                f"{where}, line {line_of(row) + 1}: a control character among the "
-                f"numbers ({_quote(lines[row])}); {_REMEDY}"
-            )
-    end = separators[:, :_AXES]
-    start = np.empty_like(end)
-    start[0, 0] = len(PADDING)
-    start[1:, 0] = separators[:-1, -1] + 1
-    start[:, 1:] = end[:, :-1] + 1
-    try:
-        values = parse_decimals(text, start.ravel(), end.ravel())
-    except DecimalError as error:
-        raise ValueError(
-            f"{where}, line {line_of(error.index // _AXES) + 1}: {error}, where the "
-            f"coordinate {'xyz'[error.index % _AXES]} of a joint should be; {_REMEDY}"
-        ) from error
-    with np.errstate(over="ignore"):  # what is too large is reported below
-        joints = values.astype(np.float32)
-    if not np.isfinite(joints).all():
-        index = int(np.flatnonzero(~np.isfinite(joints))[0])
-        raise ValueError(
-            f"{where}, line {line_of(index // _AXES) + 1}: the coordinate "
-            f"{'xyz'[index % _AXES]} is not a finite number; {_REMEDY}"
-        )
-    return joints.reshape(-1, _NUM_JOINTS, _AXES)
-
-
-def _find_separators(text: bytes) -> npt.NDArray[np.int64] | None:
-    """Find the byte after each field, ``[lines, 12]``, if there is just one after each.
-
-    Returns:
-        None if lines have another number of fields, or blanks stand together.
-    """
     codes = np.frombuffer(text, np.uint8)
-    found = np.flatnonzero(codes[len(PADDING) :] <= _SPACE)
-    found += len(PADDING)
-    if len(found) % _JOINT_FIELDS or found[0] == len(PADDING):
-        return None
-    separators = found.reshape(-1, _JOINT_FIELDS)
-    blanks = codes[separators]
-    is_newline = blanks == _NEWLINE
+    ends = np.flatnonzero(codes[len(PADDING) :] <= _SEPARATORS.max()) + len(PADDING)
     if (
-        not is_newline[:, -1].all()
-        or np.count_nonzero(is_newline) != len(separators)
-        # Other control characters are none: one may be a digit that lost a bit.
-        or np.count_nonzero(blanks == _SPACE) != blanks.size - len(separators)
-        or (found[1:] - found[:-1] == 1).any()
+        len(ends) != _JOINT_FIELDS * len(lines)
+        or ends[0] == len(PADDING)
+        or (np.diff(ends) == 1).any()
+        or (codes[ends].reshape(-1, _JOINT_FIELDS) != _SEPARATORS).any()
     ):
         return None
-    return separators
+    stops = ends.reshape(-1, _JOINT_FIELDS)
+    starts = np.empty((len(lines), 3), dtype=np.int64)
+    starts[0, 0] = len(PADDING)
+    starts[1:, 0] = stops[:-1, -1] + 1
+    starts[:, 1:] = stops[:, :2] + 1
+    try:
+        values = parse_decimals(text, starts.ravel(), stops[:, :3].ravel())
+    except ValueError:
+        return None
+    with np.errstate(over="ignore"):  # what is too large is not finite
+        joints = values.astype(np.float32)
+    return joints if np.isfinite(joints).all() else None
 
 
-_REMEDY = (
-    "restore the file from the download, or name its sample in a file for --skip-list"
-)
-_QUOTE_LENGTH = 40
+def _read_joint(line: bytes, where: str) -> list[float]:
+    fields = line.split()
+    fault = ""
+    if len(fields) != _JOINT_FIELDS:
+        fault = f"a joint has {_JOINT_FIELDS} fields, this line has {len(fields)}"
+    elif b"".join(fields).translate(None, _CONTROL) != b"".join(fields):
+        fault = "a control character among the numbers"
+    if fault:
+        raise ValueError(f"{where}: {fault} ({_quote(line)}); {_REMEDY}")
+    values = []
+    for axis, field in zip("xyz", fields):
+        try:
+            # float() alone would take '1_0' as well.
+            value = float(field.replace(b"_", b"?"))
+            fault = "" if abs(value) <= _LARGEST else "not a finite number"
+        except ValueError:
+            fault = "not a number"
+        if fault:
+            raise ValueError(
+                f"{where}: {_quote(field)} is {fault}, where the coordinate {axis} of "
+                f"a joint should be; {_REMEDY}"
+            )
+        values.append(value)
+    return values
 
 
-def _quote(line: bytes) -> str:
-    text = line.strip().decode("ascii", "replace")
-    return repr(text if len(text) <= _QUOTE_LENGTH else f"{text[:_QUOTE_LENGTH]}...")
+def _fault(lines: list[bytes], position: int, what: str, where: str) -> ValueError:
+    """Makes an error that says what should be at a line, and what is."""
+    if position < len(lines):
+        fault = f"{position + 1}: {_quote(lines[position])} where {what} should be"
+    elif lines:
+        fault = f"{len(lines)}: the file is cut short, {what} should follow"
+    else:
+        fault = "1: the file is empty"
+    return ValueError(f"{where}, line {fault}; {_REMEDY}")
 
 
-def _raise_truncated(lines: list[bytes], what: str, where: str) -> NoReturn:
-    if not lines:
-        raise ValueError(f"{where}, line 1: the file is empty; {_REMEDY}")
-    raise ValueError(
-        f"{where}, line {len(lines)}: the file is cut short, it ends here and {what} "
-        f"should follow; {_REMEDY}"
-    )
-
-
-def _raise_malformed(
-    lines: list[bytes], position: int, what: str, where: str
-) -> NoReturn:
-    raise ValueError(
-        f"{where}, line {position + 1}: {_quote(lines[position])} where {what} should "
-        f"be; {_REMEDY}"
-    )
+def _quote(text: bytes) -> str:
+    return brief(text.strip().decode("ascii", "replace"))

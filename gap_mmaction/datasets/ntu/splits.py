@@ -1,10 +1,20 @@
-"""The evaluation protocols of NTU RGB+D 60 and 120."""
+"""Sample names of NTU RGB+D, the evaluation protocols, and lists of samples to skip."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
 
-from gap_mmaction.datasets.ntu.sample_name import SampleName
+_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+
+# Largest value of each part in NTU RGB+D 120 (Liu et al., TPAMI 2019), and in NTU
+# RGB+D (Shahroudy et al., CVPR 2016), which is the first half of it.
+_LIMITS_120 = dict(setup=32, camera=3, performer=106, replication=2, action=120)
+_LIMITS_60 = {**_LIMITS_120, "setup": 17, "performer": 40, "action": 60}
+_TWO_PERSON_ACTIONS = (*range(50, 61), *range(106, 121))
 
 _PERFORMERS_60 = frozenset(
     (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38)
@@ -13,40 +23,79 @@ _PERFORMERS_120 = _PERFORMERS_60 | {
     *(45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87)),
     *(89, *range(91, 96), 97, 98, 100, 103),
 }
-_CAMERAS_60 = frozenset((2, 3))
-_SETUPS_120 = frozenset(range(2, 33, 2))
-
 _TRAINING = {
     "ntu60": {
         "xsub": ("performer", _PERFORMERS_60),
-        "xview": ("camera", _CAMERAS_60),
+        "xview": ("camera", frozenset((2, 3))),
     },
     "ntu120": {
         "xsub": ("performer", _PERFORMERS_120),
-        "xset": ("setup", _SETUPS_120),
+        "xset": ("setup", frozenset(range(2, 33, 2))),
     },
 }
 
 NUM_CLASSES = {"ntu60": 60, "ntu120": 120}
 """Number of classes of each data set."""
 
+_MOST_SHOWN = 10
+
+
+class SampleName(NamedTuple):
+    """The parts of a name such as ``S001C002P003R002A013``, each from 1 on."""
+
+    setup: int
+    camera: int
+    performer: int
+    replication: int
+    action: int
+
+    @classmethod
+    def parse(cls, name: str, where: str = "") -> SampleName:
+        """Takes a file name without its suffix apart.
+
+        Raises:
+            ValueError: If the name has another form, or a part that neither data set
+                has; the message begins with ``where``, by default the name.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(
+                f"{where or name}: not a name of the form SsssCcccPpppRrrrAaaa"
+            )
+        parts = cls(*map(int, match.groups()))
+        for key, limit in _LIMITS_120.items():
+            value = getattr(parts, key)
+            if not 1 <= value <= limit:
+                raise ValueError(
+                    f"{where or name}: unknown {key} {value}, NTU RGB+D 120 has 1 to "
+                    f"{limit}"
+                )
+        return parts
+
+    @property
+    def label(self) -> int:
+        """The 0-based class index."""
+        return self.action - 1
+
+    @property
+    def is_ntu60(self) -> bool:
+        """Whether NTU RGB+D 60 has such a sample."""
+        return all(getattr(self, key) <= limit for key, limit in _LIMITS_60.items())
+
+    @property
+    def is_two_person(self) -> bool:
+        """Whether the action is one of two persons."""
+        return self.action in _TWO_PERSON_ACTIONS
+
 
 def find_dataset(names: Iterable[str]) -> str:
-    """Tell which data set samples are of.
-
-    Args:
-        names: Sample names.
-
-    Returns:
-        ``"ntu60"``, or ``"ntu120"`` if there is any that NTU-60 does not have: an
-        action above 60, a performer above 40 or a setup above 17.
-    """
+    """Returns ``"ntu60"``, or ``"ntu120"`` if there is a sample that only it has."""
     is_ntu60 = all(SampleName.parse(name).is_ntu60 for name in names)
     return "ntu60" if is_ntu60 else "ntu120"
 
 
 def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
-    """Deal samples out to the splits of a data set.
+    """Deals samples out to the splits of a data set.
 
     Args:
         names: Sample names.
@@ -55,13 +104,7 @@ def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
     Returns:
         ``xsub_train``, ``xsub_val`` and so on, each in the order of the reference:
         by performer, camera or setup first, as in ``names`` within each.
-
-    Raises:
-        KeyError: If there is no such data set.
-        ValueError: If a name is not that of a sample.
     """
-    if dataset not in _TRAINING:
-        raise KeyError(f"dataset={dataset!r}: not one of {', '.join(_TRAINING)}")
     parsed = [(name, SampleName.parse(name)) for name in names]
     splits: dict[str, list[str]] = {}
     for protocol, (key, training) in _TRAINING[dataset].items():
@@ -71,3 +114,63 @@ def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
                 parsed[i][0] for group, i in groups if (group in training) == is_train
             ]
     return splits
+
+
+def find_absent_classes(splits: dict[str, list[str]], dataset: str) -> list[str]:
+    """Returns a warning for each split in which a class has no sample."""
+    warnings = []
+    remedy = (
+        "give all archives by --raw, and see the report for samples that were dropped"
+    )
+    total = NUM_CLASSES[dataset]
+    for split, names in splits.items():
+        found = {SampleName.parse(name).action for name in names}
+        absent = [f"A{i:03d}" for i in range(1, total + 1) if i not in found]
+        if not names:
+            warnings.append(f"{split}: no sample at all; {remedy}")
+        elif absent:
+            more = ", ..." if len(absent) > _MOST_SHOWN else ""
+            warnings.append(
+                f"{split}: no sample of {len(absent)} of {total} classes, "
+                f"{', '.join(absent[:_MOST_SHOWN])}{more}; {remedy}"
+            )
+    return warnings
+
+
+def read_skip_list(path: str | PathLike[str]) -> tuple[set[str], list[str]]:
+    """Reads sample names to leave out, one for each line.
+
+    Args:
+        path: A text file such as ``NTU_RGBD120_samples_with_missing_skeletons.txt`` of
+            github.com/shahroudy/NTURGB-D. Empty lines and lines that begin with ``#``
+            are passed over; a suffix ``.skeleton`` may stand after a name.
+
+    Returns:
+        The names, and the other lines, with their numbers, for a warning: the official
+        lists have had a heading.
+    """
+    remedy = "give the path of a text file with the name of a sample in each line"
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"skip list '{path}' is a folder; {remedy}")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"skip list '{path}' not found; {remedy}")
+    names: set[str] = set()
+    others: list[str] = []
+    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+        entry = line.strip()
+        if not entry or entry.startswith("#"):
+            continue
+        name = entry[: -len(".skeleton")] if entry.endswith(".skeleton") else entry
+        try:
+            SampleName.parse(name)
+        except ValueError:
+            others.append(f"line {number}: {entry[:60]}")
+        else:
+            names.add(name)
+    if not names:
+        raise ValueError(
+            f"skip list '{path}': no line is the name of a sample, such as "
+            "S001C002P005R002A008"
+        )
+    return names, others

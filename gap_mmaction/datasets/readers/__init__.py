@@ -1,7 +1,5 @@
 """The data sets that ``tools/data/prepare.py`` knows, one module each."""
 
-from __future__ import annotations
-
 from gap_mmaction.datasets.readers import (
     jhmdb14,
     msr_action3d,

@@ -1,4 +1,4 @@
-"""What a data set is made of, and the annotations made of its files."""
+"""What a data set of clips is made of, and the annotations made of its files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-_IN_A_PICTURE = 2
-
 Files = Iterable[tuple[str, bytes]]
 """What to call a file, ending in its path in the source, and its content."""
+Parse = Callable[[bytes, str], np.ndarray]
+"""Reads ``keypoint`` ``[M, T, V, C]`` out of the content of a file.
+
+The second argument is what messages call the file. A broken one is a ``ValueError``.
+"""
 
 PARTS = ("train", "val", "fit", "dev")
 """Each fold has a split of each: train is fit and dev, so that settings are chosen
@@ -22,53 +25,48 @@ on dev without a look at val."""
 
 @dataclass
 class Clip:
-    """One sequence.
-
-    Attributes:
-        name: Its name among all clips of the set.
-        label: The 0-based class index.
-        groups: What it is held out by: its subject, view or pair of persons.
-        keypoint: ``[M, T, V, C]``; what is not there is zero.
-        where: What messages call its file.
-        subject: Who is seen, empty where the files do not tell.
-    """
+    """One sequence."""
 
     name: str
-    label: int
-    groups: tuple[str, ...]
-    keypoint: np.ndarray
-    where: str
-    subject: str = ""
+    label: int  # 0-based
+    groups: tuple[str, ...]  # it is held out by: its subject, view or pair of persons
+    keypoint: np.ndarray  # [M, T, V, C]; what is not there is zero
+    where: str  # what messages call its file
+    subject: str = ""  # empty where the files do not tell
+
+    def annotation(self, present: np.ndarray) -> dict[str, Any]:
+        """Returns what ``PoseDataset`` reads, of the frames ``present`` alone."""
+        keypoint = np.ascontiguousarray(self.keypoint[:, present], np.float32)
+        annotation: dict[str, Any] = {
+            "frame_dir": self.name,
+            "label": self.label,
+            "total_frames": keypoint.shape[1],
+            "keypoint": keypoint,
+        }
+        if self.subject:
+            annotation["subject"] = self.subject
+        if keypoint.shape[-1] == 2:
+            # Joints in a picture come with a confidence; these were drawn by hand.
+            annotation["keypoint_score"] = np.ones(keypoint.shape[:3], np.float32)
+        return annotation
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Which groups are held out.
-
-    Attributes:
-        val: Those that test.
-        dev: Those of the training groups that settings are chosen on.
-    """
+    """Groups that test (``val``), and those of the rest that settings are chosen on."""
 
     val: frozenset[str]
     dev: frozenset[str]
 
-    def parts_of(self, clip: Clip) -> tuple[str, str] | tuple[str]:
-        """Name the parts that a clip belongs to."""
+    def parts_of(self, clip: Clip) -> tuple[str, ...]:
+        """Names the parts that a clip belongs to."""
         if not self.val.isdisjoint(clip.groups):
             return ("val",)
         return "train", "fit" if self.dev.isdisjoint(clip.groups) else "dev"
 
 
 def rotate_folds(tests: Sequence[Sequence[str]]) -> dict[str, Fold]:
-    """Make folds of lists of groups: each tests once, the next one is its dev.
-
-    Args:
-        tests: The groups that test, for each fold.
-
-    Returns:
-        The folds ``fold1``, ``fold2`` and so on.
-    """
+    """Makes ``fold1``, ``fold2``, ...; the dev of each is what the next one tests."""
     following = [*tests[1:], tests[0]]
     return {
         f"fold{i}": Fold(frozenset(val), frozenset(dev))
@@ -78,27 +76,16 @@ def rotate_folds(tests: Sequence[Sequence[str]]) -> dict[str, Fold]:
 
 @dataclass(frozen=True)
 class ClipSet:
-    """A data set.
+    """A data set."""
 
-    Attributes:
-        classes: The names of the classes, in the order of the labels.
-        files: Names of its files, such as ``*.json``.
-        folds: Its folds by name.
-        size: Clips of the full data set, those that are of zeros left out.
-        read: Makes clips of the files; a broken one is a ``ValueError``.
-    """
-
-    classes: tuple[str, ...]
-    files: tuple[str, ...]
+    classes: tuple[str, ...]  # in the order of the labels
+    files: tuple[str, ...]  # names of its files, such as *.json
     folds: Mapping[str, Fold]
-    size: int
-    read: Callable[[Files], Iterator[Clip]]
+    size: int  # clips of the full data set, those that are of zeros left out
+    read: Callable[[Files], Iterator[Clip]]  # a broken file is a ValueError
 
     def make_annotations(self, files: Files) -> tuple[dict[str, Any], list[str]]:
-        """Put the clips and the splits into one dict.
-
-        Args:
-            files: The files.
+        """Puts the clips and the splits into one dict.
 
         Returns:
             ``{"split": {name: [frame_dir, ...]}, "annotations": [...]}``, sorted by
@@ -120,8 +107,7 @@ class ClipSet:
             f"{fold}_{part}": [] for fold in self.folds for part in PARTS
         }
         annotations, notes = [], []
-        for name in sorted(clips):
-            clip = clips[name]
+        for name, clip in sorted(clips.items()):
             present = np.asarray(clip.keypoint.any(axis=(0, 2, 3)))
             if not present.all():
                 left = "the clip is" if not present.any() else "they are"
@@ -131,81 +117,46 @@ class ClipSet:
                 )
             if not present.any():
                 continue
-            annotations.append(_annotation(clip, clip.keypoint[:, present]))
+            annotations.append(clip.annotation(present))
             for fold, groups in self.folds.items():
                 for part in groups.parts_of(clip):
                     split[f"{fold}_{part}"].append(name)
         return {"split": split, "annotations": annotations}, notes
 
 
-def _annotation(clip: Clip, keypoint: np.ndarray) -> dict[str, Any]:
-    annotation: dict[str, Any] = {
-        "frame_dir": clip.name,
-        "label": clip.label,
-        "total_frames": keypoint.shape[1],
-        "keypoint": np.ascontiguousarray(keypoint, np.float32),
-    }
-    if clip.subject:
-        annotation["subject"] = clip.subject
-    if keypoint.shape[-1] == _IN_A_PICTURE:
-        # Joints in a picture come with a confidence; these were drawn by hand.
-        annotation["keypoint_score"] = np.ones(keypoint.shape[:3], np.float32)
-    return annotation
-
-
 @dataclass(frozen=True)
 class FileNames:
     """How the files of a data set are named that has a file for each clip.
 
-    Attributes:
-        pattern: Of the end of a path, with the groups ``name``, ``action``,
-            ``subject`` and what is in ``known``.
-        form: What messages call the pattern.
-        known: The values that a group may have, leading zeros left out. The place of
-            an ``action`` is its label.
-        held_out: The group that folds hold out.
+    ``pattern`` is of the end of a path, with the groups ``name``, ``action``,
+    ``subject`` and what is in ``known``: the values that a group may have, leading
+    zeros left out. The place of an ``action`` is its label.
     """
 
     pattern: str
-    form: str
+    form: str  # what messages call the pattern
     known: Mapping[str, Sequence[str]]
-    held_out: str = "subject"
+    held_out: str = "subject"  # the group that folds hold out
 
-    def read(
-        self, files: Files, parse: Callable[[bytes, str], np.ndarray]
-    ) -> Iterator[Clip]:
-        """Make a clip of each file.
+    def reader(self, parse: Parse) -> Callable[[Files], Iterator[Clip]]:
+        """Returns a function that makes a clip of each file."""
 
-        Args:
-            files: The files.
-            parse: Makes ``keypoint`` ``[M, T, V, C]`` of a content and of what
-                messages call the file.
+        def read(files: Files) -> Iterator[Clip]:
+            for where, data in files:
+                found = self.match(where)
+                yield Clip(
+                    name=found["name"].replace("/", "_"),
+                    label=self.known["action"].index(found["action"]),
+                    groups=(found[self.held_out],),
+                    keypoint=parse(data, where),
+                    where=where,
+                    subject=found["subject"],
+                )
 
-        Yields:
-            The clips.
-
-        Raises:
-            ValueError: If a file has another name or is broken.
-        """
-        for where, data in files:
-            found = self.match(where)
-            yield Clip(
-                name=found["name"].replace("/", "_"),
-                label=self.known["action"].index(found["action"]),
-                groups=(found[self.held_out],),
-                keypoint=parse(data, where),
-                where=where,
-                subject=found["subject"],
-            )
+        return read
 
     def match(self, where: str) -> dict[str, str]:
-        """Take the groups out of the name of a file.
-
-        Args:
-            where: The path.
-
-        Returns:
-            The groups, without leading zeros.
+        """Takes the groups out of the name of a file, without leading zeros.
 
         Raises:
             ValueError: If the name has another form, or a value that is not known.
@@ -227,17 +178,7 @@ class FileNames:
 
 
 def by_name(files: Files) -> dict[str, tuple[str, bytes]]:
-    """Read all files of a set that has few.
-
-    Args:
-        files: The files.
-
-    Returns:
-        What to call each file, and its content, by the file's name.
-
-    Raises:
-        ValueError: If a name is there twice.
-    """
+    """Reads all files of a set that has few, by their names, which must differ."""
     found: dict[str, tuple[str, bytes]] = {}
     for where, data in files:
         name = re.split(r"[/\\ ]", where)[-1]
@@ -248,32 +189,23 @@ def by_name(files: Files) -> dict[str, tuple[str, bytes]]:
 
 
 def count(last: int) -> tuple[str, ...]:
-    """Count from 1, as texts."""
-    return tuple(str(number) for number in range(1, last + 1))
+    """Counts from 1, as texts."""
+    return tuple(map(str, range(1, last + 1)))
 
 
 def read_table(
-    data: bytes, where: str, columns: int, comma: bool = False
+    data: bytes, where: str, columns: int, delimiter: str | None = None
 ) -> np.ndarray:
-    """Read a text file of numbers.
-
-    Args:
-        data: The content.
-        where: What messages call the file.
-        columns: Numbers in each row.
-        comma: Whether commas stand between them and not spaces.
-
-    Returns:
-        float64 ``[rows, columns]``, rows > 0.
+    """Reads a text file of finite numbers, float64 ``[rows, columns]`` with rows > 0.
 
     Raises:
-        ValueError: If it is no such table or not finite.
+        ValueError: If it is no such table.
     """
     try:
         if not data.strip():
             raise ValueError("it is empty")
         table = np.loadtxt(
-            io.BytesIO(data), delimiter="," if comma else None, comments=None, ndmin=2
+            io.BytesIO(data), delimiter=delimiter, comments=None, ndmin=2
         )
         if table.shape[1] != columns:
             raise ValueError(f"{table.shape[1]} numbers in a row")
@@ -286,11 +218,7 @@ def read_table(
 
 
 def check_finite(values: np.ndarray, where: str) -> np.ndarray:
-    """Refuse numbers that are not finite as float32.
-
-    Raises:
-        ValueError: If there are any; the message says where.
-    """
+    """Returns the values; raises a ``ValueError`` if one is not finite in float32."""
     with np.errstate(over="ignore"):  # what is too large is reported
         bad = ~np.isfinite(values.astype(np.float32))
     if bad.any():

@@ -7,21 +7,14 @@ size the picture had is not told. Three official splits.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 
 import numpy as np
 
-from gap_mmaction.datasets.readers.clip_set import (
-    Clip,
-    ClipSet,
-    Files,
-    by_name,
-    check_finite,
-    rotate_folds,
-)
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.restricted_pickle import loads_annotations
+
+from .clip_set import Clip, ClipSet, Files, by_name, check_finite, rotate_folds
 
 CLASSES = (
     *("catch", "clap", "golf", "jump", "pick", "pour", "pullup", "push", "run", "sit"),
@@ -57,10 +50,7 @@ def _read(files: Files) -> Iterator[Clip]:
 
 
 def _parse(where: str, data: bytes) -> Iterator[tuple[int, np.ndarray]]:
-    try:
-        content = loads_annotations(data, where)
-    except pickle.UnpicklingError as error:
-        raise ValueError(str(error)) from error
+    content = loads_annotations(data, where)
     content = content if isinstance(content, dict) else {}
     poses, labels = content.get("pose"), content.get("label")
     if not isinstance(poses, list) or not isinstance(labels, list):

@@ -7,19 +7,9 @@ One clip is of zeros, 19 others have frames of zeros.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from gap_mmaction.datasets.readers.clip_set import (
-    Clip,
-    ClipSet,
-    FileNames,
-    Files,
-    Fold,
-    count,
-    read_table,
-)
+from .clip_set import ClipSet, FileNames, Fold, count, read_table
 
 CLASSES = (
     *("high arm wave", "horizontal arm wave", "hammer", "hand catch"),
@@ -39,17 +29,10 @@ _ORDER = [6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18]
 
 
 def read_keypoint(data: bytes, where: str) -> np.ndarray:
-    """Read a file: a row ``x y z confidence`` for each joint of each frame.
-
-    Args:
-        data: Its content.
-        where: What messages call it.
+    """Reads rows ``x y z confidence`` for each joint of each frame, a ``Parse``.
 
     Returns:
         ``[1, T, 20, 3]``, metres, joints in the order of the layout ``nw-ucla``.
-
-    Raises:
-        ValueError: If it is broken or a row is missing.
     """
     table = read_table(data, where, columns=4)
     if len(table) % _JOINTS:
@@ -61,16 +44,10 @@ def read_keypoint(data: bytes, where: str) -> np.ndarray:
     return table[:, :3].reshape(1, -1, _JOINTS, 3)[:, :, _ORDER]
 
 
-def _read(files: Files) -> Iterator[Clip]:
-    return _NAMES.read(files, read_keypoint)
-
-
 CLIP_SET = ClipSet(
     classes=CLASSES,
     files=("*_skeleton3D.txt",),
-    folds={
-        "xsub": Fold(val=frozenset(["2", "4", "6", "8", "10"]), dev=frozenset("79"))
-    },
+    folds={"xsub": Fold(val=frozenset(count(10)[1::2]), dev=frozenset("79"))},
     size=566,
-    read=_read,
+    read=_NAMES.reader(read_keypoint),
 )

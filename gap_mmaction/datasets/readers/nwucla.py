@@ -6,22 +6,14 @@ v1, metres, x to the person's right, y up. Views 1 and 2 train, view 3 tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from gap_mmaction.datasets.readers.clip_set import (
-    Clip,
-    ClipSet,
-    FileNames,
-    Files,
-    Fold,
-    check_finite,
-    count,
-)
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.strict_json import parse_json
+
+from .clip_set import ClipSet, FileNames, Fold, check_finite, count
 
 ACTION_IDS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 """Action id in the file name of each class, in the order of the class indices."""
@@ -29,46 +21,24 @@ ACTION_IDS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
 _NAMES = FileNames(
     r"(?P<name>a(?P<action>\d\d)_s(?P<subject>\d\d)_e\d\d_v(?P<view>\d\d))\.json",
     "aAA_sSS_eEE_vVV.json",
-    {
-        "action": tuple(map(str, ACTION_IDS)),
-        "subject": count(10),
-        "view": count(3),
-    },
+    dict(action=tuple(map(str, ACTION_IDS)), subject=count(10), view=count(3)),
     held_out="view",
 )
 _JOINTS = 20
 
 
-def parse_sequence(data: bytes, where: str) -> np.ndarray:
-    """Read a json file.
-
-    Args:
-        data: Its content.
-        where: Its path, for the class and for messages.
-
-    Returns:
-        float32 ``[1, T, 20, 3]``, metres.
-
-    Raises:
-        ValueError: If it is not json, lacks a key, disagrees with the name, or its
-            coordinates are not finite numbers ``[T, 20, 3]`` with T > 0.
-    """
+def _parse(data: bytes, where: str) -> np.ndarray:
+    """Reads a json file, whose name ``where`` must agree with its label."""
     label = ACTION_IDS.index(int(_NAMES.match(where)["action"]))
     try:
         content = parse_json(data)
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
         raise ValueError(f"{where}: not json ({error}); restore the file") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not {"label", "skeletons"} <= content.keys():
         raise ValueError(
-            f"{where}: holds a {type(content).__name__}, not an object with the keys "
-            "'label' and 'skeletons'"
+            f"{where}: expected an object with the keys 'label' and 'skeletons', found "
+            f"{brief(content)}; restore the file"
         )
-    for key in ("label", "skeletons"):
-        if key not in content:
-            raise ValueError(
-                f"{where}: the key '{key}' is missing (there are: "
-                f"{brief(sorted(content))}); restore the file"
-            )
     if type(content["label"]) is not int or content["label"] != label + 1:
         raise ValueError(
             f"{where}: 'label' is {brief(content['label'])}, but the action id in the "
@@ -78,11 +48,7 @@ def parse_sequence(data: bytes, where: str) -> np.ndarray:
 
 
 def read_keypoint(skeletons: Any, where: str) -> np.ndarray:
-    """Check what a json file has under ``skeletons``.
-
-    Args:
-        skeletons: Lists of numbers.
-        where: What error messages call the file.
+    """Checks the lists that a json file has under ``skeletons``.
 
     Returns:
         float32 ``[T, 20, 3]``, metres.
@@ -107,14 +73,10 @@ def read_keypoint(skeletons: Any, where: str) -> np.ndarray:
     return check_finite(array, where).astype(np.float32)
 
 
-def _read(files: Files) -> Iterator[Clip]:
-    return _NAMES.read(files, parse_sequence)
-
-
 CLIP_SET = ClipSet(
     classes=tuple(f"a{action:02d}" for action in ACTION_IDS),
     files=("*.json",),
     folds={"xview": Fold(val=frozenset("3"), dev=frozenset("2"))},
     size=1484,
-    read=_read,
+    read=_NAMES.reader(_parse),
 )

@@ -7,19 +7,9 @@ depth, which become metres here; 21 pairs of 7 persons, in five folds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from gap_mmaction.datasets.readers.clip_set import (
-    Clip,
-    ClipSet,
-    FileNames,
-    Files,
-    count,
-    read_table,
-    rotate_folds,
-)
+from .clip_set import ClipSet, FileNames, count, read_table, rotate_folds
 
 CLASSES = (
     *("approaching", "departing", "kicking", "pushing", "shaking hands"),
@@ -32,33 +22,23 @@ _TESTS = [
     ("s02s01", "s02s06", "s03s02", "s03s06"),
     ("s04s02", "s04s03", "s04s06", "s06s02", "s06s03"),
 ]
+_PAIRS = tuple(sorted(pair for pairs in _TESTS for pair in pairs))
 _NAMES = FileNames(
     r"(?P<name>(?P<subject>s\d\ds\d\d)/(?P<action>\d\d)/\d{3})/skeleton_pos\.txt",
     "sAAsBB/CC/NNN/skeleton_pos.txt",
-    {
-        "action": count(len(CLASSES)),
-        "subject": tuple(sorted(pair for pairs in _TESTS for pair in pairs)),
-    },
+    {"action": count(len(CLASSES)), "subject": _PAIRS},
 )
-_SHAPE = (2, 15, 3)
 _SCALE = np.array([-2.56, -1.92, 1.28])
 _ORIGIN = np.array([1.28, 0.96, 0.0])
 
 
 def read_keypoint(data: bytes, where: str) -> np.ndarray:
-    """Read a file: a row for each frame, its number and two persons' joints.
-
-    Args:
-        data: Its content.
-        where: What messages call it.
+    """Reads a row for each frame, its number and two persons' joints, a ``Parse``.
 
     Returns:
         ``[2, T, 15, 3]``, metres, y up.
-
-    Raises:
-        ValueError: If it is broken or a row is missing.
     """
-    table = read_table(data, where, columns=1 + int(np.prod(_SHAPE)), comma=True)
+    table = read_table(data, where, columns=1 + 2 * 15 * 3, delimiter=",")
     gaps = np.flatnonzero(np.diff(table[:, 0]) != 1)
     if gaps.size:
         before, after = table[gaps[0] : gaps[0] + 2, 0]
@@ -66,13 +46,9 @@ def read_keypoint(data: bytes, where: str) -> np.ndarray:
             f"{where}: frame {after:g} comes after frame {before:g}; rows are missing "
             "or out of order, restore the file"
         )
-    shares = table[:, 1:].reshape(-1, *_SHAPE).swapaxes(0, 1)
+    shares = table[:, 1:].reshape(-1, 2, 15, 3).swapaxes(0, 1)
     # A joint at zero was not seen and stays there.
     return np.where(shares.any(-1, keepdims=True), _ORIGIN + _SCALE * shares, 0.0)
-
-
-def _read(files: Files) -> Iterator[Clip]:
-    return _NAMES.read(files, read_keypoint)
 
 
 CLIP_SET = ClipSet(
@@ -80,5 +56,5 @@ CLIP_SET = ClipSet(
     files=("skeleton_pos.txt",),
     folds=rotate_folds(_TESTS),
     size=282,
-    read=_read,
+    read=_NAMES.reader(read_keypoint),
 )

@@ -8,20 +8,11 @@ person's right, y up. Odd subjects train, even ones test.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 
 import numpy as np
 from scipy.io import loadmat
 
-from gap_mmaction.datasets.readers.clip_set import (
-    Clip,
-    ClipSet,
-    FileNames,
-    Files,
-    Fold,
-    check_finite,
-    count,
-)
+from .clip_set import ClipSet, FileNames, Fold, check_finite, count
 
 CLASSES = (
     *("swipe left", "swipe right", "wave", "clap", "throw", "arm cross"),
@@ -41,17 +32,10 @@ _ORDER = [3, 2, 1, 0, *range(4, 20)]
 
 
 def read_keypoint(data: bytes, where: str) -> np.ndarray:
-    """Read a ``.mat`` file.
-
-    Args:
-        data: Its content.
-        where: What messages call it.
+    """Reads ``d_skel`` ``[20, 3, T]`` of a ``.mat`` file, a ``Parse`` of clip_set.
 
     Returns:
         ``[1, T, 20, 3]``, metres, joints in the order of the layout ``nw-ucla``.
-
-    Raises:
-        ValueError: If it is broken, or has no ``d_skel`` ``[20, 3, T]``.
     """
     try:
         found = loadmat(io.BytesIO(data), variable_names=["d_skel"]).get("d_skel")
@@ -60,24 +44,15 @@ def read_keypoint(data: bytes, where: str) -> np.ndarray:
             f"{where}: not a readable MATLAB file ({type(error).__name__}: {error}); "
             "restore the file"
         ) from error
-    shape = list(np.shape(found))
-    if (
-        not isinstance(found, np.ndarray)
-        or found.dtype.kind not in "iuf"
-        or shape[:2] != [20, 3]
-        or not found.size
-    ):
+    array, shape = np.asarray(found), list(np.shape(found))
+    if array.dtype.kind not in "iuf" or shape[:2] != [20, 3] or not array.size:
         raise ValueError(
             f"{where}: the variable 'd_skel' "
             + ("is missing" if found is None else f"has shape {shape}")
             + "; expected numbers [20, 3, T], restore the file"
         )
-    keypoint = found.reshape(20, 3, -1).transpose(2, 0, 1)[None, :, _ORDER]
+    keypoint = array.reshape(20, 3, -1).transpose(2, 0, 1)[None, :, _ORDER]
     return check_finite(keypoint, where)
-
-
-def _read(files: Files) -> Iterator[Clip]:
-    return _NAMES.read(files, read_keypoint)
 
 
 CLIP_SET = ClipSet(
@@ -85,5 +60,5 @@ CLIP_SET = ClipSet(
     files=("*_skeleton.mat",),
     folds={"xsub": Fold(val=frozenset("2468"), dev=frozenset("7"))},
     size=861,
-    read=_read,
+    read=_NAMES.reader(read_keypoint),
 )

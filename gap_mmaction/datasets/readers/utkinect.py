@@ -13,15 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gap_mmaction.datasets.readers.clip_set import (
-    Clip,
-    ClipSet,
-    Files,
-    by_name,
-    count,
-    read_table,
-    rotate_folds,
-)
+from .clip_set import Clip, ClipSet, Files, by_name, count, read_table, rotate_folds
 
 CLASSES = (
     *("walk", "sit down", "stand up", "pick up", "carry", "throw", "push", "pull"),
@@ -31,9 +23,8 @@ _IN_FILE = (
     *("walk", "sitDown", "standUp", "pickUp", "carry", "throw", "push", "pull"),
     *("waveHands", "clapHands"),
 )
-# What repairs seven lines of the other one.
+# The first one repairs seven lines of the other one.
 _LABELS = ("actionLabel_modified.txt", "actionLabel.txt")
-_COLUMNS = 61
 
 
 def _read(files: Files) -> Iterator[Clip]:
@@ -63,7 +54,7 @@ def _read(files: Files) -> Iterator[Clip]:
 
 
 def _parse_labels(data: bytes, where: str) -> Iterator[tuple[str, list[list[str]]]]:
-    """Read blocks of a line ``s01_e01`` and ten lines ``walk: 252 390``."""
+    """Reads blocks of a line ``s01_e01`` and ten lines ``walk: 252 390``."""
     blocks = re.split(r"(s\d\d_e\d\d)\s", data.decode("latin-1"))
     for trial, lines in zip(blocks[1::2], blocks[2::2]):
         if trial[1:3].lstrip("0") not in count(10):
@@ -78,8 +69,8 @@ def _parse_labels(data: bytes, where: str) -> Iterator[tuple[str, list[list[str]
 
 
 def _cut(trial: str, spans: list[list[str]], data: bytes, where: str) -> Iterator[Clip]:
-    """Cut a recording, whose rows are a frame's number and its joints."""
-    table = read_table(data, where, _COLUMNS)
+    """Cuts a recording, whose rows are a frame's number and its joints."""
+    table = read_table(data, where, columns=61)
     # Frames are there twice now and then.
     frames, first = np.unique(table[:, 0], return_index=True)
     subject = trial[1:3].lstrip("0")

@@ -1,18 +1,9 @@
-"""Transforms that mmaction2 lacks, and some of its own, mended or made fast."""
+"""Transforms that mmaction2 lacks, and some of its own, corrected or made fast."""
 
-from gap_mmaction.datasets.transforms.center_skeleton import CenterSkeleton
-from gap_mmaction.datasets.transforms.fast_pre_normalize_3d import FastPreNormalize3D
-from gap_mmaction.datasets.transforms.fast_uniform_sample_frames import (
-    FastUniformSampleFrames,
-)
-from gap_mmaction.datasets.transforms.masked_pre_normalize_2d import (
-    MaskedPreNormalize2D,
-)
-from gap_mmaction.datasets.transforms.minmax_normalize_3d import MinMaxNormalize3D
-from gap_mmaction.datasets.transforms.random_rotation_3d import RandomRotation3D
-from gap_mmaction.datasets.transforms.random_view_rotation import RandomViewRotation
-from gap_mmaction.datasets.transforms.sample_sorted_frames import SampleSortedFrames
-from gap_mmaction.datasets.transforms.valid_crop_resize import ValidCropResize
+from .fast_transforms import FastPreNormalize3D, FastUniformSampleFrames
+from .frames import SampleSortedFrames, ValidCropResize
+from .normalize import CenterSkeleton, MaskedPreNormalize2D, MinMaxNormalize3D
+from .rotations import RandomRotation3D, RandomViewRotation
 
 __all__ = [
     "CenterSkeleton",

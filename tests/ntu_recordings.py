@@ -26,15 +26,7 @@ Frame = Sequence[tuple[str, npt.NDArray[np.float64]]]
 
 
 def format_skeleton(frames: Sequence[Frame], newline: str = "\n") -> bytes:
-    """Write a recording as text.
-
-    Args:
-        frames: Bodies of each frame.
-        newline: The end of a line.
-
-    Returns:
-        The content of a ``.skeleton`` file. What is not id or coordinates is made up.
-    """
+    """Writes a ``.skeleton`` file; what is not id or coordinates is made up."""
     lines = [str(len(frames))]
     for bodies in frames:
         lines.append(str(len(bodies)))
@@ -53,16 +45,7 @@ def format_skeleton(frames: Sequence[Frame], newline: str = "\n") -> bytes:
 def make_person(
     rng: np.random.Generator, num_frames: int, sway: float = 0.02
 ) -> npt.NDArray[np.float64]:
-    """Make up the way of one person.
-
-    Args:
-        rng: Source of chance.
-        num_frames: Number of frames.
-        sway: Size of the movements, metres.
-
-    Returns:
-        ``[num_frames, 25, 3]``, metres.
-    """
+    """Makes up the way of one person, ``[num_frames, 25, 3]`` in metres."""
     pose = np.stack([_POSE_X, _POSE_Y, np.zeros(len(_POSE_X))], axis=-1)
     place = rng.uniform((-1.0, -0.2, _NEAR), (1.0, 0.2, _FAR))
     way = np.cumsum(rng.normal(0, sway / 2, (num_frames, 1, 3)), axis=0)
@@ -74,16 +57,7 @@ def make_person(
 def make_recording(
     rng: np.random.Generator, num_frames: int, num_bodies: int = 1
 ) -> bytes:
-    """Make up a recording in which everybody stays.
-
-    Args:
-        rng: Source of chance.
-        num_frames: Number of frames; 33 of one body are about 90 KB.
-        num_bodies: Number of bodies.
-
-    Returns:
-        The content of a ``.skeleton`` file.
-    """
+    """Makes up a file in which everybody stays; 33 frames of one body are 90 KB."""
     persons = [make_person(rng, num_frames) for _ in range(num_bodies)]
     return format_skeleton(
         [

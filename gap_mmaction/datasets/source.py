@@ -1,0 +1,146 @@
+"""The original files of a data set: a folder, a zip or a tar archive."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path, PurePosixPath
+
+from gap_mmaction.utils.zip_source import MOST_BYTES, open_zip, read_member
+
+_REMEDY = "download the archive again, or give the folder it unpacks to"
+_TAR_SUFFIXES = (".tar", ".tgz", ".txz")
+
+
+class Source:
+    """The files of certain names, read one after the other, nothing is unpacked.
+
+    Args:
+        path: A folder, read with its subfolders, or an archive (zip, tar, tar.xz,
+            tar.gz).
+        patterns: Names of the files, such as ``*.json``; others are passed over.
+
+    Attributes:
+        stamps: By the path of each file in the source, sorted, what changes when its
+            content does: size and time, or size and checksum; empty in a tar archive.
+
+    Raises:
+        FileNotFoundError: If the path does not exist or has no such file.
+        ValueError: If it is a file but no such archive.
+    """
+
+    def __init__(self, path: str | PathLike[str], patterns: Sequence[str]) -> None:
+        self.path = Path(path)
+        self.is_tar = self.path.is_file() and (
+            ".tar." in self.path.name.lower()
+            or self.path.name.lower().endswith(_TAR_SUFFIXES)
+        )
+        self._patterns = tuple(patterns)
+        self.stamps = dict(sorted(self._list()))
+        if not self.stamps:
+            raise FileNotFoundError(
+                f"{path}: no file named {' or '.join(patterns)} in it; give the path "
+                "of the original files as they were downloaded"
+            )
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        """Reads the files.
+
+        Yields:
+            What to call the file in messages, which ends in its path in the source,
+            and its content.
+
+        Raises:
+            ValueError: If the archive is broken there; the message names the file.
+        """
+        if self.is_tar:
+            # In the archive's own order: a compressed one cannot go back.
+            for member, data in self._go_through_tar(read=True):
+                yield name_file(self.path, member), data
+        else:
+            for member in self.stamps:
+                yield name_file(self.path, member), read_file(self.path, member)
+
+    def _list(self) -> Iterator[tuple[str, str]]:
+        if self.path.is_dir():
+            for folder, _, names in os.walk(self.path):
+                below = Path(folder).relative_to(self.path).as_posix()
+                for name in filter(self._wants, names):
+                    if not os.path.exists(path := os.path.join(folder, name)):
+                        raise FileNotFoundError(
+                            f"{path}: a link to a file that is not there; remove it or "
+                            "restore the file"
+                        )
+                    status = os.stat(path)
+                    stamp = f"{status.st_size} {status.st_mtime_ns}"
+                    yield name if below == "." else f"{below}/{name}", stamp
+        elif not self.path.is_file():
+            raise FileNotFoundError(
+                f"{self.path}: neither an archive nor a folder; give the path of the "
+                "archive of the original files or of the folder it unpacks to"
+            )
+        elif self.is_tar:
+            for member, _ in self._go_through_tar(read=False):
+                yield member, ""
+        else:
+            with open_zip(self.path, _REMEDY) as archive:
+                for info in archive.infolist():
+                    if self._wants(PurePosixPath(info.filename).name):
+                        yield info.filename, f"{info.file_size} {info.CRC:08x}"
+
+    def _wants(self, name: str) -> bool:
+        # Archives made on a Mac carry a hidden '._' twin of every file.
+        return not name.startswith("._") and any(
+            fnmatchcase(name, pattern) for pattern in self._patterns
+        )
+
+    def _go_through_tar(self, read: bool) -> Iterator[tuple[str, bytes]]:
+        member = ""
+        try:
+            with tarfile.open(self.path) as archive:
+                for info in archive:
+                    if not info.isfile() or not self._wants(Path(info.name).name):
+                        continue
+                    member = f" after {info.name}"
+                    if info.size > MOST_BYTES:
+                        raise tarfile.ReadError(f"a file of {info.size:,} bytes")
+                    stream = archive.extractfile(info) if read else None
+                    yield info.name, stream.read() if stream else b""
+        except Exception as error:  # each compression has exceptions of its own
+            raise ValueError(
+                f"{self.path}: not readable as a tar archive{member} "
+                f"({type(error).__name__}: {error}); {_REMEDY}"
+            ) from error
+
+
+def name_file(source: Path, member: str) -> str:
+    """Returns what messages call a file; it ends in its path in the source."""
+    return f"{source}/{member}" if os.path.isdir(source) else f"{source}: {member}"
+
+
+def read_file(source: Path, member: str) -> bytes:
+    """Reads a file of a folder or a zip archive.
+
+    Raises:
+        ValueError: If the archive is broken there.
+        OSError: If it cannot be read.
+    """
+    if os.path.isdir(source):
+        with open(os.path.join(source, member), "rb") as stream:
+            return stream.read()
+    archive = _open_archive(source, source.stat().st_mtime_ns, os.getpid())
+    return read_member(archive, member, _REMEDY)
+
+
+@lru_cache(maxsize=4)
+def _open_archive(path: Path, time: int, process: int) -> zipfile.ZipFile:
+    """Opens once per process: forked ones share, and move, a position in the file."""
+    return open_zip(path, _REMEDY)

@@ -1,0 +1,182 @@
+"""SampleSortedFrames and ValidCropResize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import Compose
+from torch.nn import functional as F
+
+from gap_mmaction.datasets.transforms import SampleSortedFrames, ValidCropResize
+from gap_mmaction.datasets.transforms.frames import (
+    crop_center,
+    crop_random,
+    draw_frames,
+    resize_frames,
+    spread_frames,
+)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 30, 52, 201])
+def test_drawn_and_spread_frames(num_frames: int) -> None:
+    np.random.seed(0)
+    indices = draw_frames(num_frames, 52)
+    assert indices.shape == (52,)
+    assert (np.diff(indices) >= 0).all()
+    assert 0 <= indices[0] <= indices[-1] < num_frames
+    assert not np.array_equal(indices, draw_frames(num_frames, 52)) or num_frames == 1
+    np.random.seed(0)
+    np.testing.assert_array_equal(indices, draw_frames(num_frames, 52))
+    expected = [int(x) for x in np.linspace(0, num_frames - 1, 52)]
+    np.testing.assert_array_equal(spread_frames(num_frames, 52), expected)
+
+
+def test_frames_are_drawn_evenly() -> None:
+    np.random.seed(0)
+    draws = np.concatenate([draw_frames(8, 52) for _ in range(400)])
+    counts = np.bincount(draws, minlength=8)
+    np.testing.assert_allclose(counts / counts.sum(), 1 / 8, atol=0.01)
+    # Also where a hundred copies hold fewer frames than the clip.
+    assert not draw_frames(1, 250).any()
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        SampleSortedFrames(clip_len=16),
+        SampleSortedFrames(clip_len=16, test_mode=True),
+        ValidCropResize(clip_len=16),
+    ],
+)
+def test_keys_and_scores(transform: Any) -> None:
+    keypoint = np.random.default_rng(0).normal(size=(2, 30, 20, 3))
+    # Scores that are one of the coordinates must come out as it does.
+    sample = {"keypoint": keypoint, "keypoint_score": keypoint[..., 0]}
+    out = transform.transform({**sample, "total_frames": 30})
+    assert out["keypoint"].shape == (2, 16, 20, 3)
+    assert out["keypoint"].dtype == np.float32
+    np.testing.assert_array_equal(out["keypoint_score"], out["keypoint"][..., 0])
+    assert (out["total_frames"], out["clip_len"], out["num_clips"]) == (16, 16, 1)
+    # A PoseDecode left in a pipeline changes nothing.
+    decoded = TRANSFORMS.build({"type": "PoseDecode"}).transform(dict(out))
+    np.testing.assert_array_equal(decoded["keypoint"], out["keypoint"])
+
+
+def test_pipeline_from_config() -> None:
+    steps: list[dict[str, Any]] = [
+        {"type": "CenterSkeleton", "joint": 1},
+        {"type": "RandomViewRotation", "max_angle": 60},
+        {"type": "MinMaxNormalize3D"},
+        {"type": "SampleSortedFrames", "clip_len": 52},
+        {"type": "FormatGCNInput", "num_person": 1},
+        {"type": "PackActionInputs"},
+    ]
+    keypoint = np.random.default_rng(0).normal(size=(1, 9, 20, 3))
+    packed = Compose([TRANSFORMS.build(step) for step in steps])(
+        {"keypoint": keypoint, "total_frames": 9, "label": 4}
+    )
+    assert tuple(packed["inputs"].shape) == (1, 1, 52, 20, 3)
+    assert str(packed["inputs"].dtype) == "torch.float32"
+    assert packed["data_samples"].gt_label.tolist() == [4]
+
+
+def to_keypoint(feeder: np.ndarray) -> np.ndarray:
+    """Turns the feeder's ``[C, T, V, M]`` into ``[M, T, V, C]``."""
+    return feeder.transpose(3, 1, 2, 0)
+
+
+def crop(keypoint: np.ndarray, *options: Any) -> np.ndarray:
+    result = ValidCropResize(*options).transform({"keypoint": keypoint})
+    return np.asarray(result["keypoint"])
+
+
+def test_testing_is_the_references(shared: Path) -> None:
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+        share = float(golden["test/p_interval"][0])
+        for i, frames in enumerate(golden["test/valid_frames"]):
+            start, end = crop_center(int(frames), share)
+            assert start == golden[f"test/{i}/bias"]
+            assert end - start == golden[f"test/{i}/cropped_length"]
+            keypoint = to_keypoint(golden[f"test/{i}/input"])
+            out = crop(keypoint, int(golden["test/window"]), (share,))
+            expected = to_keypoint(golden[f"test/{i}/output"])
+            np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5)
+
+
+def test_training_is_the_references(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+        for i, frames in enumerate(golden["train/valid_frames"]):
+            asked: list[Any] = []
+
+            def draw(*size: int, answer: Any, asked: list[Any] = asked) -> Any:
+                asked.append(size)
+                return answer
+
+            share = np.array([(float(golden[f"train/{i}/p"]) - 0.5) / 0.5])
+            bias = int(golden[f"train/{i}/bias"])
+            for name, answer in (("rand", share), ("randint", bias)):
+                monkeypatch.setattr(
+                    np.random, name, lambda *size, a=answer: draw(*size, answer=a)
+                )
+            out = crop(to_keypoint(golden[f"train/{i}/input"]), 64, (0.5, 1.0))
+            # In this order, and from so many places.
+            length = int(golden[f"train/{i}/cropped_length"])
+            assert asked == [(1,), (0, frames - length + 1)]
+            expected = to_keypoint(golden[f"train/{i}/output"])
+            np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5)
+
+
+def test_empty_frames_within_cost_real_ones_at_the_end(shared: Path) -> None:
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+        inputs, joints = golden["feeder/input"], golden["feeder/joint"]
+        counts = golden["feeder/valid_frame_num"]
+    occupied = [np.flatnonzero(x.any(axis=(0, 2, 3))) for x in inputs]
+    assert any(frames[-1] + 1 > count for frames, count in zip(occupied, counts))
+    for x, expected in zip(inputs, joints):
+        out = crop(to_keypoint(x))
+        np.testing.assert_allclose(out, to_keypoint(expected), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 31, 64, 65, 300])
+def test_interpolation_is_torchs(frames: int) -> None:
+    values = np.random.default_rng(frames).normal(size=(2, frames, 5, 3))
+    flat = torch.from_numpy(values.transpose(0, 2, 3, 1).reshape(2, 15, frames))
+    expected = F.interpolate(flat, 64, mode="linear", align_corners=False)
+    actual = resize_frames(values, 64).transpose(0, 2, 3, 1).reshape(2, 15, 64)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def test_random_spans() -> None:
+    np.random.seed(0)
+    spans = np.array([crop_random(200, 64, 0.25, 0.75) for _ in range(2000)])
+    lengths = spans[:, 1] - spans[:, 0]
+    # Never shorter than the clip, though a quarter of 200 frames is.
+    assert (lengths.min(), lengths.max()) == (64, 149)
+    assert spans[:, 0].min() == 0 and spans[:, 1].max() == 200
+    assert [crop_random(40, 64, 0.5, 1.0) for _ in range(5)] == [(0, 40)] * 5
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_padding_is_left_out(is_first: bool) -> None:
+    keypoint = np.random.default_rng(0).normal(size=(2, 50, 25, 3))
+    both = [keypoint, np.zeros((2, 60, 25, 3))]
+    padded = np.concatenate(both[::-1] if is_first else both, axis=1)
+    np.testing.assert_array_equal(crop(keypoint), crop(padded))
+
+
+def test_half_precision_annotation() -> None:
+    keypoint = np.random.default_rng(0).normal(size=(1, 50, 25, 3)).astype(np.float16)
+    np.testing.assert_array_equal(crop(keypoint), crop(keypoint.astype(np.float64)))
+
+
+def test_sequence_without_anybody() -> None:
+    sample = {"keypoint": np.zeros((1, 4, 25, 3)), "frame_dir": "S001"}
+    with pytest.raises(ValueError, match=r"'S001'.*nobody is there"):
+        ValidCropResize().transform(sample)

@@ -1,0 +1,102 @@
+"""RandomRotation3D and RandomViewRotation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gap_mmaction.datasets.transforms import RandomRotation3D, RandomViewRotation
+from gap_mmaction.datasets.transforms.rotations import rotate_3d, rotate_view
+
+
+def test_rotation_is_the_references(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+        for i in range(3):
+            theta = golden[f"rot/{i}/theta"]
+            np.testing.assert_allclose(
+                rotate_3d(np.eye(3), theta).T, golden[f"rot/{i}/matrix"], atol=1e-6
+            )
+
+            def uniform(
+                low: float, high: float, size: int, theta: np.ndarray = theta
+            ) -> np.ndarray:
+                assert (low, high, size) == (-0.3, 0.3, 3)
+                return theta
+
+            monkeypatch.setattr(np.random, "uniform", uniform)
+            # [C, T, V, M] there, [M, T, V, C] here.
+            sample = {"keypoint": golden[f"rot/{i}/input"].transpose(3, 1, 2, 0)}
+            out = RandomRotation3D(0.3).transform(sample)["keypoint"]
+            expected = golden[f"rot/{i}/output"].transpose(3, 1, 2, 0)
+            assert out.dtype == np.float32
+            np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5)
+
+
+def test_conventions() -> None:
+    quarter = np.pi / 2
+    for theta, start, end in (
+        ((quarter, 0, 0), [0.0, 1, 0], [0, 0, -1]),
+        ((0, quarter, 0), [0.0, 0, 1], [-1, 0, 0]),
+        ((0, 0, quarter), [1.0, 0, 0], [0, -1, 0]),
+        # x first, then y, then z
+        ((quarter, quarter, 0), [0.0, 1, 0], [1, 0, 0]),
+    ):
+        np.testing.assert_allclose(rotate_3d(np.array(start), theta), end, atol=1e-12)
+    # About x: the y axis goes to z; about y: the z axis goes to x.
+    for angles, start, end in (
+        ((90, 0), [0.0, 1, 0], [0, 0, 1]),
+        ((0, 90), [0.0, 0, 1], [1, 0, 0]),
+    ):
+        out = rotate_view(np.array(start), *angles)
+        np.testing.assert_allclose(out, end, atol=1e-12)
+    for matrix in (
+        rotate_3d(np.eye(3), (0.2, -0.3, 0.1)),
+        rotate_view(np.eye(3), 25, -40),
+    ):
+        np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-12)
+        assert np.linalg.det(matrix) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("transform", [RandomRotation3D(), RandomViewRotation()])
+def test_drawn_for_each_sample_and_the_same_for_all_in_it(transform: Any) -> None:
+    keypoint = np.tile(
+        np.random.default_rng(0).normal(size=(1, 1, 25, 3)), (3, 4, 1, 1)
+    )
+    keypoint[2] = 0
+    runs = []
+    for _ in range(2):
+        np.random.seed(3)
+        draws = [transform.transform({"keypoint": keypoint}) for _ in range(2)]
+        runs.append([draw["keypoint"] for draw in draws])
+    np.testing.assert_array_equal(runs[0], runs[1])
+    first, second = runs[0]
+    assert not np.allclose(first, second) and not np.allclose(first[0], keypoint[0])
+    np.testing.assert_allclose(first[:2], np.broadcast_to(first[0, 0], (2, 4, 25, 3)))
+    assert not first[2].any()  # who is absent stays so
+
+
+def test_within_the_angle() -> None:
+    np.random.seed(0)
+    unit = {"keypoint": np.eye(3)[None, None]}
+    small = RandomRotation3D(max_angle=0.1)
+    # Where z turned about y alone ends, on the first axis: sin of y's angle.
+    sines = [small.transform(dict(unit))["keypoint"][0, 0, 2, 0] for _ in range(500)]
+    assert np.sin(0.09) < np.abs(sines).max() < 0.15
+    assert min(sines) < 0 < max(sines)
+    whole = RandomViewRotation(max_angle=1)
+    drawn = {
+        tuple(np.round(whole.transform(dict(unit))["keypoint"][0, 0, 2], 6))
+        for _ in range(200)
+    }
+    assert len(drawn) == 9  # both ends are reached
+
+
+def test_half_precision_becomes_single() -> None:
+    keypoint = np.ones((1, 2, 25, 3), dtype=np.float16)
+    out = RandomRotation3D().transform({"keypoint": keypoint})["keypoint"]
+    assert out.dtype == np.float32
