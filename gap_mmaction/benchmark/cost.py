@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gap_mmaction.models.backbones.fast_path import plain_path
+from gap_mmaction.models.backbones.cpu import plain_path
 
 from .measure import compare
 from .recognizer import RecognizerWork, build_pair

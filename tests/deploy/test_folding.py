@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gap_mmaction.deploy.folding import ChannelAffine, fold_batch_norms
-from gap_mmaction.models.backbones.fast_path import plain_path
+from gap_mmaction.models.backbones.cpu import plain_path
 from tests.deploy.models import BACKBONES, build, clips
 
 

@@ -6,8 +6,8 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .ctrgcn_units import PointwiseConv, TemporalConv, make_down
-from .stacked_gcn import StackedGCN, init_norm, init_units
+from .ctrgcn_units import FrameConv, TemporalConv, init_convs, make_down
+from .stacked_gcn import StackedGCN
 
 
 class SharedGraphConv(nn.Module):
@@ -26,13 +26,13 @@ class SharedGraphConv(nn.Module):
         super().__init__()
         self.A = nn.Parameter(torch.eye(num_joints).repeat(subsets, 1, 1))
         self.conv_d = nn.ModuleList(
-            PointwiseConv(in_channels, out_channels) for _ in range(subsets)
+            FrameConv(in_channels, out_channels) for _ in range(subsets)
         )
         self.down = make_down(in_channels, out_channels)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, V, T]`` to ``[N, O, V, T]``."""
+        """Maps ``[N, C, V, T]`` to ``[N, O, V, T]``."""
         # The small constant and its place are those of the authors' code.
         topology = self.A / (self.A.norm(dim=1, keepdim=True) + 1e-4)
         out: Tensor | None = None
@@ -57,11 +57,11 @@ class CTRBaseline(StackedGCN):
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:
         gcn = SharedGraphConv(in_channels, out_channels, self.skeleton.num_joints)
-        init_units(gcn)
-        init_norm(gcn.bn, 1e-6)
+        init_convs(gcn)
+        nn.init.constant_(gcn.bn.weight, 1e-6)
         return gcn
 
-    def _make_tcn(self, channels: int, stride: int) -> tuple[nn.Module, bool]:
+    def _make_tcn(self, channels: int, stride: int) -> nn.Module:
         tcn = TemporalConv(channels, channels, 5, stride)
-        init_units(tcn)
-        return tcn, False
+        init_convs(tcn)
+        return tcn

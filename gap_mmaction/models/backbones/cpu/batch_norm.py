@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .fast_path import apply_function, refuse_second_derivative
+from .forms import apply_function, refuse_second_derivative
 
 # What a processor's cache holds with room for intermediate results.
 CHUNK_BYTES = 1 << 19
 
 
 class BatchNormReLU(torch.autograd.Function):
-    """Normalize by the batch's statistics, add, and take what is positive.
+    """Normalizes by the batch's statistics, adds, and takes what is positive.
 
     ``relu(relu(weight * normalized(x) + bias) + residual)``, where either ReLU and the
     residual may be missing. PyTorch's kernel for the statistics reads a row of
@@ -37,19 +37,9 @@ class BatchNormReLU(torch.autograd.Function):
         inner_relu: bool,
         relu: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the output, and the mean and (biased) variance of ``x``.
+        """Computes the output, and the mean and (biased) variance of ``x``.
 
-        Args:
-            ctx: Autograd's context.
-            x: ``[N, C, V, T]``; what a convolution without its bias has computed.
-            weight: ``[C]``.
-            bias: ``[C]``.
-            eps: ``[C]``, added to the variances.
-            conv_bias: ``[C]``, the bias that was left out. The normalization cancels
-                it, and its gradient is zero.
-            residual: ``[N, C, V, T]`` or ``None``.
-            inner_relu: Whether there is a ReLU before the sum.
-            relu: Whether there is a ReLU after it.
+        The parameters and ``eps`` are ``[C]``, the others as in :func:`batch_norm`.
         """
         x = x.contiguous()
         mean, var = _moments(x.flatten(2))
@@ -69,7 +59,7 @@ class BatchNormReLU(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Compute the gradients of x, weight, bias, conv_bias and residual."""
+        """Computes the gradients of x, weight, bias, conv_bias and residual."""
         refuse_second_derivative()
         x, weight, bias, mean, spread, out = ctx.saved_tensors
         inner_relu, relu = ctx.relus
@@ -80,28 +70,21 @@ class BatchNormReLU(torch.autograd.Function):
         if inner_relu:
             before = _normalize(x, weight, bias, mean, spread)
             inner_grad = _relu_backward(grad, before, out=before)
-        grad_x, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+        of_all = torch.ops.aten.native_batch_norm_backward(
             inner_grad,
             x,
             weight,
-            None,
-            None,
-            mean,
-            spread.rsqrt(),
-            True,
-            0.0,
-            (True, True, True),
+            running_mean=None,
+            running_var=None,
+            save_mean=mean,
+            save_invstd=spread.rsqrt(),
+            train=True,
+            eps=0.0,
+            output_mask=(True, True, True),
         )
-        return (
-            grad_x,
-            grad_weight,
-            grad_bias,
-            None,
-            torch.zeros_like(mean) if ctx.with_bias else None,
-            grad if ctx.with_residual else None,
-            None,
-            None,
-        )
+        of_conv_bias = torch.zeros_like(mean) if ctx.with_bias else None
+        of_residual = grad if ctx.with_residual else None
+        return (*of_all, None, of_conv_bias, of_residual, None, None)
 
 
 def batch_norm(
@@ -112,12 +95,14 @@ def batch_norm(
     inner_relu: bool = False,
     relu: bool = False,
 ) -> Tensor:
-    """Normalize by the batch's statistics and update those that the modules keep.
+    """Normalizes by the batch's statistics and updates those that the modules keep.
 
     Args:
-        x: ``[N, C, V, T]``, of which each module takes the next of the channels.
+        x: ``[N, C, V, T]``; what a convolution without its bias has computed. Each
+            module takes the next of the channels.
         norms: The normalizations.
-        conv_bias: ``[C]``; see :class:`BatchNormReLU`, as for the others.
+        conv_bias: ``[C]``, the bias that was left out. The normalization cancels it,
+            and its gradient is zero.
         residual: ``[N, C, V, T]``.
         inner_relu: Whether there is a ReLU before the residual is added.
         relu: Whether there is a ReLU at the end.
@@ -125,16 +110,11 @@ def batch_norm(
     Returns:
         ``[N, C, V, T]``.
     """
+    weight = torch.cat([norm.weight for norm in norms])
+    bias = torch.cat([norm.bias for norm in norms])
+    eps = torch.cat([torch.full_like(norm.weight, norm.eps) for norm in norms]).detach()
     out, mean, var = apply_function(
-        BatchNormReLU,
-        x,
-        torch.cat([norm.weight for norm in norms]),
-        torch.cat([norm.bias for norm in norms]),
-        torch.cat([torch.full_like(norm.weight, norm.eps) for norm in norms]).detach(),
-        conv_bias,
-        residual,
-        inner_relu,
-        relu,
+        BatchNormReLU, x, weight, bias, eps, conv_bias, residual, inner_relu, relu
     )
     if conv_bias is not None:
         mean = mean + conv_bias.detach()
@@ -146,18 +126,9 @@ def batch_norm(
 
 
 def fold(
-    norm: nn.BatchNorm2d, weight: Tensor, bias: Tensor | None = None
+    norm: nn.BatchNorm2d, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Merge a normalization by its running statistics into the convolution before it.
-
-    Args:
-        norm: The normalization.
-        weight: The convolution's weight, output channels first.
-        bias: Its bias; ``None`` for none.
-
-    Returns:
-        Weight and bias of both in one.
-    """
+    """Returns a convolution's weight and bias with the normalization behind it."""
     scale, shift = scale_and_shift(norm)
     if bias is not None:
         shift = shift + bias * scale
@@ -165,26 +136,18 @@ def fold(
 
 
 def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Give the factor and the summand that a normalization is, each ``[C]``."""
+    """Returns the factor and the summand that a normalization is, each ``[C]``."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     return scale, norm.bias - norm.running_mean * scale
 
 
-def _chunks(rows: Tensor) -> Iterator[slice]:
-    """Give slices of samples that fit into the cache."""
-    samples = len(rows)
-    size = max(1, CHUNK_BYTES * samples // (rows.numel() * rows.element_size()))
-    for start in range(0, samples, size):
-        yield slice(start, start + size)
-
-
 def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Give mean and variance ``[C]`` of ``[N, C, L]`` over N and L."""
+    """Returns mean and variance ``[C]`` of ``[N, C, L]`` over N and L."""
     means, variances = [], []
-    _, channels, length = rows.shape
-    for chunk in _chunks(rows):
-        part = rows[chunk]
+    samples, channels, length = rows.shape
+    size = CHUNK_BYTES * samples // (rows.numel() * rows.element_size())
+    for part in rows.split(max(1, size)):
         _, mean, rstd = torch.native_group_norm(
             part, None, None, len(part), channels, length, channels, 0.0
         )
@@ -199,23 +162,20 @@ def _moments(rows: Tensor) -> tuple[Tensor, Tensor]:
 def _normalize(
     x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, spread: Tensor
 ) -> Tensor:
-    """Normalize by given statistics; the spread is the variance with its epsilon."""
-    out: Tensor = torch.native_batch_norm(
-        x, weight, bias, mean, spread, False, 0.0, 0.0
-    )[0]
+    """Normalizes by given statistics; the spread is the variance with its epsilon."""
+    out: Tensor
+    out, *_ = torch.native_batch_norm(x, weight, bias, mean, spread, False, 0.0, 0.0)
     return out
 
 
 def _relu_backward(grad: Tensor, value: Tensor, out: Tensor) -> Tensor:
-    """Write the gradient before a ReLU, given one of the values around it."""
-    result: Tensor = torch.ops.aten.threshold_backward.grad_input(
-        grad, value, 0, grad_input=out
-    )
-    return result
+    """Writes the gradient before a ReLU, given one of the values around it."""
+    function = torch.ops.aten.threshold_backward.grad_input
+    return function(grad, value, 0, grad_input=out)  # type: ignore[no-any-return]
 
 
 def _track(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:
-    """Update running statistics as :class:`torch.nn.BatchNorm2d` does."""
+    """Updates running statistics as :class:`torch.nn.BatchNorm2d` does."""
     if not (norm.training and norm.track_running_stats):
         return
     factor = 0.0 if norm.momentum is None else norm.momentum

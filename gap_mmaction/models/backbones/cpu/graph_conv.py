@@ -1,13 +1,15 @@
-"""The channel-wise graph product of CTR-GC, with its own backward."""
+"""The channel-wise graph convolution of CTR-GC, for CPUs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .fast_path import refuse_second_derivative
+from ..ctrgcn_units import FrameConv, RefinementGraphConv
+from .batch_norm import batch_norm, fold, scale_and_shift
+from .forms import FORMS, CpuForms, apply_function, refuse_second_derivative
 
 
 def add_graph_product(
@@ -21,18 +23,10 @@ def add_graph_product(
     graph: Tensor,
     beta: float = 1.0,
 ) -> None:
-    """Compute the graph product of one sample into ``beta * out``.
+    """Adds the graph product of one sample to ``beta * out``, ``[O, V, T]``.
 
-    Args:
-        out: ``[O, V, T]``.
-        x: ``[C, V * T]``.
-        relation: ``[S, R, V * V]``.
-        w3: ``[S * O, C]``.
-        b3: ``[S * O, 1]``.
-        w4: ``[S, O, R]``.
-        hidden: ``[S * O, V * T]``, where the transformed features are written.
-        graph: ``[S, O, V * V]``, where the channel-wise adjacency is written.
-        beta: Factor of what ``out`` holds; zero if nothing.
+    The transformed features are written to ``hidden``, ``[S * O, V * T]``, and the
+    channel-wise adjacency to ``graph``, ``[S, O, V * V]``.
     """
     torch.addmm(b3, w3, x, out=hidden)
     torch.bmm(w4, relation, out=graph)
@@ -44,7 +38,7 @@ def add_graph_product(
 
 
 class GraphProduct(torch.autograd.Function):
-    """Sum over subsets s of ``(W4_s D_s) (W3_s x + b3_s)``, a sample at a time.
+    """Sums over subsets s of ``(W4_s D_s) (W3_s x + b3_s)``, a sample at a time.
 
     Computing one sample after the other keeps the two large intermediate results,
     the transformed features and the channel-wise adjacency, in the processor's
@@ -53,15 +47,13 @@ class GraphProduct(torch.autograd.Function):
 
     The input is passed on as a second output, for the path around the product: so its
     gradient arrives here, and the product's is added to it without further traffic.
-
-    This is the form for CPUs, :func:`graph_product` the plain one.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Compute the product of :func:`graph_product`'s arguments; pass x on."""
+        """Computes the product of :func:`~..ctrgcn_units.graph_product`'s arguments."""
         n, in_channels, v, t = x.shape
         subsets, channels = w4.shape[:2]
         passed = x.view_as(x)
@@ -84,7 +76,7 @@ class GraphProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        """Compute the gradients of all five inputs."""
+        """Computes the gradients of all five inputs."""
         refuse_second_derivative()
         x, relation, w3, w4, hidden = ctx.saved_tensors
         if grads[0] is None:
@@ -129,28 +121,46 @@ class GraphProduct(torch.autograd.Function):
         return grad_x, grad_relation, grad_w3, grad_b3, grad_w4.transpose(1, 2)
 
 
-def graph_product(
-    x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
-) -> Tensor:
-    """Transform features and pass them along a channel-wise adjacency.
+def _train(unit: RefinementGraphConv, x: Tensor) -> Tensor:
+    out, residual = apply_function(GraphProduct, x, *unit.operands(x))
+    if isinstance(unit.down, nn.Sequential):
+        conv: Any = unit.down[0]
+        norm: Any = unit.down[1]
+        product = conv.convolve(residual, conv.weight, None)
+        residual = batch_norm(product, [norm], conv.bias)
+    return batch_norm(out, [unit.bn], residual=residual, relu=True)
 
-    ``out[n, c, u, t] = sum_{s, v} G[n, s, c, u, v] h[n, s, c, v, t]`` with
-    ``h[n, s, c, v, t] = w3[s, c] x[n, :, v, t] + b3[s, c]`` and
-    ``G[n, s, c] = w4[s, c] relation[n, s]``.
 
-    Args:
-        x: Features ``[N, C, V, T]``.
-        relation: Relations ``[N, S, R, V * V]`` between joints, S subsets.
-        w3: ``[S * O, C]``, subset by subset.
-        b3: ``[S * O]``.
-        w4: ``[S, O, R]``.
-
-    Returns:
-        Features ``[N, O, V, T]``.
-    """
+def _infer(unit: RefinementGraphConv, x: Tensor) -> Tensor:
+    x = x.contiguous()
+    relation, w3, b3, w4 = unit.operands(x)
+    scale, shift = scale_and_shift(unit.bn)
+    w4, b3 = w4 * scale[:, None], b3[:, None]
+    shift = shift[:, None]
+    w_down: Tensor | None = None
+    if isinstance(unit.down, nn.Sequential):
+        conv: Any = unit.down[0]
+        norm: Any = unit.down[1]
+        w_down, b_down = fold(norm, conv.weight.flatten(1), conv.bias)
+        shift = shift + b_down[:, None]
     n, _, v, t = x.shape
-    subsets, channels = w4.shape[:2]
-    hidden = torch.baddbmm(b3[None, :, None], w3.expand(n, -1, -1), x.flatten(2))
-    hidden = hidden.view(n, subsets, channels, v, t)
-    graph = torch.matmul(w4, relation).view(n, subsets, channels, v, v)
-    return torch.matmul(graph, hidden).sum(1)
+    hidden = x.new_empty((len(w3), v * t))
+    graph = x.new_empty((*w4.shape[:2], v * v))
+    out = x.new_empty((n, len(scale), v, t))
+    for source, of_sample, target in zip(x.flatten(2), relation, out):
+        flat = target.flatten(1)
+        if w_down is None:
+            torch.add(source, shift, out=flat)
+        else:
+            torch.addmm(shift, w_down, source, out=flat)
+        add_graph_product(target, source, of_sample, w3, b3, w4, hidden, graph)
+        target.relu_()
+    return out
+
+
+# Three subsets, as every CTR-GCN has.
+_HEAD = [RefinementGraphConv, nn.ModuleList, *[nn.ModuleDict, *[nn.Conv2d] * 4] * 3]
+_DOWNS = ([nn.Identity], [nn.Sequential, FrameConv, nn.BatchNorm2d])
+FORMS[RefinementGraphConv] = CpuForms(
+    [[*_HEAD, *down, nn.BatchNorm2d] for down in _DOWNS], _train, _infer
+)
