@@ -27,7 +27,6 @@ from mmengine.config import Config
 from torch import nn
 
 import gap_mmaction  # noqa: F401
-from gap_mmaction.benchmark.report import environment, write_json
 from gap_mmaction.deploy.clip_scorer import AVERAGES
 from gap_mmaction.deploy.clips import (
     Clips,
@@ -38,7 +37,9 @@ from gap_mmaction.deploy.clips import (
 from gap_mmaction.deploy.export import FORMATS, Exporter, ExportError, metadata_of
 from gap_mmaction.deploy.loading import load_for_test
 from gap_mmaction.deploy.onnx_model import require_onnx
+from gap_mmaction.evaluation.cost import environment
 from gap_mmaction.utils.argument_types import count, natural, positive
+from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data
 
@@ -213,7 +214,8 @@ def write_report(path: Path, exporter: Exporter) -> None:
     }
     content["clips"] = exporter.clips.source
     content["environment"] = environment(torch.device("cpu"))
-    write_json(path, json.loads(json.dumps(content)))
+    with atomic_file(path) as file:
+        file.write(json.dumps(content, indent=2).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from gap_mmaction.benchmark.cost import count_flops
+from gap_mmaction.evaluation.cost import count_flops
 from gap_mmaction.models.backbones.ctrgcn_units import (
     MultiScaleTemporalConv,
     RefinementGraphConv,
