@@ -134,19 +134,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(COLUMNS)
     for work, ours, other, tell_more in find_cases(args, device):
         times = cost.compare(ours, other, args.pairs, device)
-        megabytes = [cost.peak_memory(run, device) for run in (ours, other)]
+        own_mb, other_mb = (cost.peak_memory(run, device) for run in (ours, other))
+        memory_ratio = own_mb / other_mb if own_mb and other_mb else None
         more = tell_more()
         for key in ("ours_ms", "other_ms"):
             times[key] /= more.get("count", 1)
-        memory = dict(zip(("ours_mb", "other_mb"), megabytes))
-        ratio = megabytes[0] / megabytes[1] if all(megabytes) else None
-        rows.append(dict(work=work, **more, **times, **memory, memory_ratio=ratio))
-        cells = [f"{mb:.0f}" if mb is not None else "-" for mb in megabytes]
+        memory = dict(ours_mb=own_mb, other_mb=other_mb, memory_ratio=memory_ratio)
+        rows.append(dict(work=work, **more, **times, **memory))
+        cells = "- | - | -"
+        if own_mb is not None and other_mb is not None:
+            cells = f"{own_mb:.0f} | {other_mb:.0f} | {memory_ratio or 0:.2f}"
+        quartiles = f"{times['ratio_low']:.2f} - {times['ratio_high']:.2f}"
         print(
             f"| {work} | {times['ours_ms']:.1f} | {times['other_ms']:.1f} "
-            f"| {times['ratio']:.2f} "
-            f"| {times['ratio_low']:.2f} - {times['ratio_high']:.2f} "
-            f"| {' | '.join(cells)} | {'-' if ratio is None else f'{ratio:.2f}'} |",
+            f"| {times['ratio']:.2f} | {quartiles} | {cells} |",
             flush=True,
         )
     machine = cost.environment(device)

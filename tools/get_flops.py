@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         models, batch = build_pair(cfg, args.clips, frames, device, training)
         runs = [functools.partial(run_recognizer, model, batch) for model in models]
         flops = [count_flops(run) / args.clips for run in runs]
-        times = compare(*runs, args.pairs, device)
+        times = compare(runs[0], runs[1], args.pairs, device)
         for i, (gap, key) in enumerate(((True, "ours_ms"), (False, "other_ms"))):
             sizes = [(p.numel(), p.requires_grad) for p in models[i].parameters()]
             total, trained = sum(n for n, _ in sizes), sum(n for n, on in sizes if on)

@@ -127,7 +127,7 @@ def build_pair(
     return models, dict(inputs=inputs, data_samples=samples)
 
 
-def run_recognizer(model: nn.Module, batch: dict[str, Any], amp: bool = False) -> None:
+def run_recognizer(model: Any, batch: dict[str, Any], amp: bool = False) -> None:
     """Computes a batch's losses and their gradients, or scores, by the model's mode."""
     training, device = model.training, batch["inputs"].device.type
     with torch.set_grad_enabled(training):

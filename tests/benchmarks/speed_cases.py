@@ -50,16 +50,17 @@ def backbone_cases(args: Any, device: torch.device) -> Iterator[Case]:
                 nn.init.ones_(parameter)
         calibrate(ours, x[:4])
         theirs.load_state_dict(ours.state_dict(), strict=True)
-        format_ = torch.channels_last if args.channels_last else torch.preserve_format
+        x, runs = x.to(device), []
+        network: Any
         for network in (ours, theirs):
-            network.to(device, memory_format=format_)
-        x = x.to(device)
+            network.to(device)
+            if args.channels_last:
+                network.to(memory_format=torch.channels_last)
+            runs.append(Run(network, functools.partial(network, x), args.amp))
         for work in args.works:
-            runs = [
-                Run(net.train(work == "step"), functools.partial(net, x), args.amp)
-                for net in (ours, theirs)
-            ]
-            yield pair(f"{key} {work}", *runs)
+            for run in runs:
+                run.module.train(work == "step")
+            yield pair(f"{key} {work}", runs[0], runs[1])
 
 
 class Run:
@@ -92,7 +93,7 @@ def calibrate(network: nn.Module, x: Tensor) -> None:
         norm.momentum = 0.1
 
 
-def load_class(against: str) -> type[nn.Module]:
+def load_class(against: str) -> Any:
     """Imports the other backbone.
 
     Args:
@@ -202,8 +203,8 @@ def text_cases(args: Any, device: torch.device) -> Iterator[Case]:
         def full(every: Any = every) -> Tensor:
             return encoder(every)
 
-        runs = [Run(encoder, forward, args.amp) for forward in (distinct, full)]
-        yield pair(f"{args.model}, 16 samples, {len(bank.labels)} classes", *runs)
+        ours, other = (Run(encoder, f, args.amp) for f in (distinct, full))
+        yield pair(f"{args.model}, 16 samples, {len(bank.labels)} classes", ours, other)
 
 
 def pair(

@@ -7,6 +7,7 @@ at a time, in the usual layout ``[N, C, T, V]``. Names in the state dicts are th
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -15,25 +16,15 @@ from torch import Tensor, nn
 from gap_mmaction.skeletons import get_skeleton
 
 
-class TemporalConv(nn.Module):
+def temporal_conv(
+    source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
+) -> nn.Module:
     """A convolution over time, then batch normalization."""
-
-    def __init__(
-        self, source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            source,
-            target,
-            (kernel, 1),
-            stride=(stride, 1),
-            padding=(dilation * (kernel // 2), 0),
-            dilation=(dilation, 1),
-        )
-        self.bn = nn.BatchNorm2d(target)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x))
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(
+        source, target, (kernel, 1), (stride, 1), (padding, 0), (dilation, 1)
+    )
+    return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(target)))
 
 
 class MultiScaleTemporalConv(nn.Module):
@@ -44,18 +35,18 @@ class MultiScaleTemporalConv(nn.Module):
         width = channels // 4
         last = channels - 3 * width
 
-        def reduce() -> list[nn.Module]:
-            return [nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()]
+        def branch(*modules: nn.Module) -> nn.Module:
+            reduce = nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()
+            return nn.Sequential(*reduce, *modules)
 
         pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
+        conv = nn.Conv2d(channels, last, 1, (stride, 1))
         self.branches = nn.ModuleList(
             [
-                nn.Sequential(*reduce(), TemporalConv(width, width, 5, stride, 1)),
-                nn.Sequential(*reduce(), TemporalConv(width, width, 5, stride, 2)),
-                nn.Sequential(*reduce(), pool, nn.BatchNorm2d(width)),
-                nn.Sequential(
-                    nn.Conv2d(channels, last, 1, (stride, 1)), nn.BatchNorm2d(last)
-                ),
+                branch(temporal_conv(width, width, 5, stride, 1)),
+                branch(temporal_conv(width, width, 5, stride, 2)),
+                branch(pool, nn.BatchNorm2d(width)),
+                nn.Sequential(conv, nn.BatchNorm2d(last)),
             ]
         )
         self.relu = relu
@@ -179,7 +170,7 @@ class PlainGCN(nn.Module):
             width = 2 * width if stage in inflate else width
             stride = 2 if stage in down else 1
             gcn: nn.Module
-            tcn: nn.Module = TemporalConv(width, width, 5, stride)
+            tcn = temporal_conv(width, width, 5, stride)
             if kind == "baseline":
                 gcn = SharedGCN(source, width, joints)
             else:
@@ -189,9 +180,9 @@ class PlainGCN(nn.Module):
             residual: nn.Module | None = None
             if stage > 1:
                 same = source == width and stride == 1
-                residual = (
-                    nn.Identity() if same else TemporalConv(source, width, 1, stride)
-                )
+                residual = nn.Identity()
+                if not same:
+                    residual = temporal_conv(source, width, 1, stride)
             self.net.append(Block(gcn, tcn, residual))
             source = width
 

@@ -13,11 +13,7 @@ from .stacked_gcn import StackedGCN
 class SharedGraphConv(nn.Module):
     """A graph convolution with a free topology per subset, shared by all channels.
 
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        num_joints: Number of joints V.
-        subsets: Number of topologies; each starts as the identity.
+    Each of the topologies starts as the identity.
     """
 
     def __init__(
@@ -51,8 +47,7 @@ class CTRBaseline(StackedGCN):
     CTR-baseline. Load the authors' weights with
     :func:`~gap_mmaction.models.backbones.ctrgcn.convert_authors_state_dict`.
 
-    The arguments are those of :class:`StackedGCN`; of the layout only the number of
-    joints is used.
+    Of the layout only the number of joints is used.
     """
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:

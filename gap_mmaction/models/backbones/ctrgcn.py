@@ -140,9 +140,8 @@ def convert_authors_state_dict(
 
     Args:
         state_dict: The authors' state dict (``l1.gcn1.PA``, ...), with or without the
-            ``module.`` that their data-parallel training leaves. Their text branch
-            (``logit_scale``, ``part_list``, ``head``, ...) is not part of it here.
-        recognizer: Whether to give the names that a recognizer has, ``backbone.*`` and
+            ``module.`` of data-parallel training. Their text branch is left out.
+        recognizer: Whether to use a recognizer's names, ``backbone.*`` and
             ``cls_head.fc.*``. By default the classifier is left out and the names are
             those of a :class:`CTRGCN` with ``variant='authors'`` or a ``CTRBaseline``.
 
@@ -152,24 +151,25 @@ def convert_authors_state_dict(
     Raises:
         ValueError: If it is not such a state dict.
     """
-    backbone, head = {}, {}
+    converted = {}
     for key, value in state_dict.items():
         name = key.removeprefix("module.").replace("gcn1.PA", "gcn1.A")
         block = re.match(r"l(\d+)\.", name)
         if block:
-            backbone[f"net.{int(block[1]) - 1}.{name[block.end() :]}"] = value
+            name = f"backbone.net.{int(block[1]) - 1}.{name[block.end() :]}"
+            converted[name] = value
         elif name.startswith("data_bn."):
-            backbone[name] = value
-        elif name.startswith("fc."):
-            head[f"cls_head.{name}"] = value
-    if not any(name.startswith("net.") for name in backbone):
+            converted[f"backbone.{name}"] = value
+        elif name.startswith("fc.") and recognizer:
+            converted[f"cls_head.{name}"] = value
+    if not any(name.startswith("backbone.net.") for name in converted):
         raise ValueError(
             "this is no state dict of the authors' CTR-GCN: no key starts with 'l1.'; "
             f"the first keys are {list(state_dict)[:3]}"
         )
-    if not recognizer:
-        return backbone
-    return {f"backbone.{name}": value for name, value in backbone.items()} | head
+    if recognizer:
+        return converted
+    return {key.removeprefix("backbone."): value for key, value in converted.items()}
 
 
 # mmaction2's own project stays, where a user has imported it first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gap_mmaction.models import CTRGCN, CTRBaseline
 from tests.models.plain_gcn import perturb
@@ -32,8 +32,8 @@ def small(
     if kind == "baseline":
         model = CTRBaseline(dict(layout=SMALL_LAYOUT), **settings)
     else:
-        form = dict(variant=kind, temporal=temporal)
-        model = CTRGCN(dict(layout=SMALL_LAYOUT), **form, **settings)
+        settings.update(variant=kind, temporal=temporal)
+        model = CTRGCN(dict(layout=SMALL_LAYOUT), **settings)
     perturb(model.double())
     return model
 
@@ -44,7 +44,7 @@ def clips(n: int = 3, t: int = 11) -> Tensor:
     return torch.randn(n, 2, t, 5, 3, generator=generator, dtype=torch.float64)
 
 
-def step(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
+def step(model: Any, x: Tensor) -> dict[str, Tensor]:
     """Returns output, gradients and state after a training step."""
     source = x.clone().requires_grad_()
     out = model(source)

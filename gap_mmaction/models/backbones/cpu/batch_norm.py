@@ -18,11 +18,10 @@ class BatchNormReLU(torch.autograd.Function):
     """Normalizes by the batch's statistics, adds, and takes what is positive.
 
     ``relu(relu(weight * normalized(x) + bias) + residual)``, where either ReLU and the
-    residual may be missing. PyTorch's kernel for the statistics reads a row of
-    ``[N, C, V, T]`` ten times slower than that of group normalization, which gives mean
-    and variance of each row; both of a channel follow from those of its rows. Its other
-    kernels, to apply them and to go back, are as fast as memory. What the inner ReLU
-    has cut off is computed again instead of kept.
+    residual may be missing. PyTorch's kernel for the statistics is ten times slower
+    than that of group normalization, which gives mean and variance of each row; both
+    of a channel follow from those of its rows. What the inner ReLU has cut off is
+    computed again instead of kept.
     """
 
     @staticmethod
@@ -65,11 +64,12 @@ class BatchNormReLU(torch.autograd.Function):
         inner_relu, relu = ctx.relus
         grad = grads[0].contiguous()
         if relu:
-            grad = _relu_backward(grad, out, out=torch.empty_like(out))
+            grad = torch.ops.aten.threshold_backward(grad, out, 0)
         inner_grad = grad
         if inner_relu:
             before = _normalize(x, weight, bias, mean, spread)
-            inner_grad = _relu_backward(grad, before, out=before)
+            into = dict(grad_input=before)
+            inner_grad = torch.ops.aten.threshold_backward(grad, before, 0, **into)
         of_all = torch.ops.aten.native_batch_norm_backward(
             inner_grad,
             x,
@@ -166,12 +166,6 @@ def _normalize(
     out: Tensor
     out, *_ = torch.native_batch_norm(x, weight, bias, mean, spread, False, 0.0, 0.0)
     return out
-
-
-def _relu_backward(grad: Tensor, value: Tensor, out: Tensor) -> Tensor:
-    """Writes the gradient before a ReLU, given one of the values around it."""
-    function = torch.ops.aten.threshold_backward.grad_input
-    return function(grad, value, 0, grad_input=out)  # type: ignore[no-any-return]
 
 
 def _track(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:

@@ -24,8 +24,7 @@ _PLAIN_ONLY: ContextVar[bool] = ContextVar("plain_only", default=False)
 class Form(Enum):
     """The forms of a unit; all give the same values and, if any, gradients."""
 
-    #: Modules one after the other, by PyTorch's own operations: for everything that
-    #: the other two are not for.
+    #: Modules one after the other, for everything that the other two are not for.
     PLAIN = "plain"
     #: On a CPU, with the statistics of the batch.
     TRAINING = "training"
@@ -114,9 +113,7 @@ def choose_form(unit: nn.Module, x: Tensor) -> Form:
 def plain_path() -> Iterator[None]:
     """Lets all units compute their plain form, for instance to differentiate twice.
 
-    Examples:
-        >>> with plain_path():
-        ...     loss = backbone(x).sum()
+    ``with plain_path(): loss = backbone(x).sum()``
     """
     token = _PLAIN_ONLY.set(True)
     try:

@@ -40,13 +40,11 @@ def add_graph_product(
 class GraphProduct(torch.autograd.Function):
     """Sums over subsets s of ``(W4_s D_s) (W3_s x + b3_s)``, a sample at a time.
 
-    Computing one sample after the other keeps the two large intermediate results,
-    the transformed features and the channel-wise adjacency, in the processor's
-    cache. The adjacency (``[3, O, V, V]`` per sample) is not kept for the backward
-    pass but computed again, which is cheaper than the memory traffic.
-
-    The input is passed on as a second output, for the path around the product: so its
-    gradient arrives here, and the product's is added to it without further traffic.
+    So the two large intermediate results, the transformed features and the
+    channel-wise adjacency, stay in the processor's cache. The adjacency is computed
+    again in the backward pass, which is cheaper than the memory traffic. The input is
+    passed on as a second output, for the path around the product: so its gradient
+    arrives here, and the product's is added to it without further traffic.
     """
 
     @staticmethod
@@ -54,15 +52,12 @@ class GraphProduct(torch.autograd.Function):
         ctx: Any, x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Computes the product of :func:`~..ctrgcn_units.graph_product`'s arguments."""
-        n, in_channels, v, t = x.shape
-        subsets, channels = w4.shape[:2]
-        passed = x.view_as(x)
-        x = x.reshape(n, in_channels, v * t)
+        n, _, v, t = x.shape
+        passed, x = x.view_as(x), x.reshape(n, -1, v * t)
         keep = any(ctx.needs_input_grad)
-        rows = subsets * channels
-        hidden = x.new_empty((n if keep else 1, rows, v * t))
-        graph = x.new_empty((subsets, channels, v * v))
-        out = x.new_empty((n, channels, v, t))
+        hidden = x.new_empty((n if keep else 1, len(w3), v * t))
+        graph = x.new_empty((*w4.shape[:2], v * v))
+        out = x.new_empty((n, w4.shape[1], v, t))
         bias = b3.unsqueeze(1)
         for i, (target, source, of_sample) in enumerate(zip(out, x, relation)):
             scratch = hidden[i if keep else 0]

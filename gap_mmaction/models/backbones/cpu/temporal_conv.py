@@ -7,12 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..ctrgcn_units import (
-    FrameConv,
-    MultiScaleTemporalConv,
-    TemporalConv,
-    add_residual,
-)
+from .. import ctrgcn_units as units
+from ..ctrgcn_units import FrameConv, MultiScaleTemporalConv, TemporalConv
 from .batch_norm import batch_norm, fold, scale_and_shift
 from .forms import FORMS, CpuForms, apply_function, refuse_second_derivative
 
@@ -201,7 +197,7 @@ def _infer(
     unit: TemporalConv, x: Tensor, residual: Tensor | None = None, relu: bool = False
 ) -> Tensor:
     weight, bias = fold(unit.bn, unit.conv.weight, unit.conv.bias)
-    return add_residual(unit.conv.convolve(x, weight, bias), residual, relu)
+    return units.add_residual(unit.conv.convolve(x, weight, bias), residual, relu)
 
 
 def _train_branches(
