@@ -14,7 +14,6 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import copy
 import multiprocessing
 import os
 import shutil
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 
@@ -124,14 +124,11 @@ def compare_checkpoints(first: Path, second: Path) -> tuple[int, list[str]]:
     for path in (first, second):
         content = torch.load(path, map_location="cpu", weights_only=True)
         chosen = {key: content.get(key) for key in (*keys, "pending_gradients")}
-        contents.append({name: as_bytes(t) for name, t in tensors_of(chosen)})
+        tensors = tensors_of(chosen)
+        contents.append({n: (t.dtype, t.numpy().tobytes()) for n, t in tensors})
     names = sorted({*contents[0], *contents[1]})
     different = [n for n in names if contents[0].get(n) != contents[1].get(n)]
     return len(names), different
-
-
-def as_bytes(tensor: torch.Tensor) -> tuple[torch.dtype, bytes]:
-    return tensor.dtype, tensor.numpy().tobytes()
 
 
 def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
@@ -152,11 +149,13 @@ class ProgressHook(Hook):
         self.runs, self.wait = runs, wait
 
     def before_train(self, runner: Any) -> None:
-        self.runs.steps.value = runner.iter
+        if is_main_process():
+            self.runs.steps.value = runner.iter
 
     def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
-        self.runs.times[runner.iter] = time.monotonic()
-        self.runs.steps.value = runner.iter + 1
+        if is_main_process():
+            self.runs.times[runner.iter] = time.monotonic()
+            self.runs.steps.value = runner.iter + 1
 
     def after_train(self, runner: Any) -> None:
         if self.wait:
@@ -223,10 +222,12 @@ class Runs:
     def _train(self, work_dir: Path, rank: int, port: int, wait: bool) -> None:
         """Trains in a forked process."""
         os.setpgid(0, 0)
-        log = open(work_dir / f"output_rank{rank}.log", "ab")  # noqa: SIM115
-        for stream in (1, 2):
-            os.dup2(log.fileno(), stream)
-        config = copy.deepcopy(self.config)
+        log = os.open(
+            work_dir / f"output_rank{rank}.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND
+        )
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        config = self.config
         config.work_dir, config.resume, config.load_from = str(work_dir), True, None
         config.launcher = "pytorch" if self.processes > 1 else "none"
         if self.processes > 1:
@@ -236,21 +237,12 @@ class Runs:
             os.environ.update(GLOO_SOCKET_IFNAME="lo")
         with launch.process_group(config):
             runner = launch.build_runner(config)
-            if rank == 0 or wait:
-                runner.register_hook(ProgressHook(self, wait))
+            runner.register_hook(ProgressHook(self, wait))
             runner.train()
 
 
 def run_kill_test(args: argparse.Namespace, folder: Path) -> list[str]:
-    """Trains undisturbed and with kills; prints what happens.
-
-    Returns:
-        The names of the tensors that are not the same, bit for bit.
-
-    Raises:
-        RuntimeError: If a run fails by itself, or there is no good checkpoint after a
-            kill where there should be one.
-    """
+    """Trains undisturbed and with kills; returns the names of tensors that differ."""
     runs = Runs(load_config(args, folder), args.processes)
     undisturbed, disturbed = folder / "undisturbed", folder / "killed"
     runs.finish(undisturbed)

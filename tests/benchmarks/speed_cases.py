@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,15 +93,10 @@ def calibrate(network: nn.Module, x: Tensor) -> None:
 
 
 def load_class(against: str) -> Any:
-    """Imports the other backbone.
-
-    Args:
-        against: ``PATH_OR_MODULE[:CLASS]``: a file, a folder with an ``__init__.py``
-            or a module's name, and a class in it, ``CTRGCN`` by default. The class
-            takes ``graph_cfg`` and ``num_person``, and has our state dict.
+    """Imports ``PATH_OR_MODULE[:CLASS]``, a backbone that has our state dict.
 
     Raises:
-        FileNotFoundError: If there is no such file or module.
+        FileNotFoundError: If there is no such file, folder or module.
         KeyError: If there is no such class in it.
     """
     source, colon, name = against.rpartition(":")
@@ -124,23 +118,14 @@ def load_class(against: str) -> Any:
 
 
 def load_module(source: str) -> Any:
-    path = Path(source)
-    if path.is_dir():
-        path = path / "__init__.py"
-    if path.is_file():
-        name, folder = "gap_mmaction_benchmark_against", [str(path.parent)]
-        spec = importlib.util.spec_from_file_location(
-            name, path, submodule_search_locations=folder
-        )
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
+    name, path = source, Path(source).resolve()
+    if path.exists():
+        sys.path.insert(0, str(path.parent))
+        name = path.stem
     try:
-        return importlib.import_module(source)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not source.startswith(error.name):
+        if error.name is None or not name.startswith(error.name):
             raise
         what = "there is no such file, package or module"
         raise FileNotFoundError(f"--against {source}: {what}") from error
