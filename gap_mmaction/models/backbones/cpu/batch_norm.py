@@ -97,18 +97,9 @@ def batch_norm(
 ) -> Tensor:
     """Normalizes by the batch's statistics and updates those that the modules keep.
 
-    Args:
-        x: ``[N, C, V, T]``; what a convolution without its bias has computed. Each
-            module takes the next of the channels.
-        norms: The normalizations.
-        conv_bias: ``[C]``, the bias that was left out. The normalization cancels it,
-            and its gradient is zero.
-        residual: ``[N, C, V, T]``.
-        inner_relu: Whether there is a ReLU before the residual is added.
-        relu: Whether there is a ReLU at the end.
-
-    Returns:
-        ``[N, C, V, T]``.
+    Here ``x``, ``[N, C, V, T]``, is what a convolution without its bias has computed,
+    and each module takes the next of its channels. The normalization cancels that bias,
+    ``conv_bias``, ``[C]``, so that its gradient is zero.
     """
     weight = torch.cat([norm.weight for norm in norms])
     bias = torch.cat([norm.bias for norm in norms])

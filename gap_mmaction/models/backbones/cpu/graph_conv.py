@@ -66,25 +66,19 @@ class GraphProduct(torch.autograd.Function):
             )
         if keep:
             ctx.save_for_backward(x, relation, w3, w4, hidden)
-            ctx.set_materialize_grads(False)
         return out, passed
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
         """Computes the gradients of all five inputs."""
         refuse_second_derivative()
         x, relation, w3, w4, hidden = ctx.saved_tensors
-        if grads[0] is None:
-            return grads[1], None, None, None, None
         grad_out = grads[0].contiguous()
         n, channels, v, t = grad_out.shape
         subsets = w4.shape[0]
-        beta, grad_x = 0.0, torch.empty_like(x)
-        if grads[1] is not None:
-            # Nobody else has this gradient: what is passed on stays within a unit.
-            beta, grad_x = 1.0, grads[1].contiguous().view_as(x)
-        grad_relation = torch.empty_like(relation)
-        grad_w3 = torch.zeros_like(w3)
+        # Nobody else has this gradient: what is passed on stays within a unit.
+        grad_x = grads[1].contiguous().view_as(x)
+        grad_relation, grad_w3 = torch.empty_like(relation), torch.zeros_like(w3)
         # Turned round: a matrix product with few columns is slow, with few rows not.
         grad_w4 = w4.new_zeros((subsets, w4.shape[2], channels))
         grad_b3 = w3.new_zeros(w3.shape[0])
@@ -111,7 +105,7 @@ class GraphProduct(torch.autograd.Function):
             torch.bmm(w4_t, grad_graph, out=grad_of_sample)
             grad_w3.addmm_(grad_hidden, x_t)
             grad_b3 += grad_hidden.sum(1)
-            grad_source.addmm_(w3_t, grad_hidden, beta=beta)
+            grad_source.addmm_(w3_t, grad_hidden)
         grad_x = grad_x.view(n, -1, v, t)
         return grad_x, grad_relation, grad_w3, grad_b3, grad_w4.transpose(1, 2)
 
