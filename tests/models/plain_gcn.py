@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,24 +57,6 @@ class MultiScaleTemporalConv(nn.Module):
         return torch.relu(out) if self.relu else out
 
 
-class Refinement(nn.Module):
-    """The four convolutions of one subset."""
-
-    def __init__(self, source: int, target: int, relations: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(source, relations, 1)
-        self.conv2 = nn.Conv2d(source, relations, 1)
-        self.conv3 = nn.Conv2d(source, target, 1)
-        self.conv4 = nn.Conv2d(relations, target, 1)
-
-    def forward(self, x: Tensor, adjacency: Tensor, alpha: Tensor, sum_: str) -> Tensor:
-        p = self.conv1(x).mean(2)
-        q = self.conv2(x).mean(2)
-        difference = torch.tanh(p[:, :, :, None] - q[:, :, None, :])
-        graph = alpha * self.conv4(difference) + adjacency
-        return torch.einsum(sum_, graph, self.conv3(x))
-
-
 class RefinementGCN(nn.Module):
     """The graph convolution of CTR-GCN."""
 
@@ -85,8 +68,11 @@ class RefinementGCN(nn.Module):
             relations = 8 if source <= 16 else source // 8
         self.A = nn.Parameter(torch.zeros(3, joints, joints))
         self.alpha = nn.Parameter(torch.zeros(1))
+        sizes = dict(conv1=(source, relations), conv2=(source, relations))
+        sizes.update(conv3=(source, target), conv4=(relations, target))
         self.convs = nn.ModuleList(
-            Refinement(source, target, relations) for _ in range(3)
+            nn.ModuleDict({k: nn.Conv2d(*size, 1) for k, size in sizes.items()})
+            for _ in range(3)
         )
         self.down = _down(source, target)
         self.bn = nn.BatchNorm2d(target)
@@ -94,11 +80,14 @@ class RefinementGCN(nn.Module):
         self.sum_ = "ncuv,nctv->nctu" if authors else "ncuv,nctu->nctv"
 
     def forward(self, x: Tensor) -> Tensor:
-        subsets = [
-            conv(x, self.A[s], self.alpha, self.sum_)
-            for s, conv in enumerate(self.convs)
-        ]
-        return torch.relu(self.bn(sum(subsets)) + self.down(x))
+        out: Tensor | float = 0.0
+        convs: Any
+        for convs, adjacency in zip(self.convs, self.A):
+            p, q = convs.conv1(x).mean(2), convs.conv2(x).mean(2)
+            difference = torch.tanh(p[:, :, :, None] - q[:, :, None, :])
+            graph = self.alpha * convs.conv4(difference) + adjacency
+            out = out + torch.einsum(self.sum_, graph, convs.conv3(x))
+        return torch.relu(self.bn(out) + self.down(x))
 
 
 class SharedGCN(nn.Module):
@@ -138,15 +127,7 @@ class Block(nn.Module):
 class PlainGCN(nn.Module):
     """The whole backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
 
-    Args:
-        kind: ``'mmaction2'`` or ``'authors'`` for CTR-GCN, or ``'baseline'``.
-        joints: Number of joints V.
-        persons: Number of persons M.
-        width: Width of the first block.
-        stages: Number of blocks.
-        inflate: Blocks, counted from 1, that double the width.
-        down: Blocks, counted from 1, that halve the number of frames.
-        single: Whether CTR-GCN has the single-scale temporal convolution.
+    The kind is ``'mmaction2'`` or ``'authors'`` for CTR-GCN, or ``'baseline'``.
     """
 
     def __init__(
@@ -177,12 +158,9 @@ class PlainGCN(nn.Module):
                 gcn = RefinementGCN(source, width, joints, kind == "authors")
                 if not single:
                     tcn = MultiScaleTemporalConv(width, stride, kind == "mmaction2")
-            residual: nn.Module | None = None
-            if stage > 1:
-                same = source == width and stride == 1
-                residual = nn.Identity()
-                if not same:
-                    residual = temporal_conv(source, width, 1, stride)
+            residual: nn.Module | None = nn.Identity() if stage > 1 else None
+            if stage > 1 and (source, 1) != (width, stride):
+                residual = temporal_conv(source, width, 1, stride)
             self.net.append(Block(gcn, tcn, residual))
             source = width
 
@@ -205,10 +183,9 @@ class CTRGCN(PlainGCN):
 
 
 def perturb(model: nn.Module, seed: int = 0) -> None:
-    """Give every parameter and statistic a value at which it matters.
+    """Gives every parameter and statistic a value at which it matters.
 
-    A fresh CTR-GCN starts as its residual paths: the factors of the graph branches
-    are zero.
+    A fresh CTR-GCN starts as its residual paths.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
