@@ -113,7 +113,7 @@ def recognizer_cases(args: argparse.Namespace, device: torch.device) -> Iterator
 
 
 def find_cases(args: argparse.Namespace, device: torch.device) -> Iterator[Any]:
-    """Yields what the command line asks for; most of it is beside the tests."""
+    """Finds what the command line asks for; most of it is beside the tests."""
     if args.command in NAMES:
         return recognizer_cases(args, device)
     if not PLAIN.is_file():

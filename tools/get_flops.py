@@ -21,13 +21,7 @@ import torch
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.clips import frames_of
-from gap_mmaction.evaluation.cost import (
-    build_pair,
-    compare,
-    count_flops,
-    environment,
-    run_recognizer,
-)
+from gap_mmaction.evaluation import cost
 from gap_mmaction.utils.argument_types import count
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import tells_errors
@@ -85,22 +79,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(HEADER)
     rows = []
     for work, training in (("training step", True), ("test", False)):
-        models, batch = build_pair(cfg, args.clips, frames, device, training)
-        runs = [functools.partial(run_recognizer, model, batch) for model in models]
-        flops = [count_flops(run) / args.clips for run in runs]
-        times = compare(runs[0], runs[1], args.pairs, device)
-        for i, (gap, key) in enumerate(((True, "ours_ms"), (False, "other_ms"))):
-            sizes = [(p.numel(), p.requires_grad) for p in models[i].parameters()]
+        models, batch = cost.build_pair(cfg, args.clips, frames, device, training)
+        runs = [
+            functools.partial(cost.run_recognizer, model, batch) for model in models
+        ]
+        times = cost.compare(runs[0], runs[1], args.pairs, device)
+        for gap, model, run, ms in zip((True, False), models, runs, times.values()):
+            flops, ms = cost.count_flops(run) / args.clips, ms / args.clips
+            sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
             total, trained = sum(n for n, _ in sizes), sum(n for n, on in sizes if on)
-            ms = times[key] / args.clips
             print(
                 f"| {work}, {'with' if gap else 'without'} GAP | {total:,} "
-                f"| {trained:,} | {flops[i] / 1e9:.3f} | {flops[i] / 2e9:.3f} "
-                f"| {ms:.2f} |"
+                f"| {trained:,} | {flops / 1e9:.3f} | {flops / 2e9:.3f} | {ms:.2f} |"
             )
             row = dict(work=work, gap=gap, parameters=total, trainable=trained)
-            rows.append(dict(**row, flops=flops[i], ms=ms))
-    machine = environment(device)
+            rows.append(dict(**row, flops=flops, ms=ms))
+    machine = cost.environment(device)
     print(f"\n{CONVENTION}.")
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     if args.out is not None:
