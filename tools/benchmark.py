@@ -16,58 +16,53 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 
 import gap_mmaction  # noqa: F401
-from gap_mmaction.benchmark.backbone import (
-    SHAPES,
-    WORKS,
-    load_class,
-    measure_backbone,
-)
-from gap_mmaction.benchmark.pipeline import measure_pipeline
-from gap_mmaction.benchmark.recognizer import measure_recognizer
-from gap_mmaction.benchmark.report import COLUMNS, environment, format_row, write_json
-from gap_mmaction.benchmark.text import DATASETS, measure_text
-from gap_mmaction.utils.command_line import count
+from gap_mmaction.evaluation import cost
+from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import count, tells_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = ROOT / "tests" / "models" / "plain_gcn.py"
 CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
+COLUMNS = (
+    "| work | ours ms | other ms | ratio | quartiles | ours MB | other MB | memory |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|"
+)
+NAMES = {
+    "step": "step with GAP / without",
+    "inference": "test time, trained with GAP / without",
+}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--pairs", type=int, default=7, help="how often each is timed (default: 7)"
-    )
-    common.add_argument(
-        "--threads", type=count, default=1, help="threads on a CPU (default: 1)"
-    )
-    common.add_argument(
-        "--device", default="cpu", help="cpu or cuda, cuda:1, ... (default: cpu)"
-    )
-    common.add_argument("--amp", action="store_true", help="autocast to bfloat16")
-    common.add_argument(
-        "--small", action="store_true", help="tiny inputs, to try the command out"
-    )
-    common.add_argument(
-        "--out", type=Path, metavar="SPEED.json", help="write the figures there"
-    )
+    add = common.add_argument
+    add("--pairs", type=int, default=7, help="how often each is timed (default: 7)")
+    add("--threads", type=count, default=1, help="threads on a CPU (default: 1)")
+    add("--device", default="cpu", help="cpu or cuda, cuda:1, ... (default: cpu)")
+    add("--amp", action="store_true", help="autocast to bfloat16")
+    add("--small", action="store_true", help="tiny inputs, to try the command out")
+    add("--out", type=Path, metavar="SPEED.json", help="write the figures there")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    backbone = commands.add_parser(
-        "backbone", parents=[common], help="CTR-GCN's forward pass and training step"
-    )
-    backbone.add_argument(
+    add_command = functools.partial(commands.add_parser, parents=[common])
+    add = add_command(
+        "backbone", help="CTR-GCN, forward and training step"
+    ).add_argument
+    add(
         "--against",
         default=str(PLAIN),
         metavar="PATH_OR_MODULE[:CLASS]",
@@ -75,37 +70,26 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "takes graph_cfg and num_person and has the same state dict; by default the "
         "plain statement of the tests",
     )
-    backbone.add_argument(
-        "--shapes", nargs="+", choices=list(SHAPES), default=list(SHAPES)
-    )
-    backbone.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS))
-    backbone.add_argument(
+    shapes, works, datasets = ("ntu", "nwucla"), ("eval", "step"), ("nwucla", "ntu120")
+    add("--shapes", nargs="+", choices=shapes, default=shapes)
+    add("--works", nargs="+", choices=works, default=works)
+    add(
         "--channels-last",
         action="store_true",
         help="the weights of both in this format",
     )
-    commands.add_parser(
-        "pipeline",
-        parents=[common],
-        help="the transforms of mmaction2's skeleton configs, on a CPU",
-    )
-    text = commands.add_parser(
-        "text", parents=[common], help="a tuned text tower, forward and backward"
-    )
-    text.add_argument("--model", default="ViT-B-32", help="a model of open_clip")
-    text.add_argument(
-        "--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS)
-    )
+    add_command("pipeline", help="the transforms of mmaction2's skeleton configs")
+    add = add_command("text", help="a tuned text tower, both passes").add_argument
+    add("--model", default="ViT-B-32", help="a model of open_clip")
+    add("--datasets", nargs="+", choices=datasets, default=datasets)
     for command, purpose in (
         ("step", "a training step with GAP and without"),
         ("inference", "testing a model trained with GAP, and one without"),
     ):
-        whole = commands.add_parser(command, parents=[common], help=purpose)
-        whole.add_argument(
-            "--config", type=Path, default=CONFIG, help="a config with a text branch"
-        )
-        whole.add_argument("--clips", type=count, default=16, help="batch size")
-        whole.add_argument("--frames", type=count, default=52, help="of a clip")
+        add = add_command(command, help=purpose).add_argument
+        add("--config", type=Path, default=CONFIG, help="a config with a text branch")
+        add("--clips", type=count, default=16, help="batch size")
+        add("--frames", type=count, default=52, help="of a clip")
     args = parser.parse_args(argv)
     if args.command == "pipeline" and args.device != "cpu":
         parser.error("the pipeline runs on the CPU")
@@ -116,45 +100,61 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def measure(args: argparse.Namespace, device: torch.device) -> Iterator[dict[str, Any]]:
-    """Measure what the command line asks for."""
-    if args.command == "pipeline":
-        return measure_pipeline(args.pairs, args.small)
-    if args.command == "text":
-        return measure_text(args.model, args.datasets, args.pairs, device, args.amp)
-    if args.command in ("step", "inference"):
-        clips, frames = (2, 8) if args.small else (args.clips, args.frames)
-        return measure_recognizer(
-            args.command, args.config, clips, frames, args.pairs, device, args.amp
-        )
-    return measure_backbone(
-        load_class(args.against),
-        args.shapes,
-        args.works,
-        args.pairs,
-        device,
-        args.amp,
-        args.channels_last,
-        args.small,
-    )
+def recognizer_cases(args: argparse.Namespace, device: torch.device) -> Iterator[Any]:
+    """Yields a training step, or a test, with GAP and without."""
+    clips, frames = (2, 8) if args.small else (args.clips, args.frames)
+    config, training = Config.fromfile(args.config), args.command == "step"
+    models, batch = cost.build_pair(config, clips, frames, device, training)
+    runs = (functools.partial(cost.run_recognizer, m, batch, args.amp) for m in models)
+    counts = [sum(p.numel() for p in model.parameters()) for model in models]
+    name = f"{args.config.stem}, {NAMES[args.command]}"
+    yield (name, *runs, lambda: dict(parameters=counts))
 
 
+def find_cases(args: argparse.Namespace, device: torch.device) -> Iterator[Any]:
+    """Finds what the command line asks for; most of it is beside the tests."""
+    if args.command in NAMES:
+        return recognizer_cases(args, device)
+    if not PLAIN.is_file():
+        raise FileNotFoundError(f"{args.command}: needs the source tree, with {PLAIN}")
+    sys.path.insert(0, str(ROOT))
+    from tests.benchmarks import speed_cases
+
+    return getattr(speed_cases, f"{args.command}_cases")(args, device)
+
+
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a comparison."""
+    """Runs a comparison."""
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    measured = measure(args, device)
-    machine = environment(device)
+    rows: list[dict[str, Any]] = []
     print(COLUMNS)
-    rows = []
-    for row in measured:
-        print(format_row(row), flush=True)
-        rows.append(row)
+    for work, ours, other, tell_more in find_cases(args, device):
+        times = cost.compare(ours, other, args.pairs, device)
+        own_mb, other_mb = (cost.peak_memory(run, device) for run in (ours, other))
+        memory_ratio = own_mb / other_mb if own_mb and other_mb else None
+        more = tell_more()
+        for key in ("ours_ms", "other_ms"):
+            times[key] /= more.get("count", 1)
+        memory = dict(ours_mb=own_mb, other_mb=other_mb, memory_ratio=memory_ratio)
+        rows.append(dict(work=work, **more, **times, **memory))
+        cells = "- | - | -"
+        if own_mb is not None and other_mb is not None:
+            cells = f"{own_mb:.0f} | {other_mb:.0f} | {memory_ratio or 0:.2f}"
+        quartiles = f"{times['ratio_low']:.2f} - {times['ratio_high']:.2f}"
+        print(
+            f"| {work} | {times['ours_ms']:.1f} | {times['other_ms']:.1f} "
+            f"| {times['ratio']:.2f} | {quartiles} | {cells} |",
+            flush=True,
+        )
+    machine = cost.environment(device)
     print("\n" + ", ".join(f"{key} {value}" for key, value in machine.items()))
     if args.out is not None:
-        content = dict(command=sys.argv if argv is None else list(argv))
-        write_json(args.out, dict(**content, environment=machine, rows=rows))
+        content = dict(command=list(argv or sys.argv), environment=machine, rows=rows)
+        with atomic_file(args.out) as file:
+            file.write(json.dumps(content, indent=2).encode() + b"\n")
     return 0
 
 

@@ -11,50 +11,45 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 import gap_mmaction  # noqa: F401
-from gap_mmaction.benchmark.cost import CONVENTION, Cost, measure_cost
-from gap_mmaction.benchmark.report import environment, write_json
 from gap_mmaction.deploy.clips import frames_of
-from gap_mmaction.utils.command_line import count
+from gap_mmaction.evaluation import cost
+from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.command_line import count, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 HEADER = (
     "| | parameters | trained | GFLOPs | giga multiply-adds | ms |\n"
     "|---|---:|---:|---:|---:|---:|"
 )
+CONVENTION = (
+    "A multiply-add is two operations. Counted are matrix products and convolutions "
+    "(torch.utils.flop_counter), on the plain path of the backbone; a training step is "
+    "forward, losses and backward, without the optimizer"
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", help="a config with a text branch")
-    parser.add_argument(
-        "--clips", type=count, default=16, help="batch size (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--frames", type=count, help="frames of a clip (default: the config's)"
-    )
-    parser.add_argument(
-        "--pairs", type=count, default=5, help="how often to time (default: 5)"
-    )
-    parser.add_argument(
-        "--threads", type=count, default=1, help="threads on a CPU (default: 1)"
-    )
-    parser.add_argument(
-        "--device", default="cpu", help="cpu or cuda, cuda:1, ... (default: cpu)"
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="COST.json", help="write the figures there"
-    )
+    add = parser.add_argument
+    add("config", help="a config with a text branch")
+    add("--clips", type=count, default=16, help="batch size (default: %(default)s)")
+    add("--frames", type=count, help="frames of a clip (default: the config's)")
+    add("--pairs", type=count, default=5, help="how often to time (default: 5)")
+    add("--threads", type=count, default=1, help="threads on a CPU (default: 1)")
+    add("--device", default="cpu", help="cpu or cuda, cuda:1, ... (default: cpu)")
+    add("--out", type=Path, metavar="COST.json", help="write the figures there")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.pairs < 2:
@@ -66,53 +61,46 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def format_row(row: Cost) -> str:
-    """Write a row below :data:`HEADER`."""
-    name = f"{row.work}, {'with' if row.gap else 'without'} GAP"
-    return (
-        f"| {name} | {row.parameters:,} | {row.trainable:,} | {row.flops / 1e9:.3f} "
-        f"| {row.flops / 2e9:.3f} | {row.ms:.2f} |"
-    )
-
-
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where the config does not fit.
-    """
+    """Measures, prints the table, and returns the exit status."""
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    try:
-        cfg = read_config(args.config, args.cfg_options)
-        frames = args.frames or frames_of(cfg)
-        if frames is None:
-            raise ValueError(
-                f"{args.config}: no clip_len in test_dataloader.dataset.pipeline; give "
-                "--frames"
-            )
-        rows = measure_cost(cfg, args.config, args.clips, frames, args.pairs, device)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    machine = environment(device)
+    cfg = read_config(args.config, args.cfg_options)
+    frames = args.frames or frames_of(cfg)
+    if frames is None:
+        raise ValueError(
+            f"{args.config}: no clip_len in test_dataloader.dataset.pipeline; give "
+            "--frames"
+        )
     print(f"{args.config}, per clip of {frames} frames, {args.clips} at a time\n")
     print(HEADER)
-    for row in rows:
-        print(format_row(row))
+    rows = []
+    for work, training in (("training step", True), ("test", False)):
+        models, batch = cost.build_pair(cfg, args.clips, frames, device, training)
+        runs = [
+            functools.partial(cost.run_recognizer, model, batch) for model in models
+        ]
+        times = cost.compare(runs[0], runs[1], args.pairs, device)
+        for gap, model, run, ms in zip((True, False), models, runs, times.values()):
+            flops, ms = cost.count_flops(run) / args.clips, ms / args.clips
+            sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+            total, trained = sum(n for n, _ in sizes), sum(n for n, on in sizes if on)
+            print(
+                f"| {work}, {'with' if gap else 'without'} GAP | {total:,} "
+                f"| {trained:,} | {flops / 1e9:.3f} | {flops / 2e9:.3f} | {ms:.2f} |"
+            )
+            row = dict(work=work, gap=gap, parameters=total, trainable=trained)
+            rows.append(dict(**row, flops=flops, ms=ms))
+    machine = cost.environment(device)
     print(f"\n{CONVENTION}.")
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     if args.out is not None:
-        content = dict(
-            config=args.config,
-            clips=args.clips,
-            frames=frames,
-            convention=CONVENTION,
-            rows=[asdict(row) for row in rows],
-            environment=machine,
-        )
-        write_json(args.out, content)
+        content = dict(config=args.config, clips=args.clips, frames=frames, rows=rows)
+        content.update(convention=CONVENTION, environment=machine)
+        with atomic_file(args.out) as file:
+            file.write(json.dumps(content, indent=2).encode() + b"\n")
     return 0
 
 

@@ -11,9 +11,9 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from gap_mmaction.benchmark.kill_test import compare_checkpoints
 from gap_mmaction.datasets import SeededDataset
 from gap_mmaction.engine import BrokenCheckpointError, PendingGradientsHook, launch
+from tests.benchmarks.kill_test import compare_checkpoints
 from tests.engine.tiny_run import ROOT, tiny_config
 
 EPOCHS = 3

@@ -7,7 +7,9 @@ at a time, in the usual layout ``[N, C, T, V]``. Names in the state dicts are th
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,25 +17,15 @@ from torch import Tensor, nn
 from gap_mmaction.skeletons import get_skeleton
 
 
-class TemporalConv(nn.Module):
+def temporal_conv(
+    source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
+) -> nn.Module:
     """A convolution over time, then batch normalization."""
-
-    def __init__(
-        self, source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            source,
-            target,
-            (kernel, 1),
-            stride=(stride, 1),
-            padding=(dilation * (kernel // 2), 0),
-            dilation=(dilation, 1),
-        )
-        self.bn = nn.BatchNorm2d(target)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bn(self.conv(x))
+    padding = dilation * (kernel // 2)
+    conv = nn.Conv2d(
+        source, target, (kernel, 1), (stride, 1), (padding, 0), (dilation, 1)
+    )
+    return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(target)))
 
 
 class MultiScaleTemporalConv(nn.Module):
@@ -44,18 +36,18 @@ class MultiScaleTemporalConv(nn.Module):
         width = channels // 4
         last = channels - 3 * width
 
-        def reduce() -> list[nn.Module]:
-            return [nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()]
+        def branch(*modules: nn.Module) -> nn.Module:
+            reduce = nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()
+            return nn.Sequential(*reduce, *modules)
 
         pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
+        conv = nn.Conv2d(channels, last, 1, (stride, 1))
         self.branches = nn.ModuleList(
             [
-                nn.Sequential(*reduce(), TemporalConv(width, width, 5, stride, 1)),
-                nn.Sequential(*reduce(), TemporalConv(width, width, 5, stride, 2)),
-                nn.Sequential(*reduce(), pool, nn.BatchNorm2d(width)),
-                nn.Sequential(
-                    nn.Conv2d(channels, last, 1, (stride, 1)), nn.BatchNorm2d(last)
-                ),
+                branch(temporal_conv(width, width, 5, stride, 1)),
+                branch(temporal_conv(width, width, 5, stride, 2)),
+                branch(pool, nn.BatchNorm2d(width)),
+                nn.Sequential(conv, nn.BatchNorm2d(last)),
             ]
         )
         self.relu = relu
@@ -63,24 +55,6 @@ class MultiScaleTemporalConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = torch.cat([branch(x) for branch in self.branches], dim=1)
         return torch.relu(out) if self.relu else out
-
-
-class Refinement(nn.Module):
-    """The four convolutions of one subset."""
-
-    def __init__(self, source: int, target: int, relations: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(source, relations, 1)
-        self.conv2 = nn.Conv2d(source, relations, 1)
-        self.conv3 = nn.Conv2d(source, target, 1)
-        self.conv4 = nn.Conv2d(relations, target, 1)
-
-    def forward(self, x: Tensor, adjacency: Tensor, alpha: Tensor, sum_: str) -> Tensor:
-        p = self.conv1(x).mean(2)
-        q = self.conv2(x).mean(2)
-        difference = torch.tanh(p[:, :, :, None] - q[:, :, None, :])
-        graph = alpha * self.conv4(difference) + adjacency
-        return torch.einsum(sum_, graph, self.conv3(x))
 
 
 class RefinementGCN(nn.Module):
@@ -94,8 +68,11 @@ class RefinementGCN(nn.Module):
             relations = 8 if source <= 16 else source // 8
         self.A = nn.Parameter(torch.zeros(3, joints, joints))
         self.alpha = nn.Parameter(torch.zeros(1))
+        sizes = dict(conv1=(source, relations), conv2=(source, relations))
+        sizes.update(conv3=(source, target), conv4=(relations, target))
         self.convs = nn.ModuleList(
-            Refinement(source, target, relations) for _ in range(3)
+            nn.ModuleDict({k: nn.Conv2d(*size, 1) for k, size in sizes.items()})
+            for _ in range(3)
         )
         self.down = _down(source, target)
         self.bn = nn.BatchNorm2d(target)
@@ -103,11 +80,14 @@ class RefinementGCN(nn.Module):
         self.sum_ = "ncuv,nctv->nctu" if authors else "ncuv,nctu->nctv"
 
     def forward(self, x: Tensor) -> Tensor:
-        subsets = [
-            conv(x, self.A[s], self.alpha, self.sum_)
-            for s, conv in enumerate(self.convs)
-        ]
-        return torch.relu(self.bn(sum(subsets)) + self.down(x))
+        out: Tensor | float = 0.0
+        convs: Any
+        for convs, adjacency in zip(self.convs, self.A):
+            p, q = convs.conv1(x).mean(2), convs.conv2(x).mean(2)
+            difference = torch.tanh(p[:, :, :, None] - q[:, :, None, :])
+            graph = self.alpha * convs.conv4(difference) + adjacency
+            out = out + torch.einsum(self.sum_, graph, convs.conv3(x))
+        return torch.relu(self.bn(out) + self.down(x))
 
 
 class SharedGCN(nn.Module):
@@ -147,15 +127,7 @@ class Block(nn.Module):
 class PlainGCN(nn.Module):
     """The whole backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
 
-    Args:
-        kind: ``'mmaction2'`` or ``'authors'`` for CTR-GCN, or ``'baseline'``.
-        joints: Number of joints V.
-        persons: Number of persons M.
-        width: Width of the first block.
-        stages: Number of blocks.
-        inflate: Blocks, counted from 1, that double the width.
-        down: Blocks, counted from 1, that halve the number of frames.
-        single: Whether CTR-GCN has the single-scale temporal convolution.
+    The kind is ``'mmaction2'`` or ``'authors'`` for CTR-GCN, or ``'baseline'``.
     """
 
     def __init__(
@@ -179,19 +151,16 @@ class PlainGCN(nn.Module):
             width = 2 * width if stage in inflate else width
             stride = 2 if stage in down else 1
             gcn: nn.Module
-            tcn: nn.Module = TemporalConv(width, width, 5, stride)
+            tcn = temporal_conv(width, width, 5, stride)
             if kind == "baseline":
                 gcn = SharedGCN(source, width, joints)
             else:
                 gcn = RefinementGCN(source, width, joints, kind == "authors")
                 if not single:
                     tcn = MultiScaleTemporalConv(width, stride, kind == "mmaction2")
-            residual: nn.Module | None = None
-            if stage > 1:
-                same = source == width and stride == 1
-                residual = (
-                    nn.Identity() if same else TemporalConv(source, width, 1, stride)
-                )
+            residual: nn.Module | None = nn.Identity() if stage > 1 else None
+            if stage > 1 and (source, 1) != (width, stride):
+                residual = temporal_conv(source, width, 1, stride)
             self.net.append(Block(gcn, tcn, residual))
             source = width
 
@@ -214,10 +183,9 @@ class CTRGCN(PlainGCN):
 
 
 def perturb(model: nn.Module, seed: int = 0) -> None:
-    """Give every parameter and statistic a value at which it matters.
+    """Gives every parameter and statistic a value at which it matters.
 
-    A fresh CTR-GCN starts as its residual paths: the factors of the graph branches
-    are zero.
+    A fresh CTR-GCN starts as its residual paths.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -6,18 +6,14 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .ctrgcn_units import PointwiseConv, TemporalConv, make_down
-from .stacked_gcn import StackedGCN, init_norm, init_units
+from .ctrgcn_units import FrameConv, TemporalConv, init_convs, make_down
+from .stacked_gcn import StackedGCN
 
 
 class SharedGraphConv(nn.Module):
     """A graph convolution with a free topology per subset, shared by all channels.
 
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-        num_joints: Number of joints V.
-        subsets: Number of topologies; each starts as the identity.
+    Each of the topologies starts as the identity.
     """
 
     def __init__(
@@ -26,13 +22,13 @@ class SharedGraphConv(nn.Module):
         super().__init__()
         self.A = nn.Parameter(torch.eye(num_joints).repeat(subsets, 1, 1))
         self.conv_d = nn.ModuleList(
-            PointwiseConv(in_channels, out_channels) for _ in range(subsets)
+            FrameConv(in_channels, out_channels) for _ in range(subsets)
         )
         self.down = make_down(in_channels, out_channels)
         self.bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, V, T]`` to ``[N, O, V, T]``."""
+        """Maps ``[N, C, V, T]`` to ``[N, O, V, T]``."""
         # The small constant and its place are those of the authors' code.
         topology = self.A / (self.A.norm(dim=1, keepdim=True) + 1e-4)
         out: Tensor | None = None
@@ -51,17 +47,16 @@ class CTRBaseline(StackedGCN):
     CTR-baseline. Load the authors' weights with
     :func:`~gap_mmaction.models.backbones.ctrgcn.convert_authors_state_dict`.
 
-    The arguments are those of :class:`StackedGCN`; of the layout only the number of
-    joints is used.
+    Of the layout only the number of joints is used.
     """
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:
         gcn = SharedGraphConv(in_channels, out_channels, self.skeleton.num_joints)
-        init_units(gcn)
-        init_norm(gcn.bn, 1e-6)
+        init_convs(gcn)
+        nn.init.constant_(gcn.bn.weight, 1e-6)
         return gcn
 
-    def _make_tcn(self, channels: int, stride: int) -> tuple[nn.Module, bool]:
+    def _make_tcn(self, channels: int, stride: int) -> nn.Module:
         tcn = TemporalConv(channels, channels, 5, stride)
-        init_units(tcn)
-        return tcn, False
+        init_convs(tcn)
+        return tcn

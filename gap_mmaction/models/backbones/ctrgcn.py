@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from .ctrgcn_units import MultiScaleTemporalConv, RefinementGraphConv, TemporalConv
-from .stacked_gcn import StackedGCN, adjacency_of, init_norm, init_units
+from .ctrgcn_units import (
+    MultiScaleTemporalConv,
+    RefinementGraphConv,
+    TemporalConv,
+    init_convs,
+)
+from .stacked_gcn import StackedGCN
 
 VARIANTS = ("mmaction2", "authors")
 TEMPORALS = ("multi", "single")
@@ -90,57 +97,51 @@ class CTRGCN(StackedGCN):
         self.register_buffer(self._graph, self._adjacency())
 
     def _adjacency(self) -> Tensor:
-        return adjacency_of(self.skeleton, authors=self.variant == "authors")
+        authors = self.variant == "authors"
+        return torch.from_numpy(self.skeleton.adjacency(authors=authors))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Load; weights of the authors' code come without their graph."""
+        """Loads; weights of the authors' code come without their graph."""
         if self.variant == "authors":
             state_dict.setdefault(prefix + self._graph, self._adjacency())
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:
-        if self.variant == "authors":
-            narrow = in_channels in (3, 9)
-        else:
-            narrow = in_channels <= 16
+        authors = self.variant == "authors"
+        narrow = in_channels in (3, 9) if authors else in_channels <= 16
+        relations = 8 if narrow else in_channels // 8
         gcn = RefinementGraphConv(
-            in_channels,
-            out_channels,
-            8 if narrow else in_channels // 8,
-            self._adjacency(),
-            authors=self.variant == "authors",
+            in_channels, out_channels, relations, self._adjacency(), authors
         )
-        init_units(gcn)
+        init_convs(gcn)
         # The block starts as its residual path.
-        init_norm(gcn.bn, 1e-6)
+        nn.init.constant_(gcn.bn.weight, 1e-6)
         return gcn
 
-    def _make_tcn(self, channels: int, stride: int) -> tuple[nn.Module, bool]:
+    def _make_tcn(self, channels: int, stride: int) -> nn.Module:
         if self.temporal == "single":
             single = TemporalConv(channels, channels, 5, stride)
-            init_units(single)
-            return single, False
-        relu = self.variant == "mmaction2"
-        multi = MultiScaleTemporalConv(channels, stride, relu=relu)
-        init_units(multi)
+            init_convs(single)
+            return single
+        multi = MultiScaleTemporalConv(channels, stride, self.variant == "mmaction2")
+        init_convs(multi)
         for module in multi.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.normal_(module.weight, 1.0, 0.02)
-        return multi, relu
+        return multi
 
 
 def convert_authors_state_dict(
     state_dict: Mapping[str, Tensor], recognizer: bool = False
 ) -> dict[str, Tensor]:
-    """Map the parameter names of CTR-GCN's and GAP's code to this project's.
+    """Maps the parameter names of CTR-GCN's and GAP's code to this project's.
 
     Args:
         state_dict: The authors' state dict (``l1.gcn1.PA``, ...), with or without the
-            ``module.`` that their data-parallel training leaves. Their text branch
-            (``logit_scale``, ``part_list``, ``head``, ...) is not part of it here.
-        recognizer: Whether to give the names that a recognizer has, ``backbone.*`` and
+            ``module.`` of data-parallel training. Their text branch is left out.
+        recognizer: Whether to use a recognizer's names, ``backbone.*`` and
             ``cls_head.fc.*``. By default the classifier is left out and the names are
             those of a :class:`CTRGCN` with ``variant='authors'`` or a ``CTRBaseline``.
 
@@ -152,28 +153,23 @@ def convert_authors_state_dict(
     """
     converted = {}
     for key, value in state_dict.items():
-        name = key[len("module.") :] if key.startswith("module.") else key
-        first, _, rest = name.partition(".")
-        if first == "data_bn":
+        name = key.removeprefix("module.").replace("gcn1.PA", "gcn1.A")
+        block = re.match(r"l(\d+)\.", name)
+        if block:
+            name = f"backbone.net.{int(block[1]) - 1}.{name[block.end() :]}"
+            converted[name] = value
+        elif name.startswith("data_bn."):
             converted[f"backbone.{name}"] = value
-        elif first == "fc":
+        elif name.startswith("fc.") and recognizer:
             converted[f"cls_head.{name}"] = value
-        elif first[:1] == "l" and first[1:].isdigit():
-            rest = rest.replace("gcn1.PA", "gcn1.A")
-            converted[f"backbone.net.{int(first[1:]) - 1}.{rest}"] = value
-    if not any(key.startswith("backbone.net.") for key in converted):
+    if not any(name.startswith("backbone.net.") for name in converted):
         raise ValueError(
             "this is no state dict of the authors' CTR-GCN: no key starts with 'l1.'; "
             f"the first keys are {list(state_dict)[:3]}"
         )
     if recognizer:
         return converted
-    prefix = "backbone."
-    return {
-        key[len(prefix) :]: value
-        for key, value in converted.items()
-        if key.startswith(prefix)
-    }
+    return {key.removeprefix("backbone."): value for key, value in converted.items()}
 
 
 # mmaction2's own project stays, where a user has imported it first.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from gap_mmaction.skeletons import Layout, Skeleton, get_skeleton
+from gap_mmaction.skeletons import Skeleton, get_skeleton
 
-from .ctrgcn_units import TemporalConv
+from .ctrgcn_units import MultiScaleTemporalConv, TemporalConv, init_convs
 
 
 class ResidualBlock(nn.Module):
@@ -19,24 +18,25 @@ class ResidualBlock(nn.Module):
 
     Args:
         gcn: Maps ``[N, C, V, T]`` to ``[N, O, V, T]``.
-        tcn: Maps ``[N, O, V, T]`` to ``[N, O, V, T']``; is given the residual that it
-            shall add, and whether a ReLU follows.
+        tcn: Maps ``[N, O, V, T]`` to ``[N, O, V, T']``, adds the residual and, where
+            it is asked to, ends in a ReLU.
         residual: The path around them; ``None`` for none.
-        relu: Whether a ReLU follows the sum. It may be left out where every summand
-            is non-negative already.
     """
 
     def __init__(
-        self, gcn: nn.Module, tcn: nn.Module, residual: nn.Module | None, relu: bool
+        self, gcn: nn.Module, tcn: nn.Module, residual: nn.Module | None
     ) -> None:
         super().__init__()
         self.gcn1 = gcn
         self.tcn1 = tcn
         self.residual = residual
-        self.relu = relu
+        # The input is the output of a ReLU. Behind a temporal convolution that ends in
+        # one too, only a convolution on the residual path can make the sum negative.
+        non_negative = isinstance(tcn, MultiScaleTemporalConv) and tcn.relu
+        self.relu = not non_negative or isinstance(residual, TemporalConv)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``[N, C, V, T]`` to ``[N, O, V, T']``."""
+        """Maps ``[N, C, V, T]`` to ``[N, O, V, T']``."""
         residual = None if self.residual is None else self.residual(x)
         return self.tcn1(self.gcn1(x), residual, self.relu)
 
@@ -44,19 +44,8 @@ class ResidualBlock(nn.Module):
 class StackedGCN(BaseModule):
     """Batch normalization of the input and a stack of residual GCN blocks.
 
-    Subclasses give the blocks' graph and temporal convolutions.
-
-    Args:
-        graph_cfg: ``layout`` (a name or a dict, see
-            :func:`gap_mmaction.skeletons.get_skeleton`) and, as mmaction2 has it,
-            ``mode``, which must be ``'spatial'``.
-        in_channels: Coordinates per joint.
-        base_channels: Width of the first block.
-        num_stages: Number of blocks.
-        inflate_stages: Blocks, counted from 1, that double the width.
-        down_stages: Blocks, counted from 1, that halve the number of frames.
-        num_person: Persons M per sample.
-        init_cfg: mmengine's initialization config.
+    Subclasses make the blocks' graph and temporal convolutions. The arguments are those
+    of :class:`~.ctrgcn.CTRGCN` but ``variant`` and ``temporal``.
     """
 
     def __init__(
@@ -84,35 +73,26 @@ class StackedGCN(BaseModule):
             if stage > 1 and stage in inflate_stages:
                 width = 2 * width
             stride = 2 if stage > 1 and stage in down_stages else 1
-            self.net.append(self._make_block(source, width, stride, stage > 1))
+            path: nn.Module | None = None
+            if stage > 1 and source == width and stride == 1:
+                path = nn.Identity()
+            elif stage > 1:
+                path = TemporalConv(source, width, 1, stride)
+                init_convs(path)
+            tcn = self._make_tcn(width, stride)
+            self.net.append(ResidualBlock(self._make_gcn(source, width), tcn, path))
         self.out_channels = width
-
-    def _make_block(
-        self, in_channels: int, out_channels: int, stride: int, residual: bool
-    ) -> ResidualBlock:
-        path: nn.Module | None = None
-        if residual and in_channels == out_channels and stride == 1:
-            path = nn.Identity()
-        elif residual:
-            path = TemporalConv(in_channels, out_channels, 1, stride)
-            init_units(path)
-        tcn, non_negative = self._make_tcn(out_channels, stride)
-        # The input of a block is the output of a ReLU, so that only a convolution
-        # on the residual path can make the sum negative.
-        relu = not non_negative or isinstance(path, TemporalConv)
-        gcn = self._make_gcn(in_channels, out_channels)
-        return ResidualBlock(gcn, tcn, path, relu)
 
     @abstractmethod
     def _make_gcn(self, in_channels: int, out_channels: int) -> nn.Module:
-        """Build a block's graph convolution."""
+        """Makes a block's graph convolution."""
 
     @abstractmethod
-    def _make_tcn(self, channels: int, stride: int) -> tuple[nn.Module, bool]:
-        """Build a block's temporal convolution; say if it ends in a ReLU."""
+    def _make_tcn(self, channels: int, stride: int) -> nn.Module:
+        """Makes a block's temporal convolution."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the feature map.
+        """Computes the feature map.
 
         Args:
             x: Skeletons ``[N, M, T, V, C]``.
@@ -139,47 +119,13 @@ class StackedGCN(BaseModule):
 
 
 def skeleton_of_graph(graph_cfg: dict) -> Skeleton:
-    """Read the skeleton out of mmaction2's ``graph_cfg``.
-
-    Raises:
-        ValueError: If there is no layout, an unknown key, or a mode other than
-            ``'spatial'``.
-    """
+    """Reads the skeleton out of mmaction2's ``graph_cfg``, or tells what is wrong."""
     unknown = sorted(set(graph_cfg) - {"layout", "mode"})
     if unknown or "layout" not in graph_cfg:
         raise ValueError(
             f"graph_cfg {dict(graph_cfg)!r} must have the key 'layout' and may have "
             f"'mode'; unknown: {unknown}"
         )
-    mode = graph_cfg.get("mode", "spatial")
-    if mode != "spatial":
+    if (mode := graph_cfg.get("mode", "spatial")) != "spatial":
         raise ValueError(f"graph_cfg.mode is {mode!r}, CTR-GCN is made for 'spatial'")
-    layout: Layout = graph_cfg["layout"]
-    return get_skeleton(layout)
-
-
-def init_conv(conv: nn.Conv2d) -> None:
-    """Draw a convolution's weight as CTR-GCN's authors do (He, fan out)."""
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out")
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
-
-
-def init_norm(norm: nn.BatchNorm2d, scale: float = 1.0) -> None:
-    """Set a batch normalization's scale."""
-    nn.init.constant_(norm.weight, scale)
-    nn.init.zeros_(norm.bias)
-
-
-def init_units(module: nn.Module) -> None:
-    """Draw the weights of every convolution and normalization below a module."""
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d):
-            init_conv(child)
-        elif isinstance(child, nn.BatchNorm2d):
-            init_norm(child)
-
-
-def adjacency_of(skeleton: Skeleton, authors: bool) -> Tensor:
-    """Give a skeleton's adjacency ``[3, V, V]`` as a tensor."""
-    return torch.from_numpy(skeleton.adjacency(authors=authors))
+    return get_skeleton(graph_cfg["layout"])

@@ -1,1 +1,0 @@
-"""Comparing the speed of two implementations of one thing."""

@@ -1,0 +1,154 @@
+"""Which of its three forms a unit computes: the one place where that is decided."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gap_mmaction.compat import is_hooked
+
+Structure = list[type[nn.Module]]
+Forward = TypeVar("Forward", bound=Callable[..., Tensor])
+
+_PLAIN_ONLY: ContextVar[bool] = ContextVar("plain_only", default=False)
+
+
+class Form(Enum):
+    """The forms of a unit; all give the same values and, if any, gradients."""
+
+    #: Modules one after the other, for everything that the other two are not for.
+    PLAIN = "plain"
+    #: On a CPU, with the statistics of the batch.
+    TRAINING = "training"
+    #: On a CPU, without gradients: the normalizations are folded into the
+    #: convolutions, anew in each forward pass, so that nothing can be out of date.
+    INFERENCE = "inference"
+
+
+@dataclass(frozen=True)
+class CpuForms:
+    """The forms for CPUs of one class of units.
+
+    Both go past the unit's modules, so that these must be what they were built as: a
+    normalization that was converted (to a synchronized one, or merged into its
+    convolution), a parametrization, and a hook all lead to the plain form.
+
+    Attributes:
+        structures: The classes of ``unit.modules()`` that they are made for.
+        training: Takes the unit and the arguments of its ``forward``.
+        inference: Takes the same.
+    """
+
+    structures: list[Structure]
+    training: Callable[..., Tensor]
+    inference: Callable[..., Tensor]
+
+
+#: By the class of the unit; filled by the modules beside this one.
+FORMS: dict[type[nn.Module], CpuForms] = {}
+
+
+def has_cpu_forms(forward: Forward) -> Forward:
+    """Makes a unit's ``forward`` run one of its other forms where that fits."""
+
+    @functools.wraps(forward)
+    def run(unit: nn.Module, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        form = choose_form(unit, x)
+        if form is Form.TRAINING:
+            return FORMS[type(unit)].training(unit, x, *args, **kwargs)
+        if form is Form.INFERENCE:
+            return FORMS[type(unit)].inference(unit, x, *args, **kwargs)
+        return forward(unit, x, *args, **kwargs)
+
+    return run  # type: ignore[return-value]
+
+
+def choose_form(unit: nn.Module, x: Tensor) -> Form:
+    """Chooses the form in which a unit computes from ``x``, ``[N, C, V, T]``."""
+    if (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined]
+        or torch.onnx.is_in_onnx_export()
+        or _PLAIN_ONLY.get()
+        or type(unit) not in FORMS
+        or type(x) is not Tensor
+        or x.device.type != "cpu"
+        or x.dtype not in (torch.float32, torch.float64)
+        or torch.is_autocast_enabled("cpu")
+        # Too few values for a variance: the plain form says so.
+        or x.shape[0] * x.shape[2] < 2
+        or x.shape[3] == 0
+    ):
+        return Form.PLAIN
+    modules = list(unit.modules())
+    if [type(module) for module in modules] not in FORMS[type(unit)].structures:
+        return Form.PLAIN
+    # Hooks of the unit itself run in any form.
+    if not all(_is_stock(module, x.dtype) for module in modules[1:]):
+        return Form.PLAIN
+    batch_statistics = {
+        module.training or module.running_mean is None
+        for module in modules
+        if isinstance(module, nn.BatchNorm2d)
+    }
+    if batch_statistics == {True}:
+        return Form.TRAINING
+    needs_gradient = torch.is_grad_enabled() and (
+        x.requires_grad or any(p.requires_grad for p in unit.parameters())
+    )
+    if batch_statistics == {False} and not needs_gradient:
+        return Form.INFERENCE
+    return Form.PLAIN
+
+
+@contextmanager
+def plain_path() -> Iterator[None]:
+    """Lets all units compute their plain form, for instance to differentiate twice.
+
+    ``with plain_path(): loss = backbone(x).sum()``
+    """
+    token = _PLAIN_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN_ONLY.reset(token)
+
+
+def apply_function(function: type[torch.autograd.Function], *arguments: Any) -> Any:
+    """Applies a function; without gradients it shall not keep anything for them."""
+    if not torch.is_grad_enabled():
+        # A parameter asks for gradients here as well.
+        arguments = tuple(
+            argument.detach() if isinstance(argument, Tensor) else argument
+            for argument in arguments
+        )
+    return function.apply(*arguments)
+
+
+def refuse_second_derivative() -> None:
+    """Raises a ``RuntimeError`` if a backward pass is itself to be differentiated."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "the fast form of this backbone cannot be differentiated twice "
+            "(create_graph=True); run its forward pass under "
+            "gap_mmaction.models.backbones.cpu.plain_path()"
+        )
+
+
+def _is_stock(module: nn.Module, dtype: torch.dtype) -> bool:
+    if is_hooked(module):
+        return False
+    if not isinstance(module, (nn.Conv2d, nn.BatchNorm2d)):
+        return True
+    return all(
+        tensor is not None and tensor.dtype == dtype and tensor.device.type == "cpu"
+        for tensor in (module.weight, module.bias)
+    )

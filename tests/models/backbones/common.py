@@ -1,0 +1,75 @@
+"""Small backbones, and all that a training step of one computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gap_mmaction.models import CTRGCN, CTRBaseline
+from tests.models.plain_gcn import perturb
+
+# A layout small enough for float64: a trunk of three joints and two arms.
+SMALL_LAYOUT: dict[str, Any] = dict(
+    joints=["hip", "chest", "head", "left", "right"],
+    inward=[("hip", "chest"), ("head", "chest"), ("left", "chest"), ("right", "chest")],
+    center="chest",
+    parts=dict(arms=["left", "right"]),
+)
+FORMS = [(v, t) for v in ("mmaction2", "authors") for t in ("multi", "single")]
+KINDS = [*FORMS, ("baseline", "single")]
+
+
+def small(
+    kind: str = "mmaction2", temporal: str = "multi", **kwargs: Any
+) -> CTRGCN | CTRBaseline:
+    """Builds a backbone of four blocks in float64 whose every parameter matters."""
+    stages = dict(num_stages=4, inflate_stages=[2, 4], down_stages=[3, 4])
+    settings: dict[str, Any] = dict(base_channels=16, num_person=2, **stages)
+    settings |= kwargs
+    model: CTRGCN | CTRBaseline
+    if kind == "baseline":
+        model = CTRBaseline(dict(layout=SMALL_LAYOUT), **settings)
+    else:
+        settings.update(variant=kind, temporal=temporal)
+        model = CTRGCN(dict(layout=SMALL_LAYOUT), **settings)
+    perturb(model.double())
+    return model
+
+
+def clips(n: int = 3, t: int = 11) -> Tensor:
+    """Draws clips; an odd number of frames has the edges of strided convolutions."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(n, 2, t, 5, 3, generator=generator, dtype=torch.float64)
+
+
+def step(model: Any, x: Tensor) -> dict[str, Tensor]:
+    """Returns output, gradients and state after a training step."""
+    source = x.clone().requires_grad_()
+    out = model(source)
+    weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+    (weight * out).sum().backward()
+    assert source.grad is not None
+    assert torch.equal(source, x)
+    results = dict(out=out.detach(), source=source.grad, **model.state_dict())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        results[f"gradient of {name}"] = parameter.grad.clone()
+    # The graph of the authors' form is there to tell checkpoints apart only.
+    results.pop("graph", None)
+    return results
+
+
+def compare(results: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert results.keys() == expected.keys()
+    for name, value in expected.items():
+        assert_close(results[name], value, name)
+
+
+def assert_close(actual: Any, expected: Tensor, name: str = "") -> None:
+    """Compares in float64."""
+    scale = max(expected.double().abs().max().item(), 1.0)
+    torch.testing.assert_close(
+        actual, expected, rtol=1e-9, atol=1e-10 * scale, msg=lambda m: f"{name}: {m}"
+    )
