@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gap_mmaction.models.backbones.fast_path import plain_path
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gap_mmaction.deploy.folding import fold_batch_norms
+from gap_mmaction.models.backbones.cpu import plain_path
 from tests.deploy.models import BACKBONES, build, clips
 
 
