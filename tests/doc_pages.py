@@ -51,21 +51,12 @@ def fences(page: Path, *languages: str) -> list[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """List the calls of tools on a page, as words, the tool first.
+    """Lists the calls of tools in the blocks of a page, as words, the tool first.
 
     Values of variables are left out, what a substitution gives is a word.
     """
-    return [*blocks(page), *_find_calls(inline_code(page))]
-
-
-def blocks(page: Path) -> list[list[str]]:
-    """List the calls of tools in the blocks of code of a page."""
-    return _find_calls(fences(page, *SHELLS))
-
-
-def _find_calls(codes: list[str]) -> list[list[str]]:
     found = []
-    for code in codes:
+    for code in fences(page, *SHELLS):
         text = _without_substitutions(code.replace("\\\n", " "))
         text = re.sub(r"\$\{?\w+\}?", "", text)
         for line in text.splitlines():

@@ -152,20 +152,6 @@ def test_recipe_of_mmaction2(leaf: str, kind: str) -> None:
     assert layouts[0] == layouts[1]
 
 
-def test_2d_configs_differ_in_classes_alone() -> None:
-    first, second = (
-        load(ROOT / "configs" / "gap" / f"ctrgcn_{data}_2d.py")
-        for data in ("ntu60", "ntu120")
-    )
-    for loader in LOADERS:
-        for config, data, classes in ((first, "ntu60", 60), (second, "ntu120", 120)):
-            dataset = dataset_of(config, loader)
-            assert dataset.pop("ann_file") == f"data/skeleton/{data}_2d.pkl"
-            assert dataset.pop("num_classes") == classes
-        one, other = (config[f"{loader}_dataloader"] for config in (first, second))
-        assert one.to_dict() == other.to_dict()
-
-
 def test_bases_share_no_keys() -> None:
     # Two bases of one folder are alternatives; bases of different folders are mixed.
     keys: dict[str, set[str]] = {}
@@ -176,11 +162,6 @@ def test_bases_share_no_keys() -> None:
     for i, first in enumerate(kinds):
         for second in kinds[i + 1 :]:
             assert not keys[first] & keys[second], (first, second)
-
-
-def test_base_names_are_unique() -> None:
-    names = [path.name for path in (*LEAVES, *BASES)]
-    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
