@@ -19,7 +19,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.confusion import confusion_matrix, most_confused
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.figure_file import save_png
-from gap_mmaction.visualization.confusion_figure import draw_confusion
+from gap_mmaction.visualization.run_figures import draw_confusion
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

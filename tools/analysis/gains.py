@@ -17,7 +17,7 @@ from gap_mmaction.evaluation.gains import accuracies, gains_text
 from gap_mmaction.experiments import BENCHMARKS
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.figure_file import save_png
-from gap_mmaction.visualization.gain_figure import draw_accuracies, draw_gains
+from gap_mmaction.visualization.run_figures import draw_accuracies, draw_gains
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
