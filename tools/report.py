@@ -19,7 +19,6 @@ from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import ScoreFile, load_scores
-from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.argument_types import natural
 from gap_mmaction.utils.atomic_file import atomic_file
@@ -27,7 +26,6 @@ from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.config_text import lookup, parse_config_text
 from gap_mmaction.utils.loader_data import innermost_data
 from gap_mmaction.visualization import run_page
-from gap_mmaction.visualization.run_figures import choose_keys, draw_curves
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,12 +49,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def read_config(folder: Path) -> str:
-    """Returns the text of the last training's config, or of a test's; or nothing."""
+    """Returns the text of the last training's config, or of a test's."""
     dated = sorted(folder.glob("*/vis_data/config.py"), reverse=True)
-    # A test's leaves the texts out, and has no curves beside it.
+    # A test's leaves the texts out, and has no log of training beside it.
     dated.sort(key=lambda file: not file.with_name("scalars.json").is_file())
     files = [*dated, *sorted(folder.glob("*.py"))]
-    return files[0].read_text("utf-8") if files else ""
+    if not files:
+        there = "give the --work-dir of tools/train.py"
+        raise FileNotFoundError(f"{folder}: no config of a run is in it; {there}")
+    return files[0].read_text("utf-8")
 
 
 def match_annotations(
@@ -74,9 +75,8 @@ def match_annotations(
     if not has_names:
         if [item.get("label") for item in items] != scores.labels.tolist():
             raise ValueError(
-                f"{scores.path} has no names of samples, and the labels in {path} are "
-                "not those of its samples in order. Pack names with "
-                "meta_keys=('frame_dir',) in PackActionInputs and test again"
+                f"{scores.path} has no names of samples, and {path} has other labels. "
+                "Pack meta_keys=('frame_dir',) in PackActionInputs and test again"
             )
         return replace(scores, sample_ids=list(annotations)), annotations
     if not annotations.keys() & set(scores.sample_ids or ()):
@@ -117,16 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; a page is written whole or not at all."""
     args = parse_args(argv)
     notes: list[str] = []
-    text, curves, test = read_config(args.work_dir), "", {}
-    try:
-        log = read_training_log(args.work_dir)
-        name = args.work_dir.resolve().name
-        figure = draw_curves([log], [name], choose_keys([log], None))
-        curves = run_page.png_uri(figure)
-    except (ValueError, FileNotFoundError) as error:
-        if not text:
-            raise
-        notes.append(str(error))
+    text, test = read_config(args.work_dir), {}
     if args.scores is None:
         notes.append(
             "No scores: tools/test.py CONFIG CHECKPOINT --dump scores.pkl writes them, "
@@ -135,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         test = describe_test(args, parse_config_text(text, args.work_dir), notes)
     title = args.title or args.work_dir.resolve().name
-    page = run_page.render_page(title, notes=notes, curves=curves, config=text, **test)
+    page = run_page.render_page(title, notes, text, **test)
     with atomic_file(args.out) as stream:
         # Names of files may be no valid text.
         stream.write(page.encode(errors="xmlcharrefreplace"))

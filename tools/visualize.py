@@ -19,7 +19,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
+from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.evaluation.class_names import load_class_names
@@ -65,25 +65,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add_model_arguments(model)
     add("--device", default="cpu", help="(default: %(default)s)")
     add("--top-k", type=count, default=5, metavar="K", help="classes to show (5)")
-    add(
-        "--no-parts",
-        action="store_true",
-        help="leave the similarity of parts and texts out, as for a checkpoint "
-        "without a text branch",
-    )
-    add(
-        "--labels",
-        metavar="FILE",
-        help="names of the classes: a description file, or the name of one that ships "
-        "(default: that of the config's text branch)",
-    )
-    add(
-        "--img-shape",
-        type=count,
-        nargs=2,
-        metavar=("HEIGHT", "WIDTH"),
-        help="of the pictures that 2D joints were found in, if the input does not tell",
-    )
+    parts = "leave out what needs a checkpoint with a text branch: similarity to texts"
+    add("--no-parts", action="store_true", help=parts)
+    labels = "description file, or the name of one that ships (default: the config's)"
+    add("--labels", metavar="FILE", help=labels)
+    shape = "of the pictures that 2D joints were found in, if the input does not tell"
+    size = ("HEIGHT", "WIDTH")
+    add("--img-shape", type=count, nargs=2, metavar=size, help=shape)
     add_cfg_options(model)
     look = parser.add_argument_group("look")
     add = look.add_argument
@@ -115,25 +103,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def choose(
     annotations: Sequence[dict[str, Any]], name: str | None, path: str
 ) -> dict[str, Any]:
-    """Takes one sequence of an input.
-
-    Raises:
-        ValueError: If there are several and no name, or none of this name.
-    """
+    """Takes one sequence of an input, which needs a name among several."""
     names = [annotation["frame_dir"] for annotation in annotations]
     if name is None:
         if len(annotations) == 1:
             return annotations[0]
-        raise ValueError(
-            f"{path}: holds {len(names):,} sequences, choose one with --name, such as "
-            f"{names[0]}"
-        )
+        several = f"{path}: holds {len(names):,} sequences, choose one with --name"
+        raise ValueError(f"{several}, such as {names[0]}")
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3) or names[:3]
-        raise ValueError(
-            f"{path}: no sequence {name!r} among {len(names):,}; there are "
-            f"{', '.join(near)}"
-        )
+        none = f"{path}: no sequence {name!r} among {len(names):,}"
+        raise ValueError(f"{none}; there are {', '.join(near)}")
     return annotations[names.index(name)]
 
 
@@ -180,7 +160,11 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
         inferencer = SkeletonInferencer(
             config, args.checkpoint, args.device, labels=names, top_k=args.top_k
         )
-        result = predict(inferencer, annotation, args)
+        shape = None if args.img_shape is None else tuple(args.img_shape)
+        sample = inferencer.prepare(annotation, shape, args.input)
+        branch = config.model.get("text_branch") or {}
+        with_parts = "prompts" in branch and not args.no_parts
+        (result,) = inferencer.predict([sample], with_parts)
         if result.parts:
             slots = inferencer.load_text_branch().branch.prompts.slots
             slot_parts = {slot.name: slot.joints for slot in slots}
@@ -192,17 +176,6 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
     view = View.of(clip, args.up, args.azimuth, args.elevation)
     colours = PartColours.of(skeleton, parts)
     return ClipPicture(clip, view, colours, result, label_name, slot_parts)
-
-
-def predict(
-    inferencer: SkeletonInferencer, annotation: dict[str, Any], args: argparse.Namespace
-) -> SkeletonResult:
-    """Runs the model on one annotation."""
-    shape = None if args.img_shape is None else tuple(args.img_shape)
-    branch = inferencer.config.model.get("text_branch") or {}
-    sample = inferencer.prepare(annotation, shape, args.input)
-    (result,) = inferencer.predict([sample], "prompts" in branch and not args.no_parts)
-    return result
 
 
 @tells_errors

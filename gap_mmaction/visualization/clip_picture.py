@@ -64,7 +64,7 @@ class ClipPicture:
         panel = SkeletonPanel(axes, self.clip, self.view, self.colours, scale=1.25)
         counter = body.text(0.5, 0.02, "", ha="center", fontsize=9, color=_GREY)
         canvas = FigureCanvasAgg(figure)
-        moving = (*panel.artists, counter)
+        moving = (panel.bones, panel.joints, counter)
         for artist in moving:
             artist.set_animated(True)
         canvas.draw()
@@ -81,15 +81,7 @@ class ClipPicture:
             yield picture[:rows, :columns].copy()
 
     def sheet(self, frames: Sequence[int], columns: int = 6) -> Figure:
-        """Draws frames side by side, each with the bodies in the middle.
-
-        Args:
-            frames: Their indices.
-            columns: How many stand in a row at most.
-
-        Returns:
-            The picture.
-        """
+        """Draws frames, by their indices, each with the bodies in the middle."""
         width, height = _panel_size(window_of(self.clip, self.view), 2.3)
         rows = -(-len(frames) // columns)
         columns = -(-len(frames) // rows)  # as many in each row, if that is possible

@@ -20,7 +20,7 @@ from gap_mmaction.utils.dependency import import_for
 
 from .panels import panel_grid, plain_text
 
-METHODS = ("tsne", "umap", "pca")
+METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 _PACKAGES = {
     "tsne": ("sklearn.manifold", "scikit-learn"),
     "umap": ("umap", "umap-learn"),
@@ -31,11 +31,7 @@ MAX_NAMED = 40
 
 
 def find_package(method: str) -> Any:
-    """Imports what a method needs; to be called before any work for it is done.
-
-    Raises:
-        ImportError: If the package is missing.
-    """
+    """Imports what a method needs; the ImportError says what to install."""
     if method not in _PACKAGES:
         return None
     module, package = _PACKAGES[method]
@@ -74,8 +70,8 @@ def embed(
         return np.asarray(centred @ directions[:2].T)
     package = find_package(method)
     if method == "umap":
-        near = int(min(max(neighbours, 2), count - 1))
-        layout = package.UMAP(n_neighbors=near, metric="cosine", random_state=seed)
+        number = int(min(max(neighbours, 2), count - 1))
+        layout = package.UMAP(n_neighbors=number, metric="cosine", random_state=seed)
     else:
         near = min(neighbours, (count - 1) / 3)
         layout = package.TSNE(perplexity=near, init="pca", random_state=seed)
@@ -83,11 +79,7 @@ def embed(
 
 
 def choose_classes(clips: ClipFeatures, classes: Sequence[int]) -> ClipFeatures:
-    """Takes the clips of some classes, and the classes in the order given.
-
-    Raises:
-        ValueError: If a class has no clips.
-    """
+    """Takes some classes, in the order given, and their clips; none may lack any."""
     for label in classes:
         if not (clips.labels == label).any():
             raise ValueError(f"class {clips.classes[label]!r} has no samples")
@@ -109,9 +101,7 @@ def centre(clips: ClipFeatures) -> ClipFeatures:
     The loss (GAP, eq. 4 to 6) compares the texts with one another for a skeleton, and
     the skeletons for a text. What is common to one side does not count there, but it
     keeps the two sides apart in a picture.
-
-    Returns:
-        The features less the mean of their side, over classes alike, of norm 1.
+    All classes count alike in the mean of the clips.
     """
     of_class = [clips.features[clips.labels == c].mean(0) for c in set(clips.labels)]
     return replace(
@@ -136,9 +126,6 @@ def draw_features(
         clips: The features.
         layouts: For each slot places ``[N + C, 2]`` of clips and texts.
         title: What stands above.
-
-    Returns:
-        The picture.
     """
     count = len(clips.classes)
     colours = _class_colours(count)

@@ -23,16 +23,7 @@ _ROWS_IN_AN_INCH = 4
 
 
 def draw_confusion(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
-    """Draws a matrix whose rows are shares of the true class.
-
-    Args:
-        matrix: ``[C, C]``, counts, row true class, column predicted class.
-        names: Names of the classes.
-        title: What stands above.
-
-    Returns:
-        The picture.
-    """
+    """Draws counts ``[C, C]``, row true class, column predicted class, as shares."""
     count = len(matrix)
     names = [plain_text(name) for name in names]
     with_numbers = count <= _MAX_CLASSES_WITH_NUMBERS
@@ -59,10 +50,10 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], title: str) -> Figu
 
 
 def choose_keys(logs: Sequence[TrainingLog], keys: Sequence[str] | None) -> list[str]:
-    """Finds what there is to draw.
+    """Returns what to draw: ``keys``, or those of the usual that have been logged.
 
     Raises:
-        ValueError: If no run has logged a quantity asked for, or none of the usual.
+        ValueError: If no run has logged one of them, or there is nothing to draw.
     """
     known = {key for log in logs for key in log.curves}
     chosen = list(keys) if keys else [key for key in DEFAULT_KEYS if key in known]
@@ -83,13 +74,7 @@ def draw_curves(
 ) -> Figure:
     """Draws a panel for each quantity with a line for each run.
 
-    Args:
-        logs: The runs, all by epoch or all by iteration.
-        names: What the legend calls them.
-        keys: The quantities.
-
-    Returns:
-        The picture.
+    The runs have been logged all by epoch or all by iteration.
     """
     figure, panels = panel_grid(len(keys), (5, 4.2), columns=len(keys))
     lines = {}
@@ -118,12 +103,8 @@ def draw_curves(
 def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
     """Draws a panel for each set and network, with a line and a band for each arm.
 
-    Args:
-        found: The accuracies.
-        title: Turns the name of a set into a title.
-
-    Returns:
-        The picture. Bands are a standard deviation over the seeds to either side.
+    Bands are a standard deviation over the seeds to either side. ``title`` turns the
+    name of a set into a title.
     """
     names = list(dict.fromkeys(group[:2] for group in found))
     figure, panels = panel_grid(len(names), (4, 3), more=0.6)
@@ -146,15 +127,7 @@ def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Fig
 
 
 def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
-    """Draws the gains with their 95 % intervals, a panel for each comparison.
-
-    Args:
-        found: The accuracies.
-        title: Turns the name of a set into a title.
-
-    Returns:
-        The picture.
-    """
+    """Draws the gains with their 95 % intervals, a panel for each comparison."""
     gains = gains_of(found)
     pairs = list(dict.fromkeys(pair for _, pair in gains)) or ["no gains"]
     size = (3 * len(pairs) + 2.5, 1 + len(found) / _ROWS_IN_AN_INCH)

@@ -33,7 +33,6 @@ _TEMPLATE = """\
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<link rel="icon" href="data:,">
 <title>{{ title }}</title>
 <style>
 body { max-width: 1080px; margin: 24px auto; padding: 0 24px;
@@ -76,27 +75,26 @@ pre { background: #f6f7f9; padding: 12px; overflow-x: auto; }
 {% for name, score in clip.top %}<br>{{ score }} {{ name }}{% endfor %}</div>
 {% endfor %}</div>
 {% endif %}
-{% if curves %}<h2>Curves</h2><img alt="Curves" src="{{ curves }}">{% endif %}
-{% if config %}<h2>Config</h2><pre>{{ config }}</pre>{% endif %}
+<h2>Config</h2>
+<pre>{{ config }}</pre>
 </body>
 </html>
 """
 
 
-def render_page(title: str, **parts: Any) -> str:
+def render_page(title: str, notes: Sequence[str], config: str, **parts: Any) -> str:
     """Writes the page, which loads and runs nothing; what is put in is escaped.
 
     Args:
         title: What stands above.
-        **parts: Each may be missing: ``notes`` on what is left out, ``test`` and
-            ``clips`` as the functions below return them, ``curves``, a picture's URI,
-            and the text of the ``config``.
-
-    Returns:
-        HTML.
+        notes: What is left out, and how to come by it.
+        config: The text of a config.
+        **parts: ``test`` and ``clips`` as the functions below return them, or nothing.
     """
     environment = Environment(autoescape=True, trim_blocks=True)
-    return environment.from_string(_TEMPLATE).render(title=title, **parts)
+    return environment.from_string(_TEMPLATE).render(
+        title=title, notes=notes, config=config, **parts
+    )
 
 
 def describe_test(scores: ScoreFile, names: Sequence[str]) -> dict[str, Any]:
@@ -116,7 +114,7 @@ def describe_test(scores: ScoreFile, names: Sequence[str]) -> dict[str, Any]:
             for i in np.argsort(percent, kind="stable")
             if counts[i]
         ],
-        "confusion": png_uri(draw_confusion(matrix, names, title)),
+        "confusion": _png(draw_confusion(matrix, names, title)),
     }
 
 
@@ -164,8 +162,7 @@ def _gif(
     return _data_uri("image/gif", stream)
 
 
-def png_uri(figure: Figure) -> str:
-    """Returns a picture as a data URI."""
+def _png(figure: Figure) -> str:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=130, bbox_inches="tight")
     return _data_uri("image/png", stream)

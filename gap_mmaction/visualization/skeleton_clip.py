@@ -48,8 +48,7 @@ class SkeletonClip:
 
         Args:
             annotation: ``keypoint`` ``[M, T, V, C]``, finite; perhaps
-                ``keypoint_score`` ``[M, T, V]``, ``frame_dir`` and ``label``. A person
-                whose coordinates are all zero in a frame is not there in it.
+                ``keypoint_score`` ``[M, T, V]``, ``frame_dir`` and ``label``.
             skeleton: The layout of the joints.
 
         Raises:
@@ -58,7 +57,7 @@ class SkeletonClip:
         name = str(annotation.get("frame_dir", ""))
         keypoint = np.asarray(annotation["keypoint"], np.float64)
         keypoint = keypoint[..., : skeleton.num_coordinates]
-        # Files written for GCNs hold zeros where a person is missing.
+        # Files written for GCNs hold zeros in the frames that a person is missing in.
         there = np.any(keypoint, axis=(2, 3))[..., None]
         visible = np.repeat(there, keypoint.shape[2], axis=2)
         score = annotation.get("keypoint_score")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba_array
@@ -56,8 +55,7 @@ class PartColours:
 
         Args:
             skeleton: The layout.
-            parts: The parts to tell apart. By default the paper's four, or every part
-                of a layout that does not have them.
+            parts: By default the paper's four, or all of a layout without these.
 
         Raises:
             ValueError: If the layout has no such part.
@@ -88,10 +86,6 @@ class SkeletonPanel:
         scale: Of lines and dots.
         follow: Whether the panel moves along with the bodies. Otherwise it shows every
             place that they come to.
-
-    Attributes:
-        bones: The lines.
-        joints: The dots.
     """
 
     def __init__(
@@ -127,17 +121,8 @@ class SkeletonPanel:
         shown = np.concatenate([self._points[clip.visible], floor.reshape(-1, 2)])
         self._show_box(shown.min(axis=0), shown.max(axis=0))
 
-    @property
-    def artists(self) -> tuple[Artist, ...]:
-        """What differs from frame to frame, in the order of drawing."""
-        return self.bones, self.joints
-
     def show(self, frame: int) -> None:
-        """Draws a frame, what is nearer over what is further.
-
-        Args:
-            frame: Its index.
-        """
+        """Draws a frame, what is nearer over what is further."""
         visible = self.clip.visible[:, frame]
         points, depth = self._points[:, frame], self._depth[:, frame]
         persons, edges = np.nonzero(visible[:, self._ends].all(axis=-1))

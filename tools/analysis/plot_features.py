@@ -27,8 +27,6 @@ from gap_mmaction.utils.figure_file import save_png
 from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.visualization import feature_figure
 
-TITLES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
-
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
@@ -41,28 +39,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, required=True, metavar="PNG")
     add("--ann-file", help="annotations (default: those of the config's test set)")
     add("--split", help="of the annotations (default: that of the config's test set)")
-    add(
-        "--method",
-        choices=feature_figure.METHODS,
-        default="tsne",
-        help="t-SNE needs scikit-learn, UMAP umap-learn (default: %(default)s)",
-    )
-    add(
-        "--neighbours",
-        type=positive,
-        default=30.0,
-        metavar="N",
-        help="of a point that count, t-SNE's perplexity (default: %(default)g)",
-    )
+    methods = "t-SNE needs scikit-learn, UMAP umap-learn (default: %(default)s)"
+    add("--method", choices=feature_figure.METHODS, default="tsne", help=methods)
+    near = "of a point that count, t-SNE's perplexity (default: %(default)g)"
+    add("--neighbours", type=positive, default=30.0, metavar="N", help=near)
     add("--seed", type=natural, default=0, help="of the layout (default: 0)")
     classes = "classes to draw, by name or index (default: all)"
     add("--classes", nargs="+", metavar="CLASS", help=classes)
-    add(
-        "--uncentred",
-        action="store_true",
-        help="lay the features out as they are, texts further from skeletons "
-        "(docs/visualization.md)",
-    )
+    uncentred = "lay the features out as they are (docs/visualization.md)"
+    add("--uncentred", action="store_true", help=uncentred)
     add("--title", help="what stands above")
     add("--batch-size", type=count, default=32, metavar="N", help="(default: 32)")
     add("--device", default="cpu", help="(default: %(default)s)")
@@ -74,19 +59,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def find_classes(names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Finds classes by their name or index.
-
-    Raises:
-        ValueError: If there is no such class.
-    """
-    found = {name: find_class(name, known) for name in names}
-    for name, index in found.items():
+    """Finds classes by their name or index."""
+    found: dict[int, None] = {}
+    for name in names:
+        index = find_class(name, known)
         if index is None:
             raise ValueError(
                 f"--classes: no class {name!r}{did_you_mean(name, list(known))} among "
                 f"the {len(known)} of the model"
             )
-    return list(dict.fromkeys(index for index in found.values() if index is not None))
+        found[index] = None
+    return list(found)
 
 
 def compute(args: argparse.Namespace) -> ClipFeatures:
@@ -139,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             feature_figure.embed(points, args.method, args.seed, args.neighbours)
         )
     number = f"{len(clips.labels):,} samples and the texts of their classes"
-    title = args.title or f"{TITLES[args.method]} of {number}"
+    title = args.title or f"{feature_figure.METHODS[args.method]} of {number}"
     save_png(feature_figure.draw_features(clips, layouts, title), args.out)
     print("| slot | nearest text is that of the class, % |")
     print("|---|--:|")
