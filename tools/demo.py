@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train_and_test(arm: str, seed: int, args: argparse.Namespace) -> float:
+def train_and_test(args: argparse.Namespace, arm: str, seed: int) -> float:
     """Runs the project's own tools; returns top-1 in percent."""
     checkpoint = last(arm, seed, args)
     folder = checkpoint.parent
@@ -119,7 +119,7 @@ def main() -> None:
     print(f"training a small CTR-GCN, {what}; logs in {args.work_dir}", flush=True)
     jobs = [(arm, seed) for seed in seeds for arm in ARMS]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        top1 = dict(zip(jobs, pool.map(lambda job: train_and_test(*job, args), jobs)))
+        top1 = dict(zip(jobs, pool.map(lambda job: train_and_test(args, *job), jobs)))
 
     models = {arm: load_model(str(CONFIG), last(arm, args.seed, args)) for arm in ARMS}
     times = time_per_clip(models)

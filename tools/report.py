@@ -87,7 +87,8 @@ def match_annotations(
 def describe_test(args: argparse.Namespace, config: Any, notes: list[str]) -> Any:
     """Makes the page's part on the test; what is left out is added to the notes."""
     scores = load_scores(args.scores)
-    count, annotations = scores.scores.shape[1], {}
+    count = scores.scores.shape[1]
+    annotations: dict[str, Any] = {}
     labels = args.labels or lookup(config, "model.text_branch.prompts.descriptions")
     try:
         names = load_class_names(labels, count)

@@ -171,9 +171,11 @@ def _draw_panel(
 ) -> None:
     """Draws places of clips, then of texts, each with their colours."""
     dots, stars = places[: len(of_clips)], places[len(of_clips) :]
-    axes.scatter(*dots.T, s=9, c=of_clips, linewidths=0, alpha=0.75)
-    look = {"s": 150, "marker": "*", "edgecolors": "black", "linewidths": 0.8}
-    axes.scatter(*stars.T, c=colours, **look)
+    x, y = dots.T
+    axes.scatter(x, y, s=9, c=of_clips, linewidths=0, alpha=0.75)
+    x, y = stars.T
+    texts = axes.scatter(x, y, s=150, c=colours, marker="*")
+    texts.set(edgecolors="black", linewidths=0.8)
     if len(stars) > MAX_NAMED:
         for number, (x, y) in enumerate(stars):
             axes.text(x, y, str(number), fontsize=5, ha="center", va="center")

@@ -41,9 +41,8 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], title: str) -> Figu
     axes.set_ylabel("true class")
     axes.set_title(title.replace("$", r"\$"), fontsize=10)
     for y, x in np.argwhere(matrix) if with_numbers else ():
-        colour = "white" if shares[y, x] > _DARK else "black"
-        place = {"ha": "center", "va": "center"}
-        axes.text(x, y, str(matrix[y, x]), color=colour, fontsize=font, **place)
+        text = axes.text(x, y, str(matrix[y, x]), ha="center", va="center")
+        text.set(color="white" if shares[y, x] > _DARK else "black", fontsize=font)
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
     bar.set_label("share of the true class")
     return figure
