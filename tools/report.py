@@ -55,8 +55,7 @@ def read_config(folder: Path) -> str:
     dated.sort(key=lambda file: not file.with_name("scalars.json").is_file())
     files = [*dated, *sorted(folder.glob("*.py"))]
     if not files:
-        there = "give the --work-dir of tools/train.py"
-        raise FileNotFoundError(f"{folder}: no config of a run is in it; {there}")
+        raise FileNotFoundError(f"{folder}: no config of a run of tools/train.py")
     return files[0].read_text("utf-8")
 
 

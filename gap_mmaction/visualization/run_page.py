@@ -28,9 +28,7 @@ MAX_FRAMES, SECONDS = 24, 2.0
 
 _TEMPLATE = """\
 <!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
+<html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>{{ title }}</title>
@@ -45,15 +43,11 @@ img { display: block; max-width: 100%; max-height: 760px; }
 .clips { display: flex; flex-wrap: wrap; gap: 14px; font-size: 14px; }
 .clip { border: 1px solid #eceef1; padding: 12px; width: 310px; }
 pre { background: #f6f7f9; padding: 12px; overflow-x: auto; }
-</style>
-</head>
-<body>
+</style></head><body>
 <h1>{{ title }}</h1>
-{% for note in notes %}<p class="missing">{{ note }}</p>
-{% endfor %}
+{% for note in notes %}<p class="missing">{{ note }}</p>{% endfor %}
 {% if test %}
-<h2>Test</h2>
-<p>{{ test.summary }}</p>
+<h2>Test</h2><p>{{ test.summary }}</p>
 <table>
 <tr><th>class, the worst first</th><th>samples</th><th></th><th>right, %</th>
 <th>most often taken for</th></tr>
@@ -62,10 +56,8 @@ pre { background: #f6f7f9; padding: 12px; overflow-x: auto; }
 <td><div class="bar"><i style="width: {{ right }}%"></i></div></td><td>{{ right }}</td>
 <td>{% if mistakes %}{{ other }} ({{ mistakes }}){% endif %}</td></tr>
 {% endfor %}</table>
-<h2>Confusion</h2>
-<img alt="Confusion matrix" src="{{ test.confusion }}">
-<h2>Worst clips</h2>
-<p>{% if clips %}Those that a wrong class is furthest ahead for.
+<h2>Confusion</h2><img alt="Confusion matrix" src="{{ test.confusion }}">
+<h2>Worst clips</h2><p>{% if clips %}Those that a wrong class is furthest ahead for.
 {% else %}Every sample is right.{% endif %}</p>
 <div class="clips">
 {% for clip in clips -%}
@@ -75,10 +67,8 @@ pre { background: #f6f7f9; padding: 12px; overflow-x: auto; }
 {% for name, score in clip.top %}<br>{{ score }} {{ name }}{% endfor %}</div>
 {% endfor %}</div>
 {% endif %}
-<h2>Config</h2>
-<pre>{{ config }}</pre>
-</body>
-</html>
+<h2>Config</h2><pre>{{ config }}</pre>
+</body></html>
 """
 
 
@@ -91,10 +81,8 @@ def render_page(title: str, notes: Sequence[str], config: str, **parts: Any) -> 
         config: The text of a config.
         **parts: ``test`` and ``clips`` as the functions below return them, or nothing.
     """
-    environment = Environment(autoescape=True, trim_blocks=True)
-    return environment.from_string(_TEMPLATE).render(
-        title=title, notes=notes, config=config, **parts
-    )
+    template = Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE)
+    return template.render(title=title, notes=notes, config=config, **parts)
 
 
 def describe_test(scores: ScoreFile, names: Sequence[str]) -> dict[str, Any]:
@@ -142,8 +130,8 @@ def describe_worst(
             movie = _gif(annotations[name], name, label, skeleton)
         best = np.argsort(-scores.scores[i], kind="stable")[:3]
         top = [(names[c], f"{scores.scores[i, c]:.3f}") for c in best]
-        clips.append(dict(name=name, label=label, top=top, movie=movie))
-        clips[-1]["score"] = f"{own[i]:.3f}"
+        clip = {"name": name, "label": label, "top": top, "movie": movie}
+        clips.append({**clip, "score": f"{own[i]:.3f}"})
     return clips
 
 
