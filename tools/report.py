@@ -1,8 +1,7 @@
 #!/usr/bin/env python
-"""Write one HTML page about a run: curves, confusion, classes, worst clips.
+"""Write one HTML page about a test run: accuracy by class, confusion, worst clips.
 
 Examples:
-    python tools/report.py work_dirs/gap --out report.html
     python tools/report.py work_dirs/gap --scores gap.pkl --ann-file data/nwucla.pkl \
         --out report.html
 """
@@ -10,191 +9,128 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gap_mmaction.apis.input_format import InputFormat
+from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import ScoreFile, load_scores
-from gap_mmaction.models.text.descriptions import DescriptionError
-from gap_mmaction.report import ReportSources, RunFolder, render_report
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.command_line import natural
-from gap_mmaction.utils.config_text import lookup
+from gap_mmaction.utils.command_line import natural, tells_errors
+from gap_mmaction.utils.config_text import lookup, parse_config_text
 from gap_mmaction.utils.loader_data import innermost_data
-from gap_mmaction.utils.restricted_pickle import load_annotations
-
-ERRORS = (ValueError, OSError, TypeError, pickle.UnpicklingError)
+from gap_mmaction.visualization import run_page
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("work_dir", metavar="WORK_DIR", help="the folder of the run")
-    parser.add_argument("--out", type=Path, required=True, metavar="HTML")
-    parser.add_argument("--scores", help="what tools/test.py --dump wrote")
-    parser.add_argument(
-        "--ann-file",
-        help="annotations of the clips tested, to show the worst (default: those of "
-        "the run's config, if they are there)",
-    )
-    parser.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="names of the classes: a description file, or the name of one that ships "
-        "(default: that of the run's text branch)",
-    )
-    parser.add_argument(
-        "--layout",
-        help=f"of the joints: {', '.join(layouts())} (default: that of the config)",
-    )
-    parser.add_argument(
-        "--clips",
-        type=natural,
-        default=6,
-        metavar="N",
-        help="how many of the worst clips to show (default: %(default)s)",
-    )
-    parser.add_argument("--title", help="what stands above (default: the folder)")
+    add = parser.add_argument
+    add("work_dir", type=Path, metavar="WORK_DIR", help="the folder of the run")
+    add("--out", type=Path, required=True, metavar="HTML")
+    add("--scores", help="what tools/test.py --dump wrote")
+    add("--ann-file", help="annotations of the clips tested (default: the config's)")
+    add("--labels", metavar="FILE", help="description file (default: the config's)")
+    add("--layout", help=f"joints: {', '.join(layouts())} (default: the config's)")
+    add("--clips", type=natural, default=6, metavar="N", help="worst to show (6)")
+    add("--title", help="what stands above (default: the folder)")
     args = parser.parse_args(argv)
     if args.out.suffix != ".html":
         parser.error(f"--out {args.out}: must end in .html")
     return args
 
 
-def find_names(args: argparse.Namespace, run: RunFolder, count: int) -> list[str]:
-    """Find the names of the classes; without any they are called by their number."""
-    if args.labels is not None:
-        return load_class_names(args.labels, count)
-    file = lookup(run.config, "model.text_branch.prompts.descriptions")
-    try:
-        return load_class_names(file if isinstance(file, str) else None, count)
-    except (OSError, DescriptionError, ValueError) as error:
-        print(f"note: classes have no names: {error}", file=sys.stderr)
-        return load_class_names(None, count)
+def read_config(folder: Path) -> str:
+    """Returns the text of the last training's config, or of a test's."""
+    dated = sorted(folder.glob("*/vis_data/config.py"), reverse=True)
+    # A test's leaves the texts out, and has no log of training beside it.
+    dated.sort(key=lambda file: not file.with_name("scalars.json").is_file())
+    files = [*dated, *sorted(folder.glob("*.py"))]
+    if not files:
+        raise FileNotFoundError(f"{folder}: no config of a run of tools/train.py")
+    return files[0].read_text("utf-8")
 
 
-def find_skeleton(args: argparse.Namespace, run: RunFolder) -> Skeleton | None:
-    """Find the joint layout; None where nothing names it."""
-    if args.layout is not None:
-        return get_skeleton(args.layout)
-    for key in ("model.data_preprocessor.layout", "model.backbone.graph_cfg.layout"):
-        layout = lookup(run.config, key)
-        if layout is not None:
-            return get_skeleton(layout)
-    return None
+def match_annotations(
+    path: str, scores: ScoreFile, skeleton: Skeleton, split: str | None
+) -> tuple[ScoreFile, dict[str, Any]]:
+    """Reads the annotations of the samples tested, by name; names the scores by them.
 
-
-def read_annotations(
-    path: str, scores: ScoreFile, split: Any
-) -> tuple[ScoreFile, dict[str, Mapping[str, Any]]]:
-    """Read the annotations of the samples tested, by name.
-
-    Args:
-        path: The annotation file.
-        scores: Of the samples. Where they have no names, they are those of the split,
-            in its order, if number and labels agree.
-        split: The split tested on, or None.
-
-    Returns:
-        The scores with names, and the annotations.
-
-    Raises:
-        ValueError: If it is no annotation file, or of other samples.
+    Samples without names are those of the split, in its order, if all labels agree.
     """
-    content = load_annotations(path)
-    items = content.get("annotations") if isinstance(content, dict) else content
-    if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
-        raise ValueError(f"{path}: no list of annotations is in it")
-    annotations = {
-        str(item.get("filename", item.get("frame_dir"))): item for item in items
-    }
-    if scores.sample_ids is None:
-        splits = content.get("split") if isinstance(content, dict) else None
-        members = set((splits or {}).get(split) or annotations)
-        names = [name for name in annotations if name in members]
-        labels = [annotations[name].get("label") for name in names]
-        if labels != scores.labels.tolist():
+    form = InputFormat(skeleton, skeleton.num_coordinates, False, False)
+    reader = InputReader(form, num_classes=0)
+    has_names = scores.sample_ids is not None
+    items = reader.read(path, path, None if has_names else split)
+    annotations = {item["frame_dir"]: item for item in items}
+    if not has_names:
+        if [item.get("label") for item in items] != scores.labels.tolist():
             raise ValueError(
-                f"{scores.path} has no names of samples, and the labels in {path} are "
-                "not those of its samples in order. Pack names with "
-                "meta_keys=('frame_dir',) in PackActionInputs and test again, or leave "
-                "--ann-file out"
+                f"{scores.path} has no names of samples, and {path} has other labels. "
+                "Pack meta_keys=('frame_dir',) in PackActionInputs and test again"
             )
-        scores = replace(scores, sample_ids=names)
-    wanted = set(scores.sample_ids or ())
-    found = {name: item for name, item in annotations.items() if name in wanted}
-    if not found:
-        raise ValueError(
-            f"{path}: none of the samples of {scores.path} is in it; give the "
-            "annotations that were tested on"
-        )
-    return scores, found
+        return replace(scores, sample_ids=list(annotations)), annotations
+    if not annotations.keys() & set(scores.sample_ids or ()):
+        raise ValueError(f"{path}: none of the samples of {scores.path} is in it")
+    return scores, annotations
 
 
-def gather(args: argparse.Namespace) -> ReportSources:
-    """Read all that there is."""
-    run = RunFolder.read(args.work_dir)
-    if args.scores is None:
-        return ReportSources(run, title=args.title)
+def describe_test(args: argparse.Namespace, config: Any, notes: list[str]) -> Any:
+    """Makes the page's part on the test; what is left out is added to the notes."""
     scores = load_scores(args.scores)
-    skeleton = find_skeleton(args, run)
-    problem = ""
-    annotations: dict[str, Mapping[str, Any]] = {}
-    dataset = innermost_data(run.config.get("test_dataloader")).settings
-    path = args.ann_file
-    if path is None:
-        path = dataset.get("ann_file")
-        path = path if isinstance(path, str) and Path(path).is_file() else None
+    count = scores.scores.shape[1]
+    annotations: dict[str, Any] = {}
+    labels = args.labels or lookup(config, "model.text_branch.prompts.descriptions")
+    try:
+        names = load_class_names(labels, count)
+    except (OSError, ValueError) as error:
+        if args.labels is not None:
+            raise
+        notes.append(f"Classes have no names: {error}")
+        names = load_class_names(None, count)
+    layout = args.layout or lookup(config, "model.data_preprocessor.layout")
+    layout = layout or lookup(config, "model.backbone.graph_cfg.layout")
+    skeleton = None if layout is None else get_skeleton(layout)
+    data = innermost_data(config.get("test_dataloader")).settings
+    path = args.ann_file or data.get("ann_file")
     if skeleton is None:
-        problem = "The config names no joint layout; --layout does."
-    elif path is None:
-        problem = (
-            "The clips are not shown, as the annotations are not there; --ann-file "
-            "names the file that was tested on."
+        notes.append("The config names no joint layout; --layout does.")
+    elif path is None or not (args.ann_file or Path(path).is_file()):
+        notes.append("The clips are not drawn; --ann-file names what was tested on.")
+    else:
+        split = data.get("split")
+        scores, annotations = match_annotations(path, scores, skeleton, split)
+    clips = run_page.describe_worst(scores, names, args.clips, annotations, skeleton)
+    return {"test": run_page.describe_test(scores, names), "clips": clips}
+
+
+@tells_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the tool; a page is written whole or not at all."""
+    args = parse_args(argv)
+    notes: list[str] = []
+    text, test = read_config(args.work_dir), {}
+    if args.scores is None:
+        notes.append(
+            "No scores: tools/test.py CONFIG CHECKPOINT --dump scores.pkl writes them, "
+            "--scores scores.pkl shows them here."
         )
     else:
-        scores, annotations = read_annotations(path, scores, dataset.get("split"))
-    return ReportSources(
-        run,
-        scores,
-        find_names(args, run, scores.scores.shape[1]),
-        annotations,
-        skeleton,
-        args.clips,
-        args.title,
-        {"movies": problem},
-    )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where something cannot be read; then no page is
-        written.
-    """
-    args = parse_args(argv)
-    try:
-        sources = gather(args)
-        page = render_report(sources)
-        with atomic_file(args.out) as stream:
-            # Names of files may be no valid text.
-            stream.write(page.encode(errors="xmlcharrefreplace"))
-    except ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for problem in (*sources.run.problems.values(), *sources.problems.values()):
-        if problem:
-            print(f"note: {problem}", file=sys.stderr)
-    if sources.scores is None:
-        print("note: no scores of a test: --scores", file=sys.stderr)
+        test = describe_test(args, parse_config_text(text, args.work_dir), notes)
+    title = args.title or args.work_dir.resolve().name
+    page = run_page.render_page(title, notes, text, **test)
+    with atomic_file(args.out) as stream:
+        # Names of files may be no valid text.
+        stream.write(page.encode(errors="xmlcharrefreplace"))
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     print(f"{args.out.stat().st_size / 1e6:.1f} MB; written: {args.out}")
     return 0
 

@@ -2,9 +2,8 @@
 
 from .clip_picture import ClipPicture, spread_frames
 from .movie_file import write_gif, write_mp4
-from .part_colours import PartColours
-from .skeleton_clip import SkeletonClip
-from .view import View
+from .skeleton_clip import SkeletonClip, View
+from .skeleton_panel import PartColours
 
 __all__ = [
     "ClipPicture",

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from gap_mmaction.apis.skeleton_result import SkeletonResult
+from gap_mmaction.apis import SkeletonResult
 
-from .part_colours import NO_PART, PartColours
-from .plain_text import plain_text
-from .prediction_panel import RIGHT, UNKNOWN, WRONG, draw_scores, draw_similarity
-from .skeleton_clip import SkeletonClip
-from .skeleton_panel import SkeletonPanel, window_of
-from .view import View
+from .panels import hide_frame, plain_text
+from .skeleton_clip import SkeletonClip, View
+from .skeleton_panel import NO_PART, PartColours, SkeletonPanel, window_of
 
-_DPI = 100
+RIGHT, WRONG, UNKNOWN = "#2a7f3f", "#b5432e", "#4d4d4d"
+_OTHER = "#bdbdbd"
 _GREY = "0.45"
+_DPI = 100
+_NAME_WIDTH = 18
 
 
 @dataclass(frozen=True)
@@ -45,27 +46,25 @@ class ClipPicture:
     label_name: str | None = None
     slot_parts: Mapping[str, str] = field(default_factory=dict)
 
-    def movie(
-        self, frames: Sequence[int], bare: bool = False, height: float = 4.2
-    ) -> Iterator[np.ndarray]:
-        """Draw frames.
+    def movie(self, frames: Sequence[int], height: float = 4.2) -> Iterator[np.ndarray]:
+        """Draws frames.
 
         Args:
             frames: Their indices.
-            bare: Whether to leave out name and class above and the colours below.
             height: Of the bodies' panel, in hundreds of pixels.
 
         Yields:
             Pictures ``[height, width, 3]``, uint8, all of the same even size.
         """
-        panel_size = _panel_size(self._span(), height)
-        figure, body, side = self._layout(panel_size, bare)
+        points = self.view.project(self.clip.keypoint[self.clip.visible])
+        floor = self.view.floor(self.clip).reshape(-1, 2)
+        span = np.ptp(np.concatenate([points, floor]), axis=0)
+        figure, body = self._layout(_panel_size(span, height))
         axes = body.add_axes((0.02, 0.07, 0.96, 0.91))
         panel = SkeletonPanel(axes, self.clip, self.view, self.colours, scale=1.25)
-        self._draw_side(side)
         counter = body.text(0.5, 0.02, "", ha="center", fontsize=9, color=_GREY)
         canvas = FigureCanvasAgg(figure)
-        moving = (*panel.artists, counter)
+        moving = (panel.bones, panel.joints, counter)
         for artist in moving:
             artist.set_animated(True)
         canvas.draw()
@@ -78,24 +77,15 @@ class ClipPicture:
             for artist in moving:
                 figure.draw_artist(artist)
             picture = np.asarray(canvas.buffer_rgba())[..., :3]
-            height, width = (size - size % 2 for size in picture.shape[:2])
-            yield picture[:height, :width].copy()
+            rows, columns = (size - size % 2 for size in picture.shape[:2])
+            yield picture[:rows, :columns].copy()
 
     def sheet(self, frames: Sequence[int], columns: int = 6) -> Figure:
-        """Draw frames side by side, each with the bodies in the middle.
-
-        Args:
-            frames: Their indices.
-            columns: How many stand in a row at most.
-
-        Returns:
-            The picture.
-        """
+        """Draws frames, by their indices, each with the bodies in the middle."""
         width, height = _panel_size(window_of(self.clip, self.view), 2.3)
         rows = -(-len(frames) // columns)
         columns = -(-len(frames) // rows)  # as many in each row, if that is possible
-        size = (columns * width, rows * height)
-        figure, body, side = self._layout(size, False)
+        figure, body = self._layout((columns * width, rows * height))
         for i, frame in enumerate(frames):
             row, column = divmod(i, columns)
             left, bottom = column / columns, 1 - (row + 1) / rows
@@ -104,87 +94,53 @@ class ClipPicture:
                 axes, self.clip, self.view, self.colours, scale=0.9, follow=True
             )
             panel.show(frame)
-            body.text(
-                left + 0.5 / columns,
-                bottom + 0.015 / rows,
-                f"{frame + 1}",
-                ha="center",
-                fontsize=8,
-                color=_GREY,
-            )
-        self._draw_side(side)
+            middle, low = left + 0.5 / columns, bottom + 0.015 / rows
+            number = str(frame + 1)
+            body.text(middle, low, number, ha="center", fontsize=8, color=_GREY)
         return figure
 
-    def _span(self) -> np.ndarray:
-        """Give width and height of what a panel shows."""
-        points = self.view.project(self.clip.keypoint[self.clip.visible])
-        floor = self.view.floor(self.clip).reshape(-1, 2)
-        return np.ptp(np.concatenate([points, floor]), axis=0)
-
-    def _layout(
-        self, body_size: tuple[float, float], bare: bool
-    ) -> tuple[Figure, SubFigure, SubFigure | None]:
-        """Make room for a heading, the body, the legend below and the bars beside."""
-        side = self._side_width()
-        # A row of no height would have no place in the figure.
-        top, bottom = (1e-3, 1e-3) if bare else (0.55, 0.32)
-        height = body_size[1]
-        if self.result is not None:
-            height = max(height, 0.9 + 0.52 * len(self.result.top_labels))
-        width = body_size[0] if bare else max(body_size[0], 3.2)
+    def _layout(self, body_size: tuple[float, float]) -> tuple[Figure, SubFigure]:
+        """Makes room for the bodies; draws heading, legend and, beside them, bars."""
+        result, side = self.result, 0.0
+        width, height = max(body_size[0], 3.2), body_size[1]
+        if result is not None:
+            height = max(height, 0.9 + 0.52 * len(result.top_labels))
+            side = 3.4 if result.part_similarity is None else 6.0
+        top, bottom = 0.55, 0.32
         figure = Figure(figsize=(width + side, height + top + bottom), dpi=_DPI)
         rows: Any = figure.subfigures(
             3, 1, height_ratios=[top, height, bottom], hspace=0, wspace=0
         )
-        body, beside = rows[1], None
-        if side:
-            body, beside = rows[1].subfigures(
+        body = rows[1]
+        if result is not None:
+            body, beside = body.subfigures(
                 1, 2, width_ratios=[width, side], hspace=0, wspace=0
             )
-        if not bare:
-            self._draw_title(rows[0], int(11 * (width + side)))
-            self._draw_legend(rows[2])
-        return figure, body, beside
-
-    def _side_width(self) -> float:
-        if self.result is None:
-            return 0.0
-        return 3.4 if self.result.part_similarity is None else 6.0
+            self._draw_bars(beside, result)
+        self._draw_title(rows[0], int(11 * (width + side)))
+        self._draw_legend(rows[2])
+        return figure, body
 
     def _draw_title(self, head: SubFigure, width: int) -> None:
         name = plain_text(self.clip.name)
         if len(name) > width:  # a path: its end says more than its start
             name = f"...{name[3 - width :]}"
         head.text(0.03, 0.62, name, fontsize=11, weight="bold", va="center")
-        lines: list[tuple[str, str]] = []
         if self.label_name is not None:
-            lines.append((f"class: {plain_text(self.label_name)}", "0.2"))
+            text = f"class: {plain_text(self.label_name)}"
+            head.text(0.03, 0.18, text, fontsize=10, va="center", color="0.2")
         if self.result is not None:
-            right = self.clip.label == self.result.label
-            colour = RIGHT if right else WRONG
+            colour = RIGHT if self.clip.label == self.result.label else WRONG
             if self.clip.label is None:
                 colour = UNKNOWN
-            lines.append((f"predicted: {plain_text(self.result.label_name)}", colour))
-        if len(lines) == 2 and self._side_width():
-            head.text(0.03, 0.18, lines[0][0], fontsize=10, va="center", color="0.2")
-            head.text(
-                0.98,
-                0.18,
-                lines[1][0],
-                fontsize=10,
-                va="center",
-                ha="right",
-                color=lines[1][1],
-            )
-        elif lines:
-            head.text(
-                0.03, 0.18, lines[0][0], fontsize=10, va="center", color=lines[0][1]
-            )
+            text = f"predicted: {plain_text(self.result.label_name)}"
+            x, side = (0.03, "left") if self.label_name is None else (0.98, "right")
+            head.text(x, 0.18, text, fontsize=10, va="center", ha=side, color=colour)
 
     def _draw_legend(self, foot: SubFigure) -> None:
         entries = dict(self.colours.parts)
         if self.result is not None and self.result.part_similarity is not None:
-            entries = {slot: self._slot_colours()[slot] for slot in self.result.parts}
+            entries = {slot: self._slot_colour(slot) for slot in self.result.parts}
         handles = [
             Line2D([], [], color=colour, linewidth=4, label=plain_text(name))
             for name, colour in entries.items()
@@ -201,44 +157,69 @@ class ClipPicture:
                 handletextpad=0.4,
             )
 
-    def _draw_side(self, side: SubFigure | None) -> None:
-        if side is None or self.result is None:
-            return
-        if self.result.part_similarity is None:
-            draw_scores(
-                side.add_axes((0.40, 0.10, 0.57, 0.80)), self.result, self.clip.label
-            )
-            return
-        draw_scores(
-            side.add_axes((0.23, 0.10, 0.32, 0.80)), self.result, self.clip.label
-        )
-        draw_similarity(
-            side.add_axes((0.60, 0.10, 0.37, 0.80)), self.result, self._slot_colours()
-        )
+    def _draw_bars(self, side: SubFigure, result: SkeletonResult) -> None:
+        if result.part_similarity is None:
+            axes = side.add_axes((0.40, 0.10, 0.57, 0.80))
+        else:
+            axes = side.add_axes((0.60, 0.10, 0.37, 0.80))
+            colours = [self._slot_colour(slot) for slot in result.parts]
+            values = result.part_similarity[:, list(result.top_labels)]
+            _draw_similarity(axes, values, colours)
+            axes = side.add_axes((0.23, 0.10, 0.32, 0.80))
+        _draw_scores(axes, result, self.clip.label)
 
-    def _slot_colours(self) -> dict[str, str]:
-        slots = () if self.result is None else self.result.parts
-        return {
-            slot: self.colours.parts.get(self.slot_parts.get(slot, slot), NO_PART)
-            for slot in slots
-        }
+    def _slot_colour(self, slot: str) -> str:
+        return self.colours.parts.get(self.slot_parts.get(slot, slot), NO_PART)
 
 
-def _panel_size(span: np.ndarray, height: float) -> tuple[float, float]:
-    """Fit the size of a panel, in inches, to what it shows; very wide ones shrink."""
-    ratio = float(np.clip(span[0] / max(span[1], 1e-9), 0.6, 2.2))
-    return height * ratio, height
+def _draw_scores(axes: Axes, result: SkeletonResult, label: int | None) -> None:
+    """Draws a bar for each of the most likely classes, the true one in green."""
+    rows = np.arange(len(result.top_labels))
+    names = [plain_text(name, _NAME_WIDTH) for name in result.top_names]
+    first = UNKNOWN if label is None else WRONG
+    colours = [
+        RIGHT if other == label else _OTHER if row else first
+        for row, other in enumerate(result.top_labels)
+    ]
+    axes.barh(rows, result.top_scores, height=0.62, color=colours)
+    for row, score in enumerate(result.top_scores):
+        axes.text(max(score, 0) + 0.02, row, f"{score:.2f}", va="center", fontsize=8)
+    axes.set_yticks(rows, names, fontsize=9)
+    # Scores are probabilities, unless the config says otherwise.
+    axes.set_xlim(min(0, *result.top_scores), 1.18 * max(1, *result.top_scores))
+    axes.set_xticks([0, 0.5, 1])
+    _finish_bars(axes, len(rows), "score")
+
+
+def _draw_similarity(axes: Axes, values: np.ndarray, colours: Sequence[str]) -> None:
+    """Draws for the same classes the cosines ``[K, classes]`` of parts and texts."""
+    rows, height = np.arange(values.shape[1]), 0.8 / len(values)
+    for slot, colour in enumerate(colours):
+        places = rows - 0.4 + (slot + 0.5) * height
+        axes.barh(places, values[slot], height=0.85 * height, color=colour)
+    axes.set_xlim(1.05 * min(0.0, values.min()), 1.05 * max(0.2, values.max()))
+    axes.axvline(0, color="0.3", linewidth=0.7)
+    axes.set_yticks(rows, [""] * len(rows))
+    _finish_bars(axes, len(rows), "cosine with the text, by part")
 
 
 def spread_frames(num_frames: int, count: int) -> list[int]:
-    """Choose frames over the whole length.
-
-    Args:
-        num_frames: Frames of the clip.
-        count: How many to choose; a shorter clip gives all that it has.
-
-    Returns:
-        Their indices, the first and the last among them.
-    """
+    """Chooses up to ``count`` frames, from the first to the last of the clip."""
     count = min(count, num_frames)
     return [int(i) for i in np.round(np.linspace(0, num_frames - 1, count))]
+
+
+def _finish_bars(axes: Axes, count: int, title: str) -> None:
+    axes.set_ylim(count - 0.5, -0.5)  # the first on top
+    axes.set_title(title, fontsize=9, loc="left")
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.grid(axis="x", color="0.92")
+    axes.set_axisbelow(True)
+    hide_frame(axes, ("top", "right", "left"))
+
+
+def _panel_size(span: np.ndarray, height: float) -> tuple[float, float]:
+    """Fits the size of a panel, in inches, to what it shows; very wide ones shrink."""
+    ratio = float(np.clip(span[0] / max(span[1], 1e-9), 0.6, 2.2))
+    return height * ratio, height

@@ -1,16 +1,29 @@
-"""SkeletonPanel: a clip in a matplotlib panel, frame by frame."""
+"""SkeletonPanel: a clip in a matplotlib panel, in the colours of its parts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgba_array
 
-from .part_colours import PartColours
-from .skeleton_clip import SkeletonClip
-from .view import View
+from gap_mmaction.skeletons import GLOBAL_PART, Skeleton
+
+from .skeleton_clip import SkeletonClip, View
+
+# Okabe and Ito's palette, which most colour-blind people can tell apart.
+PALETTE = (
+    *("#0072b2", "#d55e00", "#cc79a7", "#009e73"),
+    *("#e69f00", "#56b4e9", "#8c6d31", "#6a51a3"),
+)
+NO_PART = "#8a8a8a"
+"""Colour of joints in no part, and of the part that is the whole body."""
+
+USUAL_PARTS = ("head", "hand-arm", "hip", "leg-foot")
+"""The paper's four parts."""
 
 FLOOR = "#dddddd"
 FIRST, OTHERS = 1.0, 0.45
@@ -18,9 +31,46 @@ FIRST, OTHERS = 1.0, 0.45
 
 _MARGIN = 0.06
 
-_Colour = tuple[float, float, float, float]
-# How near it is, where it is, and its colour.
-_Item = tuple[float, np.ndarray, _Colour]
+
+@dataclass(frozen=True)
+class PartColours:
+    """Colours of a layout by part.
+
+    Attributes:
+        parts: The colour of each part, in the order of a legend.
+        joints: The colour of each joint.
+        bones: ``(joint, other joint, colour)`` of each edge of the layout.
+    """
+
+    parts: dict[str, str]
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int, str], ...]
+
+    @classmethod
+    def of(cls, skeleton: Skeleton, parts: Sequence[str] | None = None) -> PartColours:
+        """Colours a layout.
+
+        Parts overlap: a joint has the colour of the smallest part that it is in, and a
+        bone that of its outer end.
+
+        Args:
+            skeleton: The layout.
+            parts: By default the paper's four, or all of a layout without these.
+
+        Raises:
+            ValueError: If the layout has no such part.
+        """
+        if parts is None:
+            has_usual = all(part in skeleton.parts for part in USUAL_PARTS)
+            parts = USUAL_PARTS if has_usual else tuple(skeleton.parts)
+        chosen = [part for part in dict.fromkeys(parts) if part != GLOBAL_PART]
+        colours = {part: PALETTE[i % len(PALETTE)] for i, part in enumerate(chosen)}
+        joints = [NO_PART] * skeleton.num_joints
+        for part in sorted(chosen, key=lambda name: -len(skeleton.part(name))):
+            for joint in skeleton.part(part):
+                joints[joint] = colours[part]
+        bones = tuple((a, b, joints[a]) for a, b in skeleton.edges)
+        return cls(colours, tuple(joints), bones)
 
 
 class SkeletonPanel:
@@ -36,10 +86,6 @@ class SkeletonPanel:
         scale: Of lines and dots.
         follow: Whether the panel moves along with the bodies. Otherwise it shows every
             place that they come to.
-
-    Attributes:
-        bones: The lines.
-        joints: The dots.
     """
 
     def __init__(
@@ -53,11 +99,11 @@ class SkeletonPanel:
     ) -> None:
         self.clip = clip
         self._axes = axes
-        self.colours = colours
         self._points = view.project(clip.keypoint)
         self._depth = view.depth(clip.keypoint)
-        self._bone_colours = [to_rgba(colour) for *_, colour in colours.bones]
-        self._joint_colours = [to_rgba(colour) for colour in colours.joints]
+        self._ends = np.array([bone[:2] for bone in colours.bones]).reshape(-1, 2)
+        self._bone_colours = to_rgba_array([colour for *_, colour in colours.bones])
+        self._joint_colours = to_rgba_array(colours.joints)
         floor = view.floor(clip)
         axes.set_axis_off()
         axes.set_aspect("equal")
@@ -75,41 +121,22 @@ class SkeletonPanel:
         shown = np.concatenate([self._points[clip.visible], floor.reshape(-1, 2)])
         self._show_box(shown.min(axis=0), shown.max(axis=0))
 
-    @property
-    def artists(self) -> tuple[Artist, ...]:
-        """What differs from frame to frame, in the order of drawing."""
-        return self.bones, self.joints
-
     def show(self, frame: int) -> None:
-        """Draw a frame, what is nearer over what is further.
-
-        Args:
-            frame: Its index.
-        """
-        lines: list[_Item] = []
-        dots: list[_Item] = []
-        for person, points in enumerate(self._points[:, frame]):
-            visible = self.clip.visible[person, frame]
-            depth = self._depth[person, frame]
-            opaque = FIRST if person == 0 else OTHERS
-            for (a, b, _), colour in zip(self.colours.bones, self._bone_colours):
-                if visible[a] and visible[b]:
-                    near = float(depth[a] + depth[b]) / 2
-                    lines.append((near, points[[a, b]], _with_alpha(colour, opaque)))
-            for joint in np.flatnonzero(visible):
-                colour = self._joint_colours[joint]
-                dots.append(
-                    (float(depth[joint]), points[joint], _with_alpha(colour, opaque))
-                )
-        lines.sort(key=_depth)
-        dots.sort(key=_depth)
-        self.bones.set_segments([line for _, line, _ in lines])
-        self.bones.set_color([colour for *_, colour in lines])
-        self.joints.set_offsets(np.array([dot for _, dot, _ in dots]).reshape(-1, 2))
-        self.joints.set_facecolor([colour for *_, colour in dots])
-        if self._window is not None and dots:
-            places = self._points[:, frame][self.clip.visible[:, frame]]
-            middle = (places.min(axis=0) + places.max(axis=0)) / 2
+        """Draws a frame, what is nearer over what is further."""
+        visible = self.clip.visible[:, frame]
+        points, depth = self._points[:, frame], self._depth[:, frame]
+        persons, edges = np.nonzero(visible[:, self._ends].all(axis=-1))
+        ends = persons[:, None], self._ends[edges]
+        order = depth[ends].mean(axis=1).argsort(kind="stable")
+        self.bones.set_segments(list(points[ends][order]))
+        self.bones.set_color(_paled(self._bone_colours[edges], persons)[order])
+        persons, joints = np.nonzero(visible)
+        order = depth[visible].argsort(kind="stable")
+        self.joints.set_offsets(points[visible][order])
+        self.joints.set_facecolor(_paled(self._joint_colours[joints], persons)[order])
+        if self._window is not None and len(joints):
+            low, high = points[visible].min(axis=0), points[visible].max(axis=0)
+            middle = (low + high) / 2
             self._show_box(middle - self._window / 2, middle + self._window / 2)
 
     def _show_box(self, low: np.ndarray, high: np.ndarray) -> None:
@@ -119,15 +146,7 @@ class SkeletonPanel:
 
 
 def window_of(clip: SkeletonClip, view: View) -> np.ndarray:
-    """Give width and height that the bodies of any one frame fit in.
-
-    Args:
-        clip: The clip.
-        view: From where it is looked at.
-
-    Returns:
-        ``[2]``.
-    """
+    """Returns width and height ``[2]`` that the bodies of any one frame fit in."""
     points = view.project(clip.keypoint)
     spans = [
         np.ptp(points[:, frame][clip.visible[:, frame]], axis=0)
@@ -137,9 +156,7 @@ def window_of(clip: SkeletonClip, view: View) -> np.ndarray:
     return np.max(spans, axis=0)
 
 
-def _depth(item: _Item) -> float:
-    return item[0]
-
-
-def _with_alpha(colour: _Colour, alpha: float) -> _Colour:
-    return (*colour[:3], alpha)
+def _paled(colours: np.ndarray, persons: np.ndarray) -> np.ndarray:
+    """Makes all but the first person paler; ``[n, 4]`` and ``[n]``."""
+    alpha = np.where(persons == 0, FIRST, OTHERS)
+    return np.concatenate([colours[:, :3], alpha[:, None]], axis=1)

@@ -1,3 +1,5 @@
+"""tools/demo.py, as short as it gets."""
+
 from __future__ import annotations
 
 import re
@@ -7,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.demo import conclude
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -14,18 +18,31 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_demo_prints_the_table(tmp_path: Path) -> None:
     command = [sys.executable, "tools/demo.py", "--epochs", "1"]
     done = subprocess.run(
-        [*command, "--work-dir", str(tmp_path)],
+        [*command, "--seeds", "1", "--work-dir", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = re.findall(
-        r"^(without GAP|with GAP) +([\d.]+) +([\d,]+) +([\d.]+)$", done.stdout, re.M
-    )
-    names, accuracies, parameters, times = zip(*rows)
+    row = r"^(without GAP|with GAP) +([\d.]+) ± nan +([\d,]+) +([\d.]+)$"
+    names, accuracies, parameters, times = zip(*re.findall(row, done.stdout, re.M))
     assert names == ("without GAP", "with GAP")
     assert all(0 < float(accuracy) < 100 for accuracy in accuracies)
     assert len(set(parameters)) == 1
     assert all(float(time) > 0 for time in times)
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((3.0, 3.5, 4.0), "+3.5 points (+3.0 +3.5 +4.0 by seed), 95 % interval"),
+        ((3.0, 3.5, 4.0), ": beyond chance."),
+        ((3.0, -2.0, 4.0), "which may be chance."),
+        ((3.0,), "it takes more seeds"),
+    ],
+)
+def test_verdict(gains: tuple[float, ...], verdict: str) -> None:
+    plain = {seed: 40.0 for seed in range(len(gains))}
+    better = {seed: 40.0 + gain for seed, gain in enumerate(gains)}
+    assert verdict in conclude({"without GAP": plain, "with GAP": better})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,23 +17,13 @@ from tools.visualize import main
 SEQUENCES = make_sequences(2)
 
 
-class Files(NamedTuple):
-    """A model and inputs."""
-
-    folder: Path
-    model: list[str]
-
-    def path(self, name: str) -> str:
-        return str(self.folder / name)
-
-
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and inputs."""
     init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("visualize")
     config = make_config(folder)
-    checkpoint = folder / "epoch_1.pth"
-    make_model(config, checkpoint)
+    make_model(config, folder / "epoch_1.pth")
     config.dump(folder / "config.py")
     items = [
         {"frame_dir": f"a{i}", "label": i, "keypoint": SEQUENCES[i]} for i in range(2)
@@ -44,30 +33,31 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     (folder / "one.json").write_text(json.dumps(content))
     points = np.random.default_rng(0).uniform(0, 100, (2, 4, 17, 3))
     np.save(folder / "coco.npy", points)
-    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
-    return Files(folder, options)
+    return folder
 
 
-def test_movies_without_a_model(files: Files, tmp_path: Path) -> None:
+def test_movies_without_a_model(folder: Path, tmp_path: Path) -> None:
     """Nine frames of a sequence; five of another one; two persons of a picture."""
     gif = str(tmp_path / "a.gif")
     layout = ["--layout", "nw-ucla"]
-    assert main([files.path("one.json"), *layout, "--out", gif]) == 0
+    assert main([str(folder / "one.json"), *layout, "--out", gif]) == 0
     with Image.open(gif) as image:
         assert getattr(image, "n_frames", 0) == 9
-    named = [files.path("many.pkl"), "--name", "a1", *layout, "--labels", "nwucla"]
+    named = [str(folder / "many.pkl"), "--name", "a1", *layout, "--labels", "nwucla"]
     assert main([*named, "--frames", "5", "--up", "z", "--out", gif]) == 0
     with Image.open(gif) as image:
         assert getattr(image, "n_frames", 0) == 5
-    flat = [files.path("coco.npy"), "--layout", "coco", "--parts", "head", "foot"]
+    flat = [str(folder / "coco.npy"), "--layout", "coco", "--parts", "head", "foot"]
     assert main([*flat, "--out", str(tmp_path / "a.mp4")]) == 0
     assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
 
 
 def test_prediction(
-    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clip = [files.path("many.pkl"), "--name", "a0", *files.model, "--frames", "3"]
+    model = ["--config", str(folder / "config.py")]
+    model += ["--checkpoint", str(folder / "epoch_1.pth")]
+    clip = [str(folder / "many.pkl"), "--name", "a0", *model, "--frames", "3"]
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     assert main([*clip, "--top-k", "2", "--out", str(wide)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -91,14 +81,14 @@ def test_prediction(
     ],
 )
 def test_errors(
-    files: Files,
+    folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     message: str,
 ) -> None:
     out = tmp_path / "a.png"
-    path = files.path(arguments[0])
+    path = str(folder / arguments[0])
     assert main([path, *arguments[1:], "--out", str(out)]) == 1
     assert message in capsys.readouterr().err
     assert not out.exists()

@@ -7,6 +7,10 @@ import numpy as np
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.visualization.skeleton_clip import SkeletonClip
 
+OWN_LAYOUT = dict(
+    joints=["root", "tip"], inward=[(1, 0)], center=0, parts={"tip": ["tip"]}
+)
+
 
 def standing(
     layout: str = "nw-ucla", up: int = 1, sign: int = 1, frames: int = 5

@@ -19,7 +19,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.utils.command_line import natural, tells_errors
-from gap_mmaction.visualization.confusion_figure import draw_confusion
+from gap_mmaction.visualization.run_figures import draw_confusion
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

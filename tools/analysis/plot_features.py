@@ -9,7 +9,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,68 +16,40 @@ from pathlib import Path
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.apis import ClipFeatures, SkeletonInferencer, extract_features
+from gap_mmaction.apis.clip_features import read_labels
 from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.utils.atomic_file import save_png
-from gap_mmaction.utils.command_line import count, natural, positive
+from gap_mmaction.utils.command_line import count, natural, positive, tells_errors
 from gap_mmaction.utils.config_keys import did_you_mean
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data
-from gap_mmaction.visualization.embedding import METHODS, embed, find_package
-from gap_mmaction.visualization.feature_figure import draw_features
-from gap_mmaction.visualization.part_features import PartFeatures
-
-TITLES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
-ERRORS = (ValueError, TypeError, OSError, KeyError, ImportError)
+from gap_mmaction.visualization import feature_figure
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("config", help="config of the model")
-    parser.add_argument("checkpoint", help="checkpoint that kept its text branch")
-    parser.add_argument("--out", type=Path, required=True, metavar="PNG")
-    parser.add_argument(
-        "--ann-file", help="annotations (default: those of the config's test set)"
-    )
-    parser.add_argument(
-        "--split", help="of the annotations (default: that of the config's test set)"
-    )
-    parser.add_argument(
-        "--method",
-        choices=METHODS,
-        default="tsne",
-        help="t-SNE needs scikit-learn, UMAP umap-learn (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--neighbours",
-        type=positive,
-        default=30.0,
-        metavar="N",
-        help="of a point that count, t-SNE's perplexity (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--seed", type=natural, default=0, help="of the layout (default: 0)"
-    )
-    parser.add_argument(
-        "--classes",
-        nargs="+",
-        metavar="CLASS",
-        help="classes to draw, by name or index (default: all)",
-    )
-    parser.add_argument(
-        "--uncentred",
-        action="store_true",
-        help="lay the features out as they are, texts further from skeletons "
-        "(docs/visualization.md)",
-    )
-    parser.add_argument("--title", help="what stands above")
-    parser.add_argument(
-        "--batch-size", type=count, default=32, metavar="N", help="(default: 32)"
-    )
-    parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
+    add = parser.add_argument
+    add("config", help="config of the model")
+    add("checkpoint", help="checkpoint that kept its text branch")
+    add("--out", type=Path, required=True, metavar="PNG")
+    add("--ann-file", help="annotations (default: those of the config's test set)")
+    add("--split", help="of the annotations (default: that of the config's test set)")
+    methods = "t-SNE needs scikit-learn, UMAP umap-learn (default: %(default)s)"
+    add("--method", choices=feature_figure.METHODS, default="tsne", help=methods)
+    near = "of a point that count, t-SNE's perplexity (default: %(default)g)"
+    add("--neighbours", type=positive, default=30.0, metavar="N", help=near)
+    add("--seed", type=natural, default=0, help="of the layout (default: 0)")
+    classes = "classes to draw, by name or index (default: all)"
+    add("--classes", nargs="+", metavar="CLASS", help=classes)
+    uncentred = "lay the features out as they are (docs/visualization.md)"
+    add("--uncentred", action="store_true", help=uncentred)
+    add("--title", help="what stands above")
+    add("--batch-size", type=count, default=32, metavar="N", help="(default: 32)")
+    add("--device", default="cpu", help="(default: %(default)s)")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.out.suffix != ".png":
@@ -87,12 +58,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def find_classes(names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Find classes by their name or index.
-
-    Raises:
-        ValueError: If there is no such class.
-    """
-    found = []
+    """Finds classes by their name or index."""
+    found: dict[int, None] = {}
     for name in names:
         index = find_class(name, known)
         if index is None:
@@ -100,12 +67,12 @@ def find_classes(names: Sequence[str], known: Sequence[str]) -> list[int]:
                 f"--classes: no class {name!r}{did_you_mean(name, list(known))} among "
                 f"the {len(known)} of the model"
             )
-        found.append(index)
-    return list(dict.fromkeys(found))
+        found[index] = None
+    return list(found)
 
 
-def compute(args: argparse.Namespace) -> PartFeatures:
-    """Run the model on the samples."""
+def compute(args: argparse.Namespace) -> ClipFeatures:
+    """Runs the model on the samples."""
     config = read_config(args.config, args.cfg_options)
     split, file = args.split, args.ann_file
     if file is None:
@@ -115,41 +82,50 @@ def compute(args: argparse.Namespace) -> PartFeatures:
     inferencer = SkeletonInferencer(
         config, args.checkpoint, args.device, batch_size=args.batch_size
     )
-    annotations = inferencer.read(file, file, split)
-    progress = ProgressBar(len(annotations), file=sys.stderr)
-    features = PartFeatures.of(inferencer, annotations, file, progress.update)
+    items = inferencer.read(file, file, split)
+    similarity, classes = inferencer.load_text_branch(), inferencer.labels
+    labels = read_labels(items, len(classes), file)
+    if (labels < 0).any():
+        name = items[int(labels.argmin())]["frame_dir"]
+        raise ValueError(f"{file}: {name} has no label; its class has to be known")
+    progress = ProgressBar(len(items), file=sys.stderr)
+    clips = ClipFeatures(
+        names=tuple(item["frame_dir"] for item in items),
+        labels=labels,
+        features=extract_features(
+            inferencer, similarity, items, file, progress=progress.update
+        ),
+        parts=similarity.parts,
+        classes=classes,
+        class_features=similarity.class_features().cpu(),
+        source={},
+    )
     print(file=sys.stderr)
     if args.classes is None:
-        return features
-    return features.choose(find_classes(args.classes, features.class_names))
+        return clips
+    return feature_figure.choose_classes(clips, find_classes(args.classes, classes))
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where something cannot be read or a package is missing.
-    """
+    """Runs the tool."""
     args = parse_args(argv)
-    try:
-        find_package(args.method)
-        features = compute(args)
-        shown = features if args.uncentred else features.centred()
-        layouts = []
-        for slot in range(len(features.parts)):
-            points = np.concatenate([shown.skeletons[:, slot], shown.texts[:, slot]])
-            layouts.append(embed(points, args.method, args.seed, args.neighbours))
-    except (*ERRORS, pickle.UnpicklingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    number = len(features.labels)
-    title = (
-        f"{TITLES[args.method]} of {number:,} samples and the texts of their classes"
-    )
-    save_png(draw_features(features, layouts, args.title or title), args.out)
+    feature_figure.find_package(args.method)
+    clips = compute(args)
+    shown = clips if args.uncentred else feature_figure.centre(clips)
+    layouts = []
+    for slot in range(len(clips.parts)):
+        both = (shown.features[:, slot], shown.class_features[:, slot])
+        points = np.concatenate(both)
+        layouts.append(
+            feature_figure.embed(points, args.method, args.seed, args.neighbours)
+        )
+    number = f"{len(clips.labels):,} samples and the texts of their classes"
+    title = args.title or f"{feature_figure.METHODS[args.method]} of {number}"
+    save_png(feature_figure.draw_features(clips, layouts, title), args.out)
     print("| slot | nearest text is that of the class, % |")
     print("|---|--:|")
-    for part, share in zip(features.parts, features.nearest_text()):
+    for part, share in zip(clips.parts, feature_figure.nearest_text(clips)):
         print(f"| {part} | {100 * share:.2f} |")
     print(f"\nwritten: {args.out}")
     return 0

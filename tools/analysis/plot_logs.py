@@ -14,7 +14,8 @@ from pathlib import Path
 
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.atomic_file import save_png
-from gap_mmaction.visualization.curve_figure import (
+from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.visualization.run_figures import (
     DEFAULT_KEYS,
     choose_keys,
     draw_curves,
@@ -23,25 +24,22 @@ from gap_mmaction.visualization.curve_figure import (
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        metavar="RUN",
-        help="the work_dir of a run, or a scalars.json of mmengine",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="PNG")
-    parser.add_argument(
+    add = parser.add_argument
+    runs = "the work_dir of a run, or a scalars.json of mmengine"
+    add("runs", nargs="+", metavar="RUN", help=runs)
+    add("--out", type=Path, required=True, metavar="PNG")
+    add(
         "--keys",
         nargs="+",
         metavar="KEY",
         help="what to draw, a panel each, such as loss_con or top1_acc (default: those "
         f"of {' '.join(DEFAULT_KEYS)} that have been logged)",
     )
-    parser.add_argument("--names", nargs="+", help="what the legend calls the runs")
+    add("--names", nargs="+", help="what the legend calls the runs")
     args = parser.parse_args(argv)
     if args.out.suffix != ".png":
         parser.error(f"--out {args.out}: must end in .png")
@@ -51,32 +49,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def default_names(runs: Sequence[str]) -> list[str]:
-    """Name runs by their last folder, or by the path where that is not enough."""
+    """Names runs by their last folder, or by the path where that is not enough."""
     names = [Path(run).resolve().name for run in runs]
     unique = len(set(names)) == len(names)
     return names if unique else [str(Path(run)) for run in runs]
 
 
+@tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool.
-
-    Returns:
-        The exit status: 0, or 1 where a run cannot be read.
-    """
+    """Runs the tool."""
     args = parse_args(argv)
     names = args.names or default_names(args.runs)
-    try:
-        logs = [read_training_log(run) for run in args.runs]
-        if len({log.by_epoch for log in logs}) > 1:
-            by_iteration = [log.path for log in logs if not log.by_epoch]
-            raise ValueError(
-                f"{', '.join(by_iteration)}: logged by iteration, the other runs by "
-                "epoch; draw them in pictures of their own"
-            )
-        keys = choose_keys(logs, args.keys)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    logs = [read_training_log(run) for run in args.runs]
+    if len({log.by_epoch for log in logs}) > 1:
+        by_iteration = [log.path for log in logs if not log.by_epoch]
+        raise ValueError(
+            f"{', '.join(by_iteration)}: logged by iteration, the other runs by epoch; "
+            "draw them in pictures of their own"
+        )
+    keys = choose_keys(logs, args.keys)
     unit = "epoch" if logs[0].by_epoch else "iteration"
     for i, log in enumerate(logs):
         if log.is_unfinished:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import pickle
 import sys
 import typing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.registry import init_default_scope
 
-from gap_mmaction.visualization.feature_figure import draw_features
-from gap_mmaction.visualization.part_features import PartFeatures
+from gap_mmaction.apis import ClipFeatures
+from gap_mmaction.visualization.feature_figure import (
+    centre,
+    choose_classes,
+    draw_features,
+    embed,
+    nearest_text,
+)
 from tests.apis.small_model import make_config, make_model, make_sequences
 from tools.analysis.plot_features import main
 
@@ -69,43 +77,72 @@ def test_errors(
     assert not out.exists()
 
 
-def make_features(classes: int = 3) -> PartFeatures:
+def make_features(classes: int = 3) -> ClipFeatures:
     """Skeletons at their texts, but for what all of them share."""
     rng = np.random.default_rng(0)
-    rows = np.linalg.qr(rng.normal(size=(64, 64)))[0]
+    rows = np.linalg.qr(rng.normal(size=(64, 64)))[0].astype(np.float32)
     texts = rows[:classes, None].repeat(2, axis=1)
     labels = np.arange(2 * classes) % classes
-    skeletons = texts[labels] + 3 * rows[-1]
-    skeletons /= np.linalg.norm(skeletons, axis=-1, keepdims=True)
-    names = tuple(f"class {i} $" for i in range(classes))
-    return PartFeatures(("global", "head"), names, labels, skeletons, texts)
+    clips = texts[labels] + 3 * rows[-1]
+    return ClipFeatures(
+        names=tuple(f"clip {i}" for i in range(2 * classes)),
+        labels=labels,
+        features=torch.nn.functional.normalize(torch.from_numpy(clips), dim=-1),
+        parts=("global", "head"),
+        classes=tuple(f"class {i} $" for i in range(classes)),
+        class_features=torch.from_numpy(texts),
+        source={},
+    )
 
 
 def test_nearest_text_and_centring() -> None:
-    features = make_features()
-    np.testing.assert_array_equal(features.nearest_text(), [1, 1])
-    centred = features.centred()
-    apart = np.einsum(
-        "nkd,nkd->nk", features.skeletons, features.texts[features.labels]
+    clips = make_features()
+    np.testing.assert_array_equal(nearest_text(clips), [1, 1])
+    apart, near = (
+        c.cosines()[np.arange(6), :, c.labels] for c in (clips, centre(clips))
     )
-    near = np.einsum("nkd,nkd->nk", centred.skeletons, centred.texts[centred.labels])
     assert apart.max() < 0.5 < 0.9 < near.min()
-    wrong = PartFeatures(
-        features.parts,
-        features.class_names,
-        (features.labels + 1) % 3,
-        features.skeletons,
-        features.texts,
-    )
-    np.testing.assert_array_equal(wrong.nearest_text(), [0, 0])
+    wrong = replace(clips, labels=(clips.labels + 1) % 3)
+    np.testing.assert_array_equal(nearest_text(wrong), [0, 0])
 
 
-def test_choose() -> None:
-    chosen = make_features().choose([2, 0])
-    assert chosen.class_names == ("class 2 $", "class 0 $")
+def test_choose_classes() -> None:
+    chosen = choose_classes(make_features(), [2, 0])
+    assert chosen.classes == ("class 2 $", "class 0 $")
+    assert chosen.names == ("clip 0", "clip 2", "clip 3", "clip 5")
     assert chosen.labels.tolist() == [1, 0, 1, 0]
-    assert len(chosen.texts) == 2
-    np.testing.assert_array_equal(chosen.nearest_text(), [1, 1])
+    assert len(chosen.class_features) == 2
+    np.testing.assert_array_equal(nearest_text(chosen), [1, 1])
+
+
+def make_points() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centres = np.eye(8)[:3].repeat(8, axis=0)
+    points = centres + rng.normal(0, 0.02, centres.shape)
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca", "umap"])
+def test_embedding_keeps_clusters(method: str) -> None:
+    if method != "pca":
+        pytest.importorskip({"tsne": "sklearn", "umap": "umap"}[method])
+    points = make_points()
+    places = embed(points, method, neighbours=5)
+    assert places.shape == (24, 2) and np.isfinite(places).all()
+    middles = places.reshape(3, 8, 2).mean(axis=1)
+    distances = np.linalg.norm(places[:, None] - middles, axis=2)
+    assert (distances.argmin(axis=1) == np.repeat(range(3), 8)).all()
+    np.testing.assert_array_equal(places, embed(points, method, neighbours=5))
+
+
+def test_wrong_embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="'som': not one of tsne"):
+        embed(make_points(), "som")
+    with pytest.raises(ValueError, match="3 points are too few"):
+        embed(make_points()[:3])
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ImportError, match="pip install umap-learn"):
+        embed(make_points(), "umap")
 
 
 @pytest.mark.parametrize("classes", [3, 12, 50])
