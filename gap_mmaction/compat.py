@@ -606,6 +606,11 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def aten_kernel(name: str) -> Any:
+    """Returns a kernel of torch that has no public name."""
+    return getattr(importlib.import_module("torch").ops.aten, name)
+
+
 def is_hooked(module: Any) -> bool:
     """Whether a torch module has hooks, which a way past it would leave out."""
     return bool(

@@ -4,7 +4,6 @@
 Both run in turns, on one thread by default, and the ratio is the median of the pairs'.
 
 Examples:
-    python tools/benchmark.py backbone
     python tools/benchmark.py backbone --against ../mmaction2/projects/ctrgcn/models
     python tools/benchmark.py backbone --device cuda --amp --out speed.json
     python tools/benchmark.py pipeline
@@ -17,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +26,6 @@ from mmengine.config import Config
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.evaluation import cost
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import count, tells_errors
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,10 +35,10 @@ COLUMNS = (
     "| work | ours ms | other ms | ratio | quartiles | ours MB | other MB | memory |\n"
     "|---|---:|---:|---:|---:|---:|---:|---:|"
 )
-NAMES = {
-    "step": "step with GAP / without",
-    "inference": "test time, trained with GAP / without",
-}
+ROW = (
+    "| {work} | {ours_ms:.1f} | {other_ms:.1f} | {ratio:.2f} "
+    "| {ratio_low:.2f} - {ratio_high:.2f} | {memory} |"
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -59,9 +56,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     add_command = functools.partial(commands.add_parser, parents=[common])
-    add = add_command(
-        "backbone", help="CTR-GCN, forward and training step"
-    ).add_argument
+    add = add_command("backbone", help="CTR-GCN, test and training step").add_argument
     add(
         "--against",
         default=str(PLAIN),
@@ -73,11 +68,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     shapes, works, datasets = ("ntu", "nwucla"), ("eval", "step"), ("nwucla", "ntu120")
     add("--shapes", nargs="+", choices=shapes, default=shapes)
     add("--works", nargs="+", choices=works, default=works)
-    add(
-        "--channels-last",
-        action="store_true",
-        help="the weights of both in this format",
-    )
+    add("--channels-last", action="store_true", help="all weights in this format")
     add_command("pipeline", help="the transforms of mmaction2's skeleton configs")
     add = add_command("text", help="a tuned text tower, both passes").add_argument
     add("--model", default="ViT-B-32", help="a model of open_clip")
@@ -107,13 +98,14 @@ def recognizer_cases(args: argparse.Namespace, device: torch.device) -> Iterator
     models, batch = cost.build_pair(config, clips, frames, device, training)
     runs = (functools.partial(cost.run_recognizer, m, batch, args.amp) for m in models)
     counts = [sum(p.numel() for p in model.parameters()) for model in models]
-    name = f"{args.config.stem}, {NAMES[args.command]}"
+    what = "step with GAP" if training else "test time, trained with GAP"
+    name = f"{args.config.stem}, {what} / without"
     yield (name, *runs, lambda: dict(parameters=counts))
 
 
 def find_cases(args: argparse.Namespace, device: torch.device) -> Iterator[Any]:
     """Finds what the command line asks for; most of it is beside the tests."""
-    if args.command in NAMES:
+    if args.command in ("step", "inference"):
         return recognizer_cases(args, device)
     if not PLAIN.is_file():
         raise FileNotFoundError(f"{args.command}: needs the source tree, with {PLAIN}")
@@ -143,18 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         cells = "- | - | -"
         if own_mb is not None and other_mb is not None:
             cells = f"{own_mb:.0f} | {other_mb:.0f} | {memory_ratio or 0:.2f}"
-        quartiles = f"{times['ratio_low']:.2f} - {times['ratio_high']:.2f}"
-        print(
-            f"| {work} | {times['ours_ms']:.1f} | {times['other_ms']:.1f} "
-            f"| {times['ratio']:.2f} | {quartiles} | {cells} |",
-            flush=True,
-        )
-    machine = cost.environment(device)
-    print("\n" + ", ".join(f"{key} {value}" for key, value in machine.items()))
-    if args.out is not None:
-        content = dict(command=list(argv or sys.argv), environment=machine, rows=rows)
-        with atomic_file(args.out) as file:
-            file.write(json.dumps(content, indent=2).encode() + b"\n")
+        print(ROW.format(work=work, memory=cells, **times), flush=True)
+    command = list(argv or sys.argv)
+    cost.tell_environment(device, args.out, command=command, rows=rows)
     return 0
 
 

@@ -1,7 +1,5 @@
 #!/usr/bin/env python
-"""Parameters, operations and time of a config's model, with GAP and without.
-
-Of a training step and of a test, per clip.
+"""Tell what a training step and a test cost per clip, with GAP and without.
 
 Examples:
     python tools/get_flops.py configs/gap/ctrgcn_nwucla_cpu.py
@@ -12,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +19,6 @@ import torch
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.clips import frames_of
 from gap_mmaction.evaluation import cost
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import count, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
@@ -52,10 +48,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--out", type=Path, metavar="COST.json", help="write the figures there")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
-    if args.pairs < 2:
-        parser.error("--pairs: must be 2 or more")
-    if args.clips < 2:
-        parser.error("--clips: must be 2 or more, for the statistics of a batch")
+    if args.pairs < 2 or args.clips < 2:  # of one clip a batch has no statistics
+        parser.error("--pairs and --clips: must be 2 or more")
     if torch.device(args.device).type == "cuda" and not torch.cuda.is_available():
         parser.error(f"--device {args.device}: PyTorch finds no such device")
     return args
@@ -70,18 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = read_config(args.config, args.cfg_options)
     frames = args.frames or frames_of(cfg)
     if frames is None:
-        raise ValueError(
-            f"{args.config}: no clip_len in test_dataloader.dataset.pipeline; give "
-            "--frames"
-        )
+        where = "test_dataloader.dataset.pipeline"
+        raise ValueError(f"{args.config}: no clip_len in {where}; give --frames")
     print(f"{args.config}, per clip of {frames} frames, {args.clips} at a time\n")
     print(HEADER)
     rows = []
     for work, training in (("training step", True), ("test", False)):
         models, batch = cost.build_pair(cfg, args.clips, frames, device, training)
-        runs = [
-            functools.partial(cost.run_recognizer, model, batch) for model in models
-        ]
+        runs = [functools.partial(cost.run_recognizer, m, batch) for m in models]
         times = cost.compare(runs[0], runs[1], args.pairs, device)
         for gap, model, run, ms in zip((True, False), models, runs, times.values()):
             flops, ms = cost.count_flops(run) / args.clips, ms / args.clips
@@ -93,14 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             row = dict(work=work, gap=gap, parameters=total, trainable=trained)
             rows.append(dict(**row, flops=flops, ms=ms))
-    machine = cost.environment(device)
     print(f"\n{CONVENTION}.")
-    print(", ".join(f"{key} {value}" for key, value in machine.items()))
-    if args.out is not None:
-        content = dict(config=args.config, clips=args.clips, frames=frames, rows=rows)
-        content.update(convention=CONVENTION, environment=machine)
-        with atomic_file(args.out) as file:
-            file.write(json.dumps(content, indent=2).encode() + b"\n")
+    content = dict(config=args.config, clips=args.clips, frames=frames, rows=rows)
+    cost.tell_environment(device, args.out, **content, convention=CONVENTION)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import json
 import platform
 import statistics
 import time
@@ -22,6 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gap_mmaction.models.backbones.cpu import plain_path
 from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.version import __version__
 
 Work = Callable[[], object]
@@ -32,12 +34,9 @@ def compare(
 ) -> dict[str, float]:
     """Times two functions in turns, so that what disturbs one disturbs the other too.
 
-    Each is run once before and timed in 2 or more pairs, on a CPU in time for which the
-    process has had a processor.
-
-    Returns:
-        The medians ``ours_ms`` and ``other_ms``, and the median ``ratio`` and quartiles
-        ``ratio_low`` and ``ratio_high`` of how many times faster ours is in each pair.
+    Each is run once before and timed in 2 or more pairs, on a CPU in processor time.
+    Returns the medians in ms, and median and quartiles of how many times faster ours
+    is in each pair.
     """
     clock = time.process_time if device.type == "cpu" else synchronized_clock
     times: list[list[float]] = [[], []]
@@ -67,15 +66,14 @@ def peak_memory(work: Work, device: torch.device) -> float | None:
         Path("/proc/self/clear_refs").write_text("5")
     except (OSError, AttributeError):
         return None
-    before = _status("VmRSS")
+
+    def status(key: str) -> float:
+        _, after = Path("/proc/self/status").read_text().split(f"{key}:")
+        return int(after.split()[0]) * 1.024e-3
+
+    before = status("VmRSS")
     work()
-    return _status("VmHWM") - before
-
-
-def _status(key: str) -> float:
-    """Reads an amount of memory, in MB, from the status of the process."""
-    _, after = Path("/proc/self/status").read_text().split(f"{key}:")
-    return int(after.split()[0]) * 1.024e-3
+    return status("VmHWM") - before
 
 
 def count_flops(work: Work) -> int:
@@ -92,17 +90,15 @@ def build_pair(
 
     Text encoders have random weights in place of those that would be downloaded, which
     cost the same. For testing neither has a text branch, as in ``tools/test.py``.
-
-    Returns:
-        Both, and for them a batch of as many clips of T ``frames`` with labels.
+    Returns both, and for them a batch of labelled clips.
 
     Raises:
         ValueError: If the config has no text branch.
     """
     init_default_scope("mmaction")
     if not config.model.get("text_branch"):
-        what = f"{config.filename}: model.text_branch is not set"
-        raise ValueError(f"{what}; give a config with GAP")
+        what = "model.text_branch is not set; give a config with GAP"
+        raise ValueError(f"{config.filename}: {what}")
     models = []
     for with_text in (True, False):
         settings = config.model.to_dict()
@@ -127,21 +123,21 @@ def build_pair(
 
 def run_recognizer(model: Any, batch: dict[str, Any], amp: bool = False) -> None:
     """Computes a batch's losses and their gradients, or scores, by the model's mode."""
-    training, device = model.training, batch["inputs"].device.type
-    with torch.set_grad_enabled(training):
+    device = batch["inputs"].device.type
+    with torch.set_grad_enabled(model.training):
         with torch.autocast(device, torch.bfloat16, enabled=amp):
-            out = model(**batch, mode="loss" if training else "predict")
-        if training:
+            out = model(**batch, mode="loss" if model.training else "predict")
+        if model.training:
             model.parse_losses(out)[0].backward()
             model.zero_grad(set_to_none=True)
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Tells what was measured on."""
+def tell_environment(device: torch.device, out: Path | None, **figures: Any) -> None:
+    """Prints what was measured on; writes it and the figures to a JSON file, if any."""
     name = platform.processor() or platform.machine()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-    return dict(
+    environment = dict(
         device=name,
         threads=torch.get_num_threads(),
         python=platform.python_version(),
@@ -149,3 +145,8 @@ def environment(device: torch.device) -> dict[str, Any]:
         gap_mmaction=__version__,
         system=platform.platform(),
     )
+    print("\n" + ", ".join(f"{key} {value}" for key, value in environment.items()))
+    if out is not None:
+        content = dict(figures, environment=environment)
+        with atomic_file(out) as file:
+            file.write(json.dumps(content, indent=2).encode() + b"\n")

@@ -19,13 +19,8 @@ from gap_mmaction.models.text.descriptions import load_descriptions, write_descr
 
 SOURCE = Path(__file__).parents[2] / "data" / "descriptions" / "ntu120.yaml"
 # Presets, and synonyms of each class.
-SETTINGS = (
-    ("synonym", 10),
-    ("synonym+parts2", 10),
-    ("synonym+parts4", 1),
-    ("synonym+parts4", 10),
-    ("synonym+parts6", 10),
-)
+PRESETS = ("synonym", *(f"synonym+parts{i}" for i in (2, 4, 4, 6)))
+SETTINGS = list(zip(PRESETS, (10, 10, 1, 10, 10)))
 
 
 def make_bank(preset: str, synonyms: int, classes: int) -> PromptBank:

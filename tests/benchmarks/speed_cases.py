@@ -18,9 +18,11 @@ from mmaction.registry import MODELS
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from gap_mmaction.datasets.transforms import FastPreNormalize3D
 from gap_mmaction.models import CTRGCN, OpenCLIPTextEncoder, PromptBank
+from tests.models.plain_gcn import perturb
 
 Case = tuple[str, Callable[[], Any], Callable[[], Any], Callable[[], dict[str, Any]]]
 
@@ -36,23 +38,17 @@ def backbone_cases(args: Any, device: torch.device) -> Iterator[Case]:
         if args.small:
             clips, frames = 1, 8
         torch.manual_seed(0)
-        settings: dict[str, Any] = dict(
-            graph_cfg=dict(layout=layout, mode="spatial"), num_person=persons
+        graph = dict(layout=layout, mode="spatial")
+        ours, theirs = (
+            network(graph_cfg=graph, num_person=persons) for network in (CTRGCN, other)
         )
-        ours, theirs = CTRGCN(**settings), other(**settings)
         x = torch.randn(clips, persons, frames, ours.skeleton.num_joints, 3)
-        # A fresh model starts as its residual paths, and most of it does not matter.
-        for name, parameter in ours.named_parameters():
-            if name.endswith("alpha"):
-                nn.init.constant_(parameter, 0.5)
-            elif name.endswith("gcn1.bn.weight"):
-                nn.init.ones_(parameter)
-        calibrate(ours, x[:4])
+        perturb(ours)
+        # Statistics of other data, or activations would grow from block to block.
+        update_bn([x[:4]], ours)
         theirs.load_state_dict(ours.state_dict(), strict=True)
         x, runs = x.to(device), []
-        network: Any
-        for network in (ours, theirs):
-            network.to(device)
+        for network in (ours.to(device), theirs.to(device)):
             if args.channels_last:
                 network.to(memory_format=torch.channels_last)
             runs.append(Run(network, functools.partial(network, x), args.amp))
@@ -81,54 +77,30 @@ class Run:
         return out.detach()
 
 
-def calibrate(network: nn.Module, x: Tensor) -> None:
-    """Sets the running statistics to those of data, or activations would grow."""
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = 1.0
-    with torch.no_grad():
-        network.train()(x)
-    for norm in norms:
-        norm.momentum = 0.1
-
-
 def load_class(against: str) -> Any:
     """Imports ``PATH_OR_MODULE[:CLASS]``, a backbone that has our state dict.
 
     Raises:
-        FileNotFoundError: If there is no such file, folder or module.
+        ModuleNotFoundError: If there is no such file, folder or module.
         KeyError: If there is no such class in it.
     """
     source, colon, name = against.rpartition(":")
     if not colon:
         source, name = against, "CTRGCN"
-    # Another CTRGCN registers itself under the same name.
-    ours = MODELS.module_dict.pop("CTRGCN", None)
-    try:
-        module = load_module(source)
-    finally:
-        if ours is not None:
-            MODELS.module_dict["CTRGCN"] = ours
-    if not hasattr(module, name):
-        raise KeyError(
-            f"--against {against}: {source} has no class {name!r}; name the one that "
-            "is meant, as in PATH_OR_MODULE:CLASS"
-        )
-    return getattr(module, name)
-
-
-def load_module(source: str) -> Any:
-    name, path = source, Path(source).resolve()
+    module_name, path = source, Path(source).resolve()
     if path.exists():
         sys.path.insert(0, str(path.parent))
-        name = path.stem
+        module_name = path.stem
+    # Another CTRGCN registers itself under the same name.
+    ours = MODELS.module_dict.pop("CTRGCN")
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        what = "there is no such file, package or module"
-        raise FileNotFoundError(f"--against {source}: {what}") from error
+        module = importlib.import_module(module_name)
+    finally:
+        MODELS.module_dict["CTRGCN"] = ours
+    if not hasattr(module, name):
+        what = f"{source} has no class {name!r}, use PATH_OR_MODULE:CLASS"
+        raise KeyError(f"--against {against}: {what}")
+    return getattr(module, name)
 
 
 def pipeline_cases(args: Any, device: torch.device) -> Iterator[Case]:
@@ -140,10 +112,8 @@ def pipeline_cases(args: Any, device: torch.device) -> Iterator[Case]:
         for _ in range(1 if args.small else 20)
     ]
     first = FastPreNormalize3D()
-    normalized = [
-        dict(first.transform(dict(sample)), pre_normalized=first.settings())
-        for sample in samples
-    ]
+    done = dict(pre_normalized=first.settings())
+    normalized = [first.transform(dict(sample)) | done for sample in samples]
 
     def transforms(prefix: str, samples: list[dict[str, Any]]) -> Callable[[], Tensor]:
         pipeline = Compose(
@@ -197,8 +167,7 @@ def pair(
 ) -> Case:
     """Makes a case of two functions that should give the same.
 
-    The difference is that of their outputs, relative to the largest; the count, of how
-    many things the time is.
+    Their difference is relative to the largest output; the time is of ``count`` things.
     """
 
     def more() -> dict[str, Any]:

@@ -43,6 +43,3 @@ def test_plot_text_cost(
     plot_text_cost.main([*args, "--repeats", "1", "--out", str(out)])
     assert out.read_bytes().startswith(b"\x89PNG")
     assert len(capsys.readouterr().out.splitlines()) == 2 + 2 * 5
-    # A class of each label that is made up has its own texts.
-    bank = plot_text_cost.make_bank("synonym+parts4", 10, 1000)
-    assert len(bank.texts) == 1000 * (10 + 4)

@@ -32,8 +32,7 @@ ENCODERS = ("cached", *(kind + how for kind in ("hf", "clip") for how in HOW))
 def encoder_config(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """Returns the config of an encoder of :data:`ENCODERS`."""
     family, _, how = name.partition("-")
-    encoder: dict[str, Any] = dict(type="HFTextEncoder", model=args.hf)
-    encoder["pooling"] = args.hf_pooling
+    encoder = dict(type="HFTextEncoder", model=args.hf, pooling=args.hf_pooling)
     if family == "clip":
         encoder = dict(type="OpenCLIPTextEncoder", model=args.clip)
         encoder["pretrained"] = args.clip_pretrained
@@ -81,21 +80,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = False
     for preset, name in itertools.product(args.presets, args.encoders):
         config: Any = read_config(args.config, args.cfg_options)
-        config.model.text_branch.prompts.preset = preset
+        branch, start = config.model.text_branch, time.perf_counter()
+        branch.prompts.preset = preset
         if name != "cached":
-            config.model.text_branch.encoder = encoder_config(name, args)
-            config.model.text_branch.features = None
-        start = time.perf_counter()
+            branch.encoder, branch.features = encoder_config(name, args), None
         try:
             losses = train(config, args.iterations, args.seed)
+            failed |= not bool(losses.isfinite().all())
+            ends = losses[: args.mean_of].mean(0), losses[-args.mean_of :].mean(0)
+            cells = [f"{first:.3f} -> {last:.3f}" for first, last in zip(*ends)]
+            cells.append(f"{time.perf_counter() - start:.0f}")
         except (ValueError, OSError, RuntimeError) as error:
-            print(f"| {preset} | {name} | {error} | | |", flush=True)
-            failed = True
-            continue
-        failed |= not bool(losses.isfinite().all())
-        first, last = losses[: args.mean_of].mean(0), losses[-args.mean_of :].mean(0)
-        cells = [f"{a:.3f} -> {b:.3f}" for a, b in zip(first, last)]
-        cells.append(f"{time.perf_counter() - start:.0f}")
+            failed, cells = True, [f"{error}", "", ""]
         print(f"| {preset} | {name} | {' | '.join(cells)} |", flush=True)
     return int(failed)
 

@@ -21,10 +21,8 @@ def temporal_conv(
     source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> nn.Module:
     """A convolution over time, then batch normalization."""
-    padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(
-        source, target, (kernel, 1), (stride, 1), (padding, 0), (dilation, 1)
-    )
+    places = (stride, 1), (dilation * (kernel // 2), 0), (dilation, 1)
+    conv = nn.Conv2d(source, target, (kernel, 1), *places)
     return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(target)))
 
 
@@ -33,24 +31,19 @@ class MultiScaleTemporalConv(nn.Module):
 
     def __init__(self, channels: int, stride: int, relu: bool) -> None:
         super().__init__()
-        width = channels // 4
+        width, self.relu = channels // 4, relu
         last = channels - 3 * width
-
-        def branch(*modules: nn.Module) -> nn.Module:
-            reduce = nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()
-            return nn.Sequential(*reduce, *modules)
-
         pool = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
+        self.branches = nn.ModuleList()
+        for modules in (
+            [temporal_conv(width, width, 5, stride, 1)],
+            [temporal_conv(width, width, 5, stride, 2)],
+            [pool, nn.BatchNorm2d(width)],
+        ):
+            reduce = nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()
+            self.branches.append(nn.Sequential(*reduce, *modules))
         conv = nn.Conv2d(channels, last, 1, (stride, 1))
-        self.branches = nn.ModuleList(
-            [
-                branch(temporal_conv(width, width, 5, stride, 1)),
-                branch(temporal_conv(width, width, 5, stride, 2)),
-                branch(pool, nn.BatchNorm2d(width)),
-                nn.Sequential(conv, nn.BatchNorm2d(last)),
-            ]
-        )
-        self.relu = relu
+        self.branches.append(nn.Sequential(conv, nn.BatchNorm2d(last)))
 
     def forward(self, x: Tensor) -> Tensor:
         out = torch.cat([branch(x) for branch in self.branches], dim=1)
@@ -62,10 +55,8 @@ class RefinementGCN(nn.Module):
 
     def __init__(self, source: int, target: int, joints: int, authors: bool) -> None:
         super().__init__()
-        if authors:
-            relations = 8 if source in (3, 9) else source // 8
-        else:
-            relations = 8 if source <= 16 else source // 8
+        narrow = source in (3, 9) if authors else source <= 16
+        relations = 8 if narrow else source // 8
         self.A = nn.Parameter(torch.zeros(3, joints, joints))
         self.alpha = nn.Parameter(torch.zeros(1))
         sizes = dict(conv1=(source, relations), conv2=(source, relations))
@@ -108,22 +99,6 @@ class SharedGCN(nn.Module):
         return torch.relu(self.bn(out) + self.down(x))
 
 
-class Block(nn.Module):
-    """Graph convolution, temporal convolution, residual path."""
-
-    def __init__(
-        self, gcn: nn.Module, tcn: nn.Module, residual: nn.Module | None
-    ) -> None:
-        super().__init__()
-        self.gcn1, self.tcn1, self.residual = gcn, tcn, residual
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.tcn1(self.gcn1(x))
-        if self.residual is not None:
-            out = out + self.residual(x)
-        return torch.relu(out)
-
-
 class PlainGCN(nn.Module):
     """The whole backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
 
@@ -158,10 +133,12 @@ class PlainGCN(nn.Module):
                 gcn = RefinementGCN(source, width, joints, kind == "authors")
                 if not single:
                     tcn = MultiScaleTemporalConv(width, stride, kind == "mmaction2")
-            residual: nn.Module | None = nn.Identity() if stage > 1 else None
-            if stage > 1 and (source, 1) != (width, stride):
-                residual = temporal_conv(source, width, 1, stride)
-            self.net.append(Block(gcn, tcn, residual))
+            block = nn.ModuleDict(dict(gcn1=gcn, tcn1=tcn))
+            if stage > 1 and (source, 1) == (width, stride):
+                block["residual"] = nn.Identity()
+            elif stage > 1:
+                block["residual"] = temporal_conv(source, width, 1, stride)
+            self.net.append(block)
             source = width
 
     def forward(self, x: Tensor) -> Tensor:
@@ -169,8 +146,10 @@ class PlainGCN(nn.Module):
         # Channel (m V + v) C + c of the normalization.
         x = self.data_bn(x.permute(0, 1, 3, 4, 2).reshape(n, m * v * c, t))
         x = x.view(n, m, v, c, t).permute(0, 1, 3, 4, 2).reshape(n * m, c, t, v)
+        block: Any
         for block in self.net:
-            x = block(x)
+            residual = block.residual(x) if "residual" in block else 0.0
+            x = torch.relu(block.tcn1(block.gcn1(x)) + residual)
         return x.view(n, m, *x.shape[1:])
 
 
@@ -193,10 +172,8 @@ def perturb(model: nn.Module, seed: int = 0) -> None:
             if not value.is_floating_point():
                 continue
             noise = torch.randn(value.shape, generator=generator).to(value)
-            if name.endswith("running_var") or name.endswith("bn.weight"):
-                value.copy_(1 + 0.3 * noise.tanh())
-            elif name.endswith("alpha"):
-                value.copy_(0.5 + 0.3 * noise.tanh())
+            if name.endswith(("running_var", "bn.weight", "alpha")):
+                value.copy_((0.5 if name.endswith("alpha") else 1) + 0.3 * noise.tanh())
             else:
                 value.add_(0.1 * noise)
 

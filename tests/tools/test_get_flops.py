@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from gap_mmaction.evaluation.cost import count_flops
 from gap_mmaction.models.backbones.ctrgcn_units import (
@@ -17,17 +16,10 @@ from gap_mmaction.models.backbones.ctrgcn_units import (
 from tools.get_flops import main
 
 CONFIG = "configs/gap/ctrgcn_synthetic.py"
-OPTIONS = [
-    *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
-    *("model.backbone.inflate_stages=[2]", "model.backbone.down_stages=[2]"),
-    "model.cls_head.in_channels=16",
-]
-SMALL = ["--clips", "2", "--frames", "8", "--pairs", "2"]
-
-
-def test_linear_layer_counts_twice_its_multiply_adds() -> None:
-    layer, x = nn.Linear(3, 5), torch.rand(7, 3)
-    assert count_flops(lambda: layer(x)) == 2 * 7 * 3 * 5
+MODEL = dict(num_stages=2, base_channels=8, inflate_stages=[2], down_stages=[2])
+OPTIONS = ["--clips", "2", "--frames", "8", "--pairs", "2", "--cfg-options"]
+OPTIONS += ["model.cls_head.in_channels=16"]
+OPTIONS += [f"model.backbone.{key}={value}" for key, value in MODEL.items()]
 
 
 def test_convolutions_by_hand() -> None:
@@ -50,26 +42,21 @@ def test_convolutions_by_hand() -> None:
 
 def test_table_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "cost.json"
-    args = [CONFIG, *SMALL, "--out", str(out), "--cfg-options", *OPTIONS]
-    assert main(args) == 0
-    content = json.loads(out.read_text())
-    step, plain_step, test, plain_test = content["rows"]
-    assert [row["gap"] for row in content["rows"]] == [True, False, True, False]
+    assert main([CONFIG, "--out", str(out), *OPTIONS]) == 0
+    rows = json.loads(out.read_text())["rows"]
+    step, plain_step, test, plain_test = rows
+    assert [row["gap"] for row in rows] == [True, False, True, False]
     # The five projections of the text branch to 384 dimensions.
     assert step["parameters"] - plain_step["parameters"] == 5 * (16 + 1) * 384
     assert plain_step["parameters"] == plain_test["parameters"] == test["parameters"]
     assert test["flops"] == plain_test["flops"] > 0
     assert step["flops"] > plain_step["flops"] > 2 * test["flops"]
-    assert all(row["ms"] > 0 for row in content["rows"])
+    assert all(row["ms"] > 0 for row in rows)
     printed = capsys.readouterr().out
     assert f"| test, with GAP | {test['parameters']:,} |" in printed
     assert f"| {test['flops'] / 1e9:.3f} | {test['flops'] / 2e9:.3f} |" in printed
-    assert "A multiply-add is two operations." in printed
 
 
 def test_no_text_branch(capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--cfg-options", "model.text_branch=None"]
-    assert main([CONFIG, *SMALL, *options]) == 1
+    assert main([CONFIG, *OPTIONS, "model.text_branch=None"]) == 1
     assert "model.text_branch is not set" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main([CONFIG, "--clips", "1"])

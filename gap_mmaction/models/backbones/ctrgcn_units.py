@@ -8,11 +8,15 @@ its place where that fits.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .cpu.forms import has_cpu_forms
+
+Unit = TypeVar("Unit", bound=nn.Module)
 
 
 class FrameConv(nn.Conv2d):
@@ -61,16 +65,9 @@ class FrameConv(nn.Conv2d):
 class TemporalConv(nn.Module):
     """A :class:`FrameConv`, whose arguments it takes, and batch normalization."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        dilation: int = 1,
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *kernel: int) -> None:
         super().__init__()
-        self.conv = FrameConv(in_channels, out_channels, kernel_size, stride, dilation)
+        self.conv = FrameConv(in_channels, out_channels, *kernel)
         self.bn = nn.BatchNorm2d(out_channels)
 
     @has_cpu_forms
@@ -84,11 +81,8 @@ class TemporalConv(nn.Module):
 class MultiScaleTemporalConv(nn.Module):
     """Two dilated convolutions, a max-pooling and a 1x1 branch over time, side by side.
 
-    Args:
-        channels: Channels of input and output.
-        stride: Stride in time.
-        relu: Whether a ReLU follows the concatenation, as in mmaction2's project; the
-            authors' code has none.
+    A ReLU follows their concatenation in mmaction2's project, none in the authors'
+    code.
     """
 
     def __init__(self, channels: int, stride: int = 1, relu: bool = True) -> None:
@@ -121,16 +115,9 @@ class MultiScaleTemporalConv(nn.Module):
 class RefinementGraphConv(nn.Module):
     """Channel-wise topology refinement graph convolution over all subsets.
 
-    CTR-GCN (ICCV 2021), section 3.2, in one of two published forms that differ in the
-    index that is summed over.
-
-    Args:
-        in_channels: Channels C of the input.
-        out_channels: Channels O of the output.
-        relation_channels: Channels of the relations between joints.
-        adjacency: ``[S, V, V]``, where the learned topology of the S subsets starts.
-        authors: Whether to sum over the last index of the adjacency as the authors'
-            code does, instead of the first as mmaction2's project does.
+    CTR-GCN (ICCV 2021), section 3.2. The learned topology of the S subsets starts as
+    ``adjacency``, ``[S, V, V]``. The authors' code sums over its last index,
+    mmaction2's project over the first.
     """
 
     def __init__(
@@ -145,15 +132,11 @@ class RefinementGraphConv(nn.Module):
         self.authors = authors
         self.A = nn.Parameter(adjacency.clone())
         self.alpha = nn.Parameter(torch.zeros(1))
+        relation = (in_channels, relation_channels)
+        sizes = dict(conv1=relation, conv2=relation, conv3=(in_channels, out_channels))
+        sizes["conv4"] = (relation_channels, out_channels)
         self.convs = nn.ModuleList(
-            nn.ModuleDict(
-                dict(
-                    conv1=nn.Conv2d(in_channels, relation_channels, 1),
-                    conv2=nn.Conv2d(in_channels, relation_channels, 1),
-                    conv3=nn.Conv2d(in_channels, out_channels, 1),
-                    conv4=nn.Conv2d(relation_channels, out_channels, 1),
-                )
-            )
+            nn.ModuleDict({name: nn.Conv2d(*size, 1) for name, size in sizes.items()})
             for _ in adjacency
         )
         self.down = make_down(in_channels, out_channels)
@@ -190,19 +173,13 @@ class RefinementGraphConv(nn.Module):
             difference = source.unsqueeze(-2) - target.unsqueeze(-1)
             adjacency = adjacency.transpose(1, 2)
         shared = torch.stack((torch.ones_like(adjacency), adjacency), dim=1)
-        relation = torch.cat(
-            (difference.tanh_().flatten(3), shared.flatten(2).expand(n, -1, -1, -1)),
-            dim=2,
-        )
+        shared = shared.flatten(2).expand(n, -1, -1, -1)
+        relation = torch.cat((difference.tanh_().flatten(3), shared), dim=2)
         b4 = self._stack("conv4", "bias").view(subsets, -1, 1)
         w4 = self._stack("conv4", "weight").view(subsets, b4.shape[1], -1)
         w4 = torch.cat((w4 * self.alpha, b4 * self.alpha, torch.ones_like(b4)), dim=2)
-        return (
-            relation,
-            self._stack("conv3", "weight"),
-            self._stack("conv3", "bias"),
-            w4,
-        )
+        w3, b3 = (self._stack("conv3", kind) for kind in ("weight", "bias"))
+        return relation, w3, b3, w4
 
     def _stack(self, conv: str, kind: str) -> Tensor:
         """Concatenates a parameter of all subsets along its output channels."""
@@ -219,15 +196,8 @@ def graph_product(
     ``h[n, s, c, v, t] = w3[s, c] x[n, :, v, t] + b3[s, c]`` and
     ``G[n, s, c] = w4[s, c] relation[n, s]``.
 
-    Args:
-        x: Features ``[N, C, V, T]``.
-        relation: Relations ``[N, S, R, V * V]`` between joints, S subsets.
-        w3: ``[S * O, C]``, subset by subset.
-        b3: ``[S * O]``.
-        w4: ``[S, O, R]``.
-
-    Returns:
-        Features ``[N, O, V, T]``.
+    In the code ``x`` is ``[N, C, V, T]``, the relation ``[N, S, R, V * V]``, w3
+    ``[S * O, C]``, b3 ``[S * O]`` and w4 ``[S, O, R]``; the result ``[N, O, V, T]``.
     """
     n, _, v, t = x.shape
     subsets, channels = w4.shape[:2]
@@ -241,9 +211,8 @@ def make_down(in_channels: int, out_channels: int) -> nn.Module:
     """Makes the path around a graph convolution: the identity where that fits."""
     if in_channels == out_channels:
         return nn.Identity()
-    return nn.Sequential(
-        FrameConv(in_channels, out_channels), nn.BatchNorm2d(out_channels)
-    )
+    conv = FrameConv(in_channels, out_channels)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
 
 
 def add_residual(x: Tensor, residual: Tensor | None, relu: bool) -> Tensor:
@@ -253,10 +222,11 @@ def add_residual(x: Tensor, residual: Tensor | None, relu: bool) -> Tensor:
     return x.relu_() if relu else x
 
 
-def init_convs(module: nn.Module) -> None:
-    """Draws all convolutions below a module as CTR-GCN's authors do (He, fan out)."""
+def init_convs(module: Unit) -> Unit:
+    """Draws a unit's convolutions as CTR-GCN's authors do (He, fan out); returns it."""
     for conv in module.modules():
         if isinstance(conv, nn.Conv2d):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out")
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
+    return module

@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gap_mmaction.compat import aten_kernel
+
 from .forms import apply_function, refuse_second_derivative
 
 # What a processor's cache holds with room for intermediate results.
 CHUNK_BYTES = 1 << 19
+BATCH_NORM_BACKWARD = aten_kernel("native_batch_norm_backward")
+THRESHOLD_BACKWARD = aten_kernel("threshold_backward")
 
 
 class BatchNormReLU(torch.autograd.Function):
@@ -64,16 +68,13 @@ class BatchNormReLU(torch.autograd.Function):
         inner_relu, relu = ctx.relus
         grad = grads[0].contiguous()
         if relu:
-            grad = torch.ops.aten.threshold_backward(grad, out, 0)
+            grad = THRESHOLD_BACKWARD(grad, out, 0)
         inner_grad = grad
         if inner_relu:
             before = _normalize(x, weight, bias, mean, spread)
-            into = dict(grad_input=before)
-            inner_grad = torch.ops.aten.threshold_backward(grad, before, 0, **into)
-        of_all = torch.ops.aten.native_batch_norm_backward(
-            inner_grad,
-            x,
-            weight,
+            inner_grad = THRESHOLD_BACKWARD(grad, before, 0, grad_input=before)
+        of_all = BATCH_NORM_BACKWARD(
+            *(inner_grad, x, weight),
             running_mean=None,
             running_var=None,
             save_mean=mean,
@@ -111,8 +112,18 @@ def batch_norm(
         mean = mean + conv_bias.detach()
     count = x.numel() // x.shape[1]
     sizes = [norm.num_features for norm in norms]
-    for norm, part, part_var in zip(norms, mean.split(sizes), var.split(sizes)):
-        _track(norm, part, part_var * (count / (count - 1)))
+    var = var * (count / (count - 1))
+    for norm, *values in zip(norms, mean.split(sizes), var.split(sizes)):
+        if not (norm.training and norm.track_running_stats):
+            continue
+        assert norm.num_batches_tracked is not None
+        norm.num_batches_tracked.add_(1)
+        factor = norm.momentum or 0.0
+        if norm.momentum is None:
+            factor = 1.0 / float(norm.num_batches_tracked)
+        for running, value in zip((norm.running_mean, norm.running_var), values):
+            if running is not None:
+                running.mul_(1 - factor).add_(value, alpha=factor)
     return out
 
 
@@ -154,20 +165,4 @@ def _normalize(
     x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, spread: Tensor
 ) -> Tensor:
     """Normalizes by given statistics; the spread is the variance with its epsilon."""
-    out: Tensor
-    out, *_ = torch.native_batch_norm(x, weight, bias, mean, spread, False, 0.0, 0.0)
-    return out
-
-
-def _track(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor) -> None:
-    """Updates running statistics as :class:`torch.nn.BatchNorm2d` does."""
-    if not (norm.training and norm.track_running_stats):
-        return
-    factor = 0.0 if norm.momentum is None else norm.momentum
-    if norm.num_batches_tracked is not None:
-        norm.num_batches_tracked.add_(1)
-        if norm.momentum is None:
-            factor = 1.0 / float(norm.num_batches_tracked)
-    for running, value in ((norm.running_mean, mean), (norm.running_var, var)):
-        if running is not None:
-            running.mul_(1 - factor).add_(value, alpha=factor)
+    return torch.native_batch_norm(x, weight, bias, mean, spread, False, 0.0, 0.0)[0]

@@ -6,16 +6,14 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from gap_mmaction.compat import is_hooked
 
-Structure = list[type[nn.Module]]
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 _PLAIN_ONLY: ContextVar[bool] = ContextVar("plain_only", default=False)
@@ -33,21 +31,16 @@ class Form(Enum):
     INFERENCE = "inference"
 
 
-@dataclass(frozen=True)
-class CpuForms:
-    """The forms for CPUs of one class of units.
+class CpuForms(NamedTuple):
+    """The forms for CPUs of one class of units, which take the unit and its arguments.
 
-    Both go past the unit's modules, so that these must be what they were built as: a
-    normalization that was converted (to a synchronized one, or merged into its
-    convolution), a parametrization, and a hook all lead to the plain form.
-
-    Attributes:
-        structures: The classes of ``unit.modules()`` that they are made for.
-        training: Takes the unit and the arguments of its ``forward``.
-        inference: Takes the same.
+    Both go past the unit's modules, so that these must be what they were built as, of
+    the classes in one of ``structures``: a normalization that was converted (to a
+    synchronized one, or merged into its convolution), a parametrization, and a hook all
+    lead to the plain form.
     """
 
-    structures: list[Structure]
+    structures: list[list[type[nn.Module]]]
     training: Callable[..., Tensor]
     inference: Callable[..., Tensor]
 
@@ -61,12 +54,10 @@ def has_cpu_forms(forward: Forward) -> Forward:
 
     @functools.wraps(forward)
     def run(unit: nn.Module, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        form = choose_form(unit, x)
-        if form is Form.TRAINING:
-            return FORMS[type(unit)].training(unit, x, *args, **kwargs)
-        if form is Form.INFERENCE:
-            return FORMS[type(unit)].inference(unit, x, *args, **kwargs)
-        return forward(unit, x, *args, **kwargs)
+        compute: Callable[..., Tensor] = forward
+        if (form := choose_form(unit, x)) is not Form.PLAIN:
+            compute = getattr(FORMS[type(unit)], form.value)
+        return compute(unit, x, *args, **kwargs)
 
     return run  # type: ignore[return-value]
 
@@ -101,12 +92,10 @@ def choose_form(unit: nn.Module, x: Tensor) -> Form:
     }
     if batch_statistics == {True}:
         return Form.TRAINING
-    needs_gradient = torch.is_grad_enabled() and (
-        x.requires_grad or any(p.requires_grad for p in unit.parameters())
-    )
-    if batch_statistics == {False} and not needs_gradient:
-        return Form.INFERENCE
-    return Form.PLAIN
+    differentiable = any(part.requires_grad for part in (x, *unit.parameters()))
+    if batch_statistics != {False} or (differentiable and torch.is_grad_enabled()):
+        return Form.PLAIN
+    return Form.INFERENCE
 
 
 @contextmanager
@@ -126,10 +115,8 @@ def apply_function(function: type[torch.autograd.Function], *arguments: Any) -> 
     """Applies a function; without gradients it shall not keep anything for them."""
     if not torch.is_grad_enabled():
         # A parameter asks for gradients here as well.
-        arguments = tuple(
-            argument.detach() if isinstance(argument, Tensor) else argument
-            for argument in arguments
-        )
+        tensors = (a.detach() if isinstance(a, Tensor) else a for a in arguments)
+        return function.apply(*tensors)
     return function.apply(*arguments)
 
 

@@ -25,8 +25,7 @@ def add_graph_product(
 ) -> None:
     """Adds the graph product of one sample to ``beta * out``, ``[O, V, T]``.
 
-    The transformed features are written to ``hidden``, ``[S * O, V * T]``, and the
-    channel-wise adjacency to ``graph``, ``[S, O, V * V]``.
+    ``hidden``, ``[S * O, V * T]``, and ``graph``, ``[S, O, V * V]``, are overwritten.
     """
     torch.addmm(b3, w3, x, out=hidden)
     torch.bmm(w4, relation, out=graph)
@@ -59,11 +58,9 @@ class GraphProduct(torch.autograd.Function):
         graph = x.new_empty((*w4.shape[:2], v * v))
         out = x.new_empty((n, w4.shape[1], v, t))
         bias = b3.unsqueeze(1)
-        for i, (target, source, of_sample) in enumerate(zip(out, x, relation)):
+        for i, sample in enumerate(zip(out, x, relation)):
             scratch = hidden[i if keep else 0]
-            add_graph_product(
-                target, source, of_sample, w3, bias, w4, scratch, graph, beta=0.0
-            )
+            add_graph_product(*sample, w3, bias, w4, scratch, graph, beta=0.0)
         if keep:
             ctx.save_for_backward(x, relation, w3, w4, hidden)
         return out, passed
