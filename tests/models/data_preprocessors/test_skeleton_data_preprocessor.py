@@ -128,8 +128,8 @@ def test_golden(shared: Path, stream: str) -> None:
         pair = (torch.from_numpy(golden[f"feeder/{name}"]) for name in ("joint", key))
         # [N, C, T, V, M] there.
         ntu = [x.permute(0, 4, 2, 3, 1) for x in pair]
-    cases = [("nw-ucla", *pair) for pair in arrays] + [("nturgb+d", *ntu)]
-    for layout, joints, expected in cases:
+    layouts = ["nw-ucla"] * len(arrays) + ["nturgb+d"]
+    for layout, (joints, expected) in zip(layouts, [*arrays, ntu]):
         actual = to_stream(joints, stream, get_skeleton(layout).bones)
         torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -281,7 +282,8 @@ def test_nearest_states(
     features = torch.tensor([[1.0, 0.0], [1.0, 1e-6], [1.0, -1e-6]])
     for kept in nearest_states(features, features, STATES[2:], 3, 0.5):
         assert kept == [(state, 1.0) for state in STATES[2:]]
-    wrong = {"k": (0, 0), "at_least": (1, 0, 0), "threshold": (1, 1.5), "5 st": (1, 0)}
+    wrong: dict[str, Any] = {"k": (0, 0), "at_least": (1, 0, 0)}
+    wrong |= {"threshold": (1, 1.5), "5 states": (1, 0)}
     for words, numbers in wrong.items():
         with pytest.raises(ValueError, match=words):
             nearest_states(features, features, STATES, *numbers)
