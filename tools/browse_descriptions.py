@@ -114,9 +114,8 @@ def class_similarity(bank: PromptBank, args: argparse.Namespace) -> Tensor:
 
 def print_class(index: int, action: ActionDescription) -> None:
     """Prints every text of a class with its number of CLIP tokens."""
-    open_clip = import_for(
-        "counting CLIP's tokens", "open_clip", package="open_clip_torch"
-    )
+    purpose = "counting CLIP's tokens"
+    open_clip = import_for(purpose, "open_clip", package="open_clip_torch")
     texts = list(chain.from_iterable(action.fields.values()))
     tokens = open_clip.SimpleTokenizer(context_length=512)(texts)
     counts = iter((tokens > 0).sum(1).tolist())
@@ -135,29 +134,15 @@ def print_nearest(
     order = similarity[index].sort(descending=True, stable=True).indices.tolist()
     order.remove(index)
     for other in order[:count]:
-        parts = "  ".join(
-            f"{slot.name} {float(value):.2f}"
-            for slot, value in zip(bank.slots, by_slot[:, index, other])
-        )
-        value = float(similarity[index, other])
-        print(f"  {value:.3f}  {bank.labels[other]:<28} {parts}")
-
-
-def print_pairs(similarity: Tensor, labels: Sequence[str], count: int) -> None:
-    """Prints the most similar pairs of classes."""
-    rows, columns = torch.triu_indices(len(similarity), len(similarity), 1)
-    values, order = similarity[rows, columns].sort(descending=True, stable=True)
-    for value, i in zip(values[:count], order[:count]):
-        print(f"  {float(value):.3f}  {labels[rows[i]]} / {labels[columns[i]]}")
+        values = zip(bank.slots, by_slot[:, index, other].tolist())
+        parts = "  ".join(f"{slot.name} {value:.2f}" for slot, value in values)
+        print(f"  {similarity[index, other]:.3f}  {bank.labels[other]:<28} {parts}")
 
 
 def draw_matrix(
     similarity: Tensor, labels: Sequence[str], title: str, path: Path
 ) -> None:
-    """Draws the similarity of the classes, readable at full size.
-
-    The diagonal is left blank, so that the colours are for what is beside it.
-    """
+    """Draws the similarity of the classes; the diagonal is left blank."""
     many = len(labels) > MAX_CLASSES_WITH_NUMBERS
     cell, font = (0.14, 5) if many else (0.6, 8)
     side = max(3.0, cell * len(labels))
@@ -203,7 +188,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_nearest(index, similarity, by_slot, bank, args.nearest)
     if args.pairs:
         print(f"\nmost similar pairs by {texts}")
-        print_pairs(similarity, bank.labels, args.pairs)
+        rows, columns = torch.triu_indices(len(similarity), len(similarity), 1)
+        values, order = similarity[rows, columns].sort(descending=True, stable=True)
+        for value, i in zip(values[: args.pairs].tolist(), order):
+            pair = f"{bank.labels[rows[i]]} / {bank.labels[columns[i]]}"
+            print(f"  {value:.3f}  {pair}")
     if args.matrix is not None:
         title = f"{args.descriptions}: {texts}"
         draw_matrix(similarity, bank.labels, title, args.matrix)

@@ -30,23 +30,17 @@ from gap_mmaction.utils.config_options import add_cfg_options, read_config
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="config whose prompts are encoded")
-    parser.add_argument("out", type=Path, help="feature file to write (.safetensors)")
+    add = parser.add_argument
+    add("config", help="config whose prompts are encoded")
+    add("out", type=Path, help="feature file to write (.safetensors)")
     add_encoder_arguments(
         parser, "encoder to use instead of the config's, e.g. HFTextEncoder"
     )
-    parser.add_argument(
-        "--presets",
-        nargs="+",
-        help="the texts of these presets instead of the config's own; `all` for every "
-        "preset that the description file has the fields for",
-    )
-    parser.add_argument(
-        "--half", action="store_true", help="write float16, half the size"
-    )
-    parser.add_argument(
-        "--device", default="cuda" if torch.cuda.is_available() else "cpu"
-    )
+    presets = "the texts of these presets instead of the config's own; `all` for every "
+    presets += "preset that the description file has the fields for"
+    add("--presets", nargs="+", help=presets)
+    add("--half", action="store_true", help="write float16, half the size")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     check_encoder_arguments(parser, args)
@@ -54,15 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
-    """Returns the distinct texts of a config's prompts, or of several presets.
-
-    Args:
-        prompts: Config of the prompt bank.
-        presets: Names of presets, or ``all``; ``None`` for the config's own prompts.
-
-    Raises:
-        ValueError: If a preset is unknown or asks for a field that is not there.
-    """
+    """Returns the distinct texts of a config's prompts, or of presets, maybe `all`."""
     if presets is None:
         return list(MODELS.build({"type": "PromptBank", **prompts}).texts)
     every = "all" in presets

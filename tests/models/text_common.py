@@ -68,7 +68,6 @@ class EmbeddingTextEncoder(TransformerTextEncoder):
     def __init__(self, embed_dims: int = 8, frozen: bool = False) -> None:
         super().__init__(embed_dims, frozen)
         self.table = nn.Embedding(128, embed_dims)
-        self.initialized = False
         self.batches: list[Tokens] = []
 
     @property
@@ -83,7 +82,6 @@ class EmbeddingTextEncoder(TransformerTextEncoder):
         generator = torch.Generator().manual_seed(3)
         with torch.no_grad():
             self.table.weight.normal_(generator=generator)
-        self.initialized = True
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         length = 2 + max(map(len, texts))  # longer than needed
@@ -103,6 +101,20 @@ TINY_CLIP: dict[str, Any] = dict(
     vision_cfg=dict(image_size=32, patch_size=16, layers=1, width=16, head_width=8),
     text_cfg=dict(context_length=77, vocab_size=49408, width=16, heads=2, layers=2),
 )
+
+
+def tiny_encoder(
+    kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Returns the config of a small encoder: open_clip, bert, or clip."""
+    if kind == "open_clip":
+        open_clip = pytest.importorskip("open_clip")
+        monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
+        return dict(type="OpenCLIPTextEncoder", model="tiny", pretrained=None)
+    pytest.importorskip("transformers")
+    model = save_tiny_hf(folder / kind, kind)
+    pooling = "mean" if kind == "bert" else "eos"
+    return dict(type="HFTextEncoder", model=model, pooling=pooling)
 
 
 def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) -> str:

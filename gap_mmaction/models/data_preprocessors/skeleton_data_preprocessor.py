@@ -29,8 +29,7 @@ _OTHER_UNIT = 10.0
 class SkeletonDataPreprocessor(ActionDataPreprocessor):
     """Stacks skeletons to a batch and turns it into one of the four streams.
 
-    One setting, ``model.data_preprocessor.stream``, reaches training, validation and
-    test alike, and the stream is computed on the model's device.
+    One setting reaches training, validation and test alike.
 
     Bones have two forms. ``'difference'`` is that of CTR-GCN's feeder and of
     mmaction2: joint less parent, zero at the centre. ``'hierarchy'`` is that of GAP's
@@ -38,8 +37,7 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     ``(I - A^k) x``, with the k and the direction of the edges that the layout names:
 
     * ``nturgb+d``: k = 8 for joints, which is the identity, and 1 for bones, where
-      joint 1, the root, keeps its coordinates and joint 20 has its bone the other way
-      round.
+      joint 1, the root, keeps its coordinates and joint 20 has its bone turned round.
     * ``nw-ucla``: the edges point outwards, so that with k = 1 a bone is a joint less
       the *sum* of its children; k = 6 for joints.
     * Other layouts: joints stay as they are, k = 1 for bones.
@@ -54,10 +52,6 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     Attributes:
         input_scale: Root mean square of the joints in training, if it is known; the
             first batch is compared with it. Checkpoints have it in their meta.
-
-    Raises:
-        ValueError: If the layout, the stream or the form is unknown, k is negative, or
-            an option of the hierarchy is given with another form.
     """
 
     matrix: Tensor | None
@@ -78,8 +72,7 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         self.stream = stream
         if bone_form not in BONE_FORMS:
             raise ValueError(
-                f"model.data_preprocessor.bone_form={bone_form!r} is unknown, use one "
-                f"of {list(BONE_FORMS)}"
+                f"model.data_preprocessor.bone_form={bone_form!r}: use {BONE_FORMS}"
             )
         matrix = None
         if bone_form == "hierarchy":
@@ -102,11 +95,7 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
     def preprocess(
         self, inputs: list[Tensor], data_samples: Any, training: bool = False
     ) -> tuple[Tensor, Any]:
-        """Stacks samples ``[clips, M, T, V, C]`` and computes the stream.
-
-        Samples of several shapes, or of other joints than the layout's, are a
-        ValueError.
-        """
+        """Stacks samples ``[clips, M, T, V, C]`` and computes the stream."""
         # Stacking would fill up with zeros.
         shapes = {tuple(sample.shape): i for i, sample in enumerate(inputs)}
         if len(shapes) > 1:
@@ -120,9 +109,8 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         joints = batch.shape[-2]
         if joints != self.skeleton.num_joints:
             raise ValueError(
-                f"the data have {joints} joints, layout {self.skeleton.name!r} of "
-                f"model.data_preprocessor has {self.skeleton.num_joints}: set the "
-                "layout of the data"
+                f"the data have {joints} joints, model.data_preprocessor.layout="
+                f"{self.skeleton.name!r} has {self.skeleton.num_joints}"
             )
         if self._is_first_batch:
             self._is_first_batch = False
@@ -133,13 +121,8 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
 
     def to_stream(self, joints: Tensor) -> Tensor:
         """Returns the stream ``[..., T, V, C]`` of joints of that shape."""
-        return to_stream(
-            joints,
-            self.stream,
-            self.skeleton.bones,
-            self.matrix,
-            self.skeleton.num_coordinates,
-        )
+        bones, coordinates = self.skeleton.bones, self.skeleton.num_coordinates
+        return to_stream(joints, self.stream, bones, self.matrix, coordinates)
 
 
 def _warn_of_dull_clips(joints: Tensor, data_samples: Sequence[Any]) -> None:
@@ -151,10 +134,12 @@ def _warn_of_dull_clips(joints: Tensor, data_samples: Sequence[Any]) -> None:
         if not len(there) or extent <= _DULL * there.abs().max():
             dull.append(name_of_sample(sample))
     if dull:
-        _warn(
+        print_log(
             f"{len(dull)} of {len(joints)} clips of the first batch reach the model as "
             f"zeros or as one point: {', '.join(sorted(set(dull))[:5])}. Look at these "
-            "sequences and at the pipeline (are 2D data in pixels, of this img_shape?)"
+            "sequences and at the pipeline (are 2D data in pixels, of this img_shape?)",
+            "current",
+            logging.WARNING,
         )
 
 
@@ -168,13 +153,11 @@ def _check_scale(joints: Tensor, known: float | None) -> float | None:
         return scale
     if 1 / _OTHER_UNIT <= scale / known <= _OTHER_UNIT:
         return known
-    _warn(
+    print_log(
         f"the joints of the first batch have a root mean square of {scale:.3g} where "
         f"the checkpoint was trained with {known:.3g}: another unit (millimetres for "
-        "metres), or another pipeline? If so, the scores mean nothing"
+        "metres), or another pipeline? If so, the scores mean nothing",
+        "current",
+        logging.WARNING,
     )
     return scale
-
-
-def _warn(message: str) -> None:
-    print_log(message, "current", logging.WARNING)

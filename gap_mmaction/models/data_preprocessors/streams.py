@@ -31,9 +31,6 @@ def to_stream(
             any stream instead of taking the bones.
         num_coordinates: How many of the C columns are coordinates; further ones are
             confidence. By default all of them.
-
-    Returns:
-        ``[..., T, V, C]``.
     """
     check_stream(stream)
     positions, scores = joints[..., :num_coordinates], None
@@ -70,17 +67,9 @@ def hierarchy_matrix(
     joint becomes its coordinates less those of the joint k steps towards the root; the
     root and joints fewer than k steps from it keep theirs.
 
-    Args:
-        skeleton: The joint layout.
-        power: k; 0 gives the identity, as in the public code.
-        reverse: Whether edges point the other way, as in the public code for NW-UCLA:
-            less the sum of the joints k steps further out.
-
-    Returns:
-        ``[V, V]``, float32; row v says what joint v becomes.
-
-    Raises:
-        ValueError: If ``power`` is negative.
+    ``power`` is k; 0 gives the identity, as in the public code. With ``reverse`` edges
+    point the other way, as there for NW-UCLA: less the sum of the joints k steps
+    further out. Row v of the matrix ``[V, V]`` says what joint v becomes.
     """
     if power < 0:
         raise ValueError(f"hierarchy_power={power}, must be >= 0")

@@ -23,16 +23,8 @@ class PartClassifier(TrainingBranch):
 
     It stands in a recognizer's ``text_branch`` and is left out at test time.
 
-    Args:
-        num_classes: Number of classes.
-        in_channels: Channels C of the feature map.
-        layout: Layout of the skeletons.
-        stream: Stream of the skeletons.
-        parts: Joint groups of the layout, one classifier each.
-        loss_weight: Weight of the mean over the parts.
-
-    Raises:
-        ValueError: If there is no part, or a name is unknown.
+    ``parts`` are joint groups of the layout, ``loss_weight`` is that of the mean over
+    them. A ValueError is raised if there is no part, or a name is unknown.
     """
 
     def __init__(
@@ -47,19 +39,14 @@ class PartClassifier(TrainingBranch):
         super().__init__()
         if not parts:
             raise ValueError(
-                "PartClassifier: `parts` (model.text_branch.parts) is empty; name "
-                f"joint groups of the layout, as in {list(FOUR_PARTS)}"
+                "`parts` (model.text_branch.parts) is empty; name joint groups of the "
+                f"layout, as in {list(FOUR_PARTS)}"
             )
         self.head = PartPoolingHead(in_channels, num_classes, parts, layout, stream)
         self.loss_weight = loss_weight
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Returns ``loss_part``, weighted, and ``part_<group>`` for the log.
-
-        Args:
-            x: Feature map ``[B, M, C, T, V]``.
-            labels: Class indices ``[B]``.
-        """
+        """Returns ``loss_part``, weighted, and ``part_<group>`` for the log."""
         scores = self.head(x).transpose(0, 1)
         losses = [F.cross_entropy(score, labels) for score in scores]
         logs = {"loss_part": self.loss_weight * torch.stack(losses).mean()}

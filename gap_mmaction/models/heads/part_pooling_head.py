@@ -19,21 +19,8 @@ class PartPoolingHead(nn.Module):
     GAP, section 3.1. As in the public code there is one linear layer per part; that of
     the whole body starts with a standard deviation of ``sqrt(2 / D)``.
 
-    Args:
-        in_channels: Channels C of the feature map.
-        embed_dims: Width D of the text features.
-        parts: Joint groups of the layout, one per output; ``'global'`` is every joint.
-        layout: The joint layout, a name or a dict.
-        stream: The input stream; some layouts have other groups for bones.
-
-    Raises:
-        ValueError: If a part, the layout or the stream is unknown.
-
-    Examples:
-        >>> import torch
-        >>> head = PartPoolingHead(64, 512, ['global', 'head'], 'nturgb+d')
-        >>> head(torch.rand(2, 2, 64, 16, 25)).shape
-        torch.Size([2, 2, 512])
+    ``embed_dims`` is the width D of the text features. ``parts`` are joint groups of
+    the layout, one per output; some layouts have other groups for bones.
     """
 
     pooling: Tensor

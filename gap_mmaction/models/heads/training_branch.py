@@ -17,11 +17,9 @@ class TrainingBranch(BaseModule, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Returns losses, which are summed up if their names contain ``loss``.
+        """Returns losses of a feature map ``[B, M, C, T, V]`` and its classes ``[B]``.
 
-        Args:
-            x: Feature map ``[B, M, C, T, V]``.
-            labels: Class indices ``[B]``.
+        Those whose names contain ``loss`` are summed up, the others are for the log.
         """
 
     def compute_features(self) -> None:

@@ -39,15 +39,6 @@ class MultiPartContrastiveLoss(nn.Module):
             is :math:`\lambda L - \ln \lambda` with :math:`\lambda = e^{-s}`
             (uncertainty weighting, Kendall et al., CVPR 2018). The paper calls lambda
             learnable (section 3.1), but searches it (section 4.2).
-
-    Raises:
-        ValueError: If an argument is out of its range.
-
-    Examples:
-        >>> import torch
-        >>> loss = MultiPartContrastiveLoss(num_parts=2)
-        >>> loss(torch.rand(4, 2, 8), torch.rand(4, 2, 8), torch.tensor([0, 1, 1, 2]))
-        tensor(...)
     """
 
     logit_scale: Tensor
@@ -100,13 +91,8 @@ class MultiPartContrastiveLoss(nn.Module):
     def per_part(self, skeleton: Tensor, text: Tensor, labels: Tensor) -> Tensor:
         """Returns the unweighted losses ``[K]`` of the parts.
 
-        Args:
-            skeleton: Features ``[B, K, D]`` of any norm.
-            text: Features ``[B, K, D]`` of any norm.
-            labels: Class indices ``[B]``.
-
-        Raises:
-            ValueError: If the shapes do not fit one another or ``num_parts``.
+        Features are ``[B, K, D]``, of any norm, labels class indices ``[B]``; a
+        ValueError is raised if they do not fit one another or ``num_parts``.
         """
         batch = len(labels)
         expected = (batch, self.num_parts)

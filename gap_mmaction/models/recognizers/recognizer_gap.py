@@ -38,14 +38,6 @@ class RecognizerGAP(RecognizerGCN):
             preprocessor and the head give ``layout``, ``stream``, ``in_channels`` and
             ``num_classes`` if they are left out.
         data_preprocessor: As a rule a :class:`SkeletonDataPreprocessor`.
-        train_cfg: As in ``BaseRecognizer``.
-        test_cfg: As in ``BaseRecognizer``.
-
-    Raises:
-        TypeError: If the text branch is no :class:`TrainingBranch`.
-        ValueError: If the parts do not fit together.
-        CheckpointError: If a state dict of another layout, number of classes or
-            backbone is loaded.
     """
 
     def __init__(
@@ -65,14 +57,7 @@ class RecognizerGAP(RecognizerGCN):
             train_cfg=train_cfg,
             test_cfg=test_cfg,
         )
-        self._check_width()
-        self._cfg: Any = None
-        self.text_branch: TrainingBranch | None = None
-        if text_branch is not None:
-            self.text_branch = self._build_branch(text_branch)
-
-    def _check_width(self) -> None:
-        """Checks the head's width, if the backbone has ``out_channels``."""
+        # A backbone of others may not know its width.
         width = getattr(self.backbone, "out_channels", None)
         if self.with_cls_head and width not in (None, self.cls_head.in_channels):
             raise ValueError(
@@ -80,13 +65,17 @@ class RecognizerGAP(RecognizerGCN):
                 f"{type(self.backbone).__name__} of this base_channels gives {width} "
                 f"channels; set model.cls_head.in_channels={width}"
             )
+        self._cfg: Any = None
+        self.text_branch: TrainingBranch | None = None
+        if text_branch is not None:
+            self.text_branch = self._build_branch(text_branch)
 
     def _build_branch(self, config: dict) -> TrainingBranch:
         """Builds the text branch; the other parts of the model fill its config up."""
         if not isinstance(config, Mapping):
             raise TypeError(
-                f"model.text_branch={config!r}: it is a dict of settings, or "
-                "None (--cfg-options model.text_branch=None)"
+                f"model.text_branch={config!r}: it is a dict of settings, or None "
+                "(--cfg-options model.text_branch=None)"
             )
         known: dict[str, Any] = {"type": "TextBranch"}
         if self.with_cls_head:
@@ -121,13 +110,7 @@ class RecognizerGAP(RecognizerGCN):
         self._cfg = config
 
     def loss(self, inputs: Tensor, data_samples: list, **kwargs: Any) -> dict:
-        """Returns the head's losses and accuracies, and the text branch's losses.
-
-        Args:
-            inputs: ``[B, clips, M, T, V, C]``.
-            data_samples: The batch's data samples with their labels.
-            **kwargs: Not used; part of mmaction2's interface.
-        """
+        """Returns the losses of head and text branch of ``[B, clips, M, T, V, C]``."""
         labels = None if self.text_branch is None else _labels_of(data_samples)
         feats, _ = self.extract_feat(inputs)
         # mmaction2's accuracy goes through numpy, which knows no bfloat16.
@@ -153,10 +136,7 @@ class RecognizerGAP(RecognizerGCN):
 
 
 def drop_text_branch(cfg: Config) -> bool:
-    """Takes the text branch of a RecognizerGAP out of a config, in place.
-
-    Returns whether there was one. Testing never builds it.
-    """
+    """Takes a RecognizerGAP's text branch out of a config; returns if there was one."""
     model = cfg.model
     kind = _class_of(model.type) if model.get("text_branch") is not None else None
     if not isinstance(kind, type) or not issubclass(kind, RecognizerGAP):

@@ -30,14 +30,9 @@ _REMEDY = (
 
 @MODELS.register_module()
 class CachedTextEncoder(TextEncoder):
-    """A frozen encoder whose features were computed beforehand.
+    """A frozen encoder of features that ``tools/cache_text_features.py`` has written.
 
-    Args:
-        features: The file that ``tools/cache_text_features.py`` has written.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no feature file.
+    A file that is no feature file is a ValueError.
     """
 
     def __init__(self, features: str) -> None:

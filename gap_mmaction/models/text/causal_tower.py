@@ -17,11 +17,10 @@ class PrefixTree:
     """The tokens of several texts, where common beginnings stand once.
 
     In a transformer whose tokens see the past alone, texts that begin alike, at least
-    with the start token and often with the action's name, share that part of the
-    computation.
+    with the start token and often with the action's name, share that computation.
 
     Args:
-        ids: Tokens ``[U, L]`` of U texts.
+        ids: Tokens ``[U, L]`` of U texts, start and end included.
         lengths: How many of them each text has, ``[U]``, at least one.
         device: Where the attributes shall be.
         bucket_size: Texts whose lengths differ by less may share a group.
@@ -78,10 +77,9 @@ class PrefixTree:
 
 
 def is_plain_causal(tower: Any) -> bool:
-    """Whether :func:`encode_prefix_tree` computes what a causal tower does.
+    """Whether no adapter or hook has changed a causal tower of open_clip's usual form.
 
-    It does not where a block is not open_clip's usual one or has been changed, for
-    instance by an adapter or a hook.
+    Only then does :func:`encode_prefix_tree` compute what it does.
     """
     transformer = import_optional("open_clip.transformer", "open_clip_torch")
     if type(tower) is not transformer.TextTransformer:
@@ -104,11 +102,7 @@ def encode_prefix_tree(tower: Any, tree: PrefixTree) -> Tensor:
     """Returns the features ``[U, D]`` of texts' last tokens, projected.
 
     The last block computes the texts' last tokens alone, as no other is read. Values
-    and gradients are those of the tower itself.
-
-    Args:
-        tower: A tower for which :func:`is_plain_causal` is true.
-        tree: The texts' tokens, start and end included, on the tower's device.
+    and gradients are those of a tower for which :func:`is_plain_causal` is true.
     """
     x = tower.token_embedding(tree.ids)
     x = x + F.embedding(tree.positions, tower.positional_embedding)

@@ -40,12 +40,9 @@ class DescriptionError(ValueError):
 
 @dataclass(frozen=True)
 class ActionDescription:
-    """What a description file says of one class.
+    """The texts of every field of a class, its label's own included, and their place.
 
-    Attributes:
-        label: The class's name.
-        fields: The texts of every field, the label's own included.
-        where: File and line, for messages.
+    ``where`` is file and line, for messages.
     """
 
     label: str
@@ -61,11 +58,8 @@ def load_descriptions(
 ) -> list[ActionDescription]:
     """Returns the classes of a description file, in the order of their indices.
 
-    docs/descriptions.md describes the format.
-
-    Args:
-        path: The file.
-        include: Whether to read the files that it includes, for their fields.
+    docs/descriptions.md describes the format. Without ``include``, the files that it
+    includes are not read.
 
     Raises:
         FileNotFoundError: If the file is not there.
@@ -80,14 +74,10 @@ def write_descriptions(
     classes: Iterable[Fields],
     header: str = "",
 ) -> None:
-    """Writes a description file that :func:`load_descriptions` reads.
+    """Writes a file that :func:`load_descriptions` reads, in place of an old one.
 
-    Args:
-        path: The file; one that is there is replaced once the new one is complete.
-        dataset: The data set's name, for people.
-        classes: The fields of each class, ``label`` among them, in the order of the
-            labels.
-        header: What stands above as a comment: who or what wrote the texts, and how.
+    ``classes`` have the fields of each class, ``label`` among them, in the order of the
+    labels; ``header`` stands above as a comment.
     """
     plain = [
         {name: v if isinstance(v, str) else list(v) for name, v in fields.items()}
@@ -101,10 +91,7 @@ def write_descriptions(
 
 
 class _Reader:
-    """Walks a file's YAML nodes, which know their lines.
-
-    ``dependents`` are the files that led here, ``known`` what was read of others.
-    """
+    """Walks a file's YAML nodes; ``dependents`` are the files that led to this one."""
 
     def __init__(
         self, path: Path, dependents: tuple[Path, ...], include: bool, known: _Known

@@ -37,10 +37,6 @@ class HFTextEncoder(TransformerTextEncoder):
         frozen: Whether the encoder stays as it is.
         gradient_checkpointing: Whether to save memory at the cost of time.
         max_length: Tokens per text at the most; by default the tokenizer's limit.
-
-    Raises:
-        ValueError: If the pooling is unknown.
-        RuntimeError: If the model cannot be had, as without a network.
     """
 
     def __init__(
@@ -52,15 +48,12 @@ class HFTextEncoder(TransformerTextEncoder):
         max_length: int | None = None,
     ) -> None:
         if pooling not in POOLINGS:
-            raise ValueError(
-                f"HFTextEncoder: pooling {pooling!r} is unknown, use one of {POOLINGS}"
-            )
+            raise ValueError(f"pooling {pooling!r} is unknown, use one of {POOLINGS}")
         transformers = import_optional("transformers")
         model = find_package_folder(model) or model
+        read = transformers.AutoConfig.from_pretrained
         with _offline_errors(model):
-            config = transformers.AutoConfig.from_pretrained(
-                model, trust_remote_code=False
-            )
+            config = read(model, trust_remote_code=False)
         config = getattr(config, "text_config", None) or config
         super().__init__(config.hidden_size, frozen)
         self._auto_tokenizer = transformers.AutoTokenizer
@@ -87,12 +80,10 @@ class HFTextEncoder(TransformerTextEncoder):
         return self.max_length or self.model.config.max_position_embeddings
 
     def init_weights(self) -> None:
-        """Reads the pretrained weights.
+        """Reads the pretrained weights; a RuntimeError if they cannot be had.
 
-        Raises:
-            RuntimeError: If they cannot be had.
-            ValueError: If the model's files lack some of the text side's weights.
-            pickle.UnpicklingError: If its files hold more than weights, or are broken.
+        Files that lack some of the text side's weights are a ValueError, those that
+        hold more than weights or are broken a ``pickle.UnpicklingError``.
         """
         kind = type(self.model)
         with _offline_errors(self.model_name), named_errors(self.model_name):
@@ -113,10 +104,9 @@ class HFTextEncoder(TransformerTextEncoder):
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Returns ``ids`` and ``mask``, ``[len(texts), L]`` each."""
         if self._tokenizer is None:
+            read = self._auto_tokenizer.from_pretrained
             with _offline_errors(self.model_name):
-                self._tokenizer = self._auto_tokenizer.from_pretrained(
-                    self.model_name, trust_remote_code=False
-                )
+                self._tokenizer = read(self.model_name, trust_remote_code=False)
             # The features and the cut to the longest text count on it.
             self._tokenizer.padding_side = "right"
         options = dict(padding=True, truncation=True, return_tensors="pt")

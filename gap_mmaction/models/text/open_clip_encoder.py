@@ -35,9 +35,6 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         gradient_checkpointing: Whether to save memory at the cost of time.
         quick_gelu: Whether the weights were trained with OpenAI's approximation of the
             GELU. A tag says so by itself; a file of OpenAI's weights needs ``True``.
-
-    Raises:
-        ValueError: If open_clip has no such model, weights, or text tower.
     """
 
     def __init__(
@@ -52,35 +49,30 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         config = open_clip.get_model_config(model)
         if config is None:
             raise ValueError(
-                f"OpenCLIPTextEncoder: open_clip knows no model {model!r}; see "
-                "open_clip.list_models()"
+                f"open_clip knows no model {model!r}; see open_clip.list_models()"
             )
         text_config = open_clip.model.CLIPTextCfg(**config["text_cfg"])
         if text_config.hf_model_name:
             raise ValueError(
-                f"OpenCLIPTextEncoder: the text side of {model!r} is the transformers "
-                f"model {text_config.hf_model_name!r}; use HFTextEncoder with it"
+                f"the text side of open_clip's {model!r} is transformers' "
+                f"{text_config.hf_model_name!r}; use HFTextEncoder with it"
             )
         # Some models return the tokens' features too.
         text_config.output_tokens = False
         super().__init__(config["embed_dim"], frozen)
         # A feature is independent of what follows the end token only where tokens see
         # the past alone and the end token is the one that is read.
-        self.can_cut = (
-            not text_config.no_causal_mask
-            and not text_config.embed_cls
-            and text_config.pool_type == "argmax"
-        )
+        sees_all = text_config.no_causal_mask or text_config.embed_cls
+        self.can_cut = not sees_all and text_config.pool_type == "argmax"
         self.model_name = model
         self.pretrained = pretrained
         tag: dict[str, Any] = {}
         if pretrained is not None and not Path(pretrained).is_file():
             tag = open_clip.get_pretrained_cfg(model, pretrained)
             if not tag:
+                tags = open_clip.list_pretrained_tags_by_model(model)
                 raise ValueError(
-                    f"OpenCLIPTextEncoder: {pretrained!r} is neither a file nor a tag "
-                    f"of {model!r}; the tags are "
-                    f"{open_clip.list_pretrained_tags_by_model(model)}"
+                    f"{pretrained!r} is neither a file nor a tag of {model!r}: {tags}"
                 )
         if quick_gelu is None:
             quick_gelu = bool(config.get("quick_gelu") or tag.get("quick_gelu"))
@@ -102,11 +94,9 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return self.tower.context_length
 
     def init_weights(self) -> None:
-        """Reads the tower's weights.
+        """Reads the tower's weights; a RuntimeError if they cannot be had.
 
-        Raises:
-            RuntimeError: If they cannot be had.
-            ValueError: If the file does not hold this tower's weights.
+        A file that does not hold this tower's weights is a ValueError.
         """
         if self.pretrained is None:
             return
@@ -123,8 +113,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
                 state = open_clip.factory.load_state_dict(path, weights_only=True)
         except (OSError, pickle.UnpicklingError) as error:
             raise ValueError(
-                f"{path} holds no state dict that can be read ({error}); give a file "
-                "of weights as open_clip or torch.save writes it, or a tag of open_clip"
+                f"{path} holds no state dict that can be read ({error}); give weights "
+                "as open_clip or torch.save writes them, or a tag of open_clip"
             ) from error
         own = self.tower.state_dict()
         found = {name: state.get(f"text.{name}", state.get(name)) for name in own}
@@ -147,10 +137,10 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             self._tokenizer = _open_clip().get_tokenizer(self.model_name)
         ids = self._tokenizer(list(texts))
         mask = ids.new_ones(ids.shape)
-        if not self.can_cut:
-            return {"ids": ids, "mask": mask}
-        # The end token has the largest id; what follows it is padding.
-        mask[:, 1:] = 1 - (ids == ids.amax(1, keepdim=True)).long().cumsum(1)[:, :-1]
+        if self.can_cut:
+            # The end token has the largest id; what follows it is padding.
+            is_end = (ids == ids.amax(1, keepdim=True)).long()
+            mask[:, 1:] = 1 - is_end.cumsum(1)[:, :-1]
         return {"ids": ids, "mask": mask}
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:

@@ -79,16 +79,15 @@ def nearest_states(
 
     Args:
         label_features: ``[N, D]``.
-        state_features: ``[S, D]``.
-        states: What the S states are.
+        state_features: ``[S, D]``, of the S states.
+        states: Of equally similar ones the first comes first.
         k: States per part at the most.
         threshold: The least cosine similarity, in [-1, 1].
         at_least: States of a label at the least, even below the threshold, as far as
             ``k`` allows.
 
     Returns:
-        For each of the N labels the kept states with their similarities, the most
-        similar first; of equal ones the one that comes first in ``states``.
+        For each label the kept states with their similarities, the most similar first.
 
     Raises:
         ValueError: If a number is out of its range.

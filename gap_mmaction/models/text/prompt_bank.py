@@ -51,11 +51,6 @@ class PromptBank(nn.Module):
 
     Attributes:
         texts: Every distinct text, in a fixed order.
-
-    Raises:
-        FileNotFoundError: If the description file is not there.
-        ValueError: If the file breaks the schema, has another number of classes,
-            lacks a field that a slot needs, or the preset is unknown.
     """
 
     table: Tensor
@@ -94,22 +89,20 @@ class PromptBank(nn.Module):
             for c, texts in enumerate(slot_variants):
                 for i, text in enumerate(texts):
                     table[k, c, i] = index.setdefault(text, len(index))
-                    if first.setdefault(text, self.labels[c]) != self.labels[c]:
-                        self._warn(self.slots[k], first[text], self.labels[c], text)
+                    owner = first.setdefault(text, self.labels[c])
+                    if owner != self.labels[c]:
+                        print_log(
+                            f"{self.descriptions}, prompt slot {self.slots[k].name!r}: "
+                            f"classes {owner!r} and {self.labels[c]!r} share the text "
+                            f"{text!r}, which cannot set them apart; reword one",
+                            logger="current",
+                            level=logging.WARNING,
+                        )
         self.texts = tuple(index)
         self.register_buffer("table", table, persistent=False)
         self.register_buffer("counts", counts, persistent=False)
         self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
         self.step = 0
-
-    def _warn(self, slot: PromptSlot, one: str, other: str, text: str) -> None:
-        print_log(
-            f"{self.descriptions}, prompt slot {slot.name!r}: classes {one!r} and "
-            f"{other!r} share the text {text!r}, which cannot set them apart; reword "
-            "one of them",
-            logger="current",
-            level=logging.WARNING,
-        )
 
     def name(self, text: str) -> str:
         """Returns a text with its class and slot, for messages."""
@@ -120,9 +113,8 @@ class PromptBank(nn.Module):
     def sample(self, labels: Tensor) -> Tensor:
         """Draws texts, indices ``[B, K]`` into :attr:`texts`, for classes ``[B]``."""
         counts = self.counts[:, labels]
-        # Drawn on the CPU for the same texts on any device, hence independent of the
-        # labels' values: no device has to wait for the other.
-        # MMEngine's samplers deal out the samples to the ranks in turn.
+        # Drawn on the CPU for the same texts on any device, whatever the labels are: no
+        # device has to wait. MMEngine's samplers deal out the samples in turn.
         of_all_ranks = (len(self.slots), len(labels) * get_world_size())
         mixed = self.seed * 1_000_003 * 1_000_003 + self.step
         generator = torch.Generator().manual_seed(mixed % _SEEDS)
@@ -169,12 +161,9 @@ class MissingFieldError(ValueError):
 class PromptSlot:
     """A part of the body and where its text comes from.
 
-    Attributes:
-        name: The slot's name, as it appears in the log.
-        joints: The joint group of the layout that is pooled for it.
-        text: Items that are joined by ``', '``: fields of the description file,
-            templates such as ``'Human action of "{label}"'``, or lists of either, of
-            which one is drawn.
+    ``joints`` is the joint group of the layout that is pooled for it. ``text`` are
+    items that are joined by ``', '``: fields of the description file, templates such as
+    ``'Human action of "{label}"'``, or lists of either, of which one is drawn.
     """
 
     name: str
@@ -183,7 +172,7 @@ class PromptSlot:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> PromptSlot:
-        """Reads a config; a ValueError if a key is missing or unknown, or no text."""
+        """Reads a config, whose keys must be those of the class."""
         if set(config) != _KEYS:
             raise ValueError(
                 f"prompt slot {dict(config)!r} must have just the keys {sorted(_KEYS)}"
@@ -219,9 +208,9 @@ class PromptSlot:
         raise MissingFieldError(
             f"{action.where}: class {action.label!r} has no field {name!r}, which "
             f"prompt slot {self.name!r} needs; it has {sorted(action.fields)}"
-            f"{did_you_mean(name, sorted(known))}. Add the field to the class, or take "
-            "another preset or other slots (in a config, model.text_branch.prompts); "
-            f"words of one's own need a field in braces, such as '{name} {{label}}'"
+            f"{did_you_mean(name, sorted(known))}. Add the field, take another preset "
+            "or slots (model.text_branch.prompts), or put a field in braces behind "
+            f"words of your own, such as '{name} {{label}}'"
         )
 
 
@@ -253,32 +242,27 @@ def _read_slots(
 ) -> tuple[PromptSlot, ...]:
     if preset is not None and slots is not None:
         raise ValueError(
-            f"PromptBank: give `preset` ({preset!r}) or `slots`, not both. Where the "
-            "config that you inherit sets the preset, write preset=None beside slots"
+            f"PromptBank: give `preset` ({preset!r}) or `slots`, not both; "
+            "preset=None beside slots takes back an inherited one"
         )
     if slots is None:
         preset = "synonym+parts4" if preset is None else preset
         if preset not in PRESETS:
             raise ValueError(
-                f"PromptBank: preset {preset!r} is unknown, use one of {list(PRESETS)} "
-                "or give `slots`"
+                f"preset {preset!r} is unknown, use one of {list(PRESETS)} or `slots`"
             )
         slots = PRESETS[preset]
     read = tuple(PromptSlot.from_config(slot) for slot in slots)
     names = [slot.name for slot in read]
     if not read or len(set(names)) != len(names):
-        raise ValueError(
-            f"PromptBank: there must be at least one slot, and no name twice: {names}"
-        )
+        raise ValueError(f"slots: at least one slot, and no name twice: {names}")
     return read
 
 
 def _derange(count: int, seed: int) -> list[int]:
     """Draws a permutation that leaves nothing in its place."""
     if count == 1:
-        raise ValueError(
-            "PromptBank: shuffle_classes needs two classes; leave it out with one"
-        )
+        raise ValueError("shuffle_classes needs two classes; leave it out with one")
     rng = np.random.default_rng(derive_seed(seed))
     order = np.arange(count)
     while (order == np.arange(count)).any():

@@ -27,13 +27,6 @@ class PromptLearner(TransformerTextEncoder):
         num_context: Number n of context vectors.
         num_texts: The number of texts (of classes, with the preset ``label``) for
             vectors of their own for each text. ``None`` shares them.
-
-    Attributes:
-        context: ``[n, W]`` or ``[num_texts, n, W]``, W the width of the embeddings.
-
-    Raises:
-        TypeError: If the encoder has no tokens.
-        ValueError: If a number is out of its range.
     """
 
     can_be_frozen = False
@@ -44,9 +37,8 @@ class PromptLearner(TransformerTextEncoder):
         text_encoder = MODELS.build(encoder)
         if not isinstance(text_encoder, TransformerTextEncoder):
             raise TypeError(
-                f"PromptLearner: {type(text_encoder).__name__} has no tokens to put "
-                "vectors before; set model.text_branch.encoder.encoder to an "
-                "OpenCLIPTextEncoder or HFTextEncoder"
+                f"PromptLearner: {type(text_encoder).__name__} has no tokens; set "
+                "model.text_branch.encoder.encoder to another text encoder"
             )
         limit = text_encoder.context_length - 3
         if not 1 <= num_context <= limit:
@@ -61,7 +53,7 @@ class PromptLearner(TransformerTextEncoder):
         self.num_context = num_context
         own = () if num_texts is None else (num_texts,)
         width = text_encoder.token_embedding.embedding_dim
-        # CoOp's start.
+        # Shared or of each text; CoOp's start.
         self.context = nn.Parameter(0.02 * torch.randn(*own, num_context, width))
         if text_encoder.frozen:
             text_encoder.requires_grad_(False)
@@ -91,8 +83,7 @@ class PromptLearner(TransformerTextEncoder):
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         """Returns ``ids`` and ``mask`` with room for the context.
 
-        ``text`` among them is the number of each text, ``[len(texts), 1]``. Raises a
-        ValueError if a text is too long, or there are not ``num_texts`` of them.
+        ``text`` among them is the number of each text, ``[len(texts), 1]``.
         """
         if self.context.ndim == 3 and len(texts) != len(self.context):
             raise ValueError(

@@ -37,10 +37,6 @@ class TextBranch(TrainingBranch):
         num_classes: Number of classes, for a check of the descriptions.
         head: Config of the :class:`PartPoolingHead`, beyond the other arguments.
         loss: Config of the :class:`MultiPartContrastiveLoss`, without ``num_parts``.
-
-    Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If the descriptions, slots, layout or features do not fit.
     """
 
     features: Tensor
@@ -58,50 +54,40 @@ class TextBranch(TrainingBranch):
         loss: dict | None = None,
     ) -> None:
         super().__init__()
-        self.prompts: PromptBank = MODELS.build(
-            {"type": "PromptBank", "num_classes": num_classes, **prompts}
-        )
-        slots = self.prompts.slots
+        bank_config = {"type": "PromptBank", "num_classes": num_classes, **prompts}
+        self.prompts: PromptBank = MODELS.build(bank_config)
+        parts = [slot.joints for slot in self.prompts.slots]
         text_encoder = _build_encoder(encoder, features)
         self._source = features
-        head_config: dict = dict(
-            type="PartPoolingHead",
-            in_channels=in_channels,
-            embed_dims=text_encoder.embed_dims,
-            parts=[slot.joints for slot in slots],
-            layout=layout,
-            stream=stream,
-        )
-        self.head: PartPoolingHead = MODELS.build({**head_config, **(head or {})})
-        loss_config = dict(type="MultiPartContrastiveLoss", num_parts=len(slots))
-        self.loss_con: MultiPartContrastiveLoss = MODELS.build(
-            {**loss_config, **(loss or {})}
-        )
+        head_config: dict = dict(type="PartPoolingHead", parts=parts)
+        head_config |= dict(in_channels=in_channels, embed_dims=text_encoder.embed_dims)
+        head_config |= dict(layout=layout, stream=stream)
+        self.head: PartPoolingHead = MODELS.build(head_config | (head or {}))
+        loss_config: dict = dict(type="MultiPartContrastiveLoss", num_parts=len(parts))
+        criterion: MultiPartContrastiveLoss = MODELS.build(loss_config | (loss or {}))
+        self.loss_con = criterion
         self._tokens: Tokens | None = None
         self.encoder: TransformerTextEncoder | None = None
         self._frozen_encoder: list[TextEncoder] = []
         if text_encoder.frozen:
             # In a list, as it must be no part of the model's parameters.
             self._frozen_encoder.append(text_encoder)
-            # Of its final size from the start, for copies of the model that are made
-            # before the features are known, as that of MMEngine's EMAHook.
+            # Of its final size, for copies that are made before the features are known.
             size = (len(self.prompts.texts), text_encoder.embed_dims)
             self.register_buffer("features", torch.zeros(size), persistent=False)
         elif isinstance(text_encoder, TransformerTextEncoder):
             self.encoder = text_encoder
         else:
             raise TypeError(
-                f"TextBranch: {type(text_encoder).__name__} is not frozen and no "
-                "TransformerTextEncoder, whose tokenize() and forward() tuning needs; "
-                "derive it from that class or set model.text_branch.encoder.frozen=True"
+                f"{type(text_encoder).__name__} is no TransformerTextEncoder, which "
+                "tuning needs; set model.text_branch.encoder.frozen=True"
             )
 
     def init_weights(self) -> None:
         """Reads the pretrained text weights; runs a frozen encoder and lets it go."""
         super().init_weights()
         if self._source is not None:
-            message = f"text features of {self._source}; no text encoder is built"
-            print_log(message, logger="current")
+            print_log(f"text features of {self._source}", logger="current")
         if self.encoder is not None:
             # Before the first batch, as texts may not suit the encoder.
             self._tokenize(self.encoder)
@@ -129,10 +115,6 @@ class TextBranch(TrainingBranch):
         """Returns ``loss_con``, weighted, and ``con_<slot>`` for the log.
 
         Where lambda is learned there is ``loss_lambda`` too, its term of the loss.
-
-        Args:
-            x: Feature map ``[B, M, C, T, V]``.
-            labels: Class indices ``[B]``.
         """
         skeleton = self.head(x)
         text = self.encode(self.prompts.sample(labels))
@@ -171,13 +153,10 @@ class TextBranch(TrainingBranch):
 
 
 def gather_from_ranks(x: Tensor) -> Tensor:
-    """Concatenates the batches of all ranks, with the gradient of this rank's part.
+    """Concatenates batches ``[B, ...]``, of one size, of the W ranks to ``[W B, ...]``.
 
-    Every rank computes the same loss of the same global batch, and DDP then takes the
-    mean of the parameters' gradients over the W ranks. What a rank adds to that mean is
-    its own part's share alone, so that is multiplied by W.
-
-    Batches ``[B, ...]``, of one size on every rank, become ``[W B, ...]``.
+    Every rank computes the same loss of the whole batch, and DDP takes the mean of the
+    parameters' gradients. A rank adds its own part's share alone, hence times W.
     """
     world = get_world_size()
     if world == 1:

@@ -26,14 +26,11 @@ Tokens = dict[str, Tensor]
 class TextEncoder(nn.Module, ABC):
     """Base of the encoders.
 
-    A frozen encoder computes the features of all texts once, by :meth:`encode`, and is
-    let go. A tuned one has its parameters from the start, so that the optimizer sees
-    them, reads its pretrained weights in :meth:`init_weights`, and computes the texts
-    of each batch by :meth:`forward`.
+    A frozen one computes the features of all texts once, by :meth:`encode`. A tuned one
+    has its parameters from the start, for the optimizer, reads their pretrained values
+    in :meth:`init_weights`, and computes the texts of each batch by :meth:`forward`.
 
-    Args:
-        embed_dims: Width D of the features.
-        frozen: Whether the encoder stays as it is.
+    ``embed_dims`` is the width D of the features.
     """
 
     can_be_frozen = True
@@ -55,9 +52,7 @@ class TextEncoder(nn.Module, ABC):
 class RandomTextEncoder(TextEncoder):
     """A frozen encoder that knows no language, as a control of what language adds.
 
-    Args:
-        embed_dims: Width D of the features.
-        seed: A text's random direction depends on the seed and the text alone.
+    A text's direction depends on ``seed`` and the text alone.
     """
 
     def __init__(self, embed_dims: int, seed: int = 0) -> None:
@@ -105,10 +100,8 @@ class TransformerTextEncoder(TextEncoder):
     ) -> Tokens:
         """Returns tokens as :meth:`tokenize`, and warns of texts that do not fit.
 
-        ``name`` says how messages call a text.
-
-        Raises:
-            ValueError: If texts differ only in what is cut off.
+        ``name`` says how messages call a text. Texts that differ only in what is cut
+        off are a ValueError.
         """
         tokens = self.tokenize(texts)
         ids, lengths = tokens["ids"], tokens["mask"].sum(1)
@@ -158,10 +151,7 @@ class TransformerTextEncoder(TextEncoder):
 
         Texts of like length, within ``bucket_size`` tokens, go through the transformer
         together. As features do not depend on padding, they are those of one pass.
-
-        Args:
-            tokens: Of all texts, see :meth:`tokenize`.
-            rows: Indices ``[U]`` of those wanted.
+        ``tokens`` are those of all texts, ``rows`` the indices ``[U]`` of those wanted.
         """
         device = next(self.parameters()).device
         rows = rows.cpu()
@@ -185,15 +175,10 @@ def select_tokens(tokens: Tokens, rows: Tensor) -> Tokens:
 def build_frozen_encoder(
     config: Mapping[str, Any], device: str | torch.device = "cpu"
 ) -> TextEncoder:
-    """Builds a text encoder and reads its weights, to encode texts with.
-
-    Args:
-        config: ``type`` and the arguments of an encoder; ``frozen`` is ignored.
-        device: Where it is to run.
+    """Builds a text encoder by its config, frozen, and reads its weights.
 
     Raises:
         ValueError: If there is no such encoder, or it can encode nothing untrained.
-        TypeError: If an argument is unknown or missing.
         RuntimeError: If its weights cannot be had.
     """
     known = {

@@ -1,11 +1,15 @@
-"""The setting that says layout and stream."""
+"""The setting that says layout and stream, and the streams themselves."""
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from mmaction.datasets.transforms import JointToBone, ToMotion
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
@@ -24,44 +28,28 @@ def _data(joints: int = 20, batch: int = 3) -> dict[str, list]:
     )
 
 
-@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("stream", STREAMS)
-def test_batch(stream: str, training: bool) -> None:
-    config = dict(type="SkeletonDataPreprocessor", layout="nw-ucla", stream=stream)
-    data = _data()
-    out = MODELS.build(config)(data, training)
-    x, bones = torch.stack(data["inputs"]), get_skeleton("nw-ucla").bones
-    assert out["inputs"].shape == (3, 2, 1, 6, 20, 3)
-    torch.testing.assert_close(out["inputs"], to_stream(x, stream, bones))
-    labels = [sample.gt_label.item() for sample in out["data_samples"]]
-    assert labels == [0, 1, 2]
-
-
-@pytest.mark.parametrize("stream", STREAMS)
-def test_bones_of_the_public_implementation(stream: str) -> None:
+def test_both_forms(stream: str) -> None:
     data, skeleton = _data(), get_skeleton("nw-ucla")
     x = torch.stack(data["inputs"])
-
-    def streams(**options: Any) -> torch.Tensor:
-        options |= dict(stream=stream, bone_form="hierarchy")
-        preprocessor = SkeletonDataPreprocessor("nw-ucla", **options)
-        assert not preprocessor.state_dict()
-        return preprocessor(data)["inputs"]
-
+    config = dict(type="SkeletonDataPreprocessor", layout="nw-ucla", stream=stream)
+    batch = MODELS.build(config)(data, True)
+    torch.testing.assert_close(batch["inputs"], to_stream(x, stream, skeleton.bones))
+    assert [sample.gt_label.item() for sample in batch["data_samples"]] == [0, 1, 2]
+    preprocessor = SkeletonDataPreprocessor("nw-ucla", stream, "hierarchy")
+    assert not preprocessor.state_dict()
+    out = preprocessor(data)["inputs"]
     power = 1 if stream.startswith("bone") else 6
     matrix = hierarchy_matrix(skeleton, power, reverse=True)
-    expected = to_stream(x, stream, skeleton.bones, matrix)
-    torch.testing.assert_close(streams(), expected)
+    torch.testing.assert_close(out, to_stream(x, stream, skeleton.bones, matrix))
     if stream == "joint":
         expected = x.clone()
         expected[..., 2, :] -= x[..., [15, 19], :].sum(dim=-2)
-        torch.testing.assert_close(streams(), expected)
-    # With k = 0 and no reversal as the joints, with k = 1 nearly as the bones.
-    joint = stream.replace("bone", "joint")
-    same = streams(hierarchy_power=0, hierarchy_reverse=False)
-    torch.testing.assert_close(same, to_stream(x, joint, skeleton.bones))
-    bone = streams(hierarchy_power=1, hierarchy_reverse=False)
-    plain = to_stream(x, joint.replace("joint", "bone"), skeleton.bones)
+        torch.testing.assert_close(out, expected)
+    # With k = 1 and no reversal nearly as the bones.
+    preprocessor = SkeletonDataPreprocessor("nw-ucla", stream, "hierarchy", 1, False)
+    bone = preprocessor(data)["inputs"]
+    plain = to_stream(x, stream.replace("joint", "bone"), skeleton.bones)
     rest = [i for i in range(20) if i != skeleton.centre]
     torch.testing.assert_close(bone[..., rest, :], plain[..., rest, :])
 
@@ -82,7 +70,6 @@ def test_confidence_is_no_coordinate(form: str) -> None:
     [
         ({"bone_form": "matrix"}, ["bone_form='matrix'"]),
         ({"hierarchy_power": 2}, ["bone_form='hierarchy'"]),
-        ({"hierarchy_reverse": False}, ["bone_form='hierarchy'"]),
         ({"bone_form": "hierarchy", "hierarchy_power": -1}, ["hierarchy_power=-1"]),
         ({"stream": "velocity"}, ["'velocity'"]),
         ({"layout": "body"}, ["'body'"]),
@@ -92,25 +79,17 @@ def test_confidence_is_no_coordinate(form: str) -> None:
 def test_bad_options(options: dict[str, Any], words: list[str]) -> None:
     with raises(ValueError, *words):
         SkeletonDataPreprocessor(**{"layout": "nw-ucla", **options})(_data())
-
-
-def test_samples_of_several_shapes() -> None:
     data = _data()
     data["inputs"][1] = data["inputs"][1][..., :2]
-    with pytest.raises(ValueError, match=r"6, 20, 3\], \[2, 1, 6, 20, 2\]\].*such as"):
+    with raises(ValueError, "[2, 1, 6, 20, 3], [2, 1, 6, 20, 2]]", "such as"):
         SkeletonDataPreprocessor("nw-ucla")(data)
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    messages: list[str] = []
+def test_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
     monkeypatch.setattr(
-        skeleton_data_preprocessor, "print_log", lambda text, *_: messages.append(text)
+        skeleton_data_preprocessor, "print_log", lambda text, *_: told.append(text)
     )
-    return messages
-
-
-def test_first_batch_of_zeros_and_points(told: list[str]) -> None:
     data = _data()
     for i, sample in enumerate(data["data_samples"]):
         sample.set_metainfo({"frame_dir": f"clip{i}"})
@@ -123,19 +102,62 @@ def test_first_batch_of_zeros_and_points(told: list[str]) -> None:
         preprocessor(data, True)
     assert len(told) == 1
     assert "2 of 3 clips" in told[0] and ": clip0, clip2." in told[0]
-
-
-def test_first_batch_in_another_unit(told: list[str]) -> None:
-    scales = {}
+    scales = []
     for known, factor in ((None, 1), (1.0, 1), (1.0, 1000), (1.0, 0.01), (1.0, 0)):
         preprocessor = SkeletonDataPreprocessor("nw-ucla")
         preprocessor.input_scale = known
         data = _data()
         data["inputs"] = [factor * x for x in data["inputs"]]
         preprocessor(data)
-        scales[known, factor] = preprocessor.input_scale
-    assert scales[None, 1] == pytest.approx(1, abs=0.1)
+        scales.append(preprocessor.input_scale)
     # Of resumed runs it stays what it was.
-    assert scales[1.0, 1] == scales[1.0, 0] == 1.0
-    assert "mean square of 1.01e+03" in told[0] and "millimetres" in told[0]
-    assert len(told) == 3 and "as zeros" in told[2]
+    assert scales[0] == pytest.approx(1, abs=0.1) and scales[1] == scales[4] == 1.0
+    assert "mean square of 1.01e+03" in told[1] and "millimetres" in told[1]
+    assert len(told) == 4 and "as zeros" in told[3]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_golden(shared: Path, stream: str) -> None:
+    key = stream.replace("-", "_")
+    with np.load(shared / "golden" / "nwucla_pipeline.npz") as golden:
+        pairs = [(f"joint/{name}", f"{key}/{name}") for name in golden["names"]]
+        for i in range(len(golden["train_names"])):
+            pairs.append((f"train/{i}/joint", f"train/{i}/{key}"))
+        arrays = [[torch.from_numpy(golden[key]) for key in pair] for pair in pairs]
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+        pair = (torch.from_numpy(golden[f"feeder/{name}"]) for name in ("joint", key))
+        # [N, C, T, V, M] there.
+        ntu = [x.permute(0, 4, 2, 3, 1) for x in pair]
+    layouts = ["nw-ucla"] * len(arrays) + ["nturgb+d"]
+    for layout, (joints, expected) in zip(layouts, [*arrays, ntu]):
+        actual = to_stream(joints, stream, get_skeleton(layout).bones)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_2d_is_mmaction2s(stream: str) -> None:
+    bones = get_skeleton("coco").bones
+    rng = np.random.default_rng(0)
+    keypoint = rng.normal(size=(2, 6, 17, 3)).astype(np.float32)  # x, y, confidence
+    results = {"keypoint": keypoint}
+    if stream.startswith("bone"):
+        results = JointToBone(dataset="coco").transform(results)
+    if stream.endswith("motion"):
+        results = ToMotion(dataset="coco", target="keypoint").transform(results)
+    x = torch.from_numpy(keypoint)
+    before = x.clone()
+    actual = to_stream(x, stream, bones, num_coordinates=2)
+    np.testing.assert_allclose(actual, results["keypoint"], rtol=0, atol=1e-6)
+    # Without a confidence there are coordinates alone.
+    assert torch.equal(to_stream(x[..., :2], stream, bones, None, 2), actual[..., :2])
+    assert torch.equal(x, before)
+
+
+def test_matrices(shared: Path) -> None:
+    kinds = [("ntu", "nturgb+d", False, 8), ("ucla", "nw-ucla", True, 6)]
+    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+        for (data, layout, reverse, last), i in itertools.product(kinds, range(4)):
+            power = (0, 1, 2, last)[i]
+            expected = golden[f"gap/{data}_I_minus_A_pow_{power}"]
+            actual = hierarchy_matrix(get_skeleton(layout), power, reverse)
+            np.testing.assert_array_equal(actual, expected)

@@ -1,9 +1,8 @@
-"""The text tower of open_clip's models, with random weights."""
+"""The text tower of open_clip's models, and common beginnings in it."""
 
 from __future__ import annotations
 
 import copy
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,15 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from gap_mmaction.models import OpenCLIPTextEncoder
+from gap_mmaction.models.text import open_clip_encoder
+from gap_mmaction.models.text.causal_tower import (
+    PrefixTree,
+    encode_prefix_tree,
+    is_plain_causal,
+)
 from gap_mmaction.models.text.text_encoder import select_tokens
 from tests.models.text_common import TINY_CLIP, raises
 
@@ -25,6 +31,9 @@ NAMES: dict[str, dict[str, Any]] = {
     "tiny-both-ways": dict(no_causal_mask=True, pool_type="last"),  # as SigLIP
     "tiny-first": dict(pool_type="first"),
     "tiny-coca": dict(context_length=76, embed_cls=True, output_tokens=True),
+    "tiny-scaled": dict(ls_init_value=0.5),
+    "tiny-linear": dict(proj_bias=True),
+    "tiny-no-projection": dict(proj_type="none"),
 }
 
 
@@ -66,8 +75,9 @@ def test_features(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     config = dict(type="OpenCLIPTextEncoder", model=name, pretrained=file)
     encoder = MODELS.build(config).eval()
     encoder.init_weights()
-    assert encoder.embed_dims == 12
-    torch.testing.assert_close(encoder.encode(TEXTS), expected, rtol=1e-4, atol=1e-5)
+    # A copy, as MMEngine's EMAHook makes one.
+    found = copy.deepcopy(encoder).encode(TEXTS)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     # The cut changes nothing.
     tokens = encoder.tokenize(TEXTS)
     full = 76 if name == "tiny-coca" else 77
@@ -84,66 +94,16 @@ def test_features(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert cut["ids"].shape == (2, full)
 
 
-@pytest.mark.parametrize("name", ["ViT-B-32", "ViT-B-16", "ViT-L-14"])
-def test_models_of_the_paper(name: str) -> None:
-    config = open_clip.CLIPTextCfg(**open_clip.get_model_config(name)["text_cfg"])
-    assert config.pool_type == "argmax"
-    assert not config.no_causal_mask and not config.embed_cls
-    # OpenAI's activation.
-    assert open_clip.get_pretrained_cfg(name, "openai")["quick_gelu"]
-
-
-def test_gradients() -> None:
-    plain, saving = _tiny(), _tiny(gradient_checkpointing=True)
-    tokens = plain.tokenize(TEXTS)
-    cut = select_tokens(tokens, torch.arange(3))
-    mask = plain.tower.attn_mask
-    grads = []
-    for encoder, batch in ((plain, tokens), (plain, cut), (saving, cut)):
-        encoder.zero_grad()
-        encoder(batch).square().sum().backward()
-        grads.append([p.grad for p in encoder.parameters()])
-    for other in grads[1:]:
-        torch.testing.assert_close(other, grads[0], rtol=1e-4, atol=1e-5)
-    # A forward pass leaves the tower as it is.
-    assert plain.tower.attn_mask is mask and mask.shape == (77, 77)
-
-
-@pytest.mark.parametrize(
-    ("name", "tag", "expected"),
-    [
-        ("tiny", None, False),
-        ("tiny-quickgelu", None, True),
-        ("tiny", "openai", True),
-        ("tiny", "other", False),
-    ],
-)
-def test_quick_gelu(
-    name: str, tag: str | None, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_quick_gelu(monkeypatch: pytest.MonkeyPatch) -> None:
     tags = {"openai": dict(url="x", quick_gelu=True), "other": dict(url="x")}
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny", tags)
-    kinds = {type(module).__name__ for module in _tiny(name, pretrained=tag).modules()}
-    assert ("QuickGELU" in kinds, "GELU" in kinds) == (expected, not expected)
+    for name, tag in (("", None), ("-quickgelu", None), ("", "openai"), ("", "other")):
+        modules = _tiny(f"tiny{name}", pretrained=tag).modules()
+        kinds = {type(module).__name__ for module in modules} & {"QuickGELU", "GELU"}
+        assert kinds == {"QuickGELU" if name or tag == "openai" else "GELU"}
 
 
-@pytest.mark.parametrize("form", ["safetensors", "training"])
-def test_forms_of_files(form: str, tmp_path: Path) -> None:
-    state = {k: v.contiguous() for k, v in _library_model().state_dict().items()}
-    file = str(tmp_path / "clip.safetensors")
-    if form == "safetensors":
-        save_file(state, file)
-    else:  # as open_clip's own training leaves it
-        file = str(tmp_path / "epoch_1.pt")
-        whole = {f"module.{k}": v for k, v in state.items()}
-        torch.save({"epoch": 1, "state_dict": whole}, file)
-    encoder = _tiny(pretrained=file)
-    encoder.init_weights()
-    for name, value in encoder.tower.state_dict().items():
-        assert torch.equal(value, state[name])
-
-
-@pytest.mark.parametrize("content", [b"not what it says", [1, 2], {}, {"a": 1}, None])
+@pytest.mark.parametrize("content", [b"not what it says", [1, 2], {}, None])
 @pytest.mark.parametrize("name", ["clip.pt", "clip.safetensors"])
 def test_other_files(tmp_path: Path, name: str, content: Any) -> None:
     file, words = tmp_path / name, [name]
@@ -162,17 +122,14 @@ def test_other_files(tmp_path: Path, name: str, content: Any) -> None:
         _tiny(pretrained=str(file)).init_weights()
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (dict(name="ViT-X"), "'ViT-X'; see open_clip.list_"),
-        (dict(name="ViT-B-32", pretrained="gold"), "'gold' .*'ViT-B-32'.*'openai'"),
-        (dict(name="roberta-ViT-B-32"), "'roberta-base'; use HFTextEncoder"),
-    ],
-)
-def test_unknown_names(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        _tiny(**options)
+def test_unknown_names() -> None:
+    for name, tag, words in (
+        ("ViT-X", None, "'ViT-X'; see open_clip.list_"),
+        ("ViT-B-32", "gold", "'gold' .*'ViT-B-32'.*'openai'"),
+        ("roberta-ViT-B-32", None, "'roberta-base'; use HFTextEncoder"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            _tiny(name, pretrained=tag)
 
 
 def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,15 +143,104 @@ def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
         _tiny(pretrained="openai").init_weights()
 
 
-def test_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(ImportError, match="pip install open_clip_torch"):
-        OpenCLIPTextEncoder("tiny")
+TREE = [
+    "walk around, both arms swing at the sides of the body",
+    "walk around, both legs step in turns",
+    "walk around",
+    "sit down, the hips are lowered and the upper body leans back at last, slowly",
+]
 
 
-def test_copy() -> None:
-    """As MMEngine's EMAHook makes one."""
-    encoder = _tiny()
-    encoder.tokenize(TEXTS)
-    copied = copy.deepcopy(encoder)
-    assert torch.equal(copied.encode(TEXTS), encoder.encode(TEXTS))
+def _moved(name: str = "tiny", **options: Any) -> OpenCLIPTextEncoder:
+    encoder = _tiny(name, **options).double()
+    with torch.no_grad():
+        # As they start, biases and positions are (next to) nothing.
+        for parameter in encoder.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return encoder
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Counts the encodings over common beginnings, so that no test goes around them."""
+    counted: list[int] = []
+
+    def count(tower: Any, tree: Any) -> Tensor:
+        counted.append(len(tree.ids))
+        return encode_prefix_tree(tower, tree)
+
+    monkeypatch.setattr(open_clip_encoder, "encode_prefix_tree", count)
+    return counted
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("kind", ["", "-scaled", "-linear", "-no-projection"])
+def test_common_beginnings(kind: str, checkpointing: bool, calls: list[int]) -> None:
+    encoder = _moved(f"tiny{kind}", gradient_checkpointing=checkpointing)
+    tokens = encoder.tokenize(TREE)
+    rows = torch.tensor([3, 2, 1, 0])
+    shared = encoder.encode_tokens(tokens, rows)
+    plain = encoder({key: value[rows] for key, value in tokens.items()})
+    assert calls and calls[0] < tokens["mask"][rows].sum()
+    torch.testing.assert_close(shared, plain, rtol=1e-10, atol=1e-12)
+    weight = torch.randn_like(plain)
+    parameters = list(encoder.parameters())
+    found, expected = (
+        torch.autograd.grad((x * weight).sum(), parameters) for x in (shared, plain)
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_autocast(calls: list[int]) -> None:
+    encoder = _moved().float()
+    tokens, rows = encoder.tokenize(TREE), torch.arange(len(TREE))
+    full = encoder.encode_tokens(tokens, rows)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = encoder.encode_tokens(tokens, rows)
+    assert len(calls) == 2
+    assert 0 < (half - full).abs().max() < 0.05 * full.abs().max()
+
+
+class Adapted(nn.MultiheadAttention):
+    """As an adapter's."""
+
+
+@pytest.mark.parametrize("name", ["", "token_embedding", "transformer.resblocks.0"])
+def test_a_tower_with_hooks_computes_by_its_own_means(
+    name: str, calls: list[int]
+) -> None:
+    encoder = _moved()
+    tokens, rows = encoder.tokenize(TREE), torch.tensor([1, 2])
+    before = encoder.encode_tokens(tokens, rows)
+    module = encoder.tower.get_submodule(name)
+    module.register_forward_hook(lambda module, args, out: 2 * out)
+    after = encoder.encode_tokens(tokens, rows)
+    assert len(calls) == 1
+    assert not torch.allclose(before, after)
+    tower = _tiny().tower
+    assert is_plain_causal(tower)
+    tower.transformer.resblocks[-1].attn = Adapted(16, 2)
+    assert not is_plain_causal(tower)
+
+
+@pytest.mark.parametrize(("seed", "count"), [(0, 1), (1, 2), (2, 40), (3, 40)])
+def test_every_beginning_once(seed: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, 13, (count,), generator=generator)
+    # Few distinct tokens, so that beginnings are shared.
+    ids = torch.randint(0, 3, (count, 12), generator=generator)
+    tree = PrefixTree(ids, lengths, bucket_size=4)
+    texts = [row[:n].tolist() for row, n in zip(ids, lengths.tolist())]
+    beginnings = {tuple(text[:k]) for text in texts for k in range(1, len(text) + 1)}
+    assert len(tree.ids) == len(tree.positions) == len(beginnings)
+
+    found: list[list[int]] = []
+    for nodes, group_lengths in tree.groups:
+        assert nodes.shape == (len(group_lengths), group_lengths.max())
+        assert (nodes.shape[1] - group_lengths).max() < 4
+        for row, n in zip(nodes, group_lengths.tolist()):
+            assert tree.positions[row[:n]].tolist() == list(range(n))
+            found.append(tree.ids[row[:n]].tolist())
+    assert [found[i] for i in tree.order.tolist()] == texts
+    every = torch.cat([group.flatten() for group, _ in tree.groups])
+    assert torch.equal(every[tree.source], torch.arange(len(tree.ids)))
