@@ -155,7 +155,6 @@ def write_folds(source: Path, split: str, num_folds: int, out: Path) -> str:
 
     It has the splits ``fold0_train``, ``fold0_val`` and so on, and of the annotations
     those of the training split alone: nothing else can be trained or tested on.
-
     Returns a line on what was made.
 
     Raises:

@@ -17,15 +17,7 @@ from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 
 from .paper_tables import ABLATION_DATA_SET, COMPARISONS
-from .tables import (
-    DATA_SETS,
-    STREAM_WEIGHTS,
-    Cell,
-    Measure,
-    Replicate,
-    RunSpec,
-    Table,
-)
+from .tables import DATA_SETS, STREAM_WEIGHTS, Cell, Measure, RunSpec, Table
 
 SCORES = "scores.pkl"
 """The file of a run's scores, in its folder."""
@@ -47,8 +39,8 @@ class Results:
     def __init__(self, work_dir: Path) -> None:
         self.work_dir = work_dir
         self.found: dict[RunSpec, Mapping[str, Any]] = {}
-        self.problems: dict[Replicate, str] = {}
-        self._fused: dict[Replicate, float] = {}
+        self.problems: dict[tuple[RunSpec, ...], str] = {}
+        self._fused: dict[tuple[RunSpec, ...], float] = {}
 
     def values(
         self, measure: Measure, seeds: Sequence[int], best: bool = False
@@ -67,7 +59,7 @@ class Results:
                     values.append(self._fuse(replicate))
         return [float(value) for value in values if value is not None]
 
-    def _fuse(self, replicate: Replicate) -> float | None:
+    def _fuse(self, replicate: tuple[RunSpec, ...]) -> float | None:
         if replicate not in self._fused:
             paths = [self.work_dir / spec.name / SCORES for spec in replicate]
             weights = [STREAM_WEIGHTS[spec.stream] for spec in replicate]

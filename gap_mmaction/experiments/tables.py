@@ -76,21 +76,14 @@ class RunSpec:
         return f"{where}/{last}seed{self.seed}"
 
 
-Replicate = tuple[RunSpec, ...]
-"""The runs behind one accuracy; several are fused."""
-
-
 @dataclass(frozen=True)
 class Measure:
-    """A number of a table: a mean over seeds and ``folds``; ``paper`` is the paper's.
-
-    Several ``streams`` are fused.
-    """
+    """A number of a table: a mean over seeds and folds, of fused streams if several."""
 
     data_set: str
     variant: Variant
     streams: tuple[str, ...] = ("joint",)
-    paper: float | None = None
+    paper: float | None = None  # the paper's number
     folds: tuple[int, ...] = ()
     shots: int | None = None
 
@@ -99,8 +92,8 @@ class Measure:
         """A name for a CSV file."""
         return f"{self.variant.name} {'+'.join(self.streams)}"
 
-    def replicates(self, seeds: Sequence[int]) -> list[Replicate]:
-        """Lists for each seed, and each fold, the run, or the runs of the streams."""
+    def replicates(self, seeds: Sequence[int]) -> list[tuple[RunSpec, ...]]:
+        """Lists for each seed, and each fold, the run, or those that are fused."""
         folds: Sequence[int | None] = self.folds or (None,)
         return [
             tuple(

@@ -122,9 +122,9 @@ def test_classes() -> None:
     for unseen in ((1, 6), (1, -1), (1, 1)):
         with pytest.raises(ValueError, match="different ones of 0 to 5"):
             ClassSplit(6, unseen)
-    for unseen in ((1,), (0, 1, 2, 3, 4)):
+    for few in ([0], [0, 1, 2, 3, 4]):
         with pytest.raises(ValueError, match="at least 2 must be unseen and 2 seen"):
-            ClassSplit(6, unseen)
+            ClassSplit(6, tuple(few))
 
 
 def test_drawn_splits() -> None:

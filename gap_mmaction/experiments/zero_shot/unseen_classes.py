@@ -36,8 +36,7 @@ class ClassSplit:
     There are no unseen ones where they are those of other data sets.
 
     Raises:
-        ValueError: If one is no class or there twice, or one alone is unseen or
-            fewer than two seen, where naming them would be no choice.
+        ValueError: If one is no class or there twice, or one alone is unseen or seen.
     """
 
     num_classes: int

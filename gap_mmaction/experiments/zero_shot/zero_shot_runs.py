@@ -54,8 +54,7 @@ class ZeroShotExperiment:
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If config, options and data do not fit one another, or the folder
-            of a run is another one's.
+        ValueError: If settings and data do not fit, or a run's folder is another one's.
     """
 
     splits: Sequence[ClassSplit]
