@@ -26,8 +26,7 @@ from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.conversion import convert_checkpoint
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.evaluation.score_file import load_scores
-from gap_mmaction.experiments.annotation_splits import class_sizes
-from gap_mmaction.experiments.folds import write_folds
+from gap_mmaction.experiments.annotation_splits import class_sizes, write_folds
 from gap_mmaction.experiments.table_text import fused_accuracy
 from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEncoder
 from gap_mmaction.models.recognizers import drop_text_branch

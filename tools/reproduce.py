@@ -20,12 +20,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gap_mmaction.experiments import paper_tables
-from gap_mmaction.experiments.data_sets import DATA_SETS
 from gap_mmaction.experiments.experiment import Experiment, plan_text
 from gap_mmaction.experiments.few_clips import ARMS, GAINS, board_table, low_shot_table
 from gap_mmaction.experiments.launcher import Launcher, sole_use
 from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
-from gap_mmaction.experiments.tables import Table
+from gap_mmaction.experiments.tables import DATA_SETS, Table
 from gap_mmaction.experiments.variants import LOSSES
 from gap_mmaction.utils.command_line import count, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options
@@ -64,14 +63,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     compared = "low-shot: what is compared (default: plain random gap)"
     arms = ["plain", "random", "gap"]
     add("--arms", nargs="+", choices=list(ARMS), default=arms, help=compared)
-    add(
-        "--split-pair",
-        nargs=2,
-        default=PARTS,
-        metavar=("TRAIN", "TEST"),
-        help="low-shot, board: `fit dev` to choose settings without a look at the test "
-        "split (default: train val)",
-    )
+    pair = "low-shot, board: `fit dev` to choose settings without a look at the test "
+    pair += "split (default: train val)"
+    names = ("TRAIN", "TEST")
+    add("--split-pair", nargs=2, default=PARTS, metavar=names, help=pair)
     ended = (
         "low-shot, board: a line for each run that has ended, for "
         "tools/analysis/gains.py; runs that have one already are not made"
@@ -134,21 +129,15 @@ def make_table(args: argparse.Namespace, configs: TableConfigs) -> Table:
         sizes = {name: configs.class_sizes(name) for name in args.data}
         return low_shot_table(args.data, args.shots, args.arms, sizes)
     (name,) = args.data or [paper_tables.ABLATION_DATA_SET]
-    model = configs.base(name).model
-    return paper_tables.ablation_table(args.table, name, model)
+    return paper_tables.ablation_table(args.table, name, configs.base(name).model)
 
 
 def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
     """Puts together what the command line asks for."""
     work_dir, options = args.work_dir.absolute(), args.cfg_options or {}
     configs = TableConfigs(
-        root / "configs" / "gap",
-        ann_file=args.ann_file,
-        epochs=args.epochs,
-        steps=args.steps,
-        processes=args.gpus,
-        options=options,
-        parts=args.split_pair,
+        *(root / "configs" / "gap", args.ann_file, args.epochs, args.steps, args.gpus),
+        *(options, args.split_pair),
         may_lack_data=args.dry_run,
     )
     table = make_table(args, configs).with_losses(args.loss)
@@ -157,10 +146,9 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
         print(made or "", end="\n" if made else "", flush=True)
     epochs = configs.base(table.data_sets[0]).train_cfg.max_epochs
     how = f"{epochs} epochs"
-    if args.epochs not in (None, epochs):
-        how = f"{args.epochs} of {epochs} epochs, with the schedule in proportion"
-    if args.steps is not None:
-        how = f"{args.steps} iterations, with the schedule in proportion"
+    if args.epochs not in (None, epochs) or args.steps is not None:
+        length = f"{args.steps} iterations" if args.steps else f"{args.epochs} of {how}"
+        how = f"{length}, with the schedule in proportion"
     if args.split_pair != PARTS:
         how += ", trained on *{}*, tested on *{}*".format(*args.split_pair)
     if options:
@@ -173,15 +161,7 @@ def make_experiment(args: argparse.Namespace, root: Path) -> Experiment:
 
 @tells_errors
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Runs the tool.
-
-    Args:
-        argv: The command line, ``sys.argv`` by default.
-        root: The folder with ``configs`` and ``tools``.
-
-    Returns:
-        The exit status: 0, or 1 if runs have failed or the settings do not fit.
-    """
+    """Runs the tool on the ``configs`` of a folder; returns 1 if runs have failed."""
     args = parse_args(argv)
     if args.dry_run:
         print(plan_text(make_experiment(args, root).plan()))

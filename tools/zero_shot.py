@@ -20,9 +20,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gap_mmaction.experiments.launcher import Launcher, sole_use
-from gap_mmaction.experiments.zero_shot.class_split import ClassSplit, draw_splits
-from gap_mmaction.experiments.zero_shot.unseen_configs import (
+from gap_mmaction.experiments.zero_shot.unseen_classes import (
+    ClassSplit,
     ZeroShotConfigs,
+    draw_splits,
     match_sets,
 )
 from gap_mmaction.experiments.zero_shot.zero_shot_runs import ZeroShotExperiment
@@ -158,15 +159,7 @@ def report(experiment: ZeroShotExperiment, args: argparse.Namespace) -> str:
 
 @tells_errors
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Runs the tool.
-
-    Args:
-        argv: The command line, ``sys.argv`` by default.
-        root: The folder with ``tools``.
-
-    Returns:
-        The exit status: 0, or 1 if runs have failed or the settings do not fit.
-    """
+    """Runs the tool with the ``tools`` of a folder; returns 1 if runs have failed."""
     args = parse_args(argv)
     with sole_use(args.work_dir.absolute(), "zero_shot"):
         experiment = make_experiment(args, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from gap_mmaction.utils.loader_data import annotated_data
 from .launcher import Launcher, RunFailedError
 from .runs import Run, make_runs
 from .table_configs import TableConfigs
-from .table_text import SCORES, Results, to_csv, to_markdown
+from .table_text import SCORES, Results, markdown_rows, to_csv, to_markdown
 from .tables import RunSpec, Table
 
 
@@ -26,10 +27,8 @@ from .tables import RunSpec, Table
 class Experiment:
     """The runs of a table in a work dir, an absolute path.
 
-    Attributes:
-        how: How the runs are made, for a line below the table.
-        runs_csv: A file with a line for each run that has ended, here or elsewhere,
-            see :class:`FinishedRun`; None for none. What has a line is not run.
+    ``how`` they are made is a line below the table; ``runs_csv`` has a line for each
+    run that has ended, here or elsewhere, see :class:`FinishedRun`: these are not run.
     """
 
     table: Table
@@ -63,26 +62,20 @@ class Experiment:
             ValueError: If the settings do not fit, the folder of a run is that of
                 another one, or a line of ``runs_csv`` is wrong.
         """
-        lines = [] if self.runs_csv is None else read_runs(self.runs_csv)
-        known = {line.key: line.top1 for line in lines}
-        runs = {}
+        lines = read_runs(self.runs_csv) if self.runs_csv else []
+        known, runs = {line.key: line.top1 for line in lines}, {}
         for spec in self.table.runs(self.seeds):
             run = Run(self.work_dir, spec.name, spec.seed, self.configs.make(spec))
             there = known.get(self._line(spec, run).key)
             if run.result is None and there is not None:
                 run.record["result"] = {"top1": there, "elsewhere": True}
             runs[spec] = run
-        ended = {spec: run.result for spec, run in runs.items() if run.result}
-        self.results.found.update(ended)
+            if run.result:
+                self.results.found[spec] = run.result
         return runs
 
     def run(self) -> list[str]:
-        """Runs what is missing; returns a line for each run that has failed.
-
-        Raises:
-            FileNotFoundError: As :meth:`plan`, before anything is run.
-            ValueError: As :meth:`plan`.
-        """
+        """Runs what is missing; returns a line for each run that has failed."""
         runs = self.plan()
         specs = {run.name: spec for spec, run in runs.items()}
 
@@ -91,30 +84,26 @@ class Experiment:
             if self.runs_csv is not None:
                 lines = [self._line(specs[run.name], run) for run in ended]
                 add_runs(self.runs_csv, lines)
-            self._write_table()
+            texts = (self.text, to_csv(self.table, self.results, self.seeds))
+            for path, text in zip(self.table_files, texts):
+                with atomic_file(path) as stream:
+                    stream.write(text.encode())
 
         note(*(run for run in runs.values() if run.result is not None))
         left = [run for run in runs.values() if run.result is None]
         return make_runs(left, self.launcher, self._test, note)
-
-    def _write_table(self) -> None:
-        """Writes the table, with dashes for what is missing."""
-        comma = to_csv(self.table, self.results, self.seeds)
-        for path, text in zip(self.table_files, (self.text, comma)):
-            with atomic_file(path) as stream:
-                stream.write(text.encode())
 
     def _line(self, spec: RunSpec, run: Run) -> FinishedRun:
         """Returns the line of a run; without a result its accuracy is none."""
         settings = run.config.settings
         own = self.configs.base(spec.data_set, spec.stream).model.backbone
         width = settings.model.backbone.get("base_channels")
-        same = width == own.get("base_channels")
+        suffix = "" if width == own.get("base_channels") else f"@{width}"
         test = annotated_data(settings, "test_dataloader").settings
         return FinishedRun(
             set=spec.data_set,
             table=self.table.name,
-            backbone=spec.variant.backbone + ("" if same else f"@{width}"),
+            backbone=f"{spec.variant.backbone}{suffix}",
             arm=spec.variant.arm,
             shots=ALL if spec.shots is None else str(spec.shots),
             seed=spec.seed,
@@ -135,46 +124,35 @@ class Experiment:
             found = load_scores(scores)
         except (OSError, ValueError, pickle.UnpicklingError) as error:
             raise RunFailedError(f"{error} (log: {log})") from error
-        values = accuracy(found.scores, found.labels)
+        values, best = accuracy(found.scores, found.labels), None
+        with suppress(FileNotFoundError, KeyError, ValueError):
+            curve = read_training_log(run.path / "train").curves["acc/top1"]
+            best = 100 * float(curve[1].max())
         return {
             "top1": 100 * values.top1,
-            "best_top1": _best_epoch(run.path / "train"),
+            "best_top1": best,
             "top5": 100 * values.top5,
             "mean_class": 100 * values.mean_class,
             "samples": len(found.labels),
         }
 
 
-def _best_epoch(run: Path) -> float | None:
-    """Returns the best top-1 accuracy in percent that the training has logged."""
-    try:
-        return 100 * float(read_training_log(run).curves["acc/top1"][1].max())
-    except (FileNotFoundError, KeyError, ValueError):
-        return None
-
-
 def plan_text(runs: Mapping[RunSpec, Run]) -> str:
     """Lists runs and their cost as a Markdown table, and a line with the sums."""
-    lines = [
-        "| run | state | epochs left | iterations left | minutes left, estimated |",
-        "|---|---|---|---|---|",
-    ]
+    heads = ("epochs left", "iterations left", "minutes left, estimated")
+    rows = [["run", "state", *heads], ["---"] * 5]
     left = [run.iterations_left for run in runs.values()]
     minutes = [_minutes_left(spec, runs) for spec in runs]
     for run, steps, own in zip(runs.values(), left, minutes):
         done = f"stopped at epoch {run.epochs_done}" if run.epochs_done else "to run"
         if run.result is not None:
             done = "ended elsewhere" if run.result.get("elsewhere") else "ended"
-        cells = [run.name, done, str(run.epochs_left)]
-        cells += ["?" if steps is None else f"{steps:,}"]
-        cells += ["?" if own is None else f"{own:.0f}"]
-        lines.append(f"| {' | '.join(cells)} |")
+        numbers = ["?" if n is None else f"{n:,.0f}" for n in (steps, own)]
+        rows.append([run.name, done, str(run.epochs_left), *numbers])
     total = "an unknown number of" if None in left else f"{sum(filter(None, left)):,}"
     epochs = [run.epochs_left for run in runs.values()]
-    summary = (
-        f"{len(runs)} runs, {sum(map(bool, epochs))} of them to train: "
-        f"{sum(epochs):,} epochs, {total} iterations"
-    )
+    summary = f"{len(runs)} runs, {sum(map(bool, epochs))} of them to train: "
+    summary += f"{sum(epochs):,} epochs, {total} iterations"
     known, unknown = sum(filter(None, minutes)), minutes.count(None)
     if known:
         hours = f"{known / 60:.1f} hours" if known >= 90 else f"{known:.0f} minutes"
@@ -183,7 +161,7 @@ def plan_text(runs: Mapping[RunSpec, Run]) -> str:
             summary += f", without {unknown} runs that nothing is known of"
     elif any(epochs):
         summary += "; no estimate of time before a run has ended in this work dir"
-    return "\n".join([*lines, "", f"{summary}."])
+    return "\n".join([*markdown_rows(rows), "", f"{summary}."])
 
 
 def _minutes_left(spec: RunSpec, runs: Mapping[RunSpec, Run]) -> float | None:

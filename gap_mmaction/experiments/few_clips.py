@@ -6,8 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from .data_sets import DATA_SETS
-from .tables import Cell, Measure, Row, Table
+from .tables import DATA_SETS, Cell, Measure, Row, Table
 from .variants import BACKBONES, PLAIN, RANDOM, Variant
 
 GAINS = ("low-shot", "board")
@@ -30,14 +29,9 @@ def low_shot_table(
 ) -> Table:
     """Lays the table of few clips out.
 
-    As many clips as the largest class has are all of them: those runs are shared.
-
-    Args:
-        data_sets: Their names.
-        shots: Clips of each class, None for all.
-        arms: Of :data:`ARMS`.
-        sizes: By data set the clips of the classes in each fold's training split;
-            nothing where the data are not there.
+    ``shots`` are clips of each class, None for all; as many as the largest class has
+    are all of them. ``sizes`` has by data set the clips of the classes in each fold's
+    training split, nothing where the data are not there.
     """
     rows: dict[Row, None] = {}
     notes = ["All rows of a set have as many steps, as near as whole epochs come."]
@@ -50,10 +44,9 @@ def low_shot_table(
                 notes.append(f"{title}: no class has more than {largest} clips.")
             short = [sum(size < few for size in fold.values()) for fold in folds if few]
             if any(short):
-                notes.append(
-                    f"{title}: {max(short)} of {len(folds[0])} classes have fewer than "
-                    f"{few} clips, and all of theirs are taken."
-                )
+                classes = f"{max(short)} of {len(folds[0])} classes"
+                what = f"have fewer than {few} clips, and all of theirs are taken."
+                notes.append(f"{title}: {classes} {what}")
             cells = (_cell(name, ARMS[arm][1], few) for arm in arms)
             rows[Row((title, str(few or "all")), tuple(cells))] = None
     return Table(
@@ -74,9 +67,8 @@ def board_table(data_sets: Sequence[str]) -> Table:
             plain, gap = Variant(backbone, PLAIN), Variant(backbone)
             cells = (_cell(name, plain), _cell(name, gap))
             rows.append(Row((DATA_SETS[name].title, backbone), cells))
-    columns = ("w/o. GAP (%)", "w. GAP (%)")
-    title = "Backbones without GAP and with it"
-    return Table(GAINS[1], title, ("Data", "Backbone"), columns, tuple(rows))
+    heads = ("Data", "Backbone"), ("w/o. GAP (%)", "w. GAP (%)")
+    return Table(GAINS[1], "Backbones without GAP and with it", *heads, tuple(rows))
 
 
 def _cell(name: str, variant: Variant, shots: int | None = None) -> Cell:

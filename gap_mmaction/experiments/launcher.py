@@ -42,25 +42,22 @@ class Launcher:
         return [sys.executable, str(script), *words]
 
     def call(self, log: Path, tool: str, *arguments: str | Path) -> None:
-        """Runs a tool, see :meth:`command`, until its end or ours; logs its output.
+        """Runs a tool until its end or ours; logs its output.
 
         Raises:
             RunFailedError: If it fails.
         """
         package = str(Path(gap_mmaction.__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-        environment = {
-            **os.environ,
-            **{"PYTHONPATH": path, "PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"},
-            "GPUS": str(self.processes if tool == "train" else 1),
-        }
+        gpus = str(self.processes if tool == "train" else 1)
+        own = {"PYTHONPATH": path, "PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
         with log.open("ab") as output:
             child = subprocess.Popen(
                 self.command(tool, *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env={**os.environ, **own, "GPUS": gpus},
                 close_fds=False,  # it shares the lock of the work dir
             )
         try:
@@ -70,8 +67,8 @@ class Launcher:
             child.wait()
             raise
         if status:
-            error = f"exit status {status}: {_last_error(log)}"
-            raise RunFailedError(f"{error} (log: {log})")
+            error = _last_error(log)
+            raise RunFailedError(f"exit status {status}: {error} (log: {log})")
 
 
 def _last_error(log: Path) -> str:
@@ -87,9 +84,6 @@ def sole_use(work_dir: Path, tool: str) -> Iterator[None]:
 
     The kernel holds the lock, so nothing is left over from a process that was killed;
     a training that outlives it has the lock until it ends. The work dir is made.
-
-    Yields:
-        Nothing.
 
     Raises:
         RuntimeError: If another process has it.

@@ -10,71 +10,65 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .data_sets import DATA_SETS
-from .folds import FOLDS
-from .tables import STREAM_WEIGHTS, Cell, Measure, Row, Table
+from .annotation_splits import FOLDS
+from .tables import DATA_SETS, STREAM_WEIGHTS, Cell, Measure, Row, Table
 from .variants import PART_CLASSIFIER, PLAIN, Variant
 
 ABLATION_DATA_SET = "ntu120-xsub"
 """Where all of Table 1 and lambda were measured, on the joint stream."""
 
-# By table: title, titles of the columns of words, and rows of words and numbers: the
-# paper's, the text, the encoder. Which presets stand for the rows of 1a, 1c and 1f
-# follows from the paper's numbers, see docs/reproduce.md.
-_Numbers = tuple[Any, ...]
-_LISTS: dict[str, tuple[str, tuple[str, ...], list[tuple[str, list[_Numbers]]]]] = {
-    "1a": (
-        "Partition strategies",
-        ("Partition strategy",),
-        [
-            ("None", [(84.6, PLAIN)]),
-            ("Global", [(85.2, "synonym")]),
-            ("Upper, Lower", [(85.3, "parts2")]),
-            ("Head, Hand, Hip, Leg", [(85.4, "parts4")]),
-            ("Head, Hand, Arm, Hip, Leg, Foot", [(85.4, "parts6")]),
-        ],
-    ),
-    "1b": (
-        "Text prompt type",
-        ("Prompt type",),
-        [
-            ("None", [(84.6, PLAIN)]),
-            ("Label name", [(84.8, "label-name")]),
-            ("Synonym/Paragraph", [(85.2, "synonym"), (85.2, "paragraph")]),
-            ("Body parts", [(85.4, "parts4")]),
-            ("Synonym+Body parts", [(85.5, "synonym+parts4")]),
-        ],
-    ),
-    "1c": (
-        "Text encoders",
-        ("Text encoder", "pretrain"),
-        [
-            ("XFMR-32 | img/text", [(85.2, "synonym", "clip-b32")]),
-            ("XFMR-16 | img/text", [(85.1, "synonym", "clip-b16")]),
-            ("XFMR-14 | img/text", [(85.2, "synonym", "clip-l14")]),
-            ("BERT | text", [(85.2, "synonym", "bert")]),
-        ],
-    ),
-    "1e": (
-        "Description methods",
-        ("Methods",),
-        [
-            ("Part CLS Baseline", [(84.2, PART_CLASSIFIER)]),
-            ("Manual description", [(85.2, "manual")]),
-            ("HAKE part state", [(85.3, "hake")]),
-            ("LLM generated", [(85.5, "synonym+parts4")]),
-        ],
-    ),
-    "1f": (
-        "Comparison with Prompt Learning",
-        ("Methods", "Prompt", "TE"),
-        [
-            ("Baseline | Fixed | Tuned", [(84.8, "label-name", "clip-b32")]),
-            ("PL | Learned | Fixed", [(85.1, "label", "learned-fixed")]),
-            ("PL | Learned | Tuned", [(85.2, "label", "learned-tuned")]),
-            ("GAP | Generated | Tuned", [(85.5, "synonym+parts4", "clip-b32")]),
-        ],
-    ),
+_PARTS4 = "synonym+parts4"
+_NO_GAP, _GAP = (84.6, PLAIN), (85.5, _PARTS4)
+# By table: title, and titles of the columns of words.
+_CROSS = f"{FOLDS}-fold cross-validation on the training split"
+_WORDS = {
+    "1a": ("Partition strategies", "Partition strategy"),
+    "1b": ("Text prompt type", "Prompt type"),
+    "1c": ("Text encoders", "Text encoder | pretrain"),
+    "1e": ("Description methods", "Methods"),
+    "1f": ("Comparison with Prompt Learning", "Methods | Prompt | TE"),
+    "lambda": (f"Choice of lambda, {_CROSS}", "lambda"),
+}
+# Rows of words and numbers: the paper's, the text, the encoder, lambda. Which presets
+# stand for the rows of 1a, 1c and 1f follows from the paper's numbers, see
+# docs/reproduce.md.
+_ROWS: dict[str, dict[str, list[tuple[Any, ...]]]] = {
+    "1a": {
+        "None": [_NO_GAP],
+        "Global": [(85.2, "synonym")],
+        "Upper, Lower": [(85.3, "parts2")],
+        "Head, Hand, Hip, Leg": [(85.4, "parts4")],
+        "Head, Hand, Arm, Hip, Leg, Foot": [(85.4, "parts6")],
+    },
+    "1b": {
+        "None": [_NO_GAP],
+        "Label name": [(84.8, "label-name")],
+        "Synonym/Paragraph": [(85.2, "synonym"), (85.2, "paragraph")],
+        "Body parts": [(85.4, "parts4")],
+        "Synonym+Body parts": [_GAP],
+    },
+    "1c": {
+        "XFMR-32 | img/text": [(85.2, "synonym", "clip-b32")],
+        "XFMR-16 | img/text": [(85.1, "synonym", "clip-b16")],
+        "XFMR-14 | img/text": [(85.2, "synonym", "clip-l14")],
+        "BERT | text": [(85.2, "synonym", "bert")],
+    },
+    "1e": {
+        "Part CLS Baseline": [(84.2, PART_CLASSIFIER)],
+        "Manual description": [(85.2, "manual")],
+        "HAKE part state": [(85.3, "hake")],
+        "LLM generated": [_GAP],
+    },
+    "1f": {
+        "Baseline | Fixed | Tuned": [(84.8, "label-name", "clip-b32")],
+        "PL | Learned | Fixed": [(85.1, "label", "learned-fixed")],
+        "PL | Learned | Tuned": [(85.2, "label", "learned-tuned")],
+        "GAP | Generated | Tuned": [(*_GAP, "clip-b32")],
+    },
+    "lambda": {
+        f"{weight}": [(paper, _PARTS4, None, weight)]
+        for weight, paper in {1.0: 85.4, 0.8: 85.5, 0.5: 85.3, 0.2: 85.2}.items()
+    },
 }
 # Table 1d: title, the paper's number without GAP and with it.
 _BACKBONES = {
@@ -83,9 +77,8 @@ _BACKBONES = {
     "ctrgcn-single": ("CTR-GCN (single scale)", 84.6, 85.5),
     "ctrgcn": ("CTR-GCN (multi scale)", 84.9, 85.5),
 }
-_LAMBDAS = {1.0: 85.4, 0.8: 85.5, 0.5: 85.3, 0.2: 85.2}
 
-ABLATIONS = (*sorted([*_LISTS, "1d"]), "lambda")
+ABLATIONS = tuple(sorted([*_ROWS, "1d"]))
 """Names of the tables of :func:`ablation_table`."""
 
 COMPARISONS = {
@@ -113,38 +106,34 @@ _MODES = {
 
 def ablation_table(name: str, data_set: str, model: Mapping[str, Any]) -> Table:
     """Lays one of :data:`ABLATIONS` out for a data set, with its config's model."""
-    # "We use CTR-GCN with single-scale temporal convolution for our ablation study",
-    # section 4.2.
-    backbone = "ctrgcn-single"
 
-    def cell(paper: float, *variant: Any, **settings: Any) -> Cell:
-        shared = Variant(*variant, **settings).without_repetition(model)
-        folds = tuple(range(FOLDS)) if name == "lambda" else ()
-        return (Measure(data_set, shared, paper=paper, folds=folds),)
+    def cell(backbone: str, *numbers: tuple[Any, ...]) -> Cell:
+        return tuple(
+            Measure(
+                data_set,
+                Variant(backbone, *texts).without_repetition(model),
+                paper=paper,
+                folds=tuple(range(FOLDS)) if name == "lambda" else (),
+            )
+            for paper, *texts in numbers
+        )
 
-    columns: tuple[str, ...] = ("Acc (%)",)
-    words: tuple[str, ...] = ("Backbone",)
     if name == "1d":
-        title = "Effect of GAP on different skeleton encoders"
-        columns = ("w/o. GAP (%)", "w. GAP (%)")
         rows = [
-            Row((row,), (cell(plain, key, PLAIN), cell(gap, key)))
+            Row((row,), (cell(key, (plain, PLAIN)), cell(key, (gap,))))
             for key, (row, plain, gap) in _BACKBONES.items()
         ]
-    elif name == "lambda":
-        title = f"Choice of lambda, {FOLDS}-fold cross-validation on the training split"
-        words = ("lambda",)
-        rows = [
-            Row((f"{weight}",), (cell(paper, backbone, loss_weight=weight),))
-            for weight, paper in _LAMBDAS.items()
-        ]
-    else:
-        title, words, lines = _LISTS[name]
-        rows = []
-        for row, numbers in lines:
-            cells = (cell(paper, backbone, *texts) for paper, *texts in numbers)
-            rows.append(Row(tuple(row.split(" | ")), (sum(cells, ()),)))
-    return Table(name, title, words, columns, tuple(rows))
+        title = "Effect of GAP on different skeleton encoders"
+        heads = ("w/o. GAP (%)", "w. GAP (%)")
+        return Table(name, title, ("Backbone",), heads, tuple(rows))
+    # "We use CTR-GCN with single-scale temporal convolution for our ablation study",
+    # section 4.2.
+    title, words = _WORDS[name]
+    rows = [
+        Row(tuple(row.split(" | ")), (cell("ctrgcn-single", *numbers),))
+        for row, numbers in _ROWS[name].items()
+    ]
+    return Table(name, title, tuple(words.split(" | ")), ("Acc (%)",), tuple(rows))
 
 
 def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
@@ -159,13 +148,13 @@ def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
     known = [data_set for names in columns for data_set in names]
     for item in set(data_sets) - set(known):
         raise ValueError(f"--data {item}: Table {name} is about {', '.join(known)}")
-    chosen: list[str | None] = []
+    chosen = []
     for names in columns:
         asked = [data_set for data_set in names if data_set in data_sets]
         if len(asked) > 1:
             both = " ".join(asked)
             raise ValueError(f"--data {both}: one column of Table {name}; give one")
-        chosen.append(asked[0] if asked else None)
+        chosen.append("".join(asked))
     # Multi-scale temporal convolution, section 4.2.
     plain, gap = Variant("ctrgcn", PLAIN), Variant("ctrgcn")
     rows = (
@@ -175,26 +164,29 @@ def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
     )
     heads = (DATA_SETS[names[0]].title.rpartition(", ")[2] for names in columns)
     weights = ", ".join(f"{weight:g} {name}" for name, weight in STREAM_WEIGHTS.items())
-    note = (
-        f"4 ensemble: scores of the streams of one seed, fused with the weights "
-        f"{weights}. The paper's numbers of CTR-GCN are those it cites."
+    return Table(
+        name,
+        f"Action classification performance on {title}",
+        ("Methods", "Mode"),
+        tuple(f"{head} (%)" for head in heads),
+        tuple(rows),
+        (
+            f"4 ensemble: scores of the streams of one seed, fused with the weights "
+            f"{weights}. The paper's numbers of CTR-GCN are those it cites.",
+        ),
     )
-    title = f"Action classification performance on {title}"
-    numbers = tuple(f"{head} (%)" for head in heads)
-    return Table(name, title, ("Methods", "Mode"), numbers, tuple(rows), (note,))
 
 
-def _streams(data_set: str | None, variant: Variant, mode: str) -> Cell:
-    if data_set is None:
+def _streams(data_set: str, variant: Variant, mode: str) -> Cell:
+    if not data_set:
         return ()
     *single, gap, plain = _STREAMS[DATA_SETS[data_set].paper]
     streams = _MODES[mode]
     if len(streams) > 2:
         paper = gap if variant.has_texts else plain
         return (Measure(data_set, variant, streams, paper),)
-    known: dict[str, float] = {}
-    if variant.has_texts:
-        known.update(zip(("joint", "joint-motion", "bone", "bone-motion"), single))
+    known = dict(zip(("joint", "joint-motion", "bone", "bone-motion"), single))
     return tuple(
-        Measure(data_set, variant, (stream,), known.get(stream)) for stream in streams
+        Measure(data_set, variant, (item,), known[item] if variant.has_texts else None)
+        for item in streams
     )

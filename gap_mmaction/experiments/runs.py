@@ -23,10 +23,7 @@ _RECORD = "run.json"
 
 
 class RunConfig(NamedTuple):
-    """All settings of a run, its annotation file ``data``, and the processes.
-
-    ``iterations`` are those of the training, None where the data are not there.
-    """
+    """All settings of a run; ``iterations`` are None where the ``data`` are absent."""
 
     settings: Config
     iterations: int | None
@@ -52,27 +49,22 @@ class Run:
     """
 
     def __init__(self, work_dir: Path, name: str, seed: int, config: RunConfig) -> None:
-        self.path = work_dir / name
-        self.name = name
-        self.seed = seed
-        self.config = config
+        self.path, self.name = work_dir / name, name
+        self.seed, self.config = seed, config
         self.epochs = epochs_of(config.settings)
         settings = json.loads(json.dumps(config.settings.to_dict(), default=repr))
-        batch, data = settings["train_dataloader"]["batch_size"], config.data
-        size = data.stat().st_size if data.is_file() else None
+        batch = settings["train_dataloader"]["batch_size"]
+        size = config.data.stat().st_size if config.data.is_file() else None
         self.record: dict[str, Any] = {
             "config": settings,
             "total_batch": config.processes * batch,
             "iterations": config.iterations,
-            "data": {"file": str(data), "bytes": size},
+            "data": {"file": str(config.data), "bytes": size},
             "versions": {},
             "minutes": 0.0,
             "result": None,
         }
-        there = _read_record(self.path, self.record)
-        if there is not None:
-            _check_settings(self.path, there, self.record)
-            self.record = there
+        self.record = self._read()
 
     @property
     def result(self) -> Any:
@@ -99,19 +91,6 @@ class Run:
         total = self.config.iterations if left else 0
         return None if total is None else round(total * left)
 
-    def _train(self, launcher: Launcher) -> Path:
-        """Trains, from the last checkpoint on; returns the last epoch's."""
-        config, folder = self.path / "config.py", self.path / "train"
-        self.config.settings.dump(config)
-        launcher.call(
-            *(self.path / "train.log", "train", config, "--work-dir", folder),
-            *("--seed", str(self.seed), "--resume"),
-        )
-        checkpoint = folder / f"epoch_{self.epochs}.pth"
-        if not checkpoint.is_file():
-            raise RunFailedError(f"training has ended without {checkpoint}")
-        return checkpoint
-
     def _write(self) -> None:
         with atomic_file(self.path / _RECORD) as stream:
             stream.write(json.dumps(self.record, indent=1).encode() + b"\n")
@@ -122,61 +101,64 @@ class Run:
         self.record["versions"] = collect_versions()
         # First, so that there is never a folder of which nothing is known.
         self._write()
+        config, folder = self.path / "config.py", self.path / "train"
+        last = folder / f"epoch_{self.epochs}.pth"
+        self.config.settings.dump(config)
         try:
-            checkpoint = self._train(launcher)
-            self.record["result"] = evaluate(self, checkpoint)
+            launcher.call(
+                *(self.path / "train.log", "train", config, "--work-dir", folder),
+                *("--seed", str(self.seed), "--resume"),
+            )
+            if not last.is_file():
+                raise RunFailedError(f"training has ended without {last}")
+            self.record["result"] = evaluate(self, last)
         finally:
             self.record["minutes"] = before + (time.monotonic() - start) / 60
             self._write()
-        for path in checkpoint.parent.glob("epoch_*.pth"):
-            if path != checkpoint:
+        for path in folder.glob("epoch_*.pth"):
+            if path != last:
                 path.unlink()
+
+    def _read(self) -> dict[str, Any]:
+        """Returns the record that is there, or ours; refuses one of other settings."""
+        file, ours = self.path / _RECORD, self.record
+        way_out = f"Move the folder {self.path} away, or give another --work-dir"
+        if not file.is_file():
+            if (self.path / "train").exists():
+                where = f"{self.path}: has a training but no {_RECORD}"
+                raise ValueError(f"{where}. {way_out}")
+            return ours
+        try:
+            content = parse_json(file.read_text("utf-8"))
+            there = {key: content[key] for key in ours}
+        except (ValueError, KeyError, TypeError) as error:
+            reason = f"{file}: no record of a run ({error!r})"
+            raise ValueError(f"{reason}. {way_out}") from None
+        ended = there["result"] is not None
+
+        def settings(record: Mapping[str, Any]) -> dict[str, Any]:
+            flat = flatten(record["config"])
+            flat["batch size over all processes"] = record["total_batch"]
+            if ended:
+                # One process or eight with an eighth of the batch each: the same
+                # recipe, but nothing to resume with.
+                del flat["train_dataloader.batch_size"]
+            # A fold's file or a moved data set may not be there to be measured.
+            if None not in (there["data"]["bytes"], ours["data"]["bytes"]):
+                flat["data.bytes"] = record["data"]["bytes"]
+            return flat
+
+        lines = differences(settings(there), settings(ours))
+        if lines:
+            what = "a run" if ended else "an unfinished run"
+            found = f"{what} with other settings, {len(lines)} in all"
+            way_out = "Give another --work-dir, or the settings it has"
+            raise ValueError(f"{self.path}: {found}: {'; '.join(lines[:3])}. {way_out}")
+        return there
 
 
 Evaluate = Callable[[Run, Path], dict[str, Any]]
 """Makes the result of a run from its last checkpoint."""
-
-
-def _read_record(folder: Path, keys: Iterable[str]) -> dict[str, Any] | None:
-    """Reads the record of a run; None if it has not begun."""
-    file = folder / _RECORD
-    way_out = f"Move the folder {folder} away, or give another --work-dir"
-    if not file.is_file():
-        if (folder / "train").exists():
-            raise ValueError(f"{folder}: has a training but no {_RECORD}. {way_out}")
-        return None
-    try:
-        record = parse_json(file.read_text("utf-8"))
-        return {key: record[key] for key in keys}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file}: no record of a run ({error!r}). {way_out}") from None
-
-
-def _check_settings(
-    folder: Path, there: Mapping[str, Any], asked: Mapping[str, Any]
-) -> None:
-    """Refuses a folder of a run with other settings than those that are asked for."""
-    ended = there["result"] is not None
-
-    def settings(record: Mapping[str, Any]) -> dict[str, Any]:
-        flat = flatten(record["config"])
-        flat["batch size over all processes"] = record["total_batch"]
-        if ended:
-            # One process or eight with an eighth of the batch each: the same recipe,
-            # but nothing to resume with.
-            del flat["train_dataloader.batch_size"]
-        # A fold's file or a moved data set may not be there to be measured.
-        if None not in (there["data"]["bytes"], asked["data"]["bytes"]):
-            flat["data.bytes"] = record["data"]["bytes"]
-        return flat
-
-    lines = differences(settings(there), settings(asked))
-    if lines:
-        what = "a run" if ended else "an unfinished run"
-        raise ValueError(
-            f"{folder}: {what} with other settings, {len(lines)} in all: "
-            f"{'; '.join(lines[:3])}. Give another --work-dir, or the settings it has"
-        )
 
 
 def make_runs(
@@ -187,14 +169,7 @@ def make_runs(
 ) -> list[str]:
     """Makes runs, one after the other; one that fails does not keep others from it.
 
-    Args:
-        runs: The runs.
-        launcher: Starts the trainings.
-        evaluate: Makes their results.
-        ended: Is told each run that has ended.
-
-    Returns:
-        A line for each run that has failed.
+    Those that have ended are given to ``ended``. Returns a line for each that failed.
     """
     failed = []
     for number, run in enumerate(runs, start=1):

@@ -27,20 +27,11 @@ def epoch_length(loader: Mapping[str, Any], samples: float, processes: int = 1) 
 def scale_schedule(
     config: Mapping[str, Any], epochs: int, length: int | None
 ) -> dict[str, Any]:
-    """Makes a config's training as long as asked, with everything in proportion.
+    """Returns what a config is merged with to train for so many epochs, or nothing.
 
-    Warm-up, milestones and the end of a cosine move with the length. As they then lie
-    within epochs, they are given in iterations: 5 epochs of warm-up of 110 are 4.5 % of
-    2 epochs as well.
-
-    Args:
-        config: The config.
-        epochs: The epochs it is to have.
-        length: Iterations of an epoch; None, for a mere estimate, leaves the learning
-            rate's schedule as it is.
-
-    Returns:
-        What the config has to be merged with; nothing if it has that length.
+    Warm-up, milestones and the end of a cosine move in proportion. As they then lie
+    within epochs, they are given in iterations. ``length`` are those of an epoch; None,
+    for a mere estimate, leaves the learning rate's schedule as it is.
 
     Raises:
         ValueError: If the config does not train by epochs, or its schedule has a kind
@@ -56,10 +47,10 @@ def scale_schedule(
         return {"train_cfg": train}
     if isinstance(schedulers, Mapping):
         schedulers = [schedulers]
-    factor, total = epochs / own, epochs * length
-    scaled = [_scale(item, factor, length, total) for item in schedulers]
-    scheduler = [item for item in scaled if item is not None]
-    return {"train_cfg": train, "param_scheduler": scheduler}
+    scaled = [
+        _scale(item, epochs / own, length, epochs * length) for item in schedulers
+    ]
+    return {"train_cfg": train, "param_scheduler": list(filter(None, scaled))}
 
 
 def _scale(
@@ -84,7 +75,7 @@ def _scale(
         if scaled.get(key) is not None:
             scaled[key] = move(scaled[key])
     if scaled.get("milestones") is not None:
-        scaled["milestones"] = [move(milestone) for milestone in scaled["milestones"]]
+        scaled["milestones"] = list(map(move, scaled["milestones"]))
     scaled["by_epoch"] = False
     begin, end = scaled.get("begin", 0), scaled.get("end", total)
     return scaled if end > begin else None

@@ -14,46 +14,33 @@ from mmengine.config import Config
 from gap_mmaction.utils.config_options import read_config
 from gap_mmaction.utils.loader_data import annotated_data
 
-from .annotation_splits import class_sizes
-from .data_sets import DATA_SETS
-from .folds import FOLDS, write_folds
+from .annotation_splits import FOLDS, class_sizes, write_folds
 from .runs import RunConfig, refuse_run_settings
 from .schedule import epoch_length, epochs_of, scale_schedule
-from .tables import RunSpec
+from .tables import DATA_SETS, RunSpec
 
 PARTS = ("train", "val")
+_Length = tuple[int | None, int | None]
 _TRAIN = "train_dataloader"
 _TEXT_BRANCH = "model.text_branch"
 
 
 @dataclass
 class TableConfigs:
-    """Makes the configs of runs, from those in a folder, all with the same settings.
-
-    Attributes:
-        steps: The length in iterations, to half an epoch, in place of ``epochs``.
-        processes: Those of a training, which share the batch that the config's learning
-            rate is meant for.
-        options: Further settings, as ``--cfg-options`` gives them.
-        parts: The parts of a split that train and test.
-        may_lack_data: Whether the data need not be there, as nothing is trained.
-
-    Raises:
-        ValueError: If an option would make all runs of a table alike.
-    """
+    """Makes the configs of runs, from those in a folder, all with the same settings."""
 
     folder: Path
     ann_file: Path | None = None
     epochs: int | None = None
-    steps: int | None = None
-    processes: int = 1
+    steps: int | None = None  # iterations, to half an epoch, in place of epochs
+    processes: int = 1  # they share the batch that the learning rate is meant for
     options: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple[str, str] = PARTS
-    may_lack_data: bool = False
+    parts: tuple[str, str] = PARTS  # of a split, to train and to test on
+    may_lack_data: bool = False  # as nothing is trained
     _folds: Path | None = None
 
     def __post_init__(self) -> None:
-        """Checks the options."""
+        """Refuses options that would make all runs of a table alike."""
         refuse_run_settings(self.options, "--seeds")
         for key in {_TEXT_BRANCH, "model"} & set(self.options):
             raise ValueError(f"--cfg-options {key}=...: set with and without GAP")
@@ -65,10 +52,7 @@ class TableConfigs:
         return _read(path.resolve())
 
     def class_sizes(self, data_set: str) -> list[Counter[str]]:
-        """Counts the training clips of each class, by label, for each fold.
-
-        There are none where the data need not be there and are not.
-        """
+        """Counts the training clips of each class by fold, if the data are there."""
         path, split = self._data_of(data_set)
         if self.may_lack_data and not path.is_file():
             return []
@@ -78,8 +62,7 @@ class TableConfigs:
     def use_folds(self, data_set: str, folder: Path) -> str | None:
         """Points runs at folds of the training split, an annotation file in a folder.
 
-        Returns:
-            A line on what was made, if it was not there yet.
+        Returns a line on what was made, if it was not there yet.
         """
         path, split = self._data_of(data_set)
         size = path.stat().st_size if path.is_file() else 0
@@ -90,18 +73,11 @@ class TableConfigs:
         return write_folds(path, split, FOLDS, self._folds)
 
     def make(self, spec: RunSpec) -> RunConfig:
-        """Makes the config of a run.
-
-        Raises:
-            FileNotFoundError: If the config or the annotation file is not there.
-            ValueError: If the settings do not fit the config or the data.
-        """
-        base = self.base(spec.data_set, spec.stream)
-        options = {
-            key: value
-            for key, value in self.options.items()
-            if spec.variant.has_texts or not key.startswith(f"{_TEXT_BRANCH}.")
-        }
+        """Makes the config of a run; ValueError where settings and data do not fit."""
+        base, options = self.base(spec.data_set, spec.stream), dict(self.options)
+        if not spec.variant.has_texts:
+            for key in [key for key in options if key.startswith(f"{_TEXT_BRANCH}.")]:
+                del options[key]
         config = read_config(base)
         try:
             data = self._point_at_data(config, spec)
@@ -153,14 +129,12 @@ class TableConfigs:
             )
         return int(meant // self.processes)
 
-    def _set_length(
-        self, config: Config, spec: RunSpec
-    ) -> tuple[int | None, int | None]:
+    def _set_length(self, config: Config, spec: RunSpec) -> _Length:
         """Returns the iterations of an epoch and the epochs, None for the config's.
 
-        Few clips are repeated so often that an epoch is about as long as one with all
-        clips, or at least half as long, whichever comes nearest to the iterations of
-        the training with all clips. Without the data iterations are None.
+        Few clips are repeated so often that an epoch is half to once as long as one
+        with all clips, whichever comes nearest to the iterations of a training with all
+        clips. Without the data iterations are None.
         """
         data, keys, times = annotated_data(config, _TRAIN)
         path, split, share = Path(data["ann_file"]), data.get("split"), 1.0

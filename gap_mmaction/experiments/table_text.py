@@ -16,9 +16,8 @@ from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.same_samples import check_same_samples
 from gap_mmaction.evaluation.score_file import load_scores
 
-from .data_sets import DATA_SETS
 from .paper_tables import ABLATION_DATA_SET, COMPARISONS
-from .tables import STREAM_WEIGHTS, Cell, Measure, Replicate, RunSpec, Table
+from .tables import DATA_SETS, STREAM_WEIGHTS, Cell, Measure, RunSpec, Table
 
 SCORES = "scores.pkl"
 """The file of a run's scores, in its folder."""
@@ -33,16 +32,15 @@ _CSV = (
 class Results:
     """Accuracies in percent of runs and of ensembles in a work dir.
 
-    Attributes:
-        found: The results of runs that have ended.
-        problems: Why there is no ensemble though its runs have ended.
+    ``found`` has the results of runs that have ended, ``problems`` why there is no
+    ensemble though its runs have ended.
     """
 
     def __init__(self, work_dir: Path) -> None:
         self.work_dir = work_dir
         self.found: dict[RunSpec, Mapping[str, Any]] = {}
-        self.problems: dict[Replicate, str] = {}
-        self._fused: dict[Replicate, float] = {}
+        self.problems: dict[tuple[RunSpec, ...], str] = {}
+        self._fused: dict[tuple[RunSpec, ...], float] = {}
 
     def values(
         self, measure: Measure, seeds: Sequence[int], best: bool = False
@@ -61,7 +59,7 @@ class Results:
                     values.append(self._fuse(replicate))
         return [float(value) for value in values if value is not None]
 
-    def _fuse(self, replicate: Replicate) -> float | None:
+    def _fuse(self, replicate: tuple[RunSpec, ...]) -> float | None:
         if replicate not in self._fused:
             paths = [self.work_dir / spec.name / SCORES for spec in replicate]
             weights = [STREAM_WEIGHTS[spec.stream] for spec in replicate]
@@ -69,25 +67,16 @@ class Results:
                 self._fused[replicate] = fused_accuracy(paths, weights)
             except (OSError, ValueError, pickle.UnpicklingError) as error:
                 self.problems[replicate] = str(error)
-                return None
-        return self._fused[replicate]
+        return self._fused.get(replicate)
 
 
 def fused_accuracy(paths: Sequence[Path], weights: Sequence[float]) -> float:
-    """Scores an ensemble as the published ones are: a weighted sum of raw scores.
+    """Returns the top-1 accuracy in percent of a weighted sum of raw scores in files.
 
     Of probabilities, which mmaction2's heads give, the logarithm decides alike.
 
-    Args:
-        paths: Score files.
-        weights: One for each.
-
-    Returns:
-        Top-1 accuracy in percent.
-
     Raises:
-        OSError: As :func:`load_scores`, for each file, like the others.
-        pickle.UnpicklingError: If one cannot be read.
+        OSError: As :func:`load_scores`, like UnpicklingError.
         ValueError: If they do not belong together.
     """
     files = [load_scores(path) for path in paths]
@@ -98,27 +87,30 @@ def fused_accuracy(paths: Sequence[Path], weights: Sequence[float]) -> float:
     return 100 * accuracy(fusion.fuse_scores(scores, weights), files[0].labels).top1
 
 
-def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) -> str:
-    """Writes a table as Markdown, the paper's numbers beside ours.
+def markdown_rows(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns lines with bars between cells."""
+    return [f"| {' | '.join(cells)} |" for cells in rows]
 
-    Dashes stand for what is not there yet; ``how`` runs were made is in a line below.
-    """
+
+def to_markdown(table: Table, results: Results, seeds: Sequence[int], how: str) -> str:
+    """Writes a table as Markdown; ``how`` runs were made is in a line below."""
     in_paper = any(measure.paper is not None for measure in table.measures)
     heads = [*table.word_columns]
     for column in table.columns:
         heads += [f"{column}, last epoch [best epoch]"]
         heads += [f"{column}, *paper*"] * in_paper
-    number = f"Table {table.name}. " if table.name[0].isdigit() else ""
-    lines = [f"**{number}{table.title}**", "", _line(heads), "|---" * len(heads) + "|"]
+    rows = [heads, ["---"] * len(heads)]
     for row in table.rows:
         cells = [*row.words]
         for cell in row.cells:
             cells += [" / ".join(_ours(m, results, seeds) for m in cell) or NOTHING]
             cells += [_papers(cell)] * in_paper
-        lines.append(_line(cells))
+        rows.append(cells)
     notes = [*_notes(table, seeds, how), *table.notes]
     for problem in dict.fromkeys(results.problems.values()):
         notes.append(f"An ensemble is missing: {problem}.")
+    number = f"Table {table.name}. " if table.name[0].isdigit() else ""
+    lines = [f"**{number}{table.title}**", "", *markdown_rows(rows)]
     return "\n".join([*lines, *(f"\n{note}" for note in notes)]) + "\n"
 
 
@@ -127,22 +119,24 @@ def to_csv(table: Table, results: Results, seeds: Sequence[int]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV)
-    for row in table.rows:
-        for column, cell in zip(table.columns, row.cells):
-            for measure in cell:
-                values = results.values(measure, seeds)
-                best = results.values(measure, seeds, best=True)
-                planned = len(measure.replicates(seeds))
-                writer.writerow(
-                    [
-                        *(table.name, " / ".join(row.words), column),
-                        *(measure.data_set, measure.name),
-                        *(_full(_mean(values)), _full(_deviation(values))),
-                        *(len(values), planned, " ".join(map(_full, values))),
-                        *(_full(_mean(best)), " ".join(map(_full, best))),
-                        "" if measure.paper is None else measure.paper,
-                    ]
-                )
+    numbers = (
+        (" / ".join(row.words), column, measure)
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells)
+        for measure in cell
+    )
+    for words, column, measure in numbers:
+        values = results.values(measure, seeds)
+        best = results.values(measure, seeds, best=True)
+        paper = "" if measure.paper is None else measure.paper
+        writer.writerow(
+            [
+                *(table.name, words, column, measure.data_set, measure.name),
+                *(_full(_mean(values)), _full(_deviation(values)), len(values)),
+                *(len(measure.replicates(seeds)), " ".join(map(_full, values))),
+                *(_full(_mean(best)), " ".join(map(_full, best)), paper),
+            ]
+        )
     return out.getvalue()
 
 
@@ -151,12 +145,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _deviation(values: Sequence[float]) -> float | None:
-    """Returns the standard deviation (with n - 1), None for less than two."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _full(value: float | None) -> str:
@@ -169,9 +158,9 @@ def _ours(measure: Measure, results: Results, seeds: Sequence[int]) -> str:
     if not values:
         return NOTHING
     deviation, planned = _deviation(values), len(measure.replicates(seeds))
-    text = f"{_mean(values):.1f}"
+    text = f"{np.mean(values):.1f}"
     text += "" if deviation is None else f" ± {deviation:.1f}"
-    text += f" [{_mean(best):.1f}]" if best else ""
+    text += f" [{np.mean(best):.1f}]" if best else ""
     return text + (f" ({len(values)} of {planned})" if len(values) < planned else "")
 
 

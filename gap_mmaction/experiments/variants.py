@@ -28,24 +28,18 @@ def _clip(model: str, frozen: bool = False) -> dict[str, Any]:
     return {"type": "OpenCLIPTextEncoder", **settings}
 
 
-def _learned(frozen: bool) -> dict[str, Any]:
-    return {"type": "PromptLearner", "encoder": _clip("ViT-B-32", frozen)}
-
-
 ENCODERS: dict[str, dict[str, Any]] = {
     # The paper's XFMR-32, its default, XFMR-16 and XFMR-14.
     "clip-b32": _clip("ViT-B-32"),
     "clip-b16": _clip("ViT-B-16"),
     "clip-l14": _clip("ViT-L-14"),
     "bert": {
-        "type": "HFTextEncoder",
-        "model": "bert-base-uncased",
-        "pooling": "cls",
-        "frozen": False,
+        **{"type": "HFTextEncoder", "model": "bert-base-uncased"},
+        **{"pooling": "cls", "frozen": False},
     },
     # Vectors in place of words, before a CLIP that is fixed or tuned.
-    "learned-fixed": _learned(frozen=True),
-    "learned-tuned": _learned(frozen=False),
+    "learned-fixed": {"type": "PromptLearner", "encoder": _clip("ViT-B-32", True)},
+    "learned-tuned": {"type": "PromptLearner", "encoder": _clip("ViT-B-32")},
     # As wide as MiniLM's features, which the CPU's recipes have.
     RANDOM: {"type": "RandomTextEncoder", "embed_dims": 384},
 }
@@ -53,60 +47,43 @@ ENCODERS: dict[str, dict[str, Any]] = {
 
 
 def backbone_changes(name: str, backbone: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a config's ``model.backbone``, a CTRGCN, has to be merged with.
+    """Returns what a config's ``model.backbone`` is merged with for a backbone's name.
 
     Raises:
-        ValueError: If the name is none of :data:`BACKBONES`, or it is no CTRGCN.
+        ValueError: If the config's is no CTRGCN.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"backbone '{name}' is none of {', '.join(BACKBONES)}")
     kind = backbone.get("type")
     if kind != "CTRGCN":
-        raise ValueError(
-            f"model.backbone.type is {kind!r}: the tables' backbones are made from a "
-            "config with CTRGCN"
-        )
+        way_out = "the tables' backbones are made from a config with CTRGCN"
+        raise ValueError(f"model.backbone.type is {kind!r}: {way_out}")
     if name.startswith("ctrgcn"):
         return {"temporal": "single" if name == "ctrgcn-single" else "multi"}
     size = {key: backbone[key] for key in _SIZE if key in backbone}
-    graph = dict(backbone["graph_cfg"])
-    if name == "ctr-baseline":
-        return {"_delete_": True, "type": "CTRBaseline", "graph_cfg": graph, **size}
-    graph["mode"] = "stgcn_spatial"
-    return {"_delete_": True, "type": "STGCN", "graph_cfg": graph, **size}
+    graph, kind = dict(backbone["graph_cfg"]), "CTRBaseline"
+    if name == "stgcn":
+        graph["mode"], kind = "stgcn_spatial", "STGCN"
+    return {"_delete_": True, "type": kind, "graph_cfg": graph, **size}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One model of a table.
+    """One model of a table."""
 
-    Attributes:
-        backbone: One of :data:`BACKBONES`.
-        text: A prompt preset; ``plain`` for no text branch, ``part-classifier`` for a
-            classifier on every part in its place.
-        encoder: A key of :data:`ENCODERS`; None for the config's own, or the text
-            features that it reads.
-        loss_weight: The weight lambda of the contrastive loss; None for the config's.
-        loss: ``paper`` for the config's form of the loss, ``public`` for that of the
-            public implementation, with its lambda.
-        shuffled: Whether each class has the texts of another one.
-    """
-
-    backbone: str
-    text: str = "synonym+parts4"
-    encoder: str | None = None
-    loss_weight: float | None = None
-    loss: str = "paper"
-    shuffled: bool = False
+    backbone: str  # one of BACKBONES
+    text: str = "synonym+parts4"  # a prompt preset, PLAIN or PART_CLASSIFIER
+    encoder: str | None = None  # a key of ENCODERS; None for what the config has
+    loss_weight: float | None = None  # lambda; None for the config's
+    loss: str = "paper"  # the config's form, or "public", with that code's lambda
+    shuffled: bool = False  # each class has the texts of another one
 
     @property
     def name(self) -> str:
         """A name for a folder."""
-        parts = [self.backbone, self.text]
-        parts += [] if self.encoder is None else [self.encoder]
-        parts += [] if self.loss_weight is None else [f"lambda{self.loss_weight:g}"]
-        parts += [] if self.loss == "paper" else [f"{self.loss}-loss"]
-        return "_".join([*parts, *["shuffled"] * self.shuffled])
+        weight = None if self.loss_weight is None else f"lambda{self.loss_weight:g}"
+        loss = None if self.loss == "paper" else f"{self.loss}-loss"
+        last = "shuffled" if self.shuffled else None
+        parts = (self.backbone, self.text, self.encoder, weight, loss, last)
+        return "_".join(filter(None, parts))
 
     @property
     def arm(self) -> str:
@@ -128,14 +105,11 @@ class Variant:
         if self.encoder is None or branch.get("features") is not None:
             return self
         own = branch.get("encoder") or {}
-        if any(own.get(key) != item for key, item in ENCODERS[self.encoder].items()):
-            return self
-        return replace(self, encoder=None)
+        same = all(own.get(key) == v for key, v in ENCODERS[self.encoder].items())
+        return replace(self, encoder=None) if same else self
 
     def changes(self, model: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
-        """Returns what a config's ``model`` has to be merged with.
-
-        Texts that are random or shuffled depend on the seed.
+        """Returns what a config's ``model`` is merged with; ``seed`` draws texts.
 
         Raises:
             ValueError: If the config has no CTRGCN or no text branch.
@@ -145,13 +119,12 @@ class Variant:
             return {"backbone": backbone, "text_branch": None}
         own = model.get("text_branch")
         if own is None:
-            raise ValueError(
-                "model.text_branch is None: the tables are made from a config with GAP"
-            )
+            way_out = "the tables are made from a config with GAP"
+            raise ValueError(f"model.text_branch is None: {way_out}")
         if self.text == PART_CLASSIFIER:
-            branch: dict[str, Any] = {"_delete_": True, "type": "PartClassifier"}
-            return {"backbone": backbone, "text_branch": branch}
-        branch = {"prompts": {"preset": self.text}}
+            classifier = {"_delete_": True, "type": "PartClassifier"}
+            return {"backbone": backbone, "text_branch": classifier}
+        branch: dict[str, Any] = {"prompts": {"preset": self.text}}
         if self.shuffled:
             branch["prompts"]["shuffle_classes"] = seed
         if self.encoder is not None:
@@ -161,12 +134,9 @@ class Variant:
             if own.get("encoder") is not None:
                 encoder["_delete_"] = True
             branch.update(features=None, encoder=encoder)
-        loss: dict[str, Any] = {}
         if self.loss == "public":
             layout = model["data_preprocessor"]["layout"]
-            loss = {**_PUBLIC_LOSS, **_PUBLIC_LAMBDA.get(layout, {})}
+            branch["loss"] = {**_PUBLIC_LOSS, **_PUBLIC_LAMBDA.get(layout, {})}
         if self.loss_weight is not None:
-            loss["loss_weight"] = self.loss_weight
-        if loss:
-            branch["loss"] = loss
+            branch.setdefault("loss", {})["loss_weight"] = self.loss_weight
         return {"backbone": backbone, "text_branch": branch}

@@ -7,6 +7,10 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tools.reproduce import main
+
 CONFIG = """
 model = dict(
     backbone=dict(type="CTRGCN", graph_cfg=dict(layout="nw-ucla")),
@@ -29,33 +33,30 @@ optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))
 auto_scale_lr = dict(base_batch_size=4)
 """
 TRAIN = """
-import argparse, json, os, pathlib, re, runpy, time
+import json, os, pathlib, re, runpy, sys, time
 
-parser = argparse.ArgumentParser()
-parser.add_argument("config")
-parser.add_argument("--work-dir", type=pathlib.Path)
-parser.add_argument("--seed")
-parser.add_argument("--resume", action="store_true")
-args = parser.parse_args()
+config, _, work_dir, *_ = sys.argv[1:]
+assert "--resume" in sys.argv
+work_dir = pathlib.Path(work_dir)
 
 
 def tell(**line):
     with open(os.environ["FAKE_JOURNAL"], "a") as stream:
-        stream.write(json.dumps({"run": str(args.work_dir.parent), **line}) + "\\n")
+        stream.write(json.dumps({"run": str(work_dir.parent), **line}) + "\\n")
 
 
-last, first = args.work_dir / "last_checkpoint", 1
-if args.resume and last.is_file():
+last, first = work_dir / "last_checkpoint", 1
+if last.is_file():
     first = int(re.search(r"epoch_(\\d+)", last.read_text())[1]) + 1
 tell(start=first, pid=os.getpid())
-if os.environ.get("FAKE_FAIL", "nothing") in str(args.work_dir):
+if os.environ.get("FAKE_FAIL", "nothing") in str(work_dir):
     raise ValueError("the loss is not finite")
-args.work_dir.mkdir(exist_ok=True)
-for epoch in range(first, runpy.run_path(args.config)["train_cfg"]["max_epochs"] + 1):
-    (args.work_dir / f"epoch_{epoch}.pth").write_text("weights")
+work_dir.mkdir(exist_ok=True)
+for epoch in range(first, runpy.run_path(config)["train_cfg"]["max_epochs"] + 1):
+    (work_dir / f"epoch_{epoch}.pth").write_text("weights")
     last.write_text(f"epoch_{epoch}.pth")
     tell(epoch=epoch)
-    if os.environ.get("FAKE_HANG", "nothing") in str(args.work_dir) and epoch == 2:
+    if os.environ.get("FAKE_HANG", "nothing") in str(work_dir) and epoch == 2:
         time.sleep(600)
 """
 # Of 10 samples 5 and as many as the seed says are right.
@@ -66,9 +67,8 @@ scores = sys.argv[sys.argv.index("--dump") + 1]
 right = 5 + int(re.search(r"seed(\\d+)", scores).group(1))
 content = []
 for sample in range(10):
-    label = sample % 2
-    chosen = label if sample < right else 1 - label
-    content.append({"gt_label": label, "pred_score": [1.0 - chosen, float(chosen)]})
+    chosen = (sample + (sample >= right)) % 2
+    content.append({"gt_label": sample % 2, "pred_score": [1.0 - chosen, 1.0 * chosen]})
 with open(scores, "wb") as stream:
     pickle.dump(content, stream)
 with open(os.environ["FAKE_JOURNAL"], "a") as stream:
@@ -77,16 +77,10 @@ with open(os.environ["FAKE_JOURNAL"], "a") as stream:
 
 
 class FakeProject:
-    """The folders of a project, and what has been run in it.
-
-    Args:
-        root: An empty folder.
-    """
+    """The folders of a project in an empty folder, and what has been run in it."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.work_dir = root / "work"
-        self.journal = root / "journal"
+        self.root, self.work_dir, self.journal = root, root / "work", root / "journal"
         configs, tools = root / "configs" / "gap", root / "tools"
         configs.mkdir(parents=True)
         tools.mkdir()
@@ -97,12 +91,10 @@ class FakeProject:
         self.data = root / "nwucla.pkl"
         write_annotations(self.data)
 
-    def argv(self, *arguments: str, table: str = "1a") -> list[str]:
-        """A command line of tools/reproduce.py."""
-        return [
-            *("--table", table, "--data", "nwucla", "--ann-file", str(self.data)),
-            *("--work-dir", str(self.work_dir), *arguments),
-        ]
+    def run(self, *arguments: str, table: str = "1a") -> int:
+        """Runs tools/reproduce.py."""
+        argv = ["--table", table, "--data", "nwucla", "--ann-file", str(self.data)]
+        return main([*argv, "--work-dir", str(self.work_dir), *arguments], self.root)
 
     def lines(self) -> list[dict[str, Any]]:
         """What the tools have noted, runs as paths in the work dir."""
@@ -112,17 +104,22 @@ class FakeProject:
             line["run"] = str(Path(line["run"]).relative_to(self.work_dir))
         return lines
 
+    def starts(self) -> list[tuple[str, int]]:
+        """The trainings that were started, and with which epoch."""
+        return [(x["run"], x["start"]) for x in self.lines() if "start" in x]
 
-def write_annotations(path: Path, performers: int = 10, classes: int = 10) -> None:
-    """Writes the names and labels of a data set like NW-UCLA, without skeletons."""
-    items = [
-        {"frame_dir": f"a{label + 1:02d}_s{who:02d}_e00_v{view:02d}", "label": label}
-        for label in range(classes)
-        for who in range(1, performers + 1)
-        for view in (1, 2, 3)
-    ]
-    split: dict[str, list[Any]] = {"xview_train": [], "xview_val": []}
-    for item in items:
-        name = str(item["frame_dir"])
-        split["xview_val" if name.endswith("v03") else "xview_train"].append(name)
+
+def write_annotations(
+    path: Path, performers: int = 10, classes: int = 10, frames: int = 0
+) -> None:
+    """Writes a data set like NW-UCLA; without frames there are no skeletons."""
+    rng, items = np.random.default_rng(0), []
+    split: dict[str, list[str]] = {"xview_train": [], "xview_val": []}
+    for who, view, label in np.ndindex(performers, 3, classes):
+        name = f"a{label + 1:02d}_s{who + 1:02d}_e00_v{view + 1:02d}"
+        split["xview_val" if view == 2 else "xview_train"].append(name)
+        items.append({"frame_dir": name, "label": label})
+        if frames:
+            keypoint = rng.normal(size=(1, frames, 20, 3)).astype(np.float32)
+            items[-1].update(keypoint=keypoint, total_frames=frames)
     path.write_bytes(pickle.dumps({"split": split, "annotations": items}))

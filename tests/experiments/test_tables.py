@@ -1,29 +1,41 @@
-"""What the tables run, on the configs that ship."""
+"""What the tables run, on the configs that ship, and schedules in proportion."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.config import Config
+from torch import nn
 
-from gap_mmaction.experiments.data_sets import DATA_SETS
+from gap_mmaction.experiments.few_clips import board_table, low_shot_table
 from gap_mmaction.experiments.paper_tables import (
     ABLATIONS,
     COMPARISONS,
     ablation_table,
     comparison_table,
 )
+from gap_mmaction.experiments.schedule import scale_schedule
 from gap_mmaction.experiments.table_configs import TableConfigs
-from gap_mmaction.experiments.tables import RunSpec
-from gap_mmaction.experiments.variants import BACKBONES, Variant, backbone_changes
+from gap_mmaction.experiments.tables import DATA_SETS, RunSpec
+from gap_mmaction.experiments.variants import BACKBONES, Variant
 from gap_mmaction.models.text.presets import PRESETS
+from gap_mmaction.utils.loader_data import annotated_data
+from tests.config_files import ROOT
+from tests.experiments.fake_project import write_annotations
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "gap"
+CONFIGS = ROOT / "configs" / "gap"
 # A network of an eighth of the width.
 TINY = {"model.backbone.base_channels": 8, "model.cls_head.in_channels": 32}
+# The sum of all numbers of a table of the paper.
+SUMS = {
+    **{"1a": 425.9, "1b": 510.7, "1c": 340.7, "1d": 675.2, "1e": 340.2, "1f": 340.6},
+    **{"lambda": 341.4, "2": 567.7, "3": 1114.3, "4": 1042.2},
+}
 
 
 def table_configs(**settings: Any) -> TableConfigs:
@@ -34,42 +46,30 @@ def model_of(name: str) -> Any:
     return table_configs().base(name).model
 
 
-# The sum of all numbers of a table of the paper.
-SUMS = {
-    **{"1a": 425.9, "1b": 510.7, "1c": 340.7, "1d": 675.2, "1e": 340.2, "1f": 340.6},
-    **{"lambda": 341.4, "2": 567.7, "3": 1114.3, "4": 1042.2},
-}
+def made(name: str, *variant: Any, options: Any = None) -> Any:
+    """The model of a run on the joint stream."""
+    spec = RunSpec(name, "joint", Variant(*variant), 0)
+    return table_configs(options=options or {}).make(spec).settings.model
 
 
-@pytest.mark.parametrize("name", [*ABLATIONS, *COMPARISONS])
+@pytest.mark.parametrize("name", SUMS)
 def test_tables_of_the_paper(name: str) -> None:
     if name in ABLATIONS:
         table = ablation_table(name, "nwucla", model_of("nwucla"))
         variants = [measure.variant for measure in table.measures]
         assert len(set(variants)) == len(variants)
         assert all(v.text in PRESETS for v in variants if v.has_texts)
-        assert None not in [measure.paper for measure in table.measures]
     else:
         sets = [names[0] for names in COMPARISONS[name][1]]
         table = comparison_table(name, sets)
-        assert table.data_sets == sets
         # Four streams with GAP and without, and what the paper has of them.
         assert len(table.runs(range(5))) == 8 * 5 * len(sets)
-        known = [m.paper for m in table.measures if m.paper is not None]
-        assert len(known) == 6 * len(sets)
+        last = comparison_table(name, sets[-1:])
+        assert all(not cell for row in last.rows for cell in row.cells[:-1])
     assert sum(m.paper or 0 for m in table.measures) == pytest.approx(SUMS[name])
     for row in table.rows:
         assert len(row.words) == len(table.word_columns)
         assert len(row.cells) == len(table.columns)
-
-
-def test_one_column_of_two() -> None:
-    table = comparison_table("4", ["ntu120-xset"])
-    assert table.columns == ("X-Sub (%)", "X-Set (%)")
-    assert table.data_sets == ["ntu120-xset"]
-    assert all(row.cells[0] == () and len(row.cells[1]) >= 1 for row in table.rows)
-    with pytest.raises(ValueError, match="one column of Table 2"):
-        comparison_table("2", ["nwucla", "nwucla-cpu"])
 
 
 def test_runs_are_shared() -> None:
@@ -87,18 +87,13 @@ def test_runs_are_shared() -> None:
     assert table.measures[0].variant.encoder == "clip-b32"
 
 
-def test_names_of_configs() -> None:
-    configs = table_configs()
-    assert all("model" in configs.base(name) for name in DATA_SETS)
-    path = Path(configs.base("nwucla", "bone-motion").filename)
-    assert path.name == "ctrgcn_nwucla_bone-motion.py"
+def test_configs_are_there() -> None:
+    assert all("model" in table_configs().base(name) for name in DATA_SETS)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_backbones_of_table_1d(backbone: str) -> None:
-    spec = RunSpec("nwucla-cpu", "joint", Variant(backbone), 0)
-    config = table_configs(options=TINY).make(spec)
-    model = MODELS.build(config.settings.model)
+    model = MODELS.build(made("nwucla-cpu", backbone, options=TINY))
     kind = {"stgcn": "STGCN", "ctr-baseline": "CTRBaseline"}.get(backbone, "CTRGCN")
     assert type(model.backbone).__name__ == kind
     if kind == "CTRGCN":
@@ -106,18 +101,6 @@ def test_backbones_of_table_1d(backbone: str) -> None:
         assert model.backbone.variant == "authors"
     features = model.backbone(torch.rand(2, 1, 8, 20, 3))
     assert features.shape == (2, 1, 32, 2, 20)
-    model.text_branch.init_weights()
-    losses = model.text_branch(features, torch.tensor([0, 1]))
-    assert torch.isfinite(losses["loss_con"])
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "message"),
-    [("stgcn", "AAGCN", "'AAGCN'"), ("gcn", "CTRGCN", "'gcn' is none of")],
-)
-def test_other_backbones(name: str, kind: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        backbone_changes(name, {"type": kind})
 
 
 @pytest.mark.parametrize(("name", "weight"), [("nwucla", 1.0), ("ntu120-xsub", 0.8)])
@@ -125,41 +108,31 @@ def test_both_forms_of_the_loss(name: str, weight: float) -> None:
     table = ablation_table("1d", name, model_of(name)).with_losses(["paper", "public"])
     # The plain networks once, those with texts twice.
     assert [len(cell) for row in table.rows for cell in row.cells] == 4 * [1, 2]
-    specs = [spec for spec in table.runs([0]) if spec.variant.loss == "public"]
-    assert len(specs) == 4
-    config = table_configs().make(specs[-1]).settings.model.text_branch.loss
-    assert config == {
-        **{"temperature": 0.1, "target": "softmax", "learnable": True},
-        **{"loss_weight": weight},
-    }
+    (*_, spec) = (spec for spec in table.runs([0]) if spec.variant.loss == "public")
+    found = table_configs().make(spec).settings.model.text_branch.loss
+    public = {"temperature": 0.1, "target": "softmax", "learnable": True}
+    assert found == {**public, "loss_weight": weight}
 
 
 def test_models_without_texts() -> None:
     # What is about texts is left out where there are none.
-    temperature = "model.text_branch.loss.temperature"
-    configs = table_configs(options={**TINY, temperature: 0.2})
-
-    def make(text: str) -> Any:
-        variant = Variant("ctrgcn-single", text)
-        spec = RunSpec("nwucla-cpu", "joint", variant, 0)
-        return configs.make(spec).settings.model
-
-    assert make("plain").text_branch is None
-    classifier = MODELS.build(make("part-classifier"))
-    assert type(classifier.text_branch).__name__ == "PartClassifier"
-    manual = make("manual").text_branch
-    assert manual.prompts.preset == "manual"
-    assert manual.loss.temperature == 0.2
-    assert manual.features.endswith("nwucla_minilm.safetensors")
+    options = {**TINY, "model.text_branch.loss.temperature": 0.2}
+    plain, parts, manual = (
+        made("nwucla-cpu", "ctrgcn-single", text, options=options)
+        for text in ("plain", "part-classifier", "manual")
+    )
+    assert plain.text_branch is None
+    assert type(MODELS.build(parts).text_branch).__name__ == "PartClassifier"
+    assert manual.text_branch.prompts.preset == "manual"
+    assert manual.text_branch.loss.temperature == 0.2
+    assert manual.text_branch.features.endswith("nwucla_minilm.safetensors")
 
 
 @pytest.mark.parametrize("name", ["nwucla", "nwucla-cpu"])
 def test_encoders(name: str) -> None:
     kinds = {"clip-l14": "OpenCLIPTextEncoder", "bert": "HFTextEncoder"}
     for encoder, kind in {**kinds, "learned-fixed": "PromptLearner"}.items():
-        variant = Variant("ctrgcn-single", "label", encoder)
-        config = table_configs().make(RunSpec(name, "joint", variant, 0))
-        branch = config.settings.model.text_branch
+        branch = made(name, "ctrgcn-single", "label", encoder).text_branch
         assert (branch.encoder.type, branch.features) == (kind, None)
     inner = branch.encoder.encoder
     assert (inner.model, inner.pretrained, inner.frozen) == ("ViT-B-32", "openai", True)
@@ -168,14 +141,12 @@ def test_encoders(name: str) -> None:
 def test_config_of_a_run() -> None:
     spec = RunSpec("nwucla", "bone", Variant("ctrgcn"), 0)
     data = Path("some") / "where.pkl"
-    config = table_configs(ann_file=data, processes=2).make(spec)
-    settings = config.settings
+    settings = table_configs(ann_file=data, processes=2).make(spec).settings
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
-        dataset = settings[loader].dataset
-        dataset = dataset.get("dataset", dataset)
-        assert dataset.ann_file == str(data.absolute())
+        dataset = annotated_data(settings, loader).settings
+        assert dataset["ann_file"] == str(data.absolute())
         # Nothing else of the data set has gone.
-        assert len(dataset.pipeline) >= 5
+        assert len(dataset["pipeline"]) >= 5
     # Two processes share the batch of 64.
     assert settings.train_dataloader.batch_size == 32
     assert settings.model.data_preprocessor.stream == "bone"
@@ -183,3 +154,112 @@ def test_config_of_a_run() -> None:
     options = {"train_dataloader.batch_size": 16}
     config = table_configs(options=options, ann_file=data, processes=2).make(spec)
     assert config.settings.train_dataloader.batch_size == 16
+
+
+def test_tables_of_few_clips() -> None:
+    sizes = {
+        "utd_mhad-cpu": [Counter({"0": 15, "1": 16})],
+        "sbu_kinect-cpu": [Counter({"0": 30, "1": 12}), Counter({"0": 18, "1": 31})],
+    }
+    shots, arms = [5, 20, None], ("plain", "random", "gap")
+    low = low_shot_table(list(sizes), shots, arms, sizes)
+    # UTD-MHAD has 5 and all, SBU 5, 20 and all on five folds.
+    assert len({spec.name for spec in low.runs([0])}) == 3 * (2 + 3 * 5)
+    assert [row.words[1] for row in low.rows] == ["5", "all", "5", "20", "all"]
+    notes = " ".join(low.notes)
+    assert "UTD-MHAD: no class has more than 16 clips." in notes
+    assert "1 of 2 classes have fewer than 20 clips" in notes
+    # Without the data all that is asked for.
+    assert len(low_shot_table(["utd_mhad-cpu"], shots, arms, {}).rows) == 3
+
+    board = board_table(["utd_mhad-cpu", "sbu_kinect-cpu"]).runs([0])
+    assert len(board) == 4 * 2 * (1 + 5)
+    assert len(set(board) & set(low.runs([0]))) == 2 * (1 + 5)
+    backbones = ablation_table("1d", "nwucla-cpu", model_of("nwucla-cpu")).runs([0])
+    assert set(board_table(["nwucla-cpu"]).runs([0])) == set(backbones)
+
+
+@pytest.mark.parametrize(("steps", "wanted"), [(None, 40 * 25), (375, 375)])
+def test_equal_steps_and_seeds(tmp_path: Path, steps: int | None, wanted: int) -> None:
+    # 80 clips of each class.
+    write_annotations(tmp_path / "data.pkl", performers=40)
+    configs = TableConfigs(CONFIGS, tmp_path / "data.pkl", steps=steps)
+    variant = Variant("ctrgcn", encoder="random")
+    for shots, times in {None: 1, 5: 16, 30: 2 if steps is None else 3}.items():
+        few = RunSpec("nwucla-cpu", "joint", variant, 3, shots=shots)
+        config = configs.make(few)
+        assert config.iterations is not None
+        assert abs(config.iterations - wanted) <= wanted / 100
+        data = config.settings.train_dataloader.dataset
+        assert data.times == times
+        assert data.dataset.get("samples_per_class") == shots
+        assert data.dataset.get("subset_seed") == (None if shots is None else 3)
+        assert "samples_per_class" not in config.settings.test_dataloader.dataset
+    assert config.settings.param_scheduler[1].end == config.iterations
+    encoder = config.settings.model.text_branch.encoder
+    assert (encoder.type, encoder.seed) == ("RandomTextEncoder", 3)
+    shuffled = RunSpec("nwucla-cpu", "joint", Variant("ctrgcn", shuffled=True), 4)
+    branch = configs.make(shuffled).settings.model.text_branch
+    assert branch.prompts.shuffle_classes == 4
+    assert few.name.endswith("ctrgcn_synonym+parts4_random/30-clips_seed3")
+    assert shuffled.name.endswith("ctrgcn_synonym+parts4_shuffled/seed4")
+
+
+def test_folds_and_parts() -> None:
+    spec = RunSpec("sbu_kinect-cpu", "joint", Variant("ctrgcn"), 0, fold=2, shots=5)
+    settings = table_configs(parts=("fit", "dev")).make(spec).settings
+    assert settings.train_dataloader.dataset.dataset.split == "fold2_fit"
+    assert settings.val_dataloader.dataset.split == "fold2_dev"
+    assert settings.test_dataloader.dataset.split == "fold2_dev"
+
+
+def schedule(name: str) -> dict[str, Any]:
+    path = CONFIGS.parent / "_base_" / "schedules" / f"{name}.py"
+    return Config.fromfile(path, import_custom_modules=False).to_dict()
+
+
+def test_schedule_of_steps() -> None:
+    changes = scale_schedule(schedule("gap_sgd_110e"), 2, 550)
+    warm_up, steps = changes["param_scheduler"]
+    # 5, 90 and 100 of 110 epochs; 2 epochs are 1,100 iterations.
+    assert (warm_up["begin"], warm_up["end"]) == (0, 50)
+    assert (steps["milestones"], steps["end"]) == ([900, 1000], 1100)
+    assert not warm_up["by_epoch"] and not steps["by_epoch"]
+    # A warm-up that is shorter than an iteration is left out.
+    (steps,) = scale_schedule(schedule("gap_sgd_110e"), 1, 5)["param_scheduler"]
+    assert steps["type"] == "MultiStepLR"
+
+
+def test_schedule_of_a_cosine() -> None:
+    changes = scale_schedule(schedule("gap_sgd_cosine_40e"), 2, 32)
+    assert changes["train_cfg"] == {"max_epochs": 2, "val_interval": 1}
+    warm_up, cosine = changes["param_scheduler"]
+    assert (warm_up["begin"], warm_up["end"]) == (0, 5)
+    assert (cosine["begin"], cosine["end"], cosine["eta_min"]) == (5, 64, 1e-4)
+    assert not any("convert_to_iter_based" in item for item in (warm_up, cosine))
+
+
+@pytest.mark.parametrize("steps", [20, 2000])
+def test_average_of_the_weights_is_near_the_last_ones(steps: int) -> None:
+    hook = schedule("gap_sgd_cosine_40e_ema")["custom_hooks"][0]
+    kept = ("type", "priority", "ema_type")
+    options = {key: value for key, value in hook.items() if key not in kept}
+    weight: Any = nn.BatchNorm1d(1)
+    average = MODELS.build({"type": hook["ema_type"], "model": weight, **options})
+    for step in range(steps + 1):
+        nn.init.constant_(weight.bias, step)
+        weight.running_mean.fill_(step)
+        average.update_parameters(weight)
+    for value in (average.module.bias, average.module.running_mean):
+        assert steps - float(value.detach()) < min(steps / 10, 100)
+
+
+def test_schedules_that_are_left_or_cannot_be_scaled() -> None:
+    own = schedule("gap_sgd_110e")
+    assert scale_schedule(own, 110, 550) == {}
+    assert "param_scheduler" not in scale_schedule(own, 2, None)
+    own["param_scheduler"] = {"type": "ExponentialLR", "gamma": 0.9}
+    with pytest.raises(ValueError, match="'ExponentialLR': --epochs can scale"):
+        scale_schedule(own, 2, 10)
+    with pytest.raises(ValueError, match="max_epochs is not set"):
+        scale_schedule({"train_cfg": {"max_iters": 9}}, 2, 10)

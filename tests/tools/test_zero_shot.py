@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -19,9 +17,10 @@ from gap_mmaction.experiments.launcher import Launcher, RunFailedError
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
 from gap_mmaction.models.text.prompt_bank import class_features
+from gap_mmaction.utils.loader_data import annotated_data
 from tests.config_files import ROOT
 from tests.experiments.fake_project import write_annotations
-from tools.zero_shot import main, parse_args
+from tools.zero_shot import main
 
 CONFIG = ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py"
 OTHER = str(CONFIG).replace("nwucla", "utkinect")
@@ -31,17 +30,6 @@ SMALL = [
     *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
     *("model.cls_head.in_channels=8", "train_dataloader.batch_size=14"),
 ]
-SLOTS = ["global", "head", "hand", "hip", "foot"]
-
-
-def write_clips(path: Path) -> None:
-    write_annotations(path, performers=2)
-    content = pickle.loads(path.read_bytes())
-    rng = np.random.default_rng(0)
-    for item in content["annotations"]:
-        item["keypoint"] = rng.normal(size=(1, 8, 20, 3)).astype(np.float32)
-        item["total_frames"] = 8
-    path.write_bytes(pickle.dumps(content))
 
 
 class Project:
@@ -52,22 +40,15 @@ class Project:
         self.ann_file = folder / "nwucla.pkl"
         self.trained: list[str] = []
         self.failing = "nothing"
-        write_clips(self.ann_file)
+        write_annotations(self.ann_file, performers=2, frames=8)
 
     def run(self, *arguments: str, options: tuple[str, ...] = ()) -> int:
-        return main(
-            [
-                *(str(CONFIG), "--ann-file", str(self.ann_file), "--folds", "2"),
-                *("--work-dir", str(self.work_dir), *arguments),
-                *("--cfg-options", *SMALL, *options),
-            ]
-        )
+        argv = [str(CONFIG), "--ann-file", str(self.ann_file), "--folds", "2"]
+        argv += ["--work-dir", str(self.work_dir), *arguments]
+        return main([*argv, "--cfg-options", *SMALL, *options])
 
     def read(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(
-            (self.work_dir / "zero_shot.json").read_text()
-        )
-        return content
+        return dict(json.loads((self.work_dir / "zero_shot.json").read_text()))
 
     def train(self, log: Path, tool: str, config: Path, *rest: Any) -> None:
         """Plays a training."""
@@ -92,31 +73,28 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return made
 
 
+def texts_of(name: str) -> tuple[tuple[str, ...], torch.Tensor]:
+    """The classes of a data set, and the features of their texts."""
+    bank = PromptBank(f"data/descriptions/{name}.yaml")
+    encoder = CachedTextEncoder(f"data/text_features/{name}_minilm.safetensors")
+    return bank.labels, class_features(bank, encoder.encode(bank.texts)).transpose(0, 1)
+
+
 def test_two_splits(project: Project, capsys: Printed) -> None:
     arguments = ["--splits", "2", "--num-unseen", "3", "--epochs", "2"]
     assert project.run(*arguments) == 0
     printed = capsys.readouterr().out
     assert len(set(project.trained)) == len(project.trained) == 2
-    content = project.read()
     markdown = (project.work_dir / "zero_shot.md").read_text()
     assert markdown in printed
-    unseen = [item["unseen"] for item in content["splits"]]
-    assert len({label for labels in unseen for label in labels}) == 6
-    for item in content["splits"]:
-        assert list(item["slots"]) == [*SLOTS, "all"]
+    for item in project.read()["splits"]:
+        assert " ".join(item["slots"]) == "global head hand hip foot all"
         chances = {"unseen": 100 / 3, "seen": 100 / 7, "generalised": 10}
         assert item["chance"] == pytest.approx(chances)
         found = item["slots"]["all"]
         assert (found["clips_unseen"], found["clips_seen"]) == (6, 14)
-        assert found["largest_unseen_class"] == pytest.approx(100 / 3)
         names = ", ".join(item["unseen_names"])
         assert f"| {names} | 6 | {found['unseen']:.1f} | 33.3 | 33.3 |" in markdown
-        ways = found["generalised"].values()
-        cells = (
-            f"{w['seen']:.1f} / {w['unseen']:.1f} / **{w['harmonic']:.1f}**"
-            for w in ways
-        )
-        assert f" | 10.0 | {' | '.join(cells)} |" in markdown
     assert "| mean of 2 |" in markdown
 
     # Nothing is trained twice; other weights are another evaluation.
@@ -124,10 +102,6 @@ def test_two_splits(project: Project, capsys: Printed) -> None:
     assert len(project.trained) == 2
     for item in project.read()["splits"]:
         assert item["slots"]["all"] == item["slots"]["global"]
-    # One more split keeps the first ones.
-    assert project.run("--splits", "3", "--epochs", "2") == 0
-    assert len(project.trained) == 3
-    assert [item["unseen"] for item in project.read()["splits"]][:2] == unseen
 
 
 def test_what_a_run_leaves(project: Project) -> None:
@@ -137,23 +111,18 @@ def test_what_a_run_leaves(project: Project) -> None:
     # The training knows of seven classes, and its schedule is a tenth of 40 epochs.
     model = record["config"]["model"]
     assert model["cls_head"]["num_classes"] == 7
-    splits = {"train": "train", "val": "held_out", "test": "held_out"}
-    for loader, split in splits.items():
-        dataset = record["config"][f"{loader}_dataloader"]["dataset"]
-        dataset = dataset.get("dataset", dataset)
+    for loader, split in (("train", "train"), ("val", "held_out")):
+        dataset = annotated_data(record["config"], f"{loader}_dataloader").settings
         assert (dataset["num_classes"], dataset["split"]) == (7, split)
         assert dataset["ann_file"].startswith(str(project.work_dir / "data"))
     # One step of 14 clips an epoch.
     assert record["config"]["param_scheduler"][-1]["end"] == record["iterations"] == 4
     bank = PromptBank(model["text_branch"]["prompts"]["descriptions"])
     assert len(bank.labels) == 7
-
-    whole = PromptBank("data/descriptions/nwucla.yaml")
-    encoder = CachedTextEncoder("data/text_features/nwucla_minilm.safetensors")
-    texts = class_features(whole, encoder.encode(whole.texts)).transpose(0, 1)
+    classes, texts = texts_of("nwucla")
     for name, clips in (("held_out", 14), ("test", 20)):
         found = ClipFeatures.load(folder / f"{name}.safetensors")
-        assert found.classes == whole.labels
+        assert found.classes == classes
         torch.testing.assert_close(found.class_features, texts)
         assert len(found.names) == clips
         # Labels are those of all classes, also where training had others.
@@ -162,9 +131,9 @@ def test_what_a_run_leaves(project: Project) -> None:
     assert set(found.labels) == set(range(10))
 
 
-def test_across_data_sets(project: Project, capsys: Printed, tmp_path: Path) -> None:
+def test_across_data_sets(project: Project, tmp_path: Path) -> None:
     """UTKinect has four of the ten classes by the same label, and one by another."""
-    write_clips(tmp_path / "other.pkl")
+    write_annotations(tmp_path / "other.pkl", performers=2, frames=8)
     (tmp_path / "other.py").write_text(
         f"_base_ = {OTHER!r}\n"
         "test_dataloader = dict(dataset=dict(split='xview_val', "
@@ -175,19 +144,14 @@ def test_across_data_sets(project: Project, capsys: Printed, tmp_path: Path) -> 
     lacking = ["pick up", "push", "pull", "wave hands", "clap hands"]
     trained = "walk around, sit down, stand up, carry, throw"
     title = f"other: {', '.join(lacking)} (trained on: {trained})"
-    assert capsys.readouterr().out.startswith(f"{title}\n")
     (item,) = project.read()["splits"]
     assert (item["title"], item["unseen_names"]) == (title, lacking)
-    assert item["chance"]["unseen"] == 20
     found = item["slots"]["all"]
     assert (found["clips_unseen"], found["clips_seen"]) == (10, 10)
     # Its texts are those of its own file of features.
     run = project.work_dir / "runs" / "unseen-none" / "seed0"
     clips = ClipFeatures.load(run / "test_other.safetensors")
-    bank = PromptBank("data/descriptions/utkinect.yaml")
-    encoder = CachedTextEncoder("data/text_features/utkinect_minilm.safetensors")
-    texts = class_features(bank, encoder.encode(bank.texts)).transpose(0, 1)
-    torch.testing.assert_close(clips.class_features, texts)
+    torch.testing.assert_close(clips.class_features, texts_of("utkinect")[1])
     # Fewer classes that are the same need no other training.
     assert project.run(*arguments) == 0
     assert project.read()["splits"][0]["slots"]["all"]["clips_unseen"] == 12
@@ -202,6 +166,8 @@ def test_failures_do_not_stop_the_others(project: Project, capsys: Printed) -> N
     printed = capsys.readouterr().out
     assert "failed: runs/unseen-0-1/seed0: not finite (log: " in printed
     project.failing = "nothing"
+    assert project.run(*arguments, "--epochs", "2") == 1
+    assert "max_epochs is 40 there, 2 is asked for" in capsys.readouterr().err
     assert project.run(*arguments) == 0
     assert [item["unseen"] for item in project.read()["splits"]] == [[0, 1], [2, 3]]
     assert len(project.trained) == 3
@@ -211,17 +177,13 @@ def test_failures_do_not_stop_the_others(project: Project, capsys: Printed) -> N
     ("arguments", "options", "message"),
     [
         (["--unseen", "2", "10"], (), "must be different ones of 0 to 9"),
-        (["--unseen", "2"], (), "at least 2 must be unseen"),
         ([], ("model.text_branch=None",), "text_branch.prompts.descriptions is"),
         ([], ("model.cls_head.num_classes=9",), "sets model.cls_head.num_classes"),
-        ([], ("val_dataloader.dataset.split=a",), "sets val_dataloader.dataset.split"),
         ([], ("randomness.seed=3",), "see --seed"),
         (["--ann-file", "absent.pkl"], (), "absent.pkl"),
-        (["--device", "gpu"], (), "device='gpu'"),
         (["--across", OTHER, OTHER], (), "must have different names"),
         (["--across", str(CONFIG)], (), "at least two classes must be lacking"),
         (["--across", OTHER, "--same", "run=walk"], (), "--same run=walk: must"),
-        (["--across", OTHER, "--same", "throw=run"], (), "--same throw=run: must"),
         (["--across", ANOTHER], (), "its joints are those of openni-15"),
     ],
 )
@@ -237,39 +199,9 @@ def test_settings_that_do_not_fit(
     assert not (project.work_dir / "zero_shot.json").exists()
 
 
-def test_no_config_and_another_one(project: Project, capsys: Printed) -> None:
-    assert main(["absent.py", "--work-dir", str(project.work_dir)]) == 1
-    assert "config absent.py is not there" in capsys.readouterr().err
-    assert project.run("--unseen", "2", "3") == 0
-    assert project.run("--unseen", "2", "3", "--epochs", "2") == 1
-    error = capsys.readouterr().err
-    assert "train_cfg.max_epochs is 40 there, 2 is asked for" in error
-    assert len(project.trained) == 1
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--unseen", "2", "3", "--splits", "2"],
-        ["--across", "other.py", "--splits", "2"],
-        *(
-            ["--same", "a=b"],
-            ["--max-loss", "1"],
-            ["--folds", "1"],
-            ["--weights", "-1"],
-        ),
-    ],
-)
-def test_command_line(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse_args(["config.py", *arguments])
-
-
 @pytest.mark.slow
 def test_real_training(tmp_path: Path) -> None:
     project = Project(tmp_path)
     assert project.run("--unseen", "2", "5", "7", "--epochs", "1") == 0
-    (item,) = project.read()["splits"]
-    assert item["slots"]["all"]["clips_unseen"] == 6
     run = project.work_dir / "runs" / "unseen-2-5-7" / "seed0"
     assert (run / "train" / "epoch_1.pth").is_file()

@@ -25,8 +25,7 @@ from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 
 from ..launcher import Launcher
 from ..runs import Run, make_runs
-from .class_split import ClassSplit
-from .unseen_configs import HELD_OUT, OtherSet, ZeroShotConfigs
+from .unseen_classes import HELD_OUT, ClassSplit, OtherSet, ZeroShotConfigs
 from .zero_shot_text import SplitResult, evaluate_split
 
 
@@ -49,16 +48,13 @@ class ZeroShotExperiment:
     ``held_out.safetensors`` and ``test.safetensors``, the features of clips and of all
     classes' texts, in place of scores.
 
-    Attributes:
-        device: Where clips are scored.
-        batch_size: Clips that are scored together.
-        others: Data sets to name the classes of, in place of the unseen ones of the
-            splits, which then have none; in ``test_CONFIG.safetensors``.
+    ``device`` and ``batch_size`` are those of scoring. The classes of ``others``, with
+    features in ``test_CONFIG.safetensors``, are named in place of the unseen ones of
+    the splits, which then have none.
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If config, options and data do not fit one another, or the folder
-            of a run is another one's.
+        ValueError: If settings and data do not fit, or a run's folder is another one's.
     """
 
     splits: Sequence[ClassSplit]
@@ -90,14 +86,7 @@ class ZeroShotExperiment:
     def results(
         self, weights: Sequence[float] | None = None, max_loss: float = 0.1
     ) -> list[SplitResult]:
-        """Evaluates the runs that have ended, see :func:`.evaluate_split`.
-
-        Returns:
-            A result for each, in the order of the splits, or of the other data sets.
-
-        Raises:
-            ValueError: If weights or files do not fit.
-        """
+        """Evaluates the runs that have ended, see :func:`.evaluate_split`."""
         results, how = [], (weights, max_loss)
         for item in self.trainings.values():
             if item.has_ended:
@@ -116,10 +105,10 @@ class ZeroShotExperiment:
             run.config.settings, checkpoint, self.device, batch_size=self.batch_size
         )
         sets = (self.configs, *(other.configs for other in self.others))
-        requests = [(self.configs, data, HELD_OUT, split.seen)]
-        for of in sets:
-            classes = tuple(range(of.num_classes))
-            requests.append((of, of.ann_file, of.test_split, classes))
+        requests = [
+            (self.configs, data, HELD_OUT, split.seen),
+            *((s, s.ann_file, s.test_split, tuple(range(s.num_classes))) for s in sets),
+        ]
         branch = run.config.settings.model.text_branch
         texts = functools.cache(lambda of: _encode_classes(inferencer, branch, of))
         for file, (of, ann_file, part, classes) in zip(files, requests):
@@ -146,10 +135,10 @@ class ZeroShotExperiment:
 def _encode_classes(
     inferencer: SkeletonInferencer, branch: Mapping[str, Any], of: ZeroShotConfigs
 ) -> tuple[PartSimilarity, tuple[str, ...], Tensor]:
-    """Encodes the texts of all classes, the unseen ones included.
+    """Encodes the texts of all classes as those of the seen ones were in training.
 
-    Those of the unseen classes as those of the seen ones were: by the file of features
-    that the config names, by the frozen encoder, or by the one that is tuned.
+    That is by the file of features that the config names, by the frozen encoder, or by
+    the one that is tuned.
     """
     cached = branch.get("features")
     similarity = inferencer.load_text_branch()
@@ -165,9 +154,7 @@ def _encode_classes(
         return similarity, bank.labels, similarity.class_features(bank=bank).cpu()
     encoder = CachedTextEncoder(of.features)
     if encoder.file.encoder != CachedTextEncoder(cached).file.encoder:
-        raise ValueError(
-            f"{of.features} was made by another encoder than {cached}, which the model "
-            f"was trained with: {encoder.file.encoder}"
-        )
+        what = f"another encoder than {cached}, which the model was trained with"
+        raise ValueError(f"{of.features} was made by {what}: {encoder.file.encoder}")
     texts = class_features(bank, encoder.encode(bank.texts)).transpose(0, 1)
     return similarity, bank.labels, texts

@@ -16,7 +16,8 @@ from gap_mmaction.evaluation.zero_shot import (
     evaluate_zero_shot,
 )
 
-from .class_split import ClassSplit
+from ..table_text import markdown_rows
+from .unseen_classes import ClassSplit
 
 ALL = "all"
 """What stands for all slots together."""
@@ -67,16 +68,11 @@ def evaluate_split(
     max_loss: float = 0.1,
     title: str | None = None,
 ) -> SplitResult:
-    """Names test clips by each slot, and by all of them.
+    """Names test clips by each slot, and by all of them with the ``weights``.
 
-    Args:
-        split: What was trained on.
-        held_out: Clips of seen classes that were not trained on, by which is chosen
-            what is done against the lead of the seen classes.
-        test: The test clips.
-        weights: Of the slots, see :func:`.slot_scores.combine_slots`.
-        max_loss: See :func:`.calibrated_stacking.choose_factor`.
-        title: What to call it in tables, in place of the unseen classes.
+    By the ``held_out`` clips, of seen classes that were not trained on, is chosen what
+    is done against the lead of the seen classes; see :func:`.choose_factor` for
+    ``max_loss``. ``title`` is that of the tables, in place of the unseen classes.
 
     Raises:
         ValueError: If weights or clips do not fit.
@@ -97,16 +93,12 @@ def evaluate_split(
 
 def to_json(results: Sequence[SplitResult], settings: dict[str, Any]) -> str:
     """Writes everything as JSON, accuracies in percent, with how they were made."""
-    splits = [item.to_dict() for item in results]
-    content = {"settings": settings, "splits": splits}
+    content = {"settings": settings, "splits": [item.to_dict() for item in results]}
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def to_markdown(results: Sequence[SplitResult], how: str = "") -> str:
-    """Writes the results as Markdown: a row for each split, and one for each slot.
-
-    ``how`` they were made is a line below.
-    """
+    """Writes the results as Markdown; ``how`` they were made is a line below."""
     if not results:
         return "No split has been trained and scored yet.\n"
     title = "Zero-shot: classes without any training clip, named by their texts"
@@ -122,17 +114,18 @@ def _splits(results: Sequence[SplitResult]) -> list[str]:
         shares.append([found.unseen, chance, found.largest, found.area, among_all])
         ways = found.generalised.values()
         triples.append([(way.seen, way.unseen, way.harmonic) for way in ways])
-        rows.append([item.title, str(found.num_unseen)])
     numbers, table = 100 * np.array(shares), 100 * np.array(triples)
-    for row, shown, triple in zip(rows, numbers, table):
-        row += [*_spread(shown[None]), *map(_three, triple)]
+    for item, shown, triple in zip(results, numbers, table):
+        cells = (*_spread(shown[None]), *map(_three, triple))
+        rows.append([item.title, str(item.results[ALL].num_unseen), *cells])
     if len(results) > 1:
         errors = table[..., 2].std(axis=0, ddof=1)
         means = [f"{_three(m)} ± {e:.1f}" for m, e in zip(table.mean(axis=0), errors)]
         rows.append([f"mean of {len(results)}", "", *_spread(numbers), *means])
     names = results[0].results[ALL].generalised
     head = (f"{name}: seen / unseen / H" for name in names)
-    return _table(["unseen classes", *_HEAD, "chance among all", *head], rows)
+    heads = ["unseen classes", *_HEAD, "chance among all", *head]
+    return markdown_rows([heads, ["---"] * len(heads), *rows])
 
 
 def _slots(results: Sequence[SplitResult]) -> list[str]:
@@ -145,7 +138,8 @@ def _slots(results: Sequence[SplitResult]) -> list[str]:
             numbers.append([found.unseen, found.area, *harmonic])
         rows.append([slot, *_spread(100 * np.array(numbers))])
     ways = (f"H {way}" for way in results[0].results[ALL].generalised)
-    return _table(["slot", _HEAD[1], _HEAD[-1], *ways], rows)
+    heads = ["slot", _HEAD[1], _HEAD[-1], *ways]
+    return markdown_rows([heads, ["---"] * len(heads), *rows])
 
 
 def _three(values: Sequence[float]) -> str:
@@ -158,8 +152,3 @@ def _spread(table: np.ndarray) -> list[str]:
         return [f"{value:.1f}" for value in table[0]]
     deviations = table.std(axis=0, ddof=1)
     return [f"{mean:.1f} ± {e:.1f}" for mean, e in zip(table.mean(axis=0), deviations)]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]

@@ -1,7 +1,8 @@
-"""From a config of all classes to that of a training on some of them."""
+"""Which classes are unseen, and from a config of all to that of a training."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,26 +21,85 @@ from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.utils.paths import find_shipped_file
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
-from ..annotation_splits import read_split, sample_name
-from ..folds import make_folds
+from ..annotation_splits import make_folds, read_split, sample_name
 from ..runs import RunConfig, refuse_run_settings
 from ..schedule import epoch_length, epochs_of, scale_schedule
-from .class_split import ClassSplit
 
 HELD_OUT = "held_out"
 _TRAIN = "train_dataloader"
 
 
+@dataclass(frozen=True)
+class ClassSplit:
+    """The classes of a data set, and those that are not trained on, 0-based, in order.
+
+    There are no unseen ones where they are those of other data sets.
+
+    Raises:
+        ValueError: If one is no class or there twice, or one alone is unseen or seen.
+    """
+
+    num_classes: int
+    unseen: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Sorts and checks."""
+        unseen = tuple(sorted(self.unseen))
+        object.__setattr__(self, "unseen", unseen)
+        last = self.num_classes - 1
+        if len({*range(last + 1)} & {*unseen}) < len(unseen):
+            shown = f"the unseen classes {list(unseen)}"
+            raise ValueError(f"{shown} must be different ones of 0 to {last}")
+        if unseen and not 2 <= len(unseen) < last:
+            shown = f"{len(unseen)} unseen classes of {last + 1}"
+            raise ValueError(f"{shown}: at least 2 must be unseen and 2 seen")
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """The classes that are trained on; their places are the labels in training."""
+        return tuple(c for c in range(self.num_classes) if c not in self.unseen)
+
+    @property
+    def is_seen(self) -> np.ndarray:
+        """Whether each class is trained on, bool ``[C]``."""
+        return ~np.isin(np.arange(self.num_classes), self.unseen)
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return "unseen-" + ("-".join(map(str, self.unseen)) or "none")
+
+
+def draw_splits(
+    num_classes: int, count: int, num_unseen: int, seed: int = 0
+) -> list[ClassSplit]:
+    """Draws ``count`` different splits; classes are unseen as evenly as can be.
+
+    The classes are shuffled and cut into groups, each the unseen ones of a split; then
+    they are shuffled again. More splits of the same seed begin with the same ones.
+
+    Raises:
+        ValueError: If there are not so many, or a split is not possible.
+    """
+    possible = math.comb(num_classes, num_unseen)
+    if not 1 <= count <= possible:
+        asked = f"{count} splits with {num_unseen} of {num_classes} classes unseen"
+        raise ValueError(f"{asked}: there are {possible:,}")
+    rng = np.random.default_rng(seed)
+    found: dict[ClassSplit, None] = {}
+    while len(found) < count:
+        order = rng.permutation(num_classes).tolist()
+        for start in range(0, num_classes - num_unseen + 1, num_unseen):
+            split = ClassSplit(num_classes, tuple(order[start : start + num_unseen]))
+            found.setdefault(split)
+    return list(found)[:count]
+
+
 class ZeroShotConfigs:
     """Makes the configs of trainings that lack classes.
 
-    Args:
-        config: The config of all classes, with a text branch.
-        ann_file: The annotation file; None for that of the config.
-        epochs: Length of the training; None for that of the config.
-        options: Further settings, as ``--cfg-options`` gives them.
-        num_folds: One of so many folds of the training split is held out, see
-            :func:`.folds.make_folds`.
+    Of ``num_folds`` folds of the training split, see :func:`.make_folds`, one is held
+    out. What is None is the config's, which has all classes and a text branch.
 
     Raises:
         FileNotFoundError: If the config is not there.
@@ -54,10 +114,8 @@ class ZeroShotConfigs:
         options: Mapping[str, Any] | None = None,
         num_folds: int = 10,
     ) -> None:
-        self.config = config
-        self.epochs = epochs
+        self.config, self.epochs, self.num_folds = config, epochs, num_folds
         self.options = dict(options or {})
-        self.num_folds = num_folds
         refuse_run_settings(self.options, "--seed")
         self.settings = read_config(config, self.options)
         self.num_classes = int(self._setting("model.cls_head.num_classes"))
@@ -66,8 +124,7 @@ class ZeroShotConfigs:
         self.features = lookup(self.settings.model, "text_branch.features")
         self.layout = lookup(self.settings.model, "backbone.graph_cfg.layout")
         (self._train_file, self._train_split), (self.ann_file, self.test_split) = (
-            self._data(loader, ann_file)
-            for loader in ("train_dataloader", "test_dataloader")
+            self._data(loader, ann_file) for loader in (_TRAIN, "test_dataloader")
         )
 
     def make(self, split: ClassSplit, folder: Path) -> tuple[RunConfig, Path]:
@@ -76,11 +133,6 @@ class ZeroShotConfigs:
         Returns:
             The config, and the annotation file of the training, which has the splits
             ``train`` and :data:`HELD_OUT`; its labels are places in ``split.seen``.
-
-        Raises:
-            FileNotFoundError: If a file is not there.
-            pickle.UnpicklingError: If the annotation file is none.
-            ValueError: If config, options and data do not fit one another.
         """
         changes: dict[str, Any] = {"model.cls_head.num_classes": len(split.seen)}
         places = []
@@ -92,12 +144,10 @@ class ZeroShotConfigs:
                 changes[f"{places[-1]}.split"] = part
                 if data.settings.get("num_classes") is not None:
                     changes[f"{places[-1]}.num_classes"] = len(split.seen)
-        for key in changes:
-            if key in self.options:
-                raise ValueError(
-                    f"--cfg-options: sets {key}, which is up to tools/zero_shot.py "
-                    "(see --unseen, --ann-file and --epochs)"
-                )
+        for key in set(changes) & set(self.options):
+            reason = f"sets {key}, which is up to tools/zero_shot.py"
+            way_out = "(see --unseen, --ann-file and --epochs)"
+            raise ValueError(f"--cfg-options: {reason} {way_out}")
         annotations, num_train = self._write_clips(split, folder)
         texts = str(self._write_descriptions(split, folder))
         changes["model.text_branch.prompts.descriptions"] = texts
@@ -159,10 +209,8 @@ class ZeroShotConfigs:
     def _setting(self, key: str) -> Any:
         found = lookup(self.settings._cfg_dict, key)
         if found is None:
-            raise ValueError(
-                f"{self.config}: {key} is not set; zero-shot needs a text branch with "
-                "descriptions, by which unseen classes are named, and splits"
-            )
+            needs = "zero-shot needs splits, and a text branch with descriptions"
+            raise ValueError(f"{self.config}: {key} is not set; {needs}")
         return found
 
     def _data(self, loader: str, ann_file: Path | None) -> tuple[Path, str]:
@@ -174,23 +222,18 @@ class ZeroShotConfigs:
 
 @dataclass(frozen=True)
 class OtherSet:
-    """A data set of the same joints, of which nothing is trained on.
-
-    ``classes`` are those of training and, after them, the ones that training lacks;
-    ``places`` are those of its own classes among these; ``split`` has the lacking ones
-    unseen.
-    """
+    """A data set of the same joints, of which nothing is trained on."""
 
     configs: ZeroShotConfigs
     title: str
-    classes: tuple[str, ...]
-    places: tuple[int, ...]
-    split: ClassSplit
+    classes: tuple[str, ...]  # those of training, then those that it lacks
+    places: tuple[int, ...]  # of its own classes among these
+    split: ClassSplit  # with the lacking ones unseen
 
     def join(
         self, held_out: ClipFeatures, test: ClipFeatures
     ) -> tuple[ClipFeatures, ClipFeatures]:
-        """Gives clips of training and of this data set the texts of all classes."""
+        """Returns clips of training and of this set with the texts of all classes."""
         new = np.isin(self.places, self.split.unseen)
         texts = torch.cat([held_out.class_features, test.class_features[new]])
         labels = np.array(self.places)[test.labels]
@@ -207,8 +250,7 @@ def match_sets(
 ) -> list[OtherSet]:
     """Finds out which classes of other data sets a training lacks, by their labels.
 
-    ``same`` has further classes that are the same in other words: of training, of
-    others.
+    ``same`` has pairs of further classes, of training and of others, that are the same.
 
     Raises:
         ValueError: If one has other joints, or training lacks too few or all of its
@@ -222,27 +264,22 @@ def match_sets(
     )
     for first, second in same:
         if first not in own or not any(second in names for names in theirs):
-            raise ValueError(
-                f"--same {first}={second}: must be a class of {trained.config} "
-                f"({', '.join(own)}), and one of another set"
-            )
+            known = f"a class of {trained.config} ({', '.join(own)})"
+            raise ValueError(f"--same {first}={second}: must pair {known} with another")
     words = {second: first for first, second in same}
     found = []
     for configs, names in zip(others, theirs):
         if configs.layout != trained.layout:
-            raise ValueError(
-                f"{configs.config}: its joints are those of {configs.layout}, "
-                f"{trained.config} has {trained.layout}; they must be the same"
-            )
+            joints = f"{trained.config} has {trained.layout}; they must be the same"
+            where = f"{configs.config}: its joints are those of {configs.layout}"
+            raise ValueError(f"{where}, {joints}")
         named = [words.get(name, name) for name in names]
         lacking = [name for name in named if name not in own]
         there = ", ".join(name for name in named if name in own)
         title = f"{configs.config.stem}: {', '.join(lacking)} (trained on: {there})"
         if not 2 <= len(lacking) < len(names):
-            raise ValueError(
-                f"{title}: at least two classes must be lacking, to be told apart, and "
-                "one must be trained on (see --same)"
-            )
+            needed = "at least two classes must be lacking, and one trained on"
+            raise ValueError(f"{title}: {needed} (see --same)")
         classes = (*own, *lacking)
         places = tuple(classes.index(name) for name in named)
         split = ClassSplit(len(classes), tuple(range(len(own), len(classes))))
