@@ -14,10 +14,9 @@ TRAIN_120 = (
 )
 
 
-def make_name(
-    setup: int = 1, camera: int = 1, performer: int = 1, action: int = 1
-) -> str:
-    return f"S{setup:03d}C{camera:03d}P{performer:03d}R001A{action:03d}"
+def make_name(**parts: int) -> str:
+    parts = dict(setup=1, camera=1, performer=1, action=1) | parts
+    return "S{setup:03d}C{camera:03d}P{performer:03d}R001A{action:03d}".format(**parts)
 
 
 @pytest.mark.parametrize(
@@ -61,12 +60,8 @@ def test_two_person_actions() -> None:
     [
         ("S001C001P001R001A121", "action 121"),
         ("S001C001P001R001A000", "action 0"),
-        ("S033C001P001R001A001", "setup 33"),
-        ("S001C004P001R001A001", "camera 4"),
-        ("S001C001P107R001A001", "performer 107"),
         ("S001C001P001R003A001", "replication 3"),
         ("S001C001P001R001A001_rgb", "form"),
-        ("s001c001p001r001a001", "form"),
         ("", "form"),
     ],
 )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import pickle
-import weakref
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,27 +32,3 @@ def test_reads_as_a_list(count: int, tmp_path: Path) -> None:
         assert [item["label"] for item in content["annotations"]] == [*range(count)]
         for i, item in enumerate(content["annotations"]):
             np.testing.assert_equal(item, make_item(i))
-
-
-def most_alive(write: Callable[[StreamedList], None]) -> int:
-    """Counts the arrays in memory while 50 are being written."""
-    made: list[weakref.ref] = []
-    counts = []
-
-    def make_items() -> Iterator[dict[str, Any]]:
-        for i in range(50):
-            item = make_item(i)
-            made.append(weakref.ref(item["keypoint"]))
-            counts.append(sum(array() is not None for array in made))
-            yield item
-            del item
-
-    write(StreamedList(make_items()))
-    assert len(counts) == 50
-    return max(counts)
-
-
-def test_items_do_not_stay(tmp_path: Path) -> None:
-    assert most_alive(lambda items: write_streamed(items, tmp_path / "o.pkl")) <= 2
-    # By itself, pickle keeps them in its memo.
-    assert most_alive(lambda items: pickle.dump(items, io.BytesIO(), 5)) == 50
