@@ -20,8 +20,7 @@ import pytest
 
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu import conversion
-from gap_mmaction.datasets.ntu.conversion import Chunk
-from gap_mmaction.datasets.ntu.raw_files import list_files
+from gap_mmaction.datasets.ntu.conversion import Chunk, list_files
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.benchmarks import ntu as benchmark
 from tests.ntu_recordings import format_skeleton, make_recording

@@ -110,8 +110,7 @@ def _rank_bodies(bodies: Sequence[Body]) -> list[Body]:
 def _measure_motion(joints: npt.NDArray[np.float32]) -> np.float32:
     """Sums the variances of x, y and z over all frames and joints, square metres."""
     # In float32 and the reference's order of summation: the ranking hangs on it.
-    motion: np.float32 = np.sum(np.var(joints.reshape(-1, 3), axis=0))
-    return motion
+    return np.float32(np.sum(np.var(joints.reshape(-1, 3), axis=0)))
 
 
 def _find_noisy_frames(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -119,8 +118,7 @@ def _find_noisy_frames(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]
     # Joints first: numpy is slow at many short reductions.
     plane = np.ascontiguousarray(joints[..., :2].transpose(1, 2, 0))
     width, height = plane.max(axis=0) - plane.min(axis=0)
-    noisy: npt.NDArray[np.bool_] = width > _MAX_SPREAD * height
-    return noisy
+    return np.asarray(width > _MAX_SPREAD * height)
 
 
 def place_reference(bodies: Sequence[Body], num_frames: int) -> Actors:
@@ -131,9 +129,7 @@ def place_reference(bodies: Sequence[Body], num_frames: int) -> Actors:
     over which it then writes; the interval grows to the hull. Actor 2's interval is
     [0, 0] at first, so that its start stays there. Actor 2 may be all zero.
 
-    Args:
-        bodies: Two or more, the one with the most motion first.
-        num_frames: Number of frames of the recording.
+    ``bodies`` are two or more, the one with the most motion first.
     """
     joints = np.zeros((num_frames, 2 * _COORDINATES), dtype=np.float32)
     first = bodies[0].closed_up()

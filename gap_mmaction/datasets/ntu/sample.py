@@ -41,11 +41,11 @@ class Sample:
 def convert_skeleton(
     data: bytes, name: str, protocol: str = "reference", where: str = ""
 ) -> Sample:
-    """Runs the whole chain on one file.
+    """Runs the whole chain on the content of one file.
 
     Args:
-        data: The content of the ``.skeleton`` file.
-        name: Its name without the suffix.
+        data: The text.
+        name: The file's name without the suffix.
         protocol: ``"reference"`` (as CTR-GCN, to the letter) or ``"clean"``.
         where: What error messages call it, its name by default.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets.ntu.conversion import StreamedList, write_streamed
+from gap_mmaction.datasets.ntu.conversion import StreamedList, publish
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 
@@ -23,7 +23,8 @@ def make_item(number: int) -> dict[str, Any]:
 def test_reads_as_a_list(count: int, tmp_path: Path) -> None:
     path = tmp_path / "new" / "o.pkl"
     items = StreamedList(make_item(i) for i in range(count))
-    write_streamed({"split": {"train": ["a"]}, "annotations": items}, path)
+    content = {"split": {"train": ["a"]}, "annotations": items}
+    publish(content, path, tmp_path / "new" / "o.pkl.parts")
     for load in (load_annotations, lambda name: pickle.loads(name.read_bytes())):
         content = load(path)
         assert list(content) == ["split", "annotations"]
