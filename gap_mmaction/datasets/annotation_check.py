@@ -21,7 +21,7 @@ _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 @dataclass(frozen=True)
 class AnnotationCheck:
-    """What data set or config want of an annotation, and whether it has it."""
+    """What a data set or config wants of an annotation."""
 
     skeleton: Skeleton | None  # None: any number of joints
     num_coordinates: int | None  # columns of keypoint; None: 2 or 3
@@ -55,7 +55,7 @@ class AnnotationCheck:
             is left out.
 
         Raises:
-            ValueError: If it does not fit; the message says what is wanted.
+            ValueError: If it does not fit.
         """
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
@@ -81,8 +81,7 @@ class AnnotationCheck:
                 f"has no 'keypoint_score' [M, T, V], the confidence of each joint "
                 f"({self}); where none is known, give ones"
             )
-        is_flat = keypoint.shape[3] == 2
-        if self.needs_img_shape or (is_flat and "img_shape" in read):
+        if self.needs_img_shape or (keypoint.shape[3] == 2 and "img_shape" in read):
             read["img_shape"] = _read_img_shape(read.get("img_shape"))
         _put_empty_last(read, trim_frames)
         return read
@@ -130,10 +129,10 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Makes an array of floats of an array, a tensor or nested lists.
+    """Makes an array of floats of an array, a tensor or nested lists named ``what``.
 
     Raises:
-        ValueError: If they are no numbers, or ragged; ``what`` is their name in it.
+        ValueError: If they are no numbers, or ragged.
     """
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
@@ -155,8 +154,8 @@ def _check_finite(values: np.ndarray, key: str) -> None:
     if not bad.any():
         return
     place = tuple(np.argwhere(bad)[0])
-    pairs = zip(("person", "frame", "joint", "axis"), place)
-    where = ", ".join(f"{name} {index}" for name, index in pairs)
+    names = ("person", "frame", "joint", "axis")
+    where = ", ".join(f"{name} {index}" for name, index in zip(names, place))
     raise ValueError(
         f"'{key}' is {values[place]}, not finite or too large, at {where} (0-based; "
         f"{int(bad.sum())} such values in all); repair the sequence or leave it out"
@@ -192,7 +191,7 @@ def _read_img_shape(shape: Any) -> tuple[int, int]:
 def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
     """Puts persons without joints last, and leaves out empty frames at both ends."""
     present = annotation["keypoint"].any(axis=(2, 3))
-    persons, frames = (np.asarray(present.any(axis=axis)) for axis in (1, 0))
+    persons, frames = present.any(axis=1), present.any(axis=0)
     if not persons.any():
         raise ValueError("a sequence with no person: all is zero; leave it out")
     start, end = 0, len(frames)

@@ -39,13 +39,8 @@ class SeededDataset:
         """Sets the epoch before the loader is iterated, also for workers that run."""
         self._epoch.fill_(epoch)
 
-    @property
-    def epoch(self) -> int:
-        """Number of the epoch."""
-        return int(self._epoch)
-
     def __getitem__(self, index: int) -> Any:
-        with seeded(_PURPOSE, self.seed, self.epoch, index):
+        with seeded(_PURPOSE, self.seed, int(self._epoch), index):
             return self.dataset[index]
 
     def __len__(self) -> int:

@@ -65,11 +65,7 @@ def draw_performer(rng: np.random.Generator) -> Performer:
 def act(
     label: int, performer: Performer, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Lets a person act, before any camera.
-
-    Returns:
-        Positions ``[T, V, 3]`` in metres, body axes; bones keep their lengths.
-    """
+    """Lets a person act: positions ``[T, V, 3]`` in metres, body axes."""
     seconds = np.arange(num_frames) / FRAME_RATE
     angles = performer.posture + _sway(seconds, performer.posture.shape, rng)
     other = int(rng.integers(len(ACTIONS)))
@@ -88,9 +84,8 @@ def act(
 def film(positions: np.ndarray, view: float, rng: np.random.Generator) -> np.ndarray:
     """Films a person with a noisy depth camera, ``view`` degrees aside.
 
-    Returns:
-        Positions ``[T, V, 3]`` in metres: x to the right of the picture, y up, z away
-        from the camera.
+    Positions ``[T, V, 3]`` are in metres; x goes to the right of the picture, y up, z
+    away from the camera.
     """
     heading = np.zeros(3)
     heading[YAW] = np.radians(view + rng.normal(0.0, 10.0))
@@ -108,16 +103,10 @@ def make_synthetic(
     num_train_performers: int = 12,
     repetitions: int = 4,
 ) -> dict[str, Any]:
-    """Makes the set.
+    """Makes the set, the same one from the same seed.
 
     Every performer does every action ``repetitions`` times, each time before the next
-    camera of ``VIEWS``.
-
-    Args:
-        seed: Decides everything; the same seed gives the same set.
-        num_performers: Number of persons.
-        num_train_performers: How many of them, the first ones, are for training.
-        repetitions: Sequences of each action by each performer.
+    camera of ``VIEWS``. The first ``num_train_performers`` are for training.
 
     Returns:
         Annotations as ``SafePoseDataset`` and ``PoseDataset`` read them: splits
@@ -128,9 +117,8 @@ def make_synthetic(
     """
     if not 0 < num_train_performers < num_performers or repetitions < 1:
         raise ValueError(
-            f"num_performers={num_performers}, num_train_performers="
-            f"{num_train_performers}, repetitions={repetitions} leave a split empty; "
-            "0 < num_train_performers < num_performers and repetitions >= 1 are needed"
+            f"{num_performers=}, {num_train_performers=}, {repetitions=} leave a split "
+            "empty; 0 < num_train_performers < num_performers, repetitions >= 1 needed"
         )
     split: dict[str, list[str]] = {"xsub_train": [], "xsub_val": []}
     annotations = []

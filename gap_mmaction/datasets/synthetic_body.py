@@ -51,9 +51,8 @@ def joint(name: str) -> int:
 
 def _twin(name: str) -> str:
     """Names the joint on the other side, or the same in the middle."""
-    if "left" in name:
-        return name.replace("left", "right")
-    return name.replace("right", "left")
+    one, other = ("left", "right") if "left" in name else ("right", "left")
+    return name.replace(one, other)
 
 
 TWINS = np.array([joint(_twin(name)) for name in _NAMES])
@@ -106,12 +105,8 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 def forward_kinematics(angles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Places the joints of a moving body, the root at the origin.
 
-    Args:
-        angles: (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
-        offsets: Offset of each joint from its parent ``[V, 3]`` in metres.
-
-    Returns:
-        Positions ``[T, V, 3]`` in metres, body axes.
+    Takes (pitch, yaw, roll) of every joint in radians ``[T, V, 3]`` and the offset of
+    each from its parent ``[V, 3]``; returns positions ``[T, V, 3]``, both in metres.
     """
     turn = rotations(angles)
     positions = np.zeros_like(angles)
@@ -254,13 +249,9 @@ def _sides(where: str) -> tuple[str, ...]:
 def perform(action: Action, phase: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Acts, with the left side in the lead.
 
-    Args:
-        action: What to do.
-        phase: Phase of every frame in radians ``[T]``.
-        strength: Factor of every move in every frame ``[len(action.moves), T]``.
-
-    Returns:
-        (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
+    Takes the phase of every frame in radians ``[T]`` and a factor of every move in
+    every frame ``[len(action.moves), T]``; returns the (pitch, yaw, roll) of every
+    joint in radians ``[T, V, 3]``.
     """
     angles = np.zeros((len(phase), len(TWINS), 3))
     for move, factor in zip(action.moves, strength):
