@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from gap_mmaction.datasets.transforms.coordinates import (
+    center,
+    minmax_normalize,
+    rotate_view,
+)
 from gap_mmaction.datasets.transforms.frames import spread_frames
-from gap_mmaction.datasets.transforms.normalize import center, minmax_normalize
-from gap_mmaction.datasets.transforms.rotations import rotate_view
 from gap_mmaction.models.data_preprocessors.streams import to_stream
 from gap_mmaction.skeletons import get_skeleton
 

@@ -11,7 +11,7 @@ from mmaction.registry import TRANSFORMS
 
 from gap_mmaction.skeletons import get_skeleton
 
-from .rotations import take_3d
+from .coordinates import take_3d
 
 _NTU = "nturgb+d"
 _ABSENT = 1e-8

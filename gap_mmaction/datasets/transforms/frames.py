@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
-from mmcv.transforms import BaseTransform
+
+from .coordinates import ShownTransform
 
 _REPEATS = 100
 
@@ -47,7 +48,7 @@ def spread_frames(num_frames: int, clip_len: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class SampleSortedFrames(BaseTransform):
+class SampleSortedFrames(ShownTransform):
     """Take ``clip_len`` frames: at random in training, evenly spread in testing.
 
     As in the NW-UCLA feeder of CTR-GCN.
@@ -68,12 +69,6 @@ class SampleSortedFrames(BaseTransform):
         choose = spread_frames if self.test_mode else draw_frames
         indices = choose(results["keypoint"].shape[1], self.clip_len)
         return _take_clip(results, self.clip_len, lambda values: values[:, indices])
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(clip_len={self.clip_len}, "
-            f"test_mode={self.test_mode})"
-        )
 
 
 def crop_center(num_frames: int, share: float) -> tuple[int, int]:
@@ -114,7 +109,7 @@ def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class ValidCropResize(BaseTransform):
+class ValidCropResize(ShownTransform):
     """Cut a span out of a sequence and interpolate it to ``clip_len`` frames.
 
     As in the NTU feeder of CTR-GCN and GAP (GAP, section 4.2: "each sample is resized
@@ -174,10 +169,4 @@ class ValidCropResize(BaseTransform):
         clip_len = self.clip_len
         return _take_clip(
             results, clip_len, lambda values: resize_frames(values[:, span], clip_len)
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(clip_len={self.clip_len}, "
-            f"p_interval={self.p_interval})"
         )

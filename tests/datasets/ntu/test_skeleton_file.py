@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from gap_mmaction.datasets.ntu import parse_skeleton
-from gap_mmaction.datasets.ntu.decimal_text import PADDING, parse_decimals
+from gap_mmaction.datasets.ntu.skeleton_file import (
+    PADDING,
+    parse_decimals,
+    parse_skeleton,
+)
 from tests.ntu_recordings import format_skeleton
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gap_mmaction.datasets.transforms import RandomRotation3D, RandomViewRotation
-from gap_mmaction.datasets.transforms.rotations import rotate_3d, rotate_view
+from gap_mmaction.datasets.transforms.coordinates import rotate_3d, rotate_view
 
 
 def test_rotation_is_the_references(
