@@ -75,7 +75,14 @@ class AnnotationCheck:
         if self.has_score is False:
             read.pop("keypoint_score", None)
         elif "keypoint_score" in read:
-            read["keypoint_score"] = _read_score(read["keypoint_score"], keypoint)
+            score = to_numbers(read["keypoint_score"], "'keypoint_score'")
+            if score.shape != keypoint.shape[:-1]:
+                raise ValueError(
+                    f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
+                    f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
+                )
+            _check_finite(score, "keypoint_score")
+            read["keypoint_score"] = score
         elif self.has_score:
             raise ValueError(
                 f"has no 'keypoint_score' [M, T, V], the confidence of each joint "
@@ -93,12 +100,11 @@ class AnnotationCheck:
                 f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; of one person "
                 "it is keypoint[None]"
             )
-        for axis, what in enumerate(("person", "frames")):
-            if shape[axis] == 0:
-                raise ValueError(
-                    f"a sequence with no {what} ('keypoint' has shape {shape}); leave "
-                    "it out"
-                )
+        if 0 in shape[:2]:
+            what = "frames" if shape[0] else "person"
+            raise ValueError(
+                f"a sequence with no {what} ('keypoint' is {shape}); leave it out"
+            )
         if self.skeleton is not None and shape[2] != self.skeleton.num_joints:
             raise ValueError(
                 f"'keypoint' has {shape[2]} joints, layout '{self.skeleton.name}' has "
@@ -160,17 +166,6 @@ def _check_finite(values: np.ndarray, key: str) -> None:
         f"'{key}' is {values[place]}, not finite or too large, at {where} (0-based; "
         f"{int(bad.sum())} such values in all); repair the sequence or leave it out"
     )
-
-
-def _read_score(values: Any, keypoint: np.ndarray) -> np.ndarray:
-    score = to_numbers(values, "'keypoint_score'")
-    if score.shape != keypoint.shape[:-1]:
-        raise ValueError(
-            f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
-            f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
-        )
-    _check_finite(score, "keypoint_score")
-    return score
 
 
 def _read_img_shape(shape: Any) -> tuple[int, int]:

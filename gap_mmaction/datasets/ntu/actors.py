@@ -124,12 +124,11 @@ def _find_noisy_frames(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]
 def place_reference(bodies: Sequence[Body], num_frames: int) -> Actors:
     """Deals bodies out to two actors as the reference does, quirks included.
 
-    A body is taken to be there in all frames from its first one on (rule 2). It joins
-    actor 1, or else actor 2, if it shares at most one frame with the actor's interval,
-    over which it then writes; the interval grows to the hull. Actor 2's interval is
-    [0, 0] at first, so that its start stays there. Actor 2 may be all zero.
-
-    ``bodies`` are two or more, the one with the most motion first.
+    The first of two or more bodies moves most. Each is taken to be there in all frames
+    from its first one on (rule 2). It joins actor 1, or else actor 2, if it shares at
+    most one frame with the actor's interval, over which it then writes; the interval
+    grows to the hull. Actor 2's interval is [0, 0] at first, so that its start stays
+    there. Actor 2 may be all zero.
     """
     joints = np.zeros((num_frames, 2 * _COORDINATES), dtype=np.float32)
     first = bodies[0].closed_up()
@@ -198,8 +197,8 @@ def translate(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if not there.any():
         raise UnusableSampleError("all coordinates of actor 1 are zero")
     origin = joints[int(there.argmax()), _CENTER]
-    points = joints.reshape(len(joints), -1, len(origin))
-    moved: npt.NDArray[np.float32] = (points - origin).reshape(joints.shape)
+    moved = np.asarray(joints.reshape(len(joints), -1, 3) - origin)
+    moved = moved.reshape(joints.shape)
     if joints.shape[1] > _COORDINATES:
         for columns in _COLUMNS:
             moved[joints[:, columns].sum(axis=1) == 0, columns] = 0

@@ -20,8 +20,7 @@ _JOINT_FIELDS = 12
 _MOST_DIGITS = 18
 _LARGEST = float(np.finfo(np.float32).max)
 _SEPARATORS = np.frombuffer(b" " * (_JOINT_FIELDS - 1) + b"\n", np.uint8)
-# Perhaps a digit that lost a bit.
-_CONTROL = bytes(range(32))
+_CONTROL = bytes(range(32))  # perhaps a digit that lost a bit
 _REMEDY = (
     "restore the file from the download, or name its sample in a file for --skip-list"
 )
@@ -57,11 +56,6 @@ class Body:
         return int(self.frames[0])
 
     @property
-    def has_gap(self) -> bool:
-        """Whether the body leaves and comes back."""
-        return int(self.frames[-1]) - self.start >= len(self.frames)
-
-    @property
     def is_doubled(self) -> bool:
         """Whether a frame has the id twice."""
         return bool((self.frames[1:] == self.frames[:-1]).any())
@@ -90,9 +84,7 @@ class RawSequence:
 def parse_skeleton(data: bytes, where: str) -> RawSequence:
     """Reads the text of one recording, with line ends of any system.
 
-    Returns:
-        The bodies, with coordinates of the same float32 values as the reference's
-        (decimal text to float64 to float32).
+    Coordinates are the float32 values of the reference (text to float64 to float32).
 
     Raises:
         ValueError: If the text is cut short or not of the form above, or a coordinate
@@ -117,8 +109,7 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
                 raise _fault(lines, end, "a body with its joints", where)
             fields = lines[position].split()
             if len(fields) != _BODY_FIELDS:
-                what = f"the {_BODY_FIELDS} fields of a body"
-                raise _fault(lines, position, what, where)
+                raise _fault(lines, position, "the 10 fields of a body", where)
             if lines[position + 1].strip() != b"25":
                 raise _fault(lines, position + 1, "the number of joints, 25,", where)
             rows_of.setdefault(fields[0], []).append(len(frame_of_row))
@@ -241,9 +232,6 @@ def parse_decimals(
         text: ASCII text that begins with ``PADDING``.
         start: ``[n]``, where each number begins.
         end: ``[n]``, where each ends, exclusive; later than ``start``.
-
-    Returns:
-        float64 ``[n]``.
 
     Raises:
         ValueError: If there is something that is not a number.

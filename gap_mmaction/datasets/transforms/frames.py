@@ -80,10 +80,9 @@ def crop_center(num_frames: int, share: float) -> tuple[int, int]:
 def crop_random(
     num_frames: int, clip_len: int, low: float, high: float
 ) -> tuple[int, int]:
-    """Draws first frame and end of a span.
+    """Draws first frame and end of a span with a share of T between two.
 
-    It has a share of the frames between ``low`` and ``high``, and at least ``clip_len``
-    where there are so many.
+    It has at least ``clip_len`` frames where there are so many.
     """
     share = np.random.rand(1)[0] * (high - low) + low
     length = min(max(int(num_frames * share), clip_len), num_frames)
@@ -92,11 +91,9 @@ def crop_random(
 
 
 def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
-    """Interpolates linearly between frames, with half-pixel centres.
+    """Resizes ``[M, T, ...]`` to float32 ``[M, clip_len, ...]``, linearly.
 
-    The same as ``torch.nn.functional.interpolate`` along time with
-    ``align_corners=False`` and without anti-aliasing: ``[M, T, ...]`` becomes float32
-    ``[M, clip_len, ...]``.
+    As ``torch.nn.functional.interpolate`` along time with ``align_corners=False``.
     """
     last = values.shape[1] - 1
     scale = values.shape[1] / clip_len
@@ -165,8 +162,5 @@ class ValidCropResize(ShownTransform):
             start, end = crop_random(len(valid), self.clip_len, *self.p_interval)
         else:
             start, end = crop_center(len(valid), *self.p_interval)
-        span = slice(valid[0] + start, valid[0] + end)
-        clip_len = self.clip_len
-        return _take_clip(
-            results, clip_len, lambda values: resize_frames(values[:, span], clip_len)
-        )
+        span, length = slice(valid[0] + start, valid[0] + end), self.clip_len
+        return _take_clip(results, length, lambda x: resize_frames(x[:, span], length))
