@@ -119,33 +119,22 @@ def test_scores_of_some(build: Build, content: Annotations) -> None:
         build(content)
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "found"),
-    [
-        ("annotations", 3, "'annotations' is 3, not a list"),
-        ("annotations", [3], "annotation 0 has no key 'frame_dir'"),
-        *(
-            ("annotations", [{"frame_dir": name}], "annotation 0 has.*'frame_dir'")
-            for name in (None, ["s0"], np.zeros(2))
-        ),
-        ("split", ["train"], r"'split' is \['train'\], not a dict"),
-        ("split", {"train": "s0"}, "split 'train' is 's0', not a list"),
-        ("split", {"train": [["s0"]]}, r"has \['s0'\] among its names"),
-        ("split", {"train": ["s77"]}, "no sequence in split 'train'"),
-    ],
-)
-def test_structure_of_another_kind(
-    key: str, value: Any, found: str, build: Build, content: Annotations
-) -> None:
-    content[key] = value
-    with pytest.raises(ValueError, match=rf"annotations\.pkl.*{found}"):
-        build(content)
-
-
-@pytest.mark.parametrize("content_", [3, {"a": 1}])
-def test_content_of_another_kind(content_: Any, build: Build) -> None:
-    with pytest.raises(ValueError, match=r"annotations\.pkl"):
-        build(content_)
+def test_content_of_another_kind(build: Build, content: Annotations) -> None:
+    nobody: list[Any] = [[{"frame_dir": name}] for name in (None, ["s0"], np.zeros(2))]
+    for change, found in (
+        ({"annotations": 3}, "'annotations' is 3, not a list"),
+        ({"annotations": [3]}, "annotation 0 has no key 'frame_dir'"),
+        *(({"annotations": x}, "annotation 0 has.*'frame_dir'") for x in nobody),
+        ({"split": ["train"]}, r"'split' is \['train'\], not a dict"),
+        ({"split": {"train": "s0"}}, "split 'train' is 's0', not a list"),
+        ({"split": {"train": [["s0"]]}}, r"has \['s0'\] among its names"),
+        ({"split": {"train": ["s77"]}}, "no sequence in split 'train'"),
+    ):
+        with pytest.raises(ValueError, match=rf"annotations\.pkl.*{found}"):
+            build({**content, **change})
+    for other in (3, {"a": 1}):
+        with pytest.raises(ValueError, match=r"annotations\.pkl.* keys 'split' and"):
+            build(other)
 
 
 def test_all_that_is_wrong_at_once(build: Build, content: Annotations) -> None:
@@ -161,15 +150,18 @@ def test_all_that_is_wrong_at_once(build: Build, content: Annotations) -> None:
     assert "'t0', 't1', 't2', 't3', 't4' and 4 more: label=7 is not" in told[2]
 
 
-@pytest.mark.parametrize("label", [np.array(2), np.uint8(2)])
-def test_integers_of_any_kind(label: Any, build: Build, content: Annotations) -> None:
-    for item in content["annotations"]:
-        item |= {"label": label, "keypoint_score": None}
-        item["keypoint"] = np.ones_like(item["keypoint"], dtype=int)
+def test_labels(build: Build, content: Annotations) -> None:
     steps = [{"type": "FormatGCNInput"}, {"type": "PackActionInputs"}]
-    dataset = build(content, pipeline=steps)
-    assert dataset[0]["data_samples"].gt_label.tolist() == [2]
-    assert dataset[0]["inputs"].is_floating_point()
+    for label in (np.array(2), np.uint8(2)):
+        for item in content["annotations"]:
+            item |= {"label": label, "keypoint_score": None}
+            item["keypoint"] = np.ones_like(item["keypoint"], dtype=int)
+        dataset = build(content, pipeline=steps)
+        assert dataset[0]["data_samples"].gt_label.tolist() == [2]
+        assert dataset[0]["inputs"].is_floating_point()
+    for item in content["annotations"]:
+        item["label"] = [0, 2]
+    assert build(content, multi_class=True)[0]["label"].tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("kind", ["PreNormalize2D", "MaskedPreNormalize2D"])
@@ -212,9 +204,8 @@ def test_transforms_know_the_layout(build: Build, content: Annotations) -> None:
     assert not keypoint[0, 0, 1].any()
     # Inference has it from the config.
     loader = {"dataset": {"pipeline": [step], "layout": "nw-ucla"}}
-    assert find_test_pipeline({"test_dataloader": loader}) == [
-        {**step, "layout": "nw-ucla"}
-    ]
+    (found,) = find_test_pipeline({"test_dataloader": loader})
+    assert found == {**step, "layout": "nw-ucla"}
 
 
 def test_frames_of_a_video_stay(build: Build, content: Annotations) -> None:
@@ -235,18 +226,12 @@ def test_single_files(tmp_path: Path, build: Build, content: Annotations) -> Non
         dataset[1]
 
 
-def test_multi_class(build: Build, content: Annotations) -> None:
-    for item in content["annotations"]:
-        item["label"] = [0, 2]
-    assert build(content, multi_class=True)[0]["label"].tolist() == [1, 0, 1]
-
-
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is logged."""
     lines: list[str] = []
-    name = "gap_mmaction.datasets.safe_pose_dataset.print_log"
-    monkeypatch.setattr(name, lambda message, *_: lines.append(message))
+    log = "gap_mmaction.datasets.safe_pose_dataset.print_log"
+    monkeypatch.setattr(log, lambda message, *_: lines.append(message))
     return lines
 
 
@@ -292,16 +277,11 @@ def test_more_than_a_class_has(
     assert "samples_per_class=2 is more than" in told[0] and told[0].endswith("1 (1)")
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
+def test_draws_that_cannot_be_had(build: Build, content: Annotations) -> None:
+    for settings, message in (
         ({"samples_per_class": "5"}, "samples_per_class='5' is no integer of at"),
         ({"subset_seed": -1}, "subset_seed=-1 is no integer of at least 0"),
         ({"samples_per_class": 5, "multi_class": True}, "needs one label for each"),
-    ],
-)
-def test_draws_that_cannot_be_had(
-    settings: dict[str, Any], message: str, build: Build, content: Annotations
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        build(content, **settings)
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(content, **settings)

@@ -348,30 +348,20 @@ def fails(data: str, source: Path, capsys: Capture) -> str:
         ("msr_action3d", "b_skeleton3D.txt", "not of the form aAA_sSS_eEE"),
         ("sbu_kinect", "s01s05/01/001/skeleton_pos.txt", "unknown subject s01s05"),
         ("utkinect", "old/joints_s01_e01.txt", "there is also"),
+        ("utkinect", "-actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
+        ("jhmdb14", "-GT_train_3.pkl", "GT_train_3.pkl is not beside"),
+        ("nwucla", "-.json", "neither an archive nor a folder"),
     ],
 )
-def test_file_too_many(
+def test_file_too_many_or_too_few(
     data: str, name: str, found: str, tmp_path: Path, capsys: Capture
 ) -> None:
-    same = (SETS[data][file] for file in SETS[data] if file.endswith(name[4:]))
-    content = next(same, next(iter(SETS[data].values())))
-    source = write(tmp_path / "source", {**SETS[data], name: content})
-    error = fails(data, source, capsys)
-    assert name in error and found in error
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "found"),
-    [
-        ("utkinect", "actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
-        ("jhmdb14", "GT_train_3.pkl", "GT_train_3.pkl is not beside"),
-        ("nwucla", ".json", "neither an archive nor a folder"),
-    ],
-)
-def test_file_too_few(
-    data: str, name: str, found: str, tmp_path: Path, capsys: Capture
-) -> None:
-    files = {file: content for file, content in SETS[data].items() if name not in file}
+    files = SETS[data]
+    if name.startswith("-"):
+        files = {file: files[file] for file in files if name[1:] not in file}
+    else:
+        same = (files[file] for file in files if file.endswith(name[4:]))
+        files = {**files, name: next(same, next(iter(files.values())))}
     assert found in fails(data, write(tmp_path / "source", files), capsys)
 
 

@@ -131,18 +131,18 @@ def test_malformed(lines: list[str], line: int, text: str, found: str) -> None:
         parse(lines)
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \r\n", b"\x00\xff\xfe", b"PK\x03\x04"])
-def test_no_text(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^a/b, line 1: .*--skip-list"):
-        parse_skeleton(data, "a/b")
+def test_no_text() -> None:
+    for data in (b"", b"\n \r\n", b"\x00\xff\xfe", b"PK\x03\x04"):
+        with pytest.raises(ValueError, match=r"^a/b, line 1: .*--skip-list"):
+            parse_skeleton(data, "a/b")
 
 
-@pytest.mark.parametrize("code", [0, 14, 28, 31])
-def test_control_characters(lines: list[str], code: int) -> None:
+def test_control_characters(lines: list[str]) -> None:
     # 31 is a digit that has lost bits; where a blank was, all fields are still there.
-    for text in (lines[6].replace(" ", chr(code), 1), lines[6] + chr(code)):
-        with pytest.raises(ValueError, match=r"a\.skeleton, line 7: "):
-            parse([*lines[:6], text, *lines[7:]])
+    for code in map(chr, (0, 14, 28, 31)):
+        for text in (lines[6].replace(" ", code, 1), lines[6] + code):
+            with pytest.raises(ValueError, match=r"a\.skeleton, line 7: "):
+                parse([*lines[:6], text, *lines[7:]])
 
 
 def test_a_long_word_is_shortened(lines: list[str]) -> None:
