@@ -16,7 +16,7 @@ from gap_mmaction.datasets.synthetic import (
     film,
     make_synthetic,
 )
-from gap_mmaction.datasets.synthetic_body import ACTIONS, PITCH, ROLL, TWINS, YAW, joint
+from gap_mmaction.datasets.synthetic_body import ACTIONS, TWINS, joint
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import get_skeleton
 
@@ -57,8 +57,8 @@ def test_same_seed_same_set(small: dict[str, Any]) -> None:
     # A smaller set is the beginning of a larger one.
     for item in make_synthetic(**options)["annotations"]:
         np.testing.assert_array_equal(item["keypoint"], whole[item["frame_dir"]])
-    for item in make_synthetic(seed=1, **options)["annotations"]:
-        assert not np.array_equal(item["keypoint"], whole[item["frame_dir"]])
+    other = make_synthetic(seed=1, **options)["annotations"][0]
+    assert not np.array_equal(other["keypoint"], whole[other["frame_dir"]])
 
 
 @pytest.mark.parametrize("label", range(len(ACTIONS)))
@@ -84,19 +84,6 @@ def test_tree_and_rest_pose() -> None:
     np.testing.assert_allclose(rest[TWINS] * [-1, 1, 1], rest, atol=1e-12)
     assert rest[joint("head"), 1] == rest[:, 1].max()
     assert rest[joint("left hand"), 0] > 0 > rest[joint("right hand"), 0]
-
-
-def test_sense_of_the_angles() -> None:
-    for where, axis, tip, coordinate, sign in (
-        ("neck", PITCH, "head", 2, 1),  # forwards
-        ("left shoulder", ROLL, "left elbow", 0, 1),  # to the left
-        ("left shoulder", PITCH, "left elbow", 2, -1),  # backwards
-        ("middle of spine", YAW, "left shoulder", 2, -1),  # left turns back
-    ):
-        angles = np.zeros((2, 25, 3))
-        angles[1, joint(where), axis] = 0.5
-        positions = body.forward_kinematics(angles, body.rest_offsets())[:, joint(tip)]
-        assert sign * (positions[1] - positions[0])[coordinate] > 0.03
 
 
 def test_mirrored_motion_is_the_mirror_image() -> None:

@@ -406,8 +406,8 @@ def test_command_for_nwucla_alone(tmp_path: Path, capsys: Capture) -> None:
     source = write(tmp_path / "source", SETS["nwucla"])
     out, same = tmp_path / "new" / "out.pkl", tmp_path / "same.pkl"
     assert prepare_nwucla.main([str(source), str(out)]) == 0
-    printed = capsys.readouterr()
-    assert ["9", "a12", "0", "1"] in [x.split() for x in printed.out.splitlines()]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["9", "a12", "0", "1"] in lines
     run("nwucla", source, same)
     assert same.read_bytes() == out.read_bytes()
     with pytest.raises(SystemExit):

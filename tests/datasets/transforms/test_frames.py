@@ -8,15 +8,12 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-import torch
 from mmaction.registry import TRANSFORMS
-from torch.nn import functional as F
 
 from gap_mmaction.datasets.transforms import SampleSortedFrames, ValidCropResize
 from gap_mmaction.datasets.transforms.frames import (
     crop_random,
     draw_frames,
-    resize_frames,
     spread_frames,
 )
 
@@ -118,15 +115,6 @@ def test_empty_frames_within_cost_real_ones_at_the_end(
     assert any(frames[-1] + 1 > count for frames, count in zip(occupied, counts))
     for x, expected in zip(golden["feeder/input"], golden["feeder/joint"]):
         assert_same(crop(to_keypoint(x)), expected)
-
-
-@pytest.mark.parametrize("frames", [1, 31, 64, 300])
-def test_interpolation_is_torchs(frames: int) -> None:
-    values = np.random.default_rng(frames).normal(size=(2, frames, 5, 3))
-    flat = torch.from_numpy(values.transpose(0, 2, 3, 1).reshape(2, 15, frames))
-    expected = F.interpolate(flat, 64, mode="linear", align_corners=False)
-    actual = resize_frames(values, 64).transpose(0, 2, 3, 1).reshape(2, 15, 64)
-    np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def test_random_spans() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gap_mmaction.datasets.transforms import RandomRotation3D, RandomViewRotation
-from gap_mmaction.datasets.transforms.coordinates import rotate_3d, rotate_view
+from gap_mmaction.datasets.transforms.coordinates import rotate_3d
 
 
 def test_rotation_is_the_references(
@@ -32,31 +32,6 @@ def test_rotation_is_the_references(
             expected = golden[f"rot/{i}/output"].transpose(3, 1, 2, 0)
             assert out.dtype == np.float32
             np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5)
-
-
-def test_conventions() -> None:
-    quarter = np.pi / 2
-    for theta, start, end in (
-        ((quarter, 0, 0), [0.0, 1, 0], [0, 0, -1]),
-        ((0, quarter, 0), [0.0, 0, 1], [-1, 0, 0]),
-        ((0, 0, quarter), [1.0, 0, 0], [0, -1, 0]),
-        # x first, then y, then z
-        ((quarter, quarter, 0), [0.0, 1, 0], [1, 0, 0]),
-    ):
-        np.testing.assert_allclose(rotate_3d(np.array(start), theta), end, atol=1e-12)
-    # About x: the y axis goes to z; about y: the z axis goes to x.
-    for angles, start, end in (
-        ((90, 0), [0.0, 1, 0], [0, 0, 1]),
-        ((0, 90), [0.0, 0, 1], [1, 0, 0]),
-    ):
-        out = rotate_view(np.array(start), *angles)
-        np.testing.assert_allclose(out, end, atol=1e-12)
-    for matrix in (
-        rotate_3d(np.eye(3), (0.2, -0.3, 0.1)),
-        rotate_view(np.eye(3), 9, 2),
-    ):
-        np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-12)
-        assert np.linalg.det(matrix) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("transform", [RandomRotation3D(), RandomViewRotation()])
