@@ -22,11 +22,7 @@ class SeededDataset:
 
     It goes around all other wrappers: a sample that ``RepeatDataset`` gives five times
     an epoch is drawn anew each time. :class:`SkeletonRunner` wraps the training data of
-    epoch-based runs; a config needs not.
-
-    Args:
-        dataset: The data set, or its config.
-        seed: The run's seed.
+    epoch-based runs; a config needs not. ``dataset`` may be a config.
     """
 
     def __init__(self, dataset: Any, seed: int) -> None:

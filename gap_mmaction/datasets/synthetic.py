@@ -1,9 +1,9 @@
 """A small skeleton set made by the project itself.
 
-It serves ``make demo`` and the tests: ten actions of a jointed body
-(``synthetic_body``), acted by performers of different build, tempo, vigour, posture and
-handedness, seen from several sides by a noisy sensor, and split by performer as NTU
-RGB+D's X-Sub is. Nothing in it was recorded: it proves nothing about real skeletons.
+It serves ``make demo`` and the tests: ten actions of a jointed body, acted by
+performers of different build, tempo, vigour, posture and handedness, seen from several
+sides by a noisy sensor, and split by performer as NTU RGB+D's X-Sub is. Nothing in it
+was recorded: it proves nothing about real skeletons.
 """
 
 from __future__ import annotations
@@ -27,12 +27,9 @@ from gap_mmaction.datasets.synthetic_body import (
 )
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
-FRAME_RATE = 15.0
-"""Frames a second."""
-FRAMES = (36, 60)
-"""Shortest and longest sequence."""
-VIEWS = (-50.0, 0.0, 50.0)
-"""Degrees by which the cameras stand aside of the performer's front."""
+FRAME_RATE = 15.0  # frames a second
+FRAMES = (36, 60)  # of the shortest and the longest sequence
+VIEWS = (-50.0, 0.0, 50.0)  # degrees of the cameras from the performer's front
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,8 @@ def _pulse(phase: np.ndarray) -> np.ndarray:
     return np.asarray((1 - np.cos(phase)) / 2)
 
 
-COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+# How far a rotation is, as a function of the phase in radians.
+_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hold": np.ones_like,
     "pulse": _pulse,
     "opposite": lambda phase: _pulse(phase + np.pi),
@@ -144,17 +145,12 @@ COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "snap": lambda phase: np.asarray(_pulse(phase) ** 3),
     "swing": np.sin,
 }
-"""How far a rotation is, as a function of the phase in radians."""
 
 
 class Move(NamedTuple):
-    """One joint's part in an action.
+    """One joint's part in an action."""
 
-    ``lead`` and ``off`` before its name stand for the side that acts and the other one,
-    ``both`` for the two.
-    """
-
-    where: str
+    where: str  # a joint, of the lead (the side that acts), the off side or both
     axis: int  # PITCH, YAW or ROLL, signs as for the left side
     degrees: float  # at the peak
     course: str = "pulse"  # how it goes with the phase
@@ -255,7 +251,7 @@ def perform(action: Action, phase: np.ndarray, strength: np.ndarray) -> np.ndarr
     """
     angles = np.zeros((len(phase), len(TWINS), 3))
     for move, factor in zip(action.moves, strength):
-        course = np.radians(move.degrees) * factor * COURSES[move.course](phase)
+        course = np.radians(move.degrees) * factor * _COURSES[move.course](phase)
         for name in _sides(move.where):
             sign = MIRROR[move.axis] if name.startswith("right") else 1.0
             angles[:, joint(name), move.axis] += sign * course

@@ -43,11 +43,8 @@ def convert_skeleton(
 ) -> Sample:
     """Runs the whole chain on the content of one file.
 
-    Args:
-        data: The text.
-        name: The file's name without the suffix.
-        protocol: ``"reference"`` (as CTR-GCN, to the letter) or ``"clean"``.
-        where: What error messages call it, its name by default.
+    ``name`` is the file's without the suffix, ``where`` what error messages call it, by
+    default the name; ``protocol`` is one of ``PROTOCOLS``.
 
     Raises:
         ValueError: If the name, the content or the protocol is not valid.

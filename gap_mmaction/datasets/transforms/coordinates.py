@@ -184,9 +184,7 @@ class RandomRotation3D(ShownTransform):
     """Turn a sequence by an angle about each axis, of float32 or float64.
 
     The training augmentation of CTR-GCN's NTU feeder, after the clip was cut out.
-
-    Args:
-        max_angle: Largest angle either way, in radians.
+    ``max_angle`` is the largest angle either way, in radians.
     """
 
     def __init__(self, max_angle: float = 0.3) -> None:
@@ -211,9 +209,7 @@ class RandomViewRotation(ShownTransform):
 
     The training augmentation of CTR-GCN's NW-UCLA feeder. The feeder also draws a
     scale between 0.5 and 1.5, which its min-max step cancels; it is left out.
-
-    Args:
-        max_angle: Largest angle either way, in whole degrees.
+    ``max_angle`` is the largest angle either way, in whole degrees.
     """
 
     def __init__(self, max_angle: int = 60) -> None:
