@@ -71,9 +71,12 @@ def annotations_of(content: Any, path: Path) -> list[dict[str, Any]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool and returns its exit status: 0, or 1 where the source is broken."""
     args = parse_args(argv)
-    flags = ("align_spine", "align_shoulder", "align_center")
-    options = {flag: not getattr(args, f"no_{flag}") for flag in flags}
-    transform = FastPreNormalize3D(layout=args.layout, **options)
+    transform = FastPreNormalize3D(
+        layout=args.layout,
+        align_spine=not args.no_align_spine,
+        align_shoulder=not args.no_align_shoulder,
+        align_center=not args.no_align_center,
+    )
     content = load_annotations(args.source)
     items = annotations_of(content, args.source)
     for item in track_iter_progress(items, file=sys.stdout):
