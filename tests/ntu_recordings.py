@@ -35,10 +35,8 @@ def format_skeleton(frames: Sequence[Frame], newline: str = "\n") -> bytes:
             lines.append(str(len(joints)))
             for x, y, z in joints:
                 color = f"{277.4 + 50 * x:.4f} {191.8 - 50 * y:.4f}"
-                lines.append(
-                    f"{x:.7g} {y:.7g} {z:.7g} {color} {1036.233 + x:.3f} "
-                    f"{519.1677 - y:.4f} -0.2059419 0.05349901 0.9692109 -0.1239193 2"
-                )
+                more = f"{1036.233 + x:.3f} {519.1677 - y:.4f} -0.2059419 0.05349901"
+                lines.append(f"{x:.7g} {y:.7g} {z:.7g} {color} {more} 0.969 -0.123 2")
     return newline.join([*lines, ""]).encode()
 
 

@@ -21,7 +21,7 @@ _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 @dataclass(frozen=True)
 class AnnotationCheck:
-    """What data set or config want of an annotation, and whether it has it."""
+    """What a data set or config wants of an annotation."""
 
     skeleton: Skeleton | None  # None: any number of joints
     num_coordinates: int | None  # columns of keypoint; None: 2 or 3
@@ -55,7 +55,7 @@ class AnnotationCheck:
             is left out.
 
         Raises:
-            ValueError: If it does not fit; the message says what is wanted.
+            ValueError: If it does not fit.
         """
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
@@ -75,14 +75,20 @@ class AnnotationCheck:
         if self.has_score is False:
             read.pop("keypoint_score", None)
         elif "keypoint_score" in read:
-            read["keypoint_score"] = _read_score(read["keypoint_score"], keypoint)
+            score = to_numbers(read["keypoint_score"], "'keypoint_score'")
+            if score.shape != keypoint.shape[:-1]:
+                raise ValueError(
+                    f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
+                    f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
+                )
+            _check_finite(score, "keypoint_score")
+            read["keypoint_score"] = score
         elif self.has_score:
             raise ValueError(
                 f"has no 'keypoint_score' [M, T, V], the confidence of each joint "
                 f"({self}); where none is known, give ones"
             )
-        is_flat = keypoint.shape[3] == 2
-        if self.needs_img_shape or (is_flat and "img_shape" in read):
+        if self.needs_img_shape or (keypoint.shape[3] == 2 and "img_shape" in read):
             read["img_shape"] = _read_img_shape(read.get("img_shape"))
         _put_empty_last(read, trim_frames)
         return read
@@ -94,12 +100,11 @@ class AnnotationCheck:
                 f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; of one person "
                 "it is keypoint[None]"
             )
-        for axis, what in enumerate(("person", "frames")):
-            if shape[axis] == 0:
-                raise ValueError(
-                    f"a sequence with no {what} ('keypoint' has shape {shape}); leave "
-                    "it out"
-                )
+        if 0 in shape[:2]:
+            what = "frames" if shape[0] else "person"
+            raise ValueError(
+                f"a sequence with no {what} ('keypoint' is {shape}); leave it out"
+            )
         if self.skeleton is not None and shape[2] != self.skeleton.num_joints:
             raise ValueError(
                 f"'keypoint' has {shape[2]} joints, layout '{self.skeleton.name}' has "
@@ -130,10 +135,10 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Makes an array of floats of an array, a tensor or nested lists.
+    """Makes an array of floats of an array, a tensor or nested lists named ``what``.
 
     Raises:
-        ValueError: If they are no numbers, or ragged; ``what`` is their name in it.
+        ValueError: If they are no numbers, or ragged.
     """
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
@@ -155,23 +160,12 @@ def _check_finite(values: np.ndarray, key: str) -> None:
     if not bad.any():
         return
     place = tuple(np.argwhere(bad)[0])
-    pairs = zip(("person", "frame", "joint", "axis"), place)
-    where = ", ".join(f"{name} {index}" for name, index in pairs)
+    names = ("person", "frame", "joint", "axis")
+    where = ", ".join(f"{name} {index}" for name, index in zip(names, place))
     raise ValueError(
         f"'{key}' is {values[place]}, not finite or too large, at {where} (0-based; "
         f"{int(bad.sum())} such values in all); repair the sequence or leave it out"
     )
-
-
-def _read_score(values: Any, keypoint: np.ndarray) -> np.ndarray:
-    score = to_numbers(values, "'keypoint_score'")
-    if score.shape != keypoint.shape[:-1]:
-        raise ValueError(
-            f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
-            f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
-        )
-    _check_finite(score, "keypoint_score")
-    return score
 
 
 def _read_img_shape(shape: Any) -> tuple[int, int]:
@@ -192,7 +186,7 @@ def _read_img_shape(shape: Any) -> tuple[int, int]:
 def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
     """Puts persons without joints last, and leaves out empty frames at both ends."""
     present = annotation["keypoint"].any(axis=(2, 3))
-    persons, frames = (np.asarray(present.any(axis=axis)) for axis in (1, 0))
+    persons, frames = present.any(axis=1), present.any(axis=0)
     if not persons.any():
         raise ValueError("a sequence with no person: all is zero; leave it out")
     start, end = 0, len(frames)

@@ -21,8 +21,7 @@ from gap_mmaction.utils.randomness import derive_seed
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 _MOST_SHOWN = 5
-# Apart from what else is drawn by a seed.
-_PURPOSE = 3
+_PURPOSE = 3  # apart from what else is drawn by a seed
 
 
 @DATASETS.register_module()
@@ -98,16 +97,15 @@ class SafePoseDataset(PoseDataset):
         super().__init__(ann_file, fill_layout(pipeline, layout), split, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Reads and checks the annotations of the split, a dict for each sequence."""
+        """Reads and checks the annotations of the split."""
         data_list = self._select(load_annotations(self.ann_file))
         wrong: dict[str, list[str]] = {}
         for index, item in enumerate(data_list):
             try:
                 read = {**item, "label": self._read_label(item.get("label"))}
                 # With data_prefix['skeleton'] the arrays are in files of their own.
-                if "skeleton" not in self.data_prefix:
-                    read = self._read(read)
-                data_list[index] = read
+                is_whole = "skeleton" not in self.data_prefix
+                data_list[index] = self._read(read) if is_whole else read
             except ValueError as error:
                 wrong.setdefault(str(error), []).append(_name_of(item))
         bare = [_name_of(x) for x in data_list if x.get("keypoint_score") is None]
@@ -129,8 +127,7 @@ class SafePoseDataset(PoseDataset):
         # Not through PoseDataset, which reads single files with a plain pickle.load.
         info: dict[str, Any] = super(PoseDataset, self).get_data_info(idx)
         if "skeleton" in self.data_prefix:
-            name = f"{_name_of(info)}.pkl"
-            path = osp.join(self.data_prefix["skeleton"], name)
+            path = osp.join(self.data_prefix["skeleton"], f"{_name_of(info)}.pkl")
             content = load_annotations(path)
             if not isinstance(content, dict):
                 raise ValueError(
@@ -164,8 +161,7 @@ class SafePoseDataset(PoseDataset):
 
     def _select(self, content: Any) -> list[dict[str, Any]]:
         """Takes the annotations of the split out of the content of the file."""
-        names: set[str] | None = None
-        annotations = content
+        names, annotations = None, content
         if not isinstance(content, list) or self.split is not None:
             if not isinstance(content, dict) or "annotations" not in content:
                 raise self._fault(
@@ -173,8 +169,8 @@ class SafePoseDataset(PoseDataset):
                     "set; a dict with the keys 'split' and 'annotations' is needed, "
                     "or, with split=None, a list of annotations"
                 )
-            names = self._names(content.get("split", {}))
             annotations = self._list(content["annotations"], "'annotations'")
+            names = self._names(content.get("split", {}))
         for index, item in enumerate(annotations):
             name = _name_of(item) if isinstance(item, dict) else None
             if not isinstance(name, str):
@@ -187,7 +183,12 @@ class SafePoseDataset(PoseDataset):
             annotations = [item for item in annotations if _name_of(item) in names]
         if not annotations:
             raise self._fault(f"no sequence in split {self.split!r}")
-        self._warn_of_names(annotations, names or set())
+        counts = Counter(_name_of(item) for item in annotations)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        absent = sorted((names or set()) - set(counts))
+        for found, what in ((twice, "stand there twice"), (absent, "are not there")):
+            if found:
+                self._warn(f"{len(found)} sequences {what}, the first is '{found[0]}'")
         return annotations
 
     def _names(self, splits: Any) -> set[str]:
@@ -202,10 +203,8 @@ class SafePoseDataset(PoseDataset):
         names = self._list(splits[self.split], f"split {self.split!r}")
         for name in names:
             if not isinstance(name, str):
-                raise self._fault(
-                    f"split {self.split!r} has {brief(name)} among its names; they "
-                    "must be texts, the frame_dir of the sequences"
-                )
+                problem = f"split {self.split!r} has {brief(name)} among its names"
+                raise self._fault(f"{problem}, which must be the frame_dir of each")
         return set(names)
 
     def _list(self, value: Any, what: str) -> list[Any]:
@@ -215,17 +214,6 @@ class SafePoseDataset(PoseDataset):
 
     def _fault(self, problem: str) -> ValueError:
         return ValueError(f"ann_file '{self.ann_file}': {problem}; make the file anew")
-
-    def _warn_of_names(
-        self, annotations: list[dict[str, Any]], names: set[str]
-    ) -> None:
-        """Warns of sequences that are there twice, or named by the split only."""
-        counts = Counter(_name_of(item) for item in annotations)
-        twice = sorted(name for name, count in counts.items() if count > 1)
-        absent = sorted(names - set(counts))
-        for found, what in ((twice, "stand there twice"), (absent, "are not there")):
-            if found:
-                self._warn(f"{len(found)} sequences {what}, the first is '{found[0]}'")
 
     def _where(self) -> str:
         return f"ann_file '{self.ann_file}', split {self.split!r}"
@@ -245,18 +233,18 @@ class SafePoseDataset(PoseDataset):
             labels = np.asarray(label)
         except (ValueError, OverflowError, RecursionError):  # lists of unequal length
             labels = np.asarray("")
-        expected, limit = "", self.num_classes
+        limit = self.num_classes
         if labels.dtype.kind not in "iu" or labels.ndim != int(self.multi_class):
             expected = "a list of integers" if self.multi_class else "an integer"
         elif (labels < 0).any() or (limit is not None and (labels >= limit).any()):
             expected = "0 or more" if limit is None else f"in 0..{limit - 1}"
-        if expected:
-            raise ValueError(
-                f"label={brief(label)} is not {expected}; give the 0-based class "
-                "index, or correct 'num_classes'"
-            )
-        read: int | list[int] = labels.tolist()
-        return read
+        else:
+            read: int | list[int] = labels.tolist()
+            return read
+        raise ValueError(
+            f"label={brief(label)} is not {expected}; give the 0-based class index, or "
+            "correct 'num_classes'"
+        )
 
     def _refuse(self, wrong: dict[str, list[str]], count: int) -> None:
         """Raises an error that names the sequences that cannot be used, if any."""

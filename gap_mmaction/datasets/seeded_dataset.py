@@ -22,11 +22,7 @@ class SeededDataset:
 
     It goes around all other wrappers: a sample that ``RepeatDataset`` gives five times
     an epoch is drawn anew each time. :class:`SkeletonRunner` wraps the training data of
-    epoch-based runs; a config needs not.
-
-    Args:
-        dataset: The data set, or its config.
-        seed: The run's seed.
+    epoch-based runs; a config needs not. ``dataset`` may be a config.
     """
 
     def __init__(self, dataset: Any, seed: int) -> None:
@@ -39,13 +35,8 @@ class SeededDataset:
         """Sets the epoch before the loader is iterated, also for workers that run."""
         self._epoch.fill_(epoch)
 
-    @property
-    def epoch(self) -> int:
-        """Number of the epoch."""
-        return int(self._epoch)
-
     def __getitem__(self, index: int) -> Any:
-        with seeded(_PURPOSE, self.seed, self.epoch, index):
+        with seeded(_PURPOSE, self.seed, int(self._epoch), index):
             return self.dataset[index]
 
     def __len__(self) -> int:

@@ -18,12 +18,10 @@ _TAR_SUFFIXES = (".tar", ".tgz", ".txz")
 
 
 class Source:
-    """The files of certain names, read one after the other, nothing is unpacked.
+    """The files of certain names, such as ``*.json``, read one after the other.
 
-    Args:
-        path: A folder, read with its subfolders, or an archive (zip, tar, tar.xz,
-            tar.gz).
-        patterns: Names of the files, such as ``*.json``; others are passed over.
+    The source is a folder, read with its subfolders, or an archive (zip, tar, tar.xz,
+    tar.gz), which is not unpacked.
 
     Attributes:
         stamps: By the path of each file in the source, sorted, what changes when its
@@ -52,15 +50,7 @@ class Source:
         return len(self.stamps)
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        """Reads the files.
-
-        Yields:
-            What to call the file in messages, which ends in its path in the source,
-            and its content.
-
-        Raises:
-            ValueError: If the archive is broken there; the message names the file.
-        """
+        """Yields what messages call each file, see ``name_file``, and its content."""
         if self.is_tar:
             # In the archive's own order: a compressed one cannot go back.
             for member, data in self._go_through_tar(read=True):
@@ -127,15 +117,9 @@ def name_file(source: Path, member: str) -> str:
 
 
 def read_file(source: Path, member: str) -> bytes:
-    """Reads a file of a folder or a zip archive.
-
-    Raises:
-        ValueError: If the archive is broken there.
-        OSError: If it cannot be read.
-    """
+    """Reads a file of a folder or zip archive; a broken one is a ``ValueError``."""
     if os.path.isdir(source):
-        with open(os.path.join(source, member), "rb") as stream:
-            return stream.read()
+        return Path(source, member).read_bytes()
     archive = _open_archive(source, source.stat().st_mtime_ns, os.getpid())
     return read_member(archive, member, _REMEDY)
 

@@ -1,9 +1,9 @@
 """A small skeleton set made by the project itself.
 
-It serves ``make demo`` and the tests: ten actions of a jointed body
-(``synthetic_body``), acted by performers of different build, tempo, vigour, posture and
-handedness, seen from several sides by a noisy sensor, and split by performer as NTU
-RGB+D's X-Sub is. Nothing in it was recorded: it proves nothing about real skeletons.
+It serves ``make demo`` and the tests: ten actions of a jointed body, acted by
+performers of different build, tempo, vigour, posture and handedness, seen from several
+sides by a noisy sensor, and split by performer as NTU RGB+D's X-Sub is. Nothing in it
+was recorded: it proves nothing about real skeletons.
 """
 
 from __future__ import annotations
@@ -27,12 +27,9 @@ from gap_mmaction.datasets.synthetic_body import (
 )
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
-FRAME_RATE = 15.0
-"""Frames a second."""
-FRAMES = (36, 60)
-"""Shortest and longest sequence."""
-VIEWS = (-50.0, 0.0, 50.0)
-"""Degrees by which the cameras stand aside of the performer's front."""
+FRAME_RATE = 15.0  # frames a second
+FRAMES = (36, 60)  # of the shortest and the longest sequence
+VIEWS = (-50.0, 0.0, 50.0)  # degrees of the cameras from the performer's front
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,7 @@ def draw_performer(rng: np.random.Generator) -> Performer:
 def act(
     label: int, performer: Performer, num_frames: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Lets a person act, before any camera.
-
-    Returns:
-        Positions ``[T, V, 3]`` in metres, body axes; bones keep their lengths.
-    """
+    """Lets a person act: positions ``[T, V, 3]`` in metres, body axes."""
     seconds = np.arange(num_frames) / FRAME_RATE
     angles = performer.posture + _sway(seconds, performer.posture.shape, rng)
     other = int(rng.integers(len(ACTIONS)))
@@ -88,9 +81,8 @@ def act(
 def film(positions: np.ndarray, view: float, rng: np.random.Generator) -> np.ndarray:
     """Films a person with a noisy depth camera, ``view`` degrees aside.
 
-    Returns:
-        Positions ``[T, V, 3]`` in metres: x to the right of the picture, y up, z away
-        from the camera.
+    Positions ``[T, V, 3]`` are in metres; x goes to the right of the picture, y up, z
+    away from the camera.
     """
     heading = np.zeros(3)
     heading[YAW] = np.radians(view + rng.normal(0.0, 10.0))
@@ -108,16 +100,10 @@ def make_synthetic(
     num_train_performers: int = 12,
     repetitions: int = 4,
 ) -> dict[str, Any]:
-    """Makes the set.
+    """Makes the set, the same one from the same seed.
 
     Every performer does every action ``repetitions`` times, each time before the next
-    camera of ``VIEWS``.
-
-    Args:
-        seed: Decides everything; the same seed gives the same set.
-        num_performers: Number of persons.
-        num_train_performers: How many of them, the first ones, are for training.
-        repetitions: Sequences of each action by each performer.
+    camera of ``VIEWS``. The first ``num_train_performers`` are for training.
 
     Returns:
         Annotations as ``SafePoseDataset`` and ``PoseDataset`` read them: splits
@@ -128,9 +114,8 @@ def make_synthetic(
     """
     if not 0 < num_train_performers < num_performers or repetitions < 1:
         raise ValueError(
-            f"num_performers={num_performers}, num_train_performers="
-            f"{num_train_performers}, repetitions={repetitions} leave a split empty; "
-            "0 < num_train_performers < num_performers and repetitions >= 1 are needed"
+            f"{num_performers=}, {num_train_performers=}, {repetitions=} leave a split "
+            "empty; 0 < num_train_performers < num_performers, repetitions >= 1 needed"
         )
     split: dict[str, list[str]] = {"xsub_train": [], "xsub_val": []}
     annotations = []

@@ -51,9 +51,8 @@ def joint(name: str) -> int:
 
 def _twin(name: str) -> str:
     """Names the joint on the other side, or the same in the middle."""
-    if "left" in name:
-        return name.replace("left", "right")
-    return name.replace("right", "left")
+    one, other = ("left", "right") if "left" in name else ("right", "left")
+    return name.replace(one, other)
 
 
 TWINS = np.array([joint(_twin(name)) for name in _NAMES])
@@ -106,12 +105,8 @@ def rotations(angles: np.ndarray) -> np.ndarray:
 def forward_kinematics(angles: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Places the joints of a moving body, the root at the origin.
 
-    Args:
-        angles: (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
-        offsets: Offset of each joint from its parent ``[V, 3]`` in metres.
-
-    Returns:
-        Positions ``[T, V, 3]`` in metres, body axes.
+    Takes (pitch, yaw, roll) of every joint in radians ``[T, V, 3]`` and the offset of
+    each from its parent ``[V, 3]``; returns positions ``[T, V, 3]``, both in metres.
     """
     turn = rotations(angles)
     positions = np.zeros_like(angles)
@@ -141,7 +136,8 @@ def _pulse(phase: np.ndarray) -> np.ndarray:
     return np.asarray((1 - np.cos(phase)) / 2)
 
 
-COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+# How far a rotation is, as a function of the phase in radians.
+_COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hold": np.ones_like,
     "pulse": _pulse,
     "opposite": lambda phase: _pulse(phase + np.pi),
@@ -149,17 +145,12 @@ COURSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "snap": lambda phase: np.asarray(_pulse(phase) ** 3),
     "swing": np.sin,
 }
-"""How far a rotation is, as a function of the phase in radians."""
 
 
 class Move(NamedTuple):
-    """One joint's part in an action.
+    """One joint's part in an action."""
 
-    ``lead`` and ``off`` before its name stand for the side that acts and the other one,
-    ``both`` for the two.
-    """
-
-    where: str
+    where: str  # a joint, of the lead (the side that acts), the off side or both
     axis: int  # PITCH, YAW or ROLL, signs as for the left side
     degrees: float  # at the peak
     course: str = "pulse"  # how it goes with the phase
@@ -254,17 +245,13 @@ def _sides(where: str) -> tuple[str, ...]:
 def perform(action: Action, phase: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Acts, with the left side in the lead.
 
-    Args:
-        action: What to do.
-        phase: Phase of every frame in radians ``[T]``.
-        strength: Factor of every move in every frame ``[len(action.moves), T]``.
-
-    Returns:
-        (pitch, yaw, roll) of every joint in radians ``[T, V, 3]``.
+    Takes the phase of every frame in radians ``[T]`` and a factor of every move in
+    every frame ``[len(action.moves), T]``; returns the (pitch, yaw, roll) of every
+    joint in radians ``[T, V, 3]``.
     """
     angles = np.zeros((len(phase), len(TWINS), 3))
     for move, factor in zip(action.moves, strength):
-        course = np.radians(move.degrees) * factor * COURSES[move.course](phase)
+        course = np.radians(move.degrees) * factor * _COURSES[move.course](phase)
         for name in _sides(move.where):
             sign = MIRROR[move.axis] if name.startswith("right") else 1.0
             angles[:, joint(name), move.axis] += sign * course

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 
 from gap_mmaction.datasets import SafePoseDataset
@@ -32,15 +31,11 @@ def filled(value: float) -> np.ndarray:
 def content() -> Annotations:
     """Six sequences of the nw-ucla layout, two splits."""
     rng = np.random.default_rng(0)
-    annotations = [
-        {
-            "frame_dir": f"s{i}",
-            "label": i % 3,
-            "total_frames": 4 + i,
-            "keypoint": rng.normal(size=(1, 4 + i, 20, 3)).astype(np.float32),
-        }
-        for i in range(6)
-    ]
+    annotations = []
+    for i in range(6):
+        keypoint = rng.normal(size=(1, 4 + i, 20, 3)).astype(np.float32)
+        item = {"frame_dir": f"s{i}", "label": i % 3, "total_frames": 4 + i}
+        annotations.append({**item, "keypoint": keypoint})
     split = {"train": ["s0", "s2", "s4", "s5"], "val": ["s3", "s1"]}
     return {"split": split, "annotations": annotations}
 
@@ -67,7 +62,6 @@ def test_same_samples_as_stock(tmp_path: Path, content: Annotations) -> None:
         ours = DATASETS.build({**config, "type": "SafePoseDataset", "split": split})
         stock = DATASETS.build({**config, "type": "PoseDataset", "split": split})
         assert isinstance(ours, SafePoseDataset)
-        assert isinstance(stock, PoseDataset)
         assert len(ours) == len(stock)
         for mine, theirs in zip(ours, stock):
             assert mine.keys() == theirs.keys()
@@ -75,11 +69,8 @@ def test_same_samples_as_stock(tmp_path: Path, content: Annotations) -> None:
             assert mine == theirs
 
 
-def test_list_without_splits(build: Build, content: Annotations) -> None:
-    assert len(build(content["annotations"], split=None)) == len(content["annotations"])
-
-
-def test_unknown_split_lists_those_there(build: Build, content: Annotations) -> None:
+def test_splits(build: Build, content: Annotations) -> None:
+    assert len(build(content["annotations"], split=None)) == 6
     for split in ("xsub_train", None):
         with pytest.raises(KeyError, match=rf"annotations.*{split}.*train, val"):
             build(content, split=split)
@@ -90,9 +81,7 @@ def test_unknown_split_lists_those_there(build: Build, content: Annotations) -> 
     [
         ("label", None, "'label' is missing"),
         ("label", 3, r"label=3 is not in 0\.\.2"),
-        ("label", -1, "label=-1 is not in"),
         ("label", "walk", "label='walk' is not an integer"),
-        ("label", [1], r"label=\[1\] is not"),
         ("label", [[1], [1, 2]], "label="),
         ("label", 1.0, "label=1.0 is not"),
         pytest.param("label", 10**5000, "label=<int> is not", id="huge label"),
@@ -101,20 +90,16 @@ def test_unknown_split_lists_those_there(build: Build, content: Annotations) -> 
         ("keypoint", [[1.0], [1.0, 2.0]], "'keypoint' is ragged"),
         ("keypoint", np.full((1, 8, 20, 3), "x"), "type <U1"),
         ("keypoint", np.ones((1, 8, 20, 2)), "2 columns.*expected 3.*x y z"),
-        ("keypoint", np.zeros((8, 20, 3)), r"\[8, 20, 3\]"),
-        ("keypoint", np.zeros((1, 3, 8, 20)), r"\[1, 3, 8, 20\]"),
+        ("keypoint", np.ones((1, 8, 20, 4)), "4 columns.*one more would be taken"),
         ("keypoint", np.zeros((1, 0, 20, 3)), "no frames"),
-        ("keypoint", np.zeros((0, 8, 20, 3)), "no person"),
         ("keypoint", np.zeros((1, 8, 20, 3)), "no person"),
         ("keypoint", np.zeros((1, 8, 25, 3)), "25 joints.*'nw-ucla' has 20"),
         *(
             ("keypoint", filled(value), f"{value}.*person 0, frame 5, joint 7, axis 2")
-            for value in (np.nan, np.inf, -np.inf, 1e10)
+            for value in (np.nan, -np.inf, 1e10)
         ),
         ("total_frames", 9, "total_frames=9.*8 frames"),
-        ("total_frames", "8", "total_frames='8'"),
         ("total_frames", np.ones(3), "total_frames=array"),
-        ("keypoint_score", [1.0], r"'keypoint_score' has shape \[1\]"),
         ("keypoint_score", np.ones((1, 8, 19)), r"expected \[1, 8, 20\]"),
         ("keypoint_score", np.full((1, 8, 20), np.nan), "'keypoint_score' is nan"),
     ],
@@ -134,35 +119,22 @@ def test_scores_of_some(build: Build, content: Annotations) -> None:
         build(content)
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "found"),
-    [
-        ("annotations", 3, "'annotations' is 3, not a list"),
-        ("annotations", [3], "annotation 0 has no key 'frame_dir'"),
-        *(
-            ("annotations", [{"frame_dir": name}], "annotation 0 has.*'frame_dir'")
-            for name in (None, 3, ["s0"], np.zeros(2))
-        ),
-        ("split", None, "'split' is None, not a dict"),
-        ("split", ["train"], r"'split' is \['train'\], not a dict"),
-        ("split", {"train": 5}, "split 'train' is 5, not a list"),
-        ("split", {"train": "s0"}, "split 'train' is 's0', not a list"),
-        ("split", {"train": [["s0"]]}, r"has \['s0'\] among its names"),
-        ("split", {"train": ["s77"]}, "no sequence in split 'train'"),
-    ],
-)
-def test_structure_of_another_kind(
-    key: str, value: Any, found: str, build: Build, content: Annotations
-) -> None:
-    content[key] = value
-    with pytest.raises(ValueError, match=rf"annotations\.pkl.*{found}"):
-        build(content)
-
-
-@pytest.mark.parametrize("content_", [3, {"a": 1}, [{"label": 1}]])
-def test_content_of_another_kind(content_: Any, build: Build) -> None:
-    with pytest.raises(ValueError, match=r"annotations\.pkl"):
-        build(content_, split=None if isinstance(content_, list) else "train")
+def test_content_of_another_kind(build: Build, content: Annotations) -> None:
+    nobody: list[Any] = [[{"frame_dir": name}] for name in (None, ["s0"], np.zeros(2))]
+    for change, found in (
+        ({"annotations": 3}, "'annotations' is 3, not a list"),
+        ({"annotations": [3]}, "annotation 0 has no key 'frame_dir'"),
+        *(({"annotations": x}, "annotation 0 has.*'frame_dir'") for x in nobody),
+        ({"split": ["train"]}, r"'split' is \['train'\], not a dict"),
+        ({"split": {"train": "s0"}}, "split 'train' is 's0', not a list"),
+        ({"split": {"train": [["s0"]]}}, r"has \['s0'\] among its names"),
+        ({"split": {"train": ["s77"]}}, "no sequence in split 'train'"),
+    ):
+        with pytest.raises(ValueError, match=rf"annotations\.pkl.*{found}"):
+            build({**content, **change})
+    for other in (3, {"a": 1}):
+        with pytest.raises(ValueError, match=r"annotations\.pkl.* keys 'split' and"):
+            build(other)
 
 
 def test_all_that_is_wrong_at_once(build: Build, content: Annotations) -> None:
@@ -178,15 +150,18 @@ def test_all_that_is_wrong_at_once(build: Build, content: Annotations) -> None:
     assert "'t0', 't1', 't2', 't3', 't4' and 4 more: label=7 is not" in told[2]
 
 
-@pytest.mark.parametrize("label", [np.int64(2), np.array(2), np.uint8(2)])
-def test_integers_of_any_kind(label: Any, build: Build, content: Annotations) -> None:
-    for item in content["annotations"]:
-        item |= {"label": label, "keypoint_score": None}
-        item["keypoint"] = np.ones_like(item["keypoint"], dtype=int)
+def test_labels(build: Build, content: Annotations) -> None:
     steps = [{"type": "FormatGCNInput"}, {"type": "PackActionInputs"}]
-    dataset = build(content, pipeline=steps)
-    assert dataset[0]["data_samples"].gt_label.tolist() == [2]
-    assert dataset[0]["inputs"].is_floating_point()
+    for label in (np.array(2), np.uint8(2)):
+        for item in content["annotations"]:
+            item |= {"label": label, "keypoint_score": None}
+            item["keypoint"] = np.ones_like(item["keypoint"], dtype=int)
+        dataset = build(content, pipeline=steps)
+        assert dataset[0]["data_samples"].gt_label.tolist() == [2]
+        assert dataset[0]["inputs"].is_floating_point()
+    for item in content["annotations"]:
+        item["label"] = [0, 2]
+    assert build(content, multi_class=True)[0]["label"].tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("kind", ["PreNormalize2D", "MaskedPreNormalize2D"])
@@ -206,25 +181,14 @@ def test_size_of_the_picture(kind: str, build: Build, content: Annotations) -> N
         assert not sample["keypoint"][..., 0].any()
 
 
-def test_depth_is_no_confidence(build: Build, content: Annotations) -> None:
-    for item in content["annotations"]:
-        item["keypoint"] = item["keypoint"][:, :, :17]
-    with pytest.raises(ValueError, match=r"4 of 4.*\n.*'s0'.* 3 columns .*'coco'"):
-        build(content, layout="coco")
-
-
-EMPTY = ((0, slice(None)), (1, slice(None, 100)), (1, slice(150, None)))
-
-
 @pytest.mark.parametrize("config", ["ctrgcn_nwucla", "ctrgcn_ntu120_mmaction2"])
 def test_persons_and_frames_are_those_with_joints(
     config: str, build: Build, content: Annotations
 ) -> None:
     test = load(ROOT / f"configs/gap/{config}.py").test_dataloader.dataset
     joints = get_skeleton(test.layout).num_joints
-    whole = np.random.default_rng(0).normal(size=(2, 200, joints, 3))
-    for place in EMPTY:
-        whole[place] = 0
+    whole = np.zeros((2, 200, joints, 3))
+    whole[1, 100:150] = np.random.default_rng(0).normal(size=(50, joints, 3))
     content["annotations"][0] |= {"keypoint": whole, "total_frames": 200}
     content["annotations"][2] |= {"keypoint": whole[1:, 100:150], "total_frames": 50}
     content["split"]["train"] = ["s0", "s2"]
@@ -238,12 +202,10 @@ def test_transforms_know_the_layout(build: Build, content: Annotations) -> None:
     step = {"type": "CenterSkeleton", "joint": "spine"}
     keypoint = build(content, pipeline=[step])[0]["keypoint"]
     assert not keypoint[0, 0, 1].any()
-    assert step.keys() == {"type", "joint"}
     # Inference has it from the config.
     loader = {"dataset": {"pipeline": [step], "layout": "nw-ucla"}}
-    assert find_test_pipeline({"test_dataloader": loader}) == [
-        {**step, "layout": "nw-ucla"}
-    ]
+    (found,) = find_test_pipeline({"test_dataloader": loader})
+    assert found == {**step, "layout": "nw-ucla"}
 
 
 def test_frames_of_a_video_stay(build: Build, content: Annotations) -> None:
@@ -264,23 +226,12 @@ def test_single_files(tmp_path: Path, build: Build, content: Annotations) -> Non
         dataset[1]
 
 
-def test_multi_class(build: Build, content: Annotations) -> None:
-    for item in content["annotations"]:
-        item["label"] = [0, 2]
-    assert build(content, multi_class=True)[0]["label"].tolist() == [1, 0, 1]
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"gone\.pkl.*tools/data"):
-        SafePoseDataset(str(tmp_path / "gone.pkl"), [], split="train")
-
-
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is logged."""
     lines: list[str] = []
-    name = "gap_mmaction.datasets.safe_pose_dataset.print_log"
-    monkeypatch.setattr(name, lambda message, *_: lines.append(message))
+    log = "gap_mmaction.datasets.safe_pose_dataset.print_log"
+    monkeypatch.setattr(log, lambda message, *_: lines.append(message))
     return lines
 
 
@@ -301,22 +252,19 @@ def test_few_sequences_of_each_class(build: Build, content: Annotations) -> None
         for i in range(30)
     ]
 
-    def names(size: int | None, seed: int = 0, backwards: bool = False) -> list[str]:
-        chosen = items[::-1] if backwards else items
+    def names(size: int | None, chosen: list[Any] = items, seed: int = 0) -> list[str]:
         data = build(chosen, split=None, samples_per_class=size, subset_seed=seed)
         return [data.get_data_info(i)["frame_dir"] for i in range(len(data))]
 
-    few, more, most = names(5), names(10), names(20)
-    assert (len(few), len(more), len(most)) == (15, 30, 60)
-    assert set(few) < set(more) < set(most) < set(names(None))
-    assert {len([n for n in few if n.startswith(f"a{c}")]) for c in range(3)} == {5}
+    few, more = names(5), names(10)
+    assert (len(few), len(more)) == (15, 30)
+    assert set(few) < set(more) < set(names(None))
+    assert [name[1] for name in few] == [*"000001111122222"]
     # Each class has a draw of its own, and the order of the file plays no part.
     assert len({tuple(n[3:] for n in few[5 * c : 5 * c + 5]) for c in range(3)}) == 3
-    assert names(5, backwards=True) == few != names(5, seed=1)
+    assert names(5, items[::-1]) == few != names(5, seed=1)
     # Other classes play no part either: the draw is fixed for good.
-    others = [item for item in items if item["label"] == 1]
-    data = build(others, split=None, samples_per_class=5)
-    assert [item["frame_dir"] for item in data] == few[5:10]
+    assert names(5, items[30:60]) == few[5:10]
     assert few[5:10] == [f"a1_{i:02d}" for i in (4, 11, 20, 22, 24)]
 
 
@@ -326,21 +274,14 @@ def test_more_than_a_class_has(
     content["annotations"][0]["label"] = 2  # 2: s0, s2, s5; 1: s4
     data = build(content, samples_per_class=2)
     assert [item["label"] for item in data] == [1, 2, 2]
-    (line,) = told
-    assert "samples_per_class=2 is more than" in line and line.endswith(": 1 (1)")
+    assert "samples_per_class=2 is more than" in told[0] and told[0].endswith("1 (1)")
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"samples_per_class": 0}, "samples_per_class=0 is no integer of at least 1"),
-        ({"samples_per_class": "5"}, "samples_per_class='5' is no integer"),
+def test_draws_that_cannot_be_had(build: Build, content: Annotations) -> None:
+    for settings, message in (
+        ({"samples_per_class": "5"}, "samples_per_class='5' is no integer of at"),
         ({"subset_seed": -1}, "subset_seed=-1 is no integer of at least 0"),
         ({"samples_per_class": 5, "multi_class": True}, "needs one label for each"),
-    ],
-)
-def test_draws_that_cannot_be_had(
-    settings: dict[str, Any], message: str, build: Build, content: Annotations
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        build(content, **settings)
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(content, **settings)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gap_mmaction.datasets import synthetic_body as body
 from gap_mmaction.datasets.synthetic import (
     FRAMES,
     act,
@@ -15,25 +16,12 @@ from gap_mmaction.datasets.synthetic import (
     film,
     make_synthetic,
 )
-from gap_mmaction.datasets.synthetic_body import (
-    ACTIONS,
-    LAYOUT,
-    PITCH,
-    ROLL,
-    TREE,
-    TWINS,
-    YAW,
-    forward_kinematics,
-    joint,
-    mirror,
-    perform,
-    rest_offsets,
-    stand_on_floor,
-)
+from gap_mmaction.datasets.synthetic_body import ACTIONS, TWINS, joint
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import get_skeleton
 
 DESCRIPTIONS = Path(__file__).parents[2] / "data" / "descriptions" / "synthetic.yaml"
+NTU = get_skeleton(body.LAYOUT)
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +44,11 @@ def test_annotations(small: dict[str, Any]) -> None:
 
 def test_splits_by_performer_with_every_class(small: dict[str, Any]) -> None:
     labels = {item["frame_dir"]: item["label"] for item in small["annotations"]}
-    performers = []
-    for names in small["split"].values():
+    train, val = (small["split"][f"xsub_{part}"] for part in ("train", "val"))
+    for names in (train, val):
         assert {labels[name] for name in names} == set(range(len(ACTIONS)))
-        performers.append({name[:4] for name in names})
-    assert set(small["split"]) == {"xsub_train", "xsub_val"}
-    assert not set.intersection(*performers)
-    assert sum(map(len, small["split"].values())) == len(set(labels))
+    assert not {name[:4] for name in train} & {name[:4] for name in val}
+    assert sorted(train + val) == sorted(labels)
 
 
 def test_same_seed_same_set(small: dict[str, Any]) -> None:
@@ -71,8 +57,8 @@ def test_same_seed_same_set(small: dict[str, Any]) -> None:
     # A smaller set is the beginning of a larger one.
     for item in make_synthetic(**options)["annotations"]:
         np.testing.assert_array_equal(item["keypoint"], whole[item["frame_dir"]])
-    for item in make_synthetic(seed=1, **options)["annotations"]:
-        assert not np.array_equal(item["keypoint"], whole[item["frame_dir"]])
+    other = make_synthetic(seed=1, **options)["annotations"][0]
+    assert not np.array_equal(other["keypoint"], whole[other["frame_dir"]])
 
 
 @pytest.mark.parametrize("label", range(len(ACTIONS)))
@@ -80,7 +66,7 @@ def test_bones_keep_their_lengths_before_the_camera(label: int) -> None:
     rng = np.random.default_rng(label)
     positions = act(label, draw_performer(rng), 40, rng)
     seen = film(positions, 50.0, rng)
-    for child, parent in get_skeleton(LAYOUT).edges:
+    for child, parent in NTU.edges:
         lengths, filmed = (
             np.linalg.norm(points[:, child] - points[:, parent], axis=-1)
             for points in (positions, seen)
@@ -93,39 +79,19 @@ def test_bones_keep_their_lengths_before_the_camera(label: int) -> None:
 
 
 def test_tree_and_rest_pose() -> None:
-    num_joints = get_skeleton(LAYOUT).num_joints
-    assert len({child for child, _ in TREE}) == num_joints - 1
-    rest = forward_kinematics(np.zeros((1, num_joints, 3)), rest_offsets())[0]
+    assert len({child for child, _ in body.TREE}) == NTU.num_joints - 1
+    rest = body.forward_kinematics(np.zeros((1, 25, 3)), body.rest_offsets())[0]
     np.testing.assert_allclose(rest[TWINS] * [-1, 1, 1], rest, atol=1e-12)
     assert rest[joint("head"), 1] == rest[:, 1].max()
     assert rest[joint("left hand"), 0] > 0 > rest[joint("right hand"), 0]
 
 
-@pytest.mark.parametrize(
-    ("where", "axis", "tip", "direction"),
-    [
-        ("neck", PITCH, "head", (2, 1)),  # forwards
-        ("left shoulder", ROLL, "left elbow", (0, 1)),  # to the left
-        ("left shoulder", PITCH, "left elbow", (2, -1)),  # backwards
-        ("middle of spine", YAW, "left shoulder", (2, -1)),  # left turns back
-    ],
-)
-def test_sense_of_the_angles(
-    where: str, axis: int, tip: str, direction: tuple[int, int]
-) -> None:
-    angles = np.zeros((2, 25, 3))
-    angles[1, joint(where), axis] = 0.5
-    positions = forward_kinematics(angles, rest_offsets())[:, joint(tip)]
-    coordinate, sign = direction
-    assert sign * (positions[1] - positions[0])[coordinate] > 0.03
-
-
 def test_mirrored_motion_is_the_mirror_image() -> None:
     action = next(action for action in ACTIONS if action.label == "wave one hand")
-    angles = perform(action, np.linspace(0, 6, 9), np.ones((len(action.moves), 1)))
+    angles = body.perform(action, np.linspace(0, 6, 9), np.ones((4, 1)))
     left, right = (
-        stand_on_floor(forward_kinematics(motion, rest_offsets()))
-        for motion in (angles, mirror(angles))
+        body.stand_on_floor(body.forward_kinematics(motion, body.rest_offsets()))
+        for motion in (angles, body.mirror(angles))
     )
     np.testing.assert_allclose(right[:, TWINS] * [-1, 1, 1], left, atol=1e-9)
 
@@ -134,17 +100,17 @@ def test_actions_move_what_they_say() -> None:
     phase = np.linspace(0, 2 * np.pi, 20)
     moved = {}
     for action in ACTIONS:
-        angles = perform(action, phase, np.ones((len(action.moves), 1)))
+        angles = body.perform(action, phase, np.ones((len(action.moves), 1)))
         moved[action.label] = np.abs(angles).max(axis=(0, 2)) > np.radians(20)
     assert moved["nod the head"].nonzero()[0].tolist() == [joint("neck")]
-    legs = list(get_skeleton(LAYOUT).part("leg-foot"))
+    legs = list(NTU.part("leg-foot"))
     for label in ("squat", "kick forward", "march in place"):
         assert moved[label][legs].any()
     for label in ("wave one hand", "clap the hands", "throw a punch"):
         assert not moved[label][legs].any()
 
 
-@pytest.mark.parametrize("sizes", [(2, 2, 1), (2, 0, 1), (3, 2, 0)])
+@pytest.mark.parametrize("sizes", [(2, 2, 1), (3, 2, 0)])
 def test_empty_split(sizes: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match=f"num_train_performers={sizes[1]}"):
         make_synthetic(0, *sizes)

@@ -6,7 +6,7 @@ import io
 import json
 import pickle
 import re
-import tarfile
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -39,23 +39,20 @@ def joints(*shape: int) -> np.ndarray:
 
 
 def mat(array: np.ndarray) -> bytes:
-    """Writes a MATLAB file as UTD-MHAD has them."""
     stream = io.BytesIO()
     savemat(stream, {"d_skel": array}, do_compression=True)
     return stream.getvalue()
 
 
-def text(table: np.ndarray, comma: bool = False) -> bytes:
-    """Writes a table."""
+def text(table: np.ndarray, delimiter: str = " ") -> bytes:
     stream = io.BytesIO()
-    np.savetxt(stream, table, fmt="%g", delimiter="," if comma else " ")
+    np.savetxt(stream, table, fmt="%g", delimiter=delimiter)
     return stream.getvalue()
 
 
 def numbered(table: np.ndarray, step: int) -> np.ndarray:
     """Puts frame numbers before the rows, from 10 on."""
-    numbers = 10 + step * np.arange(len(table))
-    return np.concatenate([numbers[:, None], table], axis=1)
+    return np.c_[10 + step * np.arange(len(table)), table]
 
 
 def utkinect_labels(trials: tuple[str, ...], *absent: str) -> bytes:
@@ -65,10 +62,14 @@ def utkinect_labels(trials: tuple[str, ...], *absent: str) -> bytes:
         lines.append(trial)
         for i, action in enumerate(UTKINECT_ACTIONS):
             span = f"{10 + 4 * i} {12 + 4 * i}"
-            if f"{trial}_{action}" in absent:
-                span = "NaN NaN"
-            lines.append(f"{action}: {span}")
+            lines.append(
+                f"{action}: {'NaN NaN' if f'{trial}_{action}' in absent else span}"
+            )
     return "\n".join(lines).encode()
+
+
+def gt(poses: list[Any], labels: list[Any]) -> bytes:
+    return pickle.dumps({"pose": poses, "label": labels}, 3)
 
 
 def jhmdb_lists() -> Files:
@@ -78,16 +79,13 @@ def jhmdb_lists() -> Files:
     files = {}
     for split in (1, 2, 3):
         for part, chosen in (("test", {split}), ("train", {0, 1, 2, 3} - {split})):
-            content = {
-                "pose": [poses[i] for i in sorted(chosen)],
-                "label": [labels[i] for i in sorted(chosen)],
-            }
-            files[f"JHMDB/GT_{part}_{split}.pkl"] = pickle.dumps(content, 3)
+            files[f"JHMDB/GT_{part}_{split}.pkl"] = gt(
+                [poses[i] for i in chosen], [labels[i] for i in chosen]
+            )
     return files
 
 
 def nwucla(action: int, **change: Any) -> bytes:
-    """Writes a json file as NW-UCLA has them."""
     label = ACTION_IDS.index(action) + 1
     content = {"label": label, "skeletons": joints(FRAMES, 20, 3).tolist(), **change}
     return json.dumps(content).encode()
@@ -117,48 +115,28 @@ SETS: dict[str, Files] = {
     },
     "sbu_kinect": {
         f"SBU/{pair}/{name}/skeleton_pos.txt": text(
-            numbered(joints(FRAMES, 90), 1), comma=True
+            numbered(joints(FRAMES, 90), 1), ","
         )
         for pair, name in (("s01s02", "01/001"), ("s06s03", "08/002"))
     },
     "jhmdb14": jhmdb_lists(),
 }
 # Label, subject, the folds that test it and those whose dev it is.
-EXPECTED: dict[str, dict[str, tuple[int, str, str, str]]] = {
-    "nwucla": {
-        "a01_s01_e00_v01": (0, "1", "", ""),
-        "a03_s02_e00_v02": (2, "2", "", "xview"),
-        "a12_s03_e00_v03": (9, "3", "xview", ""),
-    },
-    "utd_mhad": {
-        "a1_s1_t1": (0, "1", "", ""),
-        "a10_s7_t2": (9, "7", "", "xsub"),
-        "a27_s8_t4": (26, "8", "xsub", ""),
-    },
-    "msr_action3d": {
-        "a01_s01_e01": (0, "1", "", ""),
-        "a10_s09_e02": (9, "9", "", "xsub"),
-        "a20_s10_e03": (19, "10", "xsub", ""),
-    },
-    "utkinect": {
-        "s01_e01_carry": (4, "1", "fold1", "fold5"),
-        "s10_e02_clapHands": (9, "10", "fold5", "fold4"),
-    },
-    "sbu_kinect": {
-        "s01s02_01_001": (0, "s01s02", "fold1", "fold5"),
-        "s06s03_08_002": (7, "s06s03", "fold5", "fold4"),
-    },
-    "jhmdb14": {
-        "catch_00": (0, "", "fold1", "fold3"),
-        "wave_00": (13, "", "", ""),
-        "wave_01": (13, "", "fold2", "fold1"),
-        "wave_02": (13, "", "fold3", "fold2"),
-    },
-}
+EXPECTED = [
+    ("nwucla", "a03_s02_e00_v02", 2, "2", "", "xview"),
+    ("nwucla", "a12_s03_e00_v03", 9, "3", "xview", ""),
+    ("utd_mhad", "a10_s7_t2", 9, "7", "", "xsub"),
+    ("utd_mhad", "a27_s8_t4", 26, "8", "xsub", ""),
+    ("msr_action3d", "a01_s01_e01", 0, "1", "", ""),
+    ("msr_action3d", "a20_s10_e03", 19, "10", "xsub", ""),
+    ("utkinect", "s10_e02_clapHands", 9, "10", "fold5", "fold4"),
+    ("sbu_kinect", "s06s03_08_002", 7, "s06s03", "fold5", "fold4"),
+    ("jhmdb14", "wave_00", 13, "", "", ""),
+    ("jhmdb14", "wave_01", 13, "", "fold2", "fold1"),
+]
 
 
 def write(folder: Path, files: Files) -> Path:
-    """Writes a folder."""
     for name, data in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,49 +153,35 @@ def run(data: str, source: Path, out: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("data", SETS)
 def test_clips_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
-    out = tmp_path / "out.pkl"
+    out, clip_set = tmp_path / "out.pkl", CLIP_SETS[data]
     content = run(data, write(tmp_path / "source", SETS[data]), out)
     clips = {clip["frame_dir"]: clip for clip in content["annotations"]}
     assert list(clips) == sorted(clips)
-    for name, (label, subject, tests, tunes) in EXPECTED[data].items():
+    for _, name, label, subject, tests, tunes in (x for x in EXPECTED if x[0] == data):
         assert clips[name]["label"] == label
         assert clips[name].get("subject", "") == subject
-        for fold in CLIP_SETS[data].folds:
+        for fold in clip_set.folds:
             parts = {"train", "dev" if fold == tunes else "fit"}
             assert ({"val"} if fold == tests else parts) == {
                 part
                 for part in ("train", "val", "fit", "dev")
                 if name in content["split"][f"{fold}_{part}"]
             }
-    for fold in CLIP_SETS[data].folds:
-        dataset = SafePoseDataset(
-            str(out),
-            [],
-            split=f"{fold}_train",
-            layout=LAYOUTS[data],
-            num_classes=len(CLIP_SETS[data].classes),
-        )
-        assert all(dataset.get_data_info(i) for i in range(len(dataset)))
-    printed = capsys.readouterr()
-    assert f"full data set has {CLIP_SETS[data].size:,} clips" in printed.err
-    assert f"{CLIP_SETS[data].classes[-1]} " in printed.out
+    options: Any = {"layout": LAYOUTS[data], "num_classes": len(clip_set.classes)}
+    for fold in clip_set.folds:
+        assert len(SafePoseDataset(str(out), [], f"{fold}_train", **options))
+    assert f"full data set has {clip_set.size:,} clips" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("data", SETS)
 def test_archives_give_the_same(data: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", SETS[data])
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        for name, content in SETS[data].items():
-            archive.writestr(name, content)
-    modes: tuple[Any, ...] = ("w:xz", "w:gz")
-    for mode in modes:
-        with tarfile.open(tmp_path / f"a.tar.{mode[2:]}", mode) as tar:
-            for path in folder.iterdir():
-                tar.add(path, path.name)
-    outs = []
-    for source in ("folder", "a.zip", "a.tar.xz", "a.tar.gz"):
-        outs.append(tmp_path / f"{source}.pkl")
-        run(data, tmp_path / source, outs[-1])
+    for kind in ("zip", "xztar", "gztar"):
+        shutil.make_archive(str(tmp_path / "a"), kind, folder)
+    sources = ("folder", "a.zip", "a.tar.xz", "a.tar.gz")
+    outs = [tmp_path / f"{source}.pkl" for source in sources]
+    for source, out in zip(sources, outs):
+        run(data, tmp_path / source, out)
     assert len({out.read_bytes() for out in outs}) == 1
 
 
@@ -255,10 +219,10 @@ def test_sbu_is_in_metres_and_upright(tmp_path: Path) -> None:
     table = np.full((3, 90), 0.5)
     table[:, 1] = 0.25  # the head's y, which goes down
     table[:, 87:] = 0.0  # the second person's last joint is not there
-    file = {"s01s02/01/001/skeleton_pos.txt": text(numbered(table, 1), comma=True)}
-    source = write(tmp_path / "source", file)
-    (clip,) = run("sbu_kinect", source, tmp_path / "out.pkl")["annotations"]
-    keypoint = clip["keypoint"]
+    (source,) = (name for name in SETS["sbu_kinect"] if "s01" in name)
+    write(tmp_path / "source", {source: text(numbered(table, 1), ",")})
+    content = run("sbu_kinect", tmp_path / "source", tmp_path / "out.pkl")
+    keypoint = content["annotations"][0]["keypoint"]
     np.testing.assert_allclose(keypoint[0, 0, 0], [0.0, 0.48, 0.64], atol=1e-6)
     np.testing.assert_allclose(keypoint[0, 0, 2], [0.0, 0.0, 0.64], atol=1e-6)
     assert not keypoint[1, :, 14].any()
@@ -274,12 +238,11 @@ def test_frames_of_zeros(tmp_path: Path, capsys: Capture) -> None:
     source = write(tmp_path / "source", files)
     content = run("msr_action3d", source, tmp_path / "out.pkl")
     (clip,) = content["annotations"]
-    assert clip["keypoint"].shape == (1, FRAMES - 1, 20, 3)
-    assert clip["total_frames"] == FRAMES - 1
+    assert clip["keypoint"].shape == (1, clip["total_frames"], 20, 3) == (1, 3, 20, 3)
     assert content["split"]["xsub_train"] == [clip["frame_dir"]] == ["a01_s01_e01"]
     printed = capsys.readouterr().out
-    assert "a01_s01_e01: 1 of 4 frames are all zero, they are left out" in printed
-    assert "a01_s01_e02: 4 of 4 frames are all zero, the clip is left out" in printed
+    assert "a01_s01_e01: 1 of 4 frames are all zero" in printed
+    assert "a01_s01_e02: 4 of 4 frames are all zero" in printed
 
 
 def cut(data: bytes) -> bytes:
@@ -294,20 +257,14 @@ def drop_number(data: bytes) -> bytes:
     return re.sub(rb"[ ,][\d.]+\n", b"\n", data, count=1)
 
 
-def to_nan(data: bytes) -> bytes:
-    return re.sub(rb"([ ,])[\d.]+", rb"\1nan", data, count=1)
-
-
 def nested(value: Any) -> list[Any]:
     """Makes one frame with ``value`` as a coordinate."""
     return [[[0.0, 1.0, value], *([[0.0, 1.0, 2.0]] * 19)]]
 
 
-UCLA = "a03_s02_e00_v02.json"
-UTD, MSR, UTK, SBU, GT = (
-    *("a1_s1_t1_skeleton.mat", "a01_s01_e01_skeleton3D.txt", "joints_s01_e01.txt"),
-    *("s01s02/01/001/skeleton_pos.txt", "GT_test_2.pkl"),
-)
+UCLA, UTD = "a03_s02_e00_v02.json", "a1_s1_t1_skeleton.mat"
+MSR, UTK = "a01_s01_e01_skeleton3D.txt", "joints_s01_e01.txt"
+SBU, GT = "s01s02/01/001/skeleton_pos.txt", "GT_test_2.pkl"
 LABELS = "actionLabel_modified.txt"
 
 
@@ -316,70 +273,42 @@ LABELS = "actionLabel_modified.txt"
     [
         ("nwucla", UCLA, b"{", "not json"),
         ("nwucla", UCLA, b"[" * 10**5, "nested too deeply"),
-        ("nwucla", UCLA, b"[]", "'label' and 'skeletons', found"),
         ("nwucla", UCLA, b'{"label": 3}', "'label' and 'skeletons', found"),
-        ("nwucla", UCLA, b'{"skeletons": []}', "'label' and 'skeletons', found"),
         *(
             ("nwucla", UCLA, nwucla(3, label=label), f"'label' is {label}.*means 3")
-            for label in (None, 4, True, 3.0)
+            for label in (None, 4, True)
         ),
         *(
             ("nwucla", UCLA, nwucla(3, skeletons=skeletons), message)
             for skeletons, message in (
                 ([], "no frames"),
-                ([[[0, 1, 2]] * 19], r"shape \[1, 19, 3\]"),
                 ([[[0, 1, 2]] * 20, [[0, 1, 2]] * 19], "ragged"),
                 ([[[0, 1]] * 20], r"shape \[1, 20, 2\]"),
                 (nested("2.0"), "type <U"),
-                (nested(None), "type object"),
                 (nested(float("nan")), "not finite at .0, 0, 2."),
-                (nested(float("-inf")), "not finite"),
                 (nested(1e60), "not finite"),
             )
         ),
         ("utd_mhad", UTD, cut, "not a readable MATLAB file"),
-        ("utd_mhad", UTD, b"", "not a readable MATLAB file"),
         ("utd_mhad", UTD, mat(joints(20, 2, 4)), r"shape \[20, 2, 4\]"),
         ("utd_mhad", UTD, mat(np.full((20, 3, 4), np.nan)), "not finite at"),
-        ("utd_mhad", UTD, mat(np.array(["text"])), "'d_skel' has shape"),
         ("msr_action3d", MSR, drop_row, "79 rows are 3 frames of 20 joints and 19"),
         ("msr_action3d", MSR, drop_number, "columns changed from 3 to 4"),
-        ("msr_action3d", MSR, to_nan, "not finite"),
         ("msr_action3d", MSR, b"", "it is empty"),
         ("msr_action3d", MSR, b"\xff\x00", "expected 4 numbers in every row"),
         ("utkinect", UTK, drop_number, "expected 61 numbers"),
         ("utkinect", UTK, drop_row, None),  # numbers of frames have gaps
+        ("utkinect", UTK, text(numbered(joints(3, 60), 500)), "no frames from 10 to"),
         ("utkinect", LABELS, drop_row, "s01_e01 needs a line such as"),
         ("utkinect", LABELS, cut, "does not name it"),
-        ("utkinect", LABELS, utkinect_labels((*TRIALS, "s11_e01")), "subjects 1 to 10"),
-        (
-            "utkinect",
-            LABELS,
-            utkinect_labels((*TRIALS, "s02_e01")),
-            "joints_s02_e01.txt is absent",
-        ),
-        ("utkinect", LABELS, utkinect_labels(TRIALS[1:]), "does not name it"),
-        (
-            *("utkinect", LABELS),
-            utkinect_labels(TRIALS).replace(b"30 32", b"32 30"),
-            "no frames from 32 to 30",
-        ),
-        ("utkinect", UTK, text(numbered(joints(3, 60), 500)), "no frames from 10 to"),
+        ("utkinect", LABELS, utkinect_labels(("s11_e01",)), "subjects 1 to 10"),
+        ("utkinect", LABELS, utkinect_labels(("s02_e01",)), "s02_e01.txt is absent"),
         ("sbu_kinect", SBU, drop_row, "frame 13 comes after frame 11"),
-        ("sbu_kinect", SBU, drop_number, "expected 91 numbers"),
         ("jhmdb14", GT, cut, "refused or unreadable|not a pickle"),
         ("jhmdb14", GT, pickle.dumps(Path("x")), "could run code"),
-        ("jhmdb14", GT, pickle.dumps({"pose": [], "label": [1]}), "0 poses, but 1"),
-        (
-            *("jhmdb14", GT),
-            pickle.dumps({"pose": [joints(3, 15, 2)], "label": ["kick_ball"]}),
-            "unknown class 'kick_ball'",
-        ),
-        (
-            *("jhmdb14", GT),
-            pickle.dumps({"pose": [joints(3, 15, 3)], "label": ["wave"]}),
-            "expected floats",
-        ),
+        ("jhmdb14", GT, gt([], [1]), "0 poses, but 1"),
+        ("jhmdb14", GT, gt([joints(3, 15, 2)], ["kick"]), "unknown class 'kick'"),
+        ("jhmdb14", GT, gt([joints(3, 15, 3)], ["wave"]), "expected floats"),
     ],
 )
 def test_broken_file_is_named(
@@ -398,8 +327,7 @@ def test_broken_file_is_named(
     assert prepare.main([data, str(source), str(out)]) == (message is not None)
     error = capsys.readouterr().err
     if message is not None:
-        assert file in error
-        assert re.search(message, error)
+        assert file in error and re.search(message, error)
         assert out.read_bytes() == b"the old one"
 
 
@@ -414,42 +342,27 @@ def fails(data: str, source: Path, capsys: Capture) -> str:
     [
         ("nwucla", "a07_s01_e00_v01.json", "unknown action 7"),
         ("nwucla", "a01_s01_e00_v04.json", "unknown view 4"),
-        ("nwucla", "notes.json", "not of the form"),
         ("nwucla", f"old/{UCLA}", "a03_s02_e00_v02 is there twice"),
-        ("utd_mhad", "a28_s1_t1_skeleton.mat", "unknown action 28"),
         ("utd_mhad", "a1_s9_t1_skeleton.mat", "unknown subject 9"),
         ("msr_action3d", "a00_s01_e01_skeleton3D.txt", "unknown action 0"),
-        ("msr_action3d", "a01_s11_e01_skeleton3D.txt", "unknown subject 11"),
         ("msr_action3d", "b_skeleton3D.txt", "not of the form aAA_sSS_eEE"),
-        ("sbu_kinect", "s01s02/09/001/skeleton_pos.txt", "unknown action 9"),
         ("sbu_kinect", "s01s05/01/001/skeleton_pos.txt", "unknown subject s01s05"),
         ("utkinect", "old/joints_s01_e01.txt", "there is also"),
+        ("utkinect", "-actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
+        ("jhmdb14", "-GT_train_3.pkl", "GT_train_3.pkl is not beside"),
+        ("nwucla", "-.json", "neither an archive nor a folder"),
     ],
 )
-def test_file_too_many(
+def test_file_too_many_or_too_few(
     data: str, name: str, found: str, tmp_path: Path, capsys: Capture
 ) -> None:
-    same = (SETS[data][file] for file in SETS[data] if file.endswith(name[4:]))
-    content = next(same, next(iter(SETS[data].values())))
-    source = write(tmp_path / "source", {**SETS[data], name: content})
-    error = fails(data, source, capsys)
-    assert name in error and found in error
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "found"),
-    [
-        ("utkinect", "actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
-        ("jhmdb14", "GT_train_3.pkl", "GT_train_3.pkl is not beside"),
-        ("nwucla", ".json", "neither an archive nor a folder"),
-    ],
-)
-def test_file_too_few(
-    data: str, name: str, found: str, tmp_path: Path, capsys: Capture
-) -> None:
-    files = {file: content for file, content in SETS[data].items() if name not in file}
-    error = fails(data, write(tmp_path / "source", files), capsys)
-    assert found in error
+    files = SETS[data]
+    if name.startswith("-"):
+        files = {file: files[file] for file in files if name[1:] not in file}
+    else:
+        same = (files[file] for file in files if file.endswith(name[4:]))
+        files = {**files, name: next(same, next(iter(files.values())))}
+    assert found in fails(data, write(tmp_path / "source", files), capsys)
 
 
 def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
@@ -460,17 +373,11 @@ def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
         run("utkinect", source, tmp_path / "out.pkl")
 
 
-@pytest.mark.parametrize(
-    ("suffix", "mode"), [("tar", "w:"), ("tar.xz", "w:xz"), ("tgz", "w:gz")]
-)
-def test_broken_tar(suffix: str, mode: Any, tmp_path: Path, capsys: Capture) -> None:
-    source = tmp_path / f"a.{suffix}"
-    content = text(np.random.default_rng(0).normal(size=(20 * 50, 4)))
-    with tarfile.open(source, mode) as tar:
-        for i in (1, 2):
-            info = tarfile.TarInfo(f"a01_s01_e0{i}_skeleton3D.txt")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
+@pytest.mark.parametrize("kind", ["tar", "xztar", "gztar"])
+def test_broken_tar(kind: str, tmp_path: Path, capsys: Capture) -> None:
+    noise = text(np.random.default_rng(0).normal(size=(20 * 50, 4)))
+    folder = write(tmp_path / "source", {MSR: noise, MSR.replace("e01", "e02"): noise})
+    source = Path(shutil.make_archive(str(tmp_path / "a"), kind, folder))
     source.write_bytes(cut(source.read_bytes()))
     error = fails("msr_action3d", source, capsys)
     assert f"{source}: not readable as a tar archive" in error
@@ -479,7 +386,9 @@ def test_broken_tar(suffix: str, mode: Any, tmp_path: Path, capsys: Capture) -> 
 @pytest.mark.parametrize(
     "kind", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
-def test_broken_zip(kind: int, tmp_path: Path, capsys: Capture) -> None:
+def test_broken_zip(
+    kind: int, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "all_sqe.zip"
     with zipfile.ZipFile(source, "w", kind) as archive:
         archive.writestr(UCLA, nwucla(3))
@@ -487,33 +396,22 @@ def test_broken_zip(kind: int, tmp_path: Path, capsys: Capture) -> None:
     data[60:90] = b"\xff" * 30
     source.write_bytes(data)
     assert f"{source}: {UCLA}: cannot be read" in fails("nwucla", source, capsys)
+    monkeypatch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**3)
+    assert "bytes unpacked" in fails("nwucla", source, capsys)  # fills the memory
     source.write_bytes(cut(bytes(data)))
     assert "not a readable zip archive" in fails("nwucla", source, capsys)
 
 
-def test_a_file_that_would_fill_the_memory(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**5)
-    source = tmp_path / "all_sqe.zip"
-    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(UCLA, " " * 10**6)
-    assert "would take 1,000,000 bytes unpacked" in fails("nwucla", source, capsys)
-
-
 def test_command_for_nwucla_alone(tmp_path: Path, capsys: Capture) -> None:
     source = write(tmp_path / "source", SETS["nwucla"])
-    out = tmp_path / "new" / "out.pkl"
+    out, same = tmp_path / "new" / "out.pkl", tmp_path / "same.pkl"
     assert prepare_nwucla.main([str(source), str(out)]) == 0
-    printed = capsys.readouterr()
-    assert "3/3" in printed.out
-    assert ["9", "a12", "0", "1"] in [x.split() for x in printed.out.splitlines()]
-    assert [path.name for path in out.parent.iterdir()] == [out.name]
-    run("nwucla", source, tmp_path / "same.pkl")
-    assert (tmp_path / "same.pkl").read_bytes() == out.read_bytes()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["9", "a12", "0", "1"] in lines
+    run("nwucla", source, same)
+    assert same.read_bytes() == out.read_bytes()
     with pytest.raises(SystemExit):
         prepare_nwucla.main([str(tmp_path), "out.json"])
-    assert "must end in .pkl" in capsys.readouterr().err
 
 
 # Clips of the first fold, as the data sets' READMEs and papers have them.

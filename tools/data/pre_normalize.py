@@ -38,11 +38,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "(default: float32)",
     )
     for what in ("spine", "shoulder", "center"):
-        parser.add_argument(
-            f"--no-align-{what}",
-            action="store_true",
-            help=f"where the pipeline says align_{what}=False",
-        )
+        told = f"where the pipeline says align_{what}=False"
+        parser.add_argument(f"--no-align-{what}", action="store_true", help=told)
     parser.add_argument("--layout", help="joint layout, if it is not that of NTU RGB+D")
     args = parser.parse_args(argv)
     if args.out.suffix != ".pkl":
@@ -61,23 +58,13 @@ def annotations_of(content: Any, path: Path) -> list[dict[str, Any]]:
             f"{path}: holds no list of annotations with a 'keypoint' each; give a file "
             "as tools/data/prepare_ntu.py or mmaction2 has it"
         )
+    for item in found:
+        if item["keypoint"].ndim != 4 or item["keypoint"].shape[3] != 3:
+            raise ValueError(
+                f"{path}: '{item.get('frame_dir')}': keypoint has shape "
+                f"{item['keypoint'].shape}, 3D skeletons have [M, T, V, 3]"
+            )
     return found
-
-
-def normalize(
-    item: dict[str, Any], transform: FastPreNormalize3D, dtype: str
-) -> dict[str, Any]:
-    """Normalizes an annotation in place."""
-    keypoint = item["keypoint"]
-    if keypoint.ndim != 4 or keypoint.shape[3] != 3:
-        raise ValueError(
-            f"'{item.get('frame_dir')}': keypoint has shape {keypoint.shape}, 3D "
-            "skeletons have [M, T, V, 3]"
-        )
-    transform.transform(item)
-    item["keypoint"] = item["keypoint"].astype(dtype)
-    item["pre_normalized"] = transform.settings()
-    return item
 
 
 @tells_errors
@@ -94,9 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     items = annotations_of(content, args.source)
     for item in track_iter_progress(items, file=sys.stdout):
         try:
-            normalize(item, transform, args.dtype)
+            transform.transform(item)
         except ValueError as error:
             raise ValueError(f"{args.source}: {error}") from error
+        item["keypoint"] = item["keypoint"].astype(args.dtype)
+        item["pre_normalized"] = transform.settings()
     print()
     write_annotations(content, args.out)
     print(f"written: {args.out}, {len(items):,} sequences")

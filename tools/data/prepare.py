@@ -36,14 +36,10 @@ def parse_args(
             "data", choices=CLIP_SETS, metavar="SET", help=", ".join(CLIP_SETS)
         )
     parser.set_defaults(data=data)
-    parser.add_argument(
-        "source",
-        type=Path,
-        help="the original files: a zip or tar archive, or the folder it unpacks to",
-    )
-    parser.add_argument(
-        "out", type=Path, help="file to write, for example data/utd_mhad.pkl"
-    )
+    what = "the original files: a zip or tar archive, or the folder it unpacks to"
+    parser.add_argument("source", type=Path, help=what)
+    out = "file to write, for example data/utd_mhad.pkl"
+    parser.add_argument("out", type=Path, help=out)
     args = parser.parse_args(argv)
     if args.out.suffix != ".pkl":
         # PoseDataset reads no other suffix; better said now than in training.
@@ -80,12 +76,9 @@ def summarise(annotations: dict[str, Any], clip_set: ClipSet) -> str:
     totals = "".join(f"{len(splits[split]):>13,}" for split in shown)
     lines.append(f"{'all':>5}  {'':>{wide}}{totals}")
     for fold in clip_set.folds:
-        train, fit, dev = (
-            len(splits[f"{fold}_{part}"]) for part in ("train", "fit", "dev")
-        )
-        lines.append(
-            f"{fold}_train {train:,} = {fold}_fit {fit:,} + {fold}_dev {dev:,}"
-        )
+        parts = [f"{fold}_{part}" for part in ("train", "fit", "dev")]
+        train, fit, dev = (f"{part} {len(splits[part]):,}" for part in parts)
+        lines.append(f"{train} = {fit} + {dev}")
     return "\n".join(lines)
 
 

@@ -17,15 +17,19 @@ from typing import Any
 from mmengine.utils import ProgressBar
 
 from gap_mmaction.datasets.ntu.conversion import (
+    MOST_SHOWN,
     Chunk,
+    SkeletonFile,
     StreamedList,
     convert_chunks,
+    list_files,
     make_chunks,
     publish,
+    refuse,
     remove_chunks,
+    summarise,
+    write_report,
 )
-from gap_mmaction.datasets.ntu.conversion_report import Note, summarise, write_report
-from gap_mmaction.datasets.ntu.raw_files import SkeletonFile, list_files
 from gap_mmaction.datasets.ntu.sample import (
     PROTOCOLS,
     RULE_9,
@@ -42,8 +46,6 @@ from gap_mmaction.datasets.ntu.splits import (
 )
 from gap_mmaction.utils.command_line import tells_errors
 
-MOST_ERRORS = 20
-
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parses the command line; ``parts`` is the folder of intermediate results."""
@@ -51,31 +53,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description="Turn the raw skeletons of NTU RGB+D into one annotation file. "
         "A run that was interrupted goes on where it was when started again."
     )
-    parser.add_argument(
-        "--raw",
-        nargs="+",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folders or zip archives with .skeleton files",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="file to write, ends in .pkl"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    raw = "folders or zip archives with .skeleton files"
+    add("--raw", nargs="+", type=Path, required=True, metavar="DIR", help=raw)
+    add("--out", type=Path, required=True, help="file to write, ends in .pkl")
+    add(
         "--protocol",
         choices=PROTOCOLS,
         default="reference",
         help="reference: CTR-GCN's chain to the letter (default); clean: without its "
         "quirks (docs/ntu.md)",
     )
-    parser.add_argument(
+    add(
         "--dataset",
         choices=tuple(NUM_CLASSES),
         help="whose samples and splits; by default ntu60, or ntu120 if there is a "
         "sample that only it has",
     )
-    parser.add_argument(
+    add(
         "--skip-list",
         type=Path,
         metavar="FILE",
@@ -83,20 +78,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "skeletons",
     )
     has_affinity = hasattr(os, "sched_getaffinity")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1,
-        metavar="N",
-        help="number of processes (default: the cores of the machine)",
-    )
-    parser.add_argument(
-        "--chunk-size",
-        type=int,
-        default=256,
-        metavar="N",
-        help="files for each intermediate result (default: 256)",
-    )
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    for option, default, what in (
+        ("--workers", cores, "number of processes (default: the cores of the machine)"),
+        ("--chunk-size", 256, "files for each intermediate result (default: 256)"),
+    ):
+        add(option, type=int, default=default, metavar="N", help=what)
     args = parser.parse_args(argv)
     args.parts = Path(f"{args.out}.parts")
     if args.out.suffix != ".pkl":
@@ -136,10 +123,10 @@ def select_files(args: argparse.Namespace) -> tuple[list[SkeletonFile], str]:
 def read_skipped(path: Path) -> set[str]:
     """Reads the skip list and warns of its other lines."""
     skipped, others = read_skip_list(path)
-    for other in others[:MOST_ERRORS]:
+    for other in others[:MOST_SHOWN]:
         _warn(f"{path}, {other}: not the name of a sample, passed over")
-    if len(others) > MOST_ERRORS:
-        _warn(f"{path}: {len(others) - MOST_ERRORS} more lines like that")
+    if len(others) > MOST_SHOWN:
+        _warn(f"{path}: {len(others) - MOST_SHOWN} more lines like that")
     return skipped
 
 
@@ -167,22 +154,6 @@ def load_samples(chunks: list[Chunk]) -> Iterator[dict[str, Any]]:
         yield from chunk.load()
 
 
-def collect(
-    chunks: list[Chunk], dataset: str, protocol: str
-) -> tuple[list[str], list[Note]]:
-    """Names the samples with an annotation, and takes down the notes on all."""
-    names, notes = [], []
-    for sample in load_samples(chunks):
-        name, annotation = sample["name"], sample["annotation"]
-        notes += [(name, kind, reason) for kind, reason in sample["notes"]]
-        if annotation is None:
-            continue
-        names.append(name)
-        if protocol == "clean" and lacks_second_actor(annotation, dataset):
-            notes.append((name, "changed", RULE_9))
-    return names, notes
-
-
 def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
@@ -192,18 +163,21 @@ def run(args: argparse.Namespace) -> None:
     files, dataset = select_files(args)
     skipped = read_skipped(args.skip_list) if args.skip_list else set()
     chunks = make_chunks(files, skipped, args.protocol, args.chunk_size, args.parts)
-    errors = convert(chunks, args.workers)
-    if errors:
-        shown = sorted(errors)[:MOST_ERRORS]
-        if len(errors) > MOST_ERRORS:
-            shown.append(f"and {len(errors) - MOST_ERRORS} more")
-        raise ValueError(
-            f"{len(errors)} of {len(files):,} files are broken; nothing is written to "
-            f"{args.out}, but the others need not be read again:\n" + "\n".join(shown)
-        )
-    names, notes = collect(chunks, dataset, args.protocol)
+    refuse(
+        sorted(convert(chunks, args.workers)),
+        f"of {len(files):,} files are broken; nothing is written to {args.out}, but "
+        "the others need not be read again",
+    )
     dropped = skipped.intersection(file.name for file in files)
-    notes += [(name, "dropped", "on the skip list") for name in dropped]
+    notes = [(name, "dropped", "on the skip list") for name in dropped]
+    names = []
+    for sample in load_samples(chunks):
+        name, annotation = sample["name"], sample["annotation"]
+        notes += [(name, kind, reason) for kind, reason in sample["notes"]]
+        if annotation is not None:
+            names.append(name)
+            if args.protocol == "clean" and lacks_second_actor(annotation, dataset):
+                notes.append((name, "changed", RULE_9))
     if not names:
         raise ValueError(
             f"no sample is left of {len(files):,} files:\n{summarise(notes)}"
@@ -230,11 +204,7 @@ def run(args: argparse.Namespace) -> None:
 
 @tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool.
-
-    Returns:
-        The exit status: 0, 1 where the source is missing or broken, 130 after Ctrl-C.
-    """
+    """Runs the tool; exits with 1 where the source is broken, 130 after Ctrl-C."""
     args = parse_args(argv)
     try:
         run(args)

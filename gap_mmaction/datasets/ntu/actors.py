@@ -110,8 +110,7 @@ def _rank_bodies(bodies: Sequence[Body]) -> list[Body]:
 def _measure_motion(joints: npt.NDArray[np.float32]) -> np.float32:
     """Sums the variances of x, y and z over all frames and joints, square metres."""
     # In float32 and the reference's order of summation: the ranking hangs on it.
-    motion: np.float32 = np.sum(np.var(joints.reshape(-1, 3), axis=0))
-    return motion
+    return np.float32(np.sum(np.var(joints.reshape(-1, 3), axis=0)))
 
 
 def _find_noisy_frames(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -119,21 +118,17 @@ def _find_noisy_frames(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]
     # Joints first: numpy is slow at many short reductions.
     plane = np.ascontiguousarray(joints[..., :2].transpose(1, 2, 0))
     width, height = plane.max(axis=0) - plane.min(axis=0)
-    noisy: npt.NDArray[np.bool_] = width > _MAX_SPREAD * height
-    return noisy
+    return np.asarray(width > _MAX_SPREAD * height)
 
 
 def place_reference(bodies: Sequence[Body], num_frames: int) -> Actors:
     """Deals bodies out to two actors as the reference does, quirks included.
 
-    A body is taken to be there in all frames from its first one on (rule 2). It joins
-    actor 1, or else actor 2, if it shares at most one frame with the actor's interval,
-    over which it then writes; the interval grows to the hull. Actor 2's interval is
-    [0, 0] at first, so that its start stays there. Actor 2 may be all zero.
-
-    Args:
-        bodies: Two or more, the one with the most motion first.
-        num_frames: Number of frames of the recording.
+    The first of two or more bodies moves most. Each is taken to be there in all frames
+    from its first one on (rule 2). It joins actor 1, or else actor 2, if it shares at
+    most one frame with the actor's interval, over which it then writes; the interval
+    grows to the hull. Actor 2's interval is [0, 0] at first, so that its start stays
+    there. Actor 2 may be all zero.
     """
     joints = np.zeros((num_frames, 2 * _COORDINATES), dtype=np.float32)
     first = bodies[0].closed_up()
@@ -202,8 +197,8 @@ def translate(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if not there.any():
         raise UnusableSampleError("all coordinates of actor 1 are zero")
     origin = joints[int(there.argmax()), _CENTER]
-    points = joints.reshape(len(joints), -1, len(origin))
-    moved: npt.NDArray[np.float32] = (points - origin).reshape(joints.shape)
+    moved = np.asarray(joints.reshape(len(joints), -1, 3) - origin)
+    moved = moved.reshape(joints.shape)
     if joints.shape[1] > _COORDINATES:
         for columns in _COLUMNS:
             moved[joints[:, columns].sum(axis=1) == 0, columns] = 0

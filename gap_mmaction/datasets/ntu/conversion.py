@@ -1,30 +1,91 @@
-"""Parallel conversion of all files in chunks, whose results outlive a killed run."""
+"""The ``.skeleton`` files of NTU RGB+D, converted in parallel and resumably."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import multiprocessing
 import os
 import pickle
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gap_mmaction.datasets.ntu.raw_files import SkeletonFile
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
+from gap_mmaction.datasets.ntu.splits import SampleName
+from gap_mmaction.datasets.source import Source, name_file, read_file
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
+Note = tuple[str, str, str]
+"""Name of a sample, kind (``dropped``, ``suspicious``, ``changed``) and reason."""
+MOST_SHOWN = 20
 _VERSION = "1"  # another one when the chain or the content of a chunk changes
 _WHOLE = "whole.pkl"
 _PARENT_CHECK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class SkeletonFile:
+    """One file: the sample's name, where it is, and what changes with its content."""
+
+    name: str
+    source: Path
+    member: str
+    stamp: str
+
+    def __str__(self) -> str:
+        return name_file(self.source, self.member)
+
+
+def list_files(sources: Sequence[Path]) -> list[SkeletonFile]:
+    """Lists the ``.skeleton`` files of folders and zip archives, sorted by name.
+
+    Raises:
+        FileNotFoundError: If a source is not there or has no such file.
+        ValueError: If a source is named twice, or is a file but no zip archive, if a
+            file is not named as a sample is, or if a sample is there twice.
+    """
+    files: list[SkeletonFile] = []
+    unknown: list[str] = []
+    seen: set[str] = set()
+    for path in sources:
+        if os.path.realpath(path) in seen:
+            raise ValueError(f"{path}: named twice by --raw; name each source once")
+        seen.add(os.path.realpath(path))
+        source = Source(path, ["*.skeleton"])
+        if source.is_tar:
+            raise ValueError(f"{path}: a tar archive; give the folder it unpacks to")
+        for member, stamp in source.stamps.items():
+            name = PurePosixPath(member).stem
+            files.append(SkeletonFile(name, path, member, stamp))
+            try:
+                SampleName.parse(name, str(files[-1]))
+            except ValueError as error:
+                unknown.append(str(error))
+    refuse(unknown, "unknown file names; remove these files or put their names right")
+    files.sort(key=lambda file: file.name)
+    pairs = zip(files, files[1:])
+    twice = [f"{one} and {other}" for one, other in pairs if one.name == other.name]
+    refuse(twice, "samples are there twice; remove one of each")
+    return files
+
+
+def refuse(faults: Sequence[str], what: str) -> None:
+    """Raises one error for all faults of a kind, if there are any."""
+    if faults:
+        shown = [f"  {fault}" for fault in faults[:MOST_SHOWN]]
+        if len(faults) > MOST_SHOWN:
+            shown.append(f"  and {len(faults) - MOST_SHOWN} more")
+        raise ValueError("\n".join([f"{len(faults)} {what}:", *shown]))
 
 
 @dataclass(frozen=True)
@@ -49,27 +110,20 @@ class Chunk:
 
     def convert(self) -> list[str]:
         """Converts the files and keeps the result; returns errors of broken files."""
-        samples = []
-        errors = []
+        samples, errors = [], []
         for file in self.files:
             try:
-                sample = convert_skeleton(
-                    file.read(), file.name, self.protocol, where=str(file)
-                )
+                data = read_file(file.source, file.member)
+                sample = convert_skeleton(data, file.name, self.protocol, str(file))
+                samples.append(vars(sample))
             except (ValueError, OSError) as error:
                 errors.append(str(error))
-            else:
-                samples.append(vars(sample))
         if not errors:
             write_annotations(samples, self.path)
         return errors
 
     def load(self) -> list[dict[str, Any]]:
-        """Reads the result: ``name``, ``annotation`` and ``notes`` of each sample.
-
-        Raises:
-            ValueError: If it cannot be read.
-        """
+        """Reads the result: ``name``, ``annotation`` and ``notes`` of each sample."""
         try:
             samples: list[dict[str, Any]] = load_annotations(self.path)
         except pickle.UnpicklingError as error:
@@ -154,28 +208,18 @@ class StreamedList:
         return list, (), None, iter(self._items)
 
 
-def write_streamed(content: Any, path: str | PathLike[str]) -> None:
-    """Pickles to a file that is there in full or not at all.
+def publish(content: Any, path: Path, folder: Path) -> None:
+    """Writes the annotation file, ``content`` with a :class:`StreamedList` in it.
 
-    Args:
-        content: What to write, with :class:`StreamedList` in it; no object that
-            contains itself.
-        path: Where.
+    It is written in the folder of chunks and moved: there, and not beside the file, is
+    what a run killed meanwhile leaves behind.
     """
-    with atomic_file(path) as stream:
+    with atomic_file(folder / _WHOLE) as stream:
         pickler = pickle.Pickler(stream, protocol=5)
         # Without a memo, which would keep in memory whatever is written. Objects that
         # are there twice are written twice: a few bytes, as only keys and dtypes are.
         pickler.fast = True
         pickler.dump(content)
-
-
-def publish(content: Any, path: str | PathLike[str], folder: Path) -> None:
-    """Writes the annotation file by way of the folder of chunks.
-
-    There, and not beside the file, is what a run killed meanwhile leaves behind.
-    """
-    write_streamed(content, folder / _WHOLE)
     os.replace(folder / _WHOLE, path)
 
 
@@ -186,3 +230,24 @@ def remove_chunks(folder: Path) -> None:
             path.unlink()
     if not any(folder.iterdir()):  # else there is something of the user's
         folder.rmdir()
+
+
+def summarise(notes: Iterable[Note]) -> str:
+    """Counts the reasons of each kind, the most frequent first, in a few lines."""
+    lines = []
+    for kind in ("dropped", "suspicious", "changed"):
+        found = [(name, reason) for name, noted, reason in notes if noted == kind]
+        lines.append(f"{kind}: {len({name for name, _ in found}):,} samples")
+        reasons = Counter(reason for _, reason in found)
+        lines += [f"  {n:>7,}  {reason}" for reason, n in reasons.most_common()]
+    return "\n".join(lines)
+
+
+def write_report(notes: Iterable[Note], path: Path) -> None:
+    """Writes all notes as CSV, sorted by sample."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("sample", "kind", "reason"))
+    writer.writerows(sorted(notes))
+    with atomic_file(path) as stream:
+        stream.write(text.getvalue().encode())

@@ -41,13 +41,10 @@ class Sample:
 def convert_skeleton(
     data: bytes, name: str, protocol: str = "reference", where: str = ""
 ) -> Sample:
-    """Runs the whole chain on one file.
+    """Runs the whole chain on the content of one file.
 
-    Args:
-        data: The content of the ``.skeleton`` file.
-        name: Its name without the suffix.
-        protocol: ``"reference"`` (as CTR-GCN, to the letter) or ``"clean"``.
-        where: What error messages call it, its name by default.
+    ``name`` is the file's without the suffix, ``where`` what error messages call it, by
+    default the name; ``protocol`` is one of ``PROTOCOLS``.
 
     Raises:
         ValueError: If the name, the content or the protocol is not valid.
@@ -85,10 +82,7 @@ def lacks_second_actor(annotation: dict[str, Any], dataset: str) -> bool:
 def finish_annotation(
     annotation: dict[str, Any], dataset: str, protocol: str
 ) -> dict[str, Any]:
-    """Applies rule 9 of the reference: a single actor of NTU-120 gets a copy of itself.
-
-    With ``"clean"``, and in NTU-60 anyway, there is one.
-    """
+    """Applies rule 9 of the reference: a single actor of NTU-120 gets a copy."""
     if protocol != "reference" or not lacks_second_actor(annotation, dataset):
         return annotation
     return {**annotation, "keypoint": np.repeat(annotation["keypoint"], 2, axis=0)}
@@ -99,7 +93,7 @@ def _find_suspicious(
 ) -> list[str]:
     joints = actors.joints
     has_second = joints.shape[1] > 75 and bool(joints[:, 75:].any())
-    has_gap = any(body.has_gap for body in sequence.bodies)
+    has_gap = any(np.ptp(body.frames) >= len(body.frames) for body in sequence.bodies)
     is_doubled = any(body.is_doubled for body in sequence.bodies)
     checks = {
         "an action of two persons, one actor found": parts.is_two_person > has_second,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gap_mmaction.datasets.ntu.decimal_text import PADDING, parse_decimals
 from gap_mmaction.utils.brief import brief
 
 NUM_JOINTS = 25
@@ -21,11 +20,26 @@ _JOINT_FIELDS = 12
 _MOST_DIGITS = 18
 _LARGEST = float(np.finfo(np.float32).max)
 _SEPARATORS = np.frombuffer(b" " * (_JOINT_FIELDS - 1) + b"\n", np.uint8)
-# Perhaps a digit that lost a bit.
-_CONTROL = bytes(range(32))
+_CONTROL = bytes(range(32))  # perhaps a digit that lost a bit
 _REMEDY = (
     "restore the file from the download, or name its sample in a file for --skip-list"
 )
+
+_WIDTH = 16
+PADDING = b" " * (_WIDTH + 1)
+"""What the text given to :func:`parse_decimals` has to begin with."""
+
+_ROW = np.dtype("V16")
+# Row n has its last n bytes set.
+_LAST_ROWS = (
+    np.where(np.arange(_WIDTH) >= _WIDTH - np.arange(_WIDTH + 1)[:, None], 255, 0)
+    .astype(np.uint8)
+    .view(_ROW)
+    .ravel()
+)
+_PLACE_VALUES = 10.0 ** np.arange(_WIDTH - 1, -1, -1)
+_POWERS = 10.0 ** np.arange(_WIDTH + 1)
+_MINUS, _DOT, _ZERO = b"-.0"
 
 
 @dataclass(frozen=True)
@@ -40,11 +54,6 @@ class Body:
     def start(self) -> int:
         """The first frame."""
         return int(self.frames[0])
-
-    @property
-    def has_gap(self) -> bool:
-        """Whether the body leaves and comes back."""
-        return int(self.frames[-1]) - self.start >= len(self.frames)
 
     @property
     def is_doubled(self) -> bool:
@@ -75,9 +84,7 @@ class RawSequence:
 def parse_skeleton(data: bytes, where: str) -> RawSequence:
     """Reads the text of one recording, with line ends of any system.
 
-    Returns:
-        The bodies, with coordinates of the same float32 values as the reference's
-        (decimal text to float64 to float32).
+    Coordinates are the float32 values of the reference (text to float64 to float32).
 
     Raises:
         ValueError: If the text is cut short or not of the form above, or a coordinate
@@ -102,8 +109,7 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
                 raise _fault(lines, end, "a body with its joints", where)
             fields = lines[position].split()
             if len(fields) != _BODY_FIELDS:
-                what = f"the {_BODY_FIELDS} fields of a body"
-                raise _fault(lines, position, what, where)
+                raise _fault(lines, position, "the 10 fields of a body", where)
             if lines[position + 1].strip() != b"25":
                 raise _fault(lines, position + 1, "the number of joints, 25,", where)
             rows_of.setdefault(fields[0], []).append(len(frame_of_row))
@@ -210,3 +216,61 @@ def _fault(lines: list[bytes], position: int, what: str, where: str) -> ValueErr
 
 def _quote(text: bytes) -> str:
     return brief(text.strip().decode("ascii", "replace"))
+
+
+def parse_decimals(
+    text: bytes, start: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Reads numbers, each to the very value that ``float`` gives.
+
+    Numbers of the form ``-12.345`` with at most 15 digits, that is all but a few, are
+    read together: their digits make an integer below 2**53 and thus an exact float64,
+    and one division by a power of ten (exact as well up to 1e22) is rounded once. Any
+    other goes through ``float``.
+
+    Args:
+        text: ASCII text that begins with ``PADDING``.
+        start: ``[n]``, where each number begins.
+        end: ``[n]``, where each ends, exclusive; later than ``start``.
+
+    Raises:
+        ValueError: If there is something that is not a number.
+    """
+    codes = np.frombuffer(text, np.uint8)
+    negative = codes[start] == _MINUS
+    length = end - start - negative
+    clipped = np.minimum(length, _WIDTH)
+
+    # All stretches of 16 bytes of the text: a row for each number that ends with its
+    # last byte, and one that ends a byte earlier. The digits before the point come
+    # from the latter, which moves them onto the place of the point.
+    stretches = np.ndarray((len(text) - _WIDTH + 1,), _ROW, text, strides=(1,))
+    row = _as_bytes(stretches[end - _WIDTH])
+    moved = _as_bytes(stretches[end - _WIDTH - 1])
+    row &= _as_bytes(_LAST_ROWS[clipped])
+    is_dot = row == _DOT
+    dots = np.flatnonzero(is_dot)
+    one_dot_each = np.array_equal(dots // _WIDTH, np.arange(len(row)))
+    dots = dots % _WIDTH if one_dot_each else is_dot.argmax(axis=1)
+    num_decimals = _WIDTH - 1 - dots
+    decimals = _as_bytes(_LAST_ROWS[num_decimals])
+    places = _as_bytes(_LAST_ROWS[np.maximum(clipped - 1, 0)])
+    digits = ((row & decimals) | (moved & places & ~decimals)) - np.uint8(_ZERO)
+    is_digit = digits < 10
+    digits &= places
+
+    values: npt.NDArray[np.float64] = digits.astype(np.float64) @ _PLACE_VALUES
+    values /= _POWERS[num_decimals]
+    np.negative(values, out=values, where=negative)
+    num_digits = np.count_nonzero(is_digit)
+    if one_dot_each and length.min() > 1 and num_digits == (length - 1).sum():
+        return values
+    plain = (is_dot.sum(axis=1) == 1) & (is_digit.sum(axis=1) == length - 1)
+    for index in np.flatnonzero(~(plain & (length > 1))):  # no lone point
+        # float() alone would take '1_0' as well.
+        values[index] = float(text[start[index] : end[index]].replace(b"_", b"?"))
+    return values
+
+
+def _as_bytes(rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
+    return rows.view(np.uint8).reshape(-1, _WIDTH)

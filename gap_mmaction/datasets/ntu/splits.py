@@ -10,33 +10,25 @@ from typing import NamedTuple
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 
-# Largest value of each part in NTU RGB+D 120 (Liu et al., TPAMI 2019), and in NTU
-# RGB+D (Shahroudy et al., CVPR 2016), which is the first half of it.
+# Largest value of each part in NTU RGB+D 120 (Liu et al., TPAMI 2019), and in its first
+# half, NTU RGB+D (Shahroudy et al., CVPR 2016).
 _LIMITS_120 = dict(setup=32, camera=3, performer=106, replication=2, action=120)
 _LIMITS_60 = {**_LIMITS_120, "setup": 17, "performer": 40, "action": 60}
 _TWO_PERSON_ACTIONS = (*range(50, 61), *range(106, 121))
 
-_PERFORMERS_60 = frozenset(
-    (1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38)
-)
+_PERFORMERS_60 = {1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38}
 _PERFORMERS_120 = _PERFORMERS_60 | {
     *(45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87)),
     *(89, *range(91, 96), 97, 98, 100, 103),
 }
 _TRAINING = {
-    "ntu60": {
-        "xsub": ("performer", _PERFORMERS_60),
-        "xview": ("camera", frozenset((2, 3))),
-    },
+    "ntu60": {"xsub": ("performer", _PERFORMERS_60), "xview": ("camera", {2, 3})},
     "ntu120": {
         "xsub": ("performer", _PERFORMERS_120),
-        "xset": ("setup", frozenset(range(2, 33, 2))),
+        "xset": ("setup", {*range(2, 33, 2)}),
     },
 }
-
 NUM_CLASSES = {"ntu60": 60, "ntu120": 120}
-"""Number of classes of each data set."""
-
 _MOST_SHOWN = 10
 
 
@@ -97,13 +89,10 @@ def find_dataset(names: Iterable[str]) -> str:
 def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
     """Deals samples out to the splits of a data set.
 
-    Args:
-        names: Sample names.
-        dataset: ``"ntu60"`` (``xsub``, ``xview``) or ``"ntu120"`` (``xsub``, ``xset``).
-
     Returns:
-        ``xsub_train``, ``xsub_val`` and so on, each in the order of the reference:
-        by performer, camera or setup first, as in ``names`` within each.
+        ``xsub_train``, ``xsub_val`` and those of ``xview`` (``"ntu60"``) or ``xset``
+        (``"ntu120"``), each in the order of the reference: by performer, camera or
+        setup first, as in ``names`` within each.
     """
     parsed = [(name, SampleName.parse(name)) for name in names]
     splits: dict[str, list[str]] = {}
@@ -119,9 +108,7 @@ def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
 def find_absent_classes(splits: dict[str, list[str]], dataset: str) -> list[str]:
     """Returns a warning for each split in which a class has no sample."""
     warnings = []
-    remedy = (
-        "give all archives by --raw, and see the report for samples that were dropped"
-    )
+    remedy = "give all archives by --raw, and see the report for dropped samples"
     total = NUM_CLASSES[dataset]
     for split, names in splits.items():
         found = {SampleName.parse(name).action for name in names}
@@ -138,12 +125,11 @@ def find_absent_classes(splits: dict[str, list[str]], dataset: str) -> list[str]
 
 
 def read_skip_list(path: str | PathLike[str]) -> tuple[set[str], list[str]]:
-    """Reads sample names to leave out, one for each line.
+    """Reads sample names to leave out, one for each line, perhaps with the suffix.
 
-    Args:
-        path: A text file such as ``NTU_RGBD120_samples_with_missing_skeletons.txt`` of
-            github.com/shahroudy/NTURGB-D. Empty lines and lines that begin with ``#``
-            are passed over; a suffix ``.skeleton`` may stand after a name.
+    The file is one such as ``NTU_RGBD120_samples_with_missing_skeletons.txt`` of
+    github.com/shahroudy/NTURGB-D. Empty lines and those that begin with ``#`` are
+    passed over.
 
     Returns:
         The names, and the other lines, with their numbers, for a warning: the official
@@ -154,20 +140,18 @@ def read_skip_list(path: str | PathLike[str]) -> tuple[set[str], list[str]]:
         raise IsADirectoryError(f"skip list '{path}' is a folder; {remedy}")
     if not Path(path).is_file():
         raise FileNotFoundError(f"skip list '{path}' not found; {remedy}")
-    names: set[str] = set()
-    others: list[str] = []
+    names, others = set(), []
     text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
         entry = line.strip()
         if not entry or entry.startswith("#"):
             continue
-        name = entry[: -len(".skeleton")] if entry.endswith(".skeleton") else entry
+        name = entry.removesuffix(".skeleton")
         try:
             SampleName.parse(name)
+            names.add(name)
         except ValueError:
             others.append(f"line {number}: {entry[:60]}")
-        else:
-            names.add(name)
     if not names:
         raise ValueError(
             f"skip list '{path}': no line is the name of a sample, such as "

@@ -13,11 +13,7 @@ import numpy as np
 Files = Iterable[tuple[str, bytes]]
 """What to call a file, ending in its path in the source, and its content."""
 Parse = Callable[[bytes, str], np.ndarray]
-"""Reads ``keypoint`` ``[M, T, V, C]`` out of the content of a file.
-
-The second argument is what messages call the file. A broken one is a ``ValueError``.
-"""
-
+"""Reads ``keypoint`` ``[M, T, V, C]`` out of the content of a file, named second."""
 PARTS = ("train", "val", "fit", "dev")
 """Each fold has a split of each: train is fit and dev, so that settings are chosen
 on dev without a look at val."""
@@ -37,12 +33,8 @@ class Clip:
     def annotation(self, present: np.ndarray) -> dict[str, Any]:
         """Returns what ``PoseDataset`` reads, of the frames ``present`` alone."""
         keypoint = np.ascontiguousarray(self.keypoint[:, present], np.float32)
-        annotation: dict[str, Any] = {
-            "frame_dir": self.name,
-            "label": self.label,
-            "total_frames": keypoint.shape[1],
-            "keypoint": keypoint,
-        }
+        annotation: dict[str, Any] = {"frame_dir": self.name, "label": self.label}
+        annotation |= {"total_frames": keypoint.shape[1], "keypoint": keypoint}
         if self.subject:
             annotation["subject"] = self.subject
         if keypoint.shape[-1] == 2:
@@ -60,9 +52,9 @@ class Fold:
 
     def parts_of(self, clip: Clip) -> tuple[str, ...]:
         """Names the parts that a clip belongs to."""
-        if not self.val.isdisjoint(clip.groups):
+        if self.val & set(clip.groups):
             return ("val",)
-        return "train", "fit" if self.dev.isdisjoint(clip.groups) else "dev"
+        return "train", "dev" if self.dev & set(clip.groups) else "fit"
 
 
 def rotate_folds(tests: Sequence[Sequence[str]]) -> dict[str, Fold]:
@@ -85,15 +77,10 @@ class ClipSet:
     read: Callable[[Files], Iterator[Clip]]  # a broken file is a ValueError
 
     def make_annotations(self, files: Files) -> tuple[dict[str, Any], list[str]]:
-        """Puts the clips and the splits into one dict.
+        """Makes the content of an annotation file, sorted by name.
 
-        Returns:
-            ``{"split": {name: [frame_dir, ...]}, "annotations": [...]}``, sorted by
-            name, what ``PoseDataset`` reads; and a line for each clip that has frames
-            of zeros, which are left out.
-
-        Raises:
-            ValueError: If a file is broken or a clip is there twice.
+        The second result has a line for each clip with frames of zeros, which are left
+        out. A file that is broken, or a clip that is there twice, is a ``ValueError``.
         """
         clips: dict[str, Clip] = {}
         for clip in self.read(files):
@@ -103,14 +90,13 @@ class ClipSet:
                     f"first is {clips[clip.name].where}; remove one"
                 )
             clips[clip.name] = clip
-        split: dict[str, list[str]] = {
-            f"{fold}_{part}": [] for fold in self.folds for part in PARTS
-        }
+        split: dict[str, list[str]]
+        split = {f"{fold}_{part}": [] for fold in self.folds for part in PARTS}
         annotations, notes = [], []
         for name, clip in sorted(clips.items()):
             present = np.asarray(clip.keypoint.any(axis=(0, 2, 3)))
             if not present.all():
-                left = "the clip is" if not present.any() else "they are"
+                left = "they are" if present.any() else "the clip is"
                 notes.append(
                     f"{name}: {np.count_nonzero(~present)} of {len(present)} frames "
                     f"are all zero, {left} left out"
@@ -156,11 +142,7 @@ class FileNames:
         return read
 
     def match(self, where: str) -> dict[str, str]:
-        """Takes the groups out of the name of a file, without leading zeros.
-
-        Raises:
-            ValueError: If the name has another form, or a value that is not known.
-        """
+        """Takes the groups out of the name of a file, without leading zeros."""
         found = re.search(rf"(?:^|[/\\ ]){self.pattern}$", where)
         if found is None:
             raise ValueError(
@@ -196,17 +178,12 @@ def count(last: int) -> tuple[str, ...]:
 def read_table(
     data: bytes, where: str, columns: int, delimiter: str | None = None
 ) -> np.ndarray:
-    """Reads a text file of finite numbers, float64 ``[rows, columns]`` with rows > 0.
-
-    Raises:
-        ValueError: If it is no such table.
-    """
+    """Reads a text of finite numbers, float64 ``[rows, columns]`` with rows > 0."""
+    stream = io.BytesIO(data)
     try:
         if not data.strip():
             raise ValueError("it is empty")
-        table = np.loadtxt(
-            io.BytesIO(data), delimiter=delimiter, comments=None, ndmin=2
-        )
+        table = np.loadtxt(stream, delimiter=delimiter, comments=None, ndmin=2)
         if table.shape[1] != columns:
             raise ValueError(f"{table.shape[1]} numbers in a row")
     except ValueError as error:

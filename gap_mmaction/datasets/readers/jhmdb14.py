@@ -64,12 +64,8 @@ def _parse(where: str, data: bytes) -> Iterator[tuple[int, np.ndarray]]:
                 f"{spot}: unknown class {brief(label)}, the data set has "
                 f"{', '.join(CLASSES)}"
             )
-        if (
-            not isinstance(pose, np.ndarray)
-            or pose.dtype.kind != "f"
-            or pose.shape[1:] != (15, 2)
-            or not pose.size
-        ):
+        is_array = isinstance(pose, np.ndarray) and pose.dtype.kind == "f"
+        if not is_array or pose.shape[1:] != (15, 2) or not pose.size:
             raise ValueError(
                 f"{spot}: the pose is {brief(pose)}, expected floats [T, 15, 2]"
             )

@@ -29,10 +29,9 @@ _ORDER = [6, 3, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18]
 
 
 def read_keypoint(data: bytes, where: str) -> np.ndarray:
-    """Reads rows ``x y z confidence`` for each joint of each frame, a ``Parse``.
+    """Reads rows ``x y z confidence`` of each joint of each frame.
 
-    Returns:
-        ``[1, T, 20, 3]``, metres, joints in the order of the layout ``nw-ucla``.
+    Returns ``[1, T, 20, 3]``, metres, joints in the order of the layout ``nw-ucla``.
     """
     table = read_table(data, where, columns=4)
     if len(table) % _JOINTS:

@@ -48,13 +48,9 @@ def _parse(data: bytes, where: str) -> np.ndarray:
 
 
 def read_keypoint(skeletons: Any, where: str) -> np.ndarray:
-    """Checks the lists that a json file has under ``skeletons``.
+    """Reads the lists that a json file has under ``skeletons``.
 
-    Returns:
-        float32 ``[T, 20, 3]``, metres.
-
-    Raises:
-        ValueError: If it is of another shape, or not finite.
+    Returns float32 ``[T, 20, 3]``, metres; another shape is a ``ValueError``.
     """
     expected = f"expected numbers in a list [T, {_JOINTS}, 3] with T > 0"
     if not isinstance(skeletons, list) or not skeletons:
@@ -62,9 +58,8 @@ def read_keypoint(skeletons: Any, where: str) -> np.ndarray:
     try:
         array = np.array(skeletons)
     except ValueError as error:  # lists of unequal length
-        raise ValueError(
-            f"{where}: 'skeletons' is ragged ({error}); {expected}"
-        ) from error
+        fault = f"{where}: 'skeletons' is ragged ({error}); {expected}"
+        raise ValueError(fault) from error
     if array.dtype.kind not in "iuf" or array.shape[1:] != (_JOINTS, 3):
         raise ValueError(
             f"{where}: 'skeletons' has shape {list(array.shape)} and type "

@@ -33,11 +33,7 @@ _ORIGIN = np.array([1.28, 0.96, 0.0])
 
 
 def read_keypoint(data: bytes, where: str) -> np.ndarray:
-    """Reads a row for each frame, its number and two persons' joints, a ``Parse``.
-
-    Returns:
-        ``[2, T, 15, 3]``, metres, y up.
-    """
+    """Reads a row for each frame: ``[2, T, 15, 3]``, metres, y up."""
     table = read_table(data, where, columns=1 + 2 * 15 * 3, delimiter=",")
     gaps = np.flatnonzero(np.diff(table[:, 0]) != 1)
     if gaps.size:

@@ -32,10 +32,9 @@ _ORDER = [3, 2, 1, 0, *range(4, 20)]
 
 
 def read_keypoint(data: bytes, where: str) -> np.ndarray:
-    """Reads ``d_skel`` ``[20, 3, T]`` of a ``.mat`` file, a ``Parse`` of clip_set.
+    """Reads ``d_skel`` ``[20, 3, T]`` of a ``.mat`` file.
 
-    Returns:
-        ``[1, T, 20, 3]``, metres, joints in the order of the layout ``nw-ucla``.
+    Returns ``[1, T, 20, 3]``, metres, joints in the order of the layout ``nw-ucla``.
     """
     try:
         found = loadmat(io.BytesIO(data), variable_names=["d_skel"]).get("d_skel")

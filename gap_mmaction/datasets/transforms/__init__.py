@@ -1,9 +1,14 @@
 """Transforms that mmaction2 lacks, and some of its own, corrected or made fast."""
 
+from .coordinates import (
+    CenterSkeleton,
+    MaskedPreNormalize2D,
+    MinMaxNormalize3D,
+    RandomRotation3D,
+    RandomViewRotation,
+)
 from .fast_transforms import FastPreNormalize3D, FastUniformSampleFrames
 from .frames import SampleSortedFrames, ValidCropResize
-from .normalize import CenterSkeleton, MaskedPreNormalize2D, MinMaxNormalize3D
-from .rotations import RandomRotation3D, RandomViewRotation
 
 __all__ = [
     "CenterSkeleton",

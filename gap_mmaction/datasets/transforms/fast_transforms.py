@@ -11,14 +11,10 @@ from mmaction.registry import TRANSFORMS
 
 from gap_mmaction.skeletons import get_skeleton
 
-from .rotations import take_3d
+from .coordinates import take_3d
 
-_NTU = "nturgb+d"
+# The absolute tolerance of np.isclose: a frame within it is empty for mmaction2.
 _ABSENT = 1e-8
-"""``np.isclose``'s absolute tolerance: a frame within it is empty for mmaction2."""
-
-_Z_AXIS = np.array([0, 0, 1])
-_X_AXIS = np.array([1, 0, 0])
 
 
 @TRANSFORMS.register_module()
@@ -41,8 +37,7 @@ class FastPreNormalize3D(PreNormalize3D):
             frame; by default those of the layout.
         xaxis: Right and left shoulder, the line between which becomes parallel to x;
             by default those of the layout.
-        align_spine: Whether to turn the spine.
-        align_shoulder: Whether to turn the shoulders.
+        align_spine, align_shoulder: Whether to turn them.
         align_center: Whether to move the spine's joint to the origin.
         layout: Joint layout, a name or a dict, see ``get_skeleton``. By default that of
             the data set, and without one NTU's, as mmaction2 has it.
@@ -62,9 +57,10 @@ class FastPreNormalize3D(PreNormalize3D):
         align_center: bool = True,
         layout: str | dict[str, Any] | None = None,
     ) -> None:
-        skeleton = get_skeleton(_NTU if layout is None else layout)
-        used: list[int] = []
-        is_from_layout = layout is not None
+        skeleton = get_skeleton("nturgb+d" if layout is None else layout)
+        self._skeleton = skeleton
+        self._used: list[int] = []
+        self._is_from_layout = layout is not None
         for is_used, axis, key in (
             (align_spine, zaxis, "spine"),
             (align_shoulder, xaxis, "shoulders"),
@@ -78,8 +74,8 @@ class FastPreNormalize3D(PreNormalize3D):
                     "add spine=(bottom, top) and shoulders=(right, left) to it, set "
                     "zaxis and xaxis here, or leave this transform out"
                 )
-            used += joints
-            is_from_layout |= axis is None
+            self._used += joints
+            self._is_from_layout |= axis is None
         super().__init__(
             list(skeleton.spine if zaxis is None else zaxis),
             list(skeleton.shoulders if xaxis is None else xaxis),
@@ -87,9 +83,6 @@ class FastPreNormalize3D(PreNormalize3D):
             align_shoulder,
             align_center,
         )
-        self._skeleton = skeleton
-        self._is_from_layout = is_from_layout
-        self._used = used
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Normalizes ``results['keypoint']``."""
@@ -115,9 +108,9 @@ class FastPreNormalize3D(PreNormalize3D):
             results["body_center"] = keypoint[0, 0, joint].copy()
             keypoint = _move(keypoint, results["body_center"])
         if self.align_spine:
-            keypoint = self._turn(keypoint, self.zaxis[::-1], _Z_AXIS)
+            keypoint = self._turn(keypoint, self.zaxis[::-1], [0, 0, 1])
         if self.align_shoulder:
-            keypoint = self._turn(keypoint, self.xaxis, _X_AXIS)
+            keypoint = self._turn(keypoint, self.xaxis, [1, 0, 0])
         results["keypoint"] = keypoint
         results["total_frames"] = keypoint.shape[1]
         return results
@@ -162,14 +155,11 @@ class FastPreNormalize3D(PreNormalize3D):
                 f"{type(self).__name__}: nobody in '{name}' is further than {_ABSENT} "
                 "from the origin; leave the sequence out, or check its unit (metres)"
             )
-        if lead:
-            keypoint = keypoint[::-1]
-        if not present[lead].all():
-            keypoint = keypoint[:, present[lead]]
-        return keypoint
+        keypoint = keypoint[::-1] if lead else keypoint
+        return keypoint if present[lead].all() else keypoint[:, present[lead]]
 
     def _turn(
-        self, keypoint: np.ndarray, joints: Sequence[int], target: np.ndarray
+        self, keypoint: np.ndarray, joints: Sequence[int], target: list[int]
     ) -> np.ndarray:
         """Turns the line to one joint from another, in the first frame, to a target."""
         end, start = joints
@@ -210,11 +200,7 @@ class FastUniformSampleFrames(UniformSampleFrames):
     """Stock ``UniformSampleFrames``, the same draws in a tenth of the time.
 
     The stock transform looks through all frames for those in which persons come and go,
-    to round the indices there; the indices are whole numbers in any case. Arguments and
-    keys are its own.
-
-    Raises:
-        ValueError: If ``total_frames`` is not the number of frames.
+    to round the indices there; the indices are whole numbers in any case.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

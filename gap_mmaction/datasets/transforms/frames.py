@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
-from mmcv.transforms import BaseTransform
+
+from .coordinates import ShownTransform
 
 _REPEATS = 100
 
@@ -47,7 +48,7 @@ def spread_frames(num_frames: int, clip_len: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class SampleSortedFrames(BaseTransform):
+class SampleSortedFrames(ShownTransform):
     """Take ``clip_len`` frames: at random in training, evenly spread in testing.
 
     As in the NW-UCLA feeder of CTR-GCN.
@@ -69,12 +70,6 @@ class SampleSortedFrames(BaseTransform):
         indices = choose(results["keypoint"].shape[1], self.clip_len)
         return _take_clip(results, self.clip_len, lambda values: values[:, indices])
 
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(clip_len={self.clip_len}, "
-            f"test_mode={self.test_mode})"
-        )
-
 
 def crop_center(num_frames: int, share: float) -> tuple[int, int]:
     """Returns first frame and end of a span in the middle with a share of T frames."""
@@ -85,10 +80,9 @@ def crop_center(num_frames: int, share: float) -> tuple[int, int]:
 def crop_random(
     num_frames: int, clip_len: int, low: float, high: float
 ) -> tuple[int, int]:
-    """Draws first frame and end of a span.
+    """Draws first frame and end of a span with a share of T between two.
 
-    It has a share of the frames between ``low`` and ``high``, and at least ``clip_len``
-    where there are so many.
+    It has at least ``clip_len`` frames where there are so many.
     """
     share = np.random.rand(1)[0] * (high - low) + low
     length = min(max(int(num_frames * share), clip_len), num_frames)
@@ -97,11 +91,9 @@ def crop_random(
 
 
 def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
-    """Interpolates linearly between frames, with half-pixel centres.
+    """Resizes ``[M, T, ...]`` to float32 ``[M, clip_len, ...]``, linearly.
 
-    The same as ``torch.nn.functional.interpolate`` along time with
-    ``align_corners=False`` and without anti-aliasing: ``[M, T, ...]`` becomes float32
-    ``[M, clip_len, ...]``.
+    As ``torch.nn.functional.interpolate`` along time with ``align_corners=False``.
     """
     last = values.shape[1] - 1
     scale = values.shape[1] / clip_len
@@ -114,7 +106,7 @@ def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class ValidCropResize(BaseTransform):
+class ValidCropResize(ShownTransform):
     """Cut a span out of a sequence and interpolate it to ``clip_len`` frames.
 
     As in the NTU feeder of CTR-GCN and GAP (GAP, section 4.2: "each sample is resized
@@ -170,14 +162,5 @@ class ValidCropResize(BaseTransform):
             start, end = crop_random(len(valid), self.clip_len, *self.p_interval)
         else:
             start, end = crop_center(len(valid), *self.p_interval)
-        span = slice(valid[0] + start, valid[0] + end)
-        clip_len = self.clip_len
-        return _take_clip(
-            results, clip_len, lambda values: resize_frames(values[:, span], clip_len)
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(clip_len={self.clip_len}, "
-            f"p_interval={self.p_interval})"
-        )
+        span, length = slice(valid[0] + start, valid[0] + end), self.clip_len
+        return _take_clip(results, length, lambda x: resize_frames(x[:, span], length))

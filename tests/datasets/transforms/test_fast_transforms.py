@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,95 +63,79 @@ def _cases() -> Iterator[np.ndarray]:
     yield upright
 
 
-class TestPreNormalize3D:
-    """The same to the last bit."""
-
-    def test_same(self) -> None:
-        for keypoint in _cases():
-            _assert_same(keypoint)
-
-    def test_at_the_tolerance(self) -> None:
-        keypoint = _keypoint(2, persons=1, frames=6)
-        limit, zero = np.float32(1e-8), np.float32(0)
-        keypoint[0, 1] = limit
-        keypoint[0, 2] = np.nextafter(limit, zero)
-        keypoint[0, 3] = np.nextafter(limit, limit * 2)
-        assert 3 <= _both(keypoint)[0]["total_frames"] < 6
+def test_same_to_the_last_bit() -> None:
+    for keypoint in _cases():
         _assert_same(keypoint)
-
-    def test_zeros_stay(self) -> None:
-        sample = dict(keypoint=np.zeros((2, 5, 25, 3), np.float32), total_frames=5)
-        assert FastPreNormalize3D()(dict(sample)) == sample
-
-    @pytest.mark.parametrize("joints", [17, 20])
-    def test_other_layouts(self, joints: int) -> None:
+    for joints in (17, 20):
         _assert_same(_keypoint(0, joints=joints), zaxis=[0, 2], xaxis=[5, 9])
-
-    @pytest.mark.parametrize("spine", [True, False])
-    @pytest.mark.parametrize("shoulder", [True, False])
-    def test_parts_of_it(self, spine: bool, shoulder: bool) -> None:
-        options = dict(align_spine=spine, align_shoulder=shoulder)
-        _assert_same(_keypoint(5), **options)
-
-    @pytest.mark.parametrize("seed", range(3))
-    def test_joints_of_the_layout(self, seed: int) -> None:
-        body = _keypoint(seed, persons=1, joints=11)
-        layout: dict[str, Any] = dict(
-            num_node=11, inward=[(i, 0) for i in range(1, 11)], center=0
-        )
-        layout.update(spine=[0, 7], shoulders=[2, 5])
-        turned = FastPreNormalize3D(layout=layout)(dict(keypoint=body))["keypoint"]
-        spine = turned[0, 0, 7] - turned[0, 0, 0]
-        np.testing.assert_allclose(turned[0, 0, 7], 0, atol=1e-6)
-        ours = FastPreNormalize3D([0, 7], [2, 5])(dict(keypoint=body))["keypoint"]
-        np.testing.assert_allclose(spine, ours[0, 0, 7] - ours[0, 0, 0], atol=1e-6)
-        keypoint = _keypoint(seed)
-        _, expected = _both(keypoint)
-        named = FastPreNormalize3D(layout="nturgb+d")(dict(keypoint=keypoint))
-        np.testing.assert_array_equal(named["keypoint"], expected["keypoint"])
-
-    def test_input_is_not_changed(self) -> None:
-        keypoint = _keypoint(7)
-        before = keypoint.copy()
-        FastPreNormalize3D()(dict(keypoint=keypoint, total_frames=40))
-        np.testing.assert_array_equal(keypoint, before)
-
-    def test_without_centering(self) -> None:
-        # The stock transform fails here: it reports a centre that it has not taken.
-        keypoint = _keypoint(8)
-        sample = dict(keypoint=keypoint, total_frames=40)
-        fast = FastPreNormalize3D(align_center=False, align_shoulder=False)
-        moved = fast(sample)["keypoint"]
-        spine = moved[0, 0, 1] - moved[0, 0, 0]
-        np.testing.assert_allclose(spine[:2], 0, atol=1e-6)
-        length = np.linalg.norm(keypoint, axis=-1)
-        np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), length, rtol=1e-5)
-
-    def test_nobody_beyond_the_tolerance(self) -> None:
-        sample = dict(keypoint=np.full((1, 4, 25, 3), 1e-9), frame_dir="a01")
-        with pytest.raises(ValueError, match=r"nobody in 'a01'.*metres"):
-            FastPreNormalize3D()(sample)
+    for spine, shoulder in itertools.product((True, False), repeat=2):
+        _assert_same(_keypoint(5), align_spine=spine, align_shoulder=shoulder)
 
 
-class TestUniformSampleFrames:
-    """The same draws."""
+def test_at_the_tolerance() -> None:
+    keypoint = _keypoint(2, persons=1, frames=6)
+    limit = np.float32(1e-8)
+    keypoint[0, 1] = limit
+    keypoint[0, 2] = np.nextafter(limit, np.float32(0))
+    keypoint[0, 3] = np.nextafter(limit, limit * 2)
+    assert 3 <= _both(keypoint)[0]["total_frames"] < 6
+    _assert_same(keypoint)
+    nobody = dict(keypoint=np.full((1, 4, 25, 3), 1e-9), frame_dir="a01")
+    with pytest.raises(ValueError, match=r"nobody in 'a01'.*metres"):
+        FastPreNormalize3D()(nobody)
 
-    @pytest.mark.parametrize("num_frames", [1, 7, 16, 20, 31, 32, 300])
-    @pytest.mark.parametrize("test_mode", [False, True])
-    @pytest.mark.parametrize("num_clips", [1, 3])
-    def test_same(self, num_frames: int, test_mode: bool, num_clips: int) -> None:
-        keypoint = _keypoint(num_frames, frames=num_frames)
-        keypoint[1, num_frames // 2 :] = 0
-        options = dict(clip_len=16, num_clips=num_clips, test_mode=test_mode)
-        results = []
-        for kind in (UniformSampleFrames, FastUniformSampleFrames):
-            np.random.seed(5)
-            sample = dict(keypoint=keypoint, total_frames=num_frames)
-            results.append((kind(**options)(sample), np.random.random()))
-        (stock, after), (fast, after_fast) = results
-        assert after == after_fast
-        assert stock.keys() == fast.keys()
-        inds = fast.pop("frame_inds"), stock.pop("frame_inds")
-        assert inds[0].dtype == inds[1].dtype
-        np.testing.assert_array_equal(*inds)
-        assert fast == stock
+
+def test_zeros_and_the_input_stay() -> None:
+    sample = dict(keypoint=np.zeros((2, 5, 25, 3), np.float32), total_frames=5)
+    assert FastPreNormalize3D()(dict(sample)) == sample
+    keypoint = _keypoint(7)
+    before = keypoint.copy()
+    FastPreNormalize3D()(dict(keypoint=keypoint, total_frames=40))
+    np.testing.assert_array_equal(keypoint, before)
+
+
+def test_joints_of_the_layout() -> None:
+    body = _keypoint(0, persons=1, joints=11)
+    layout = dict(num_node=11, inward=[(i, 0) for i in range(1, 11)], center=0)
+    layout |= dict(spine=[0, 7], shoulders=[2, 5])
+    turned = FastPreNormalize3D(layout=layout)(dict(keypoint=body))["keypoint"]
+    spine = turned[0, 0, 7] - turned[0, 0, 0]
+    np.testing.assert_allclose(turned[0, 0, 7], 0, atol=1e-6)
+    ours = FastPreNormalize3D([0, 7], [2, 5])(dict(keypoint=body))["keypoint"]
+    np.testing.assert_allclose(spine, ours[0, 0, 7] - ours[0, 0, 0], atol=1e-6)
+    _, expected = _both(_keypoint(0))
+    named = FastPreNormalize3D(layout="nturgb+d")(dict(keypoint=_keypoint(0)))
+    np.testing.assert_array_equal(named["keypoint"], expected["keypoint"])
+
+
+def test_without_centering() -> None:
+    # The stock transform fails here: it reports a centre that it has not taken.
+    keypoint = _keypoint(8)
+    fast = FastPreNormalize3D(align_center=False, align_shoulder=False)
+    moved = fast(dict(keypoint=keypoint, total_frames=40))["keypoint"]
+    spine = moved[0, 0, 1] - moved[0, 0, 0]
+    np.testing.assert_allclose(spine[:2], 0, atol=1e-6)
+    length = np.linalg.norm(keypoint, axis=-1)
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), length, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_frames", [1, 7, 16, 20, 31, 32, 300])
+@pytest.mark.parametrize("test_mode", [False, True])
+@pytest.mark.parametrize("num_clips", [1, 3])
+def test_frames_are_the_same_draws(
+    num_frames: int, test_mode: bool, num_clips: int
+) -> None:
+    keypoint = _keypoint(num_frames, frames=num_frames)
+    keypoint[1, num_frames // 2 :] = 0
+    options = dict(clip_len=16, num_clips=num_clips, test_mode=test_mode)
+    results = []
+    for kind in (UniformSampleFrames, FastUniformSampleFrames):
+        np.random.seed(5)
+        sample = dict(keypoint=keypoint, total_frames=num_frames)
+        results.append((kind(**options)(sample), np.random.random()))
+    (stock, after), (fast, after_fast) = results
+    assert after == after_fast
+    stock_frames, frames = stock.pop("frame_inds"), fast.pop("frame_inds")
+    assert stock_frames.dtype == frames.dtype
+    np.testing.assert_array_equal(stock_frames, frames)
+    assert fast == stock

@@ -38,24 +38,16 @@ def test_joint_of_the_first_frame_is_the_origin() -> None:
     assert out.dtype == np.float64
 
 
-def test_absent_persons_stay_at_zero() -> None:
-    keypoint = noise(2, 6, 20, 3)
-    keypoint[0, :2] = 0
-    keypoint[1] = 0
-    out = centered(keypoint)
-    assert not out[1].any() and not out[0, :2].any() and not out[0, 2, 1].any()
-    assert (out[0, 2, 0] != 0).all()
-
-
 def test_the_first_person_counts_also_where_another_one_comes_first() -> None:
     keypoint = noise(2, 6, 25, 3)
     keypoint[0, :2] = 0
     out = centered(keypoint)
     np.testing.assert_allclose(out[1], keypoint[1] - keypoint[0, 2, 1], atol=1e-12)
-    assert not out[0, :2].any()
-    # Unless there is no first person at all.
+    assert not out[0, :2].any() and not out[0, 2, 1].any()
+    # Unless there is no first person at all, who stays at zero.
     keypoint[0] = 0
-    assert not centered(keypoint)[1, 0, 1].any()
+    out = centered(keypoint)
+    assert not out[1, 0, 1].any() and not out[0].any()
 
 
 def test_ntu_is_the_references_and_prepared_data_stays(shared: Path) -> None:
@@ -70,21 +62,13 @@ def test_ntu_is_the_references_and_prepared_data_stays(shared: Path) -> None:
 
 
 def test_every_axis_fills_the_cube() -> None:
-    out = scaled(noise(2, 6, 20, 3) * [1, 5, 0.1] + 3)
+    keypoint = noise(2, 6, 20, 3) * [1, 5, 0.1] + 3
+    out = scaled(keypoint)
     np.testing.assert_allclose(out.min(axis=(0, 1, 2)), -1)
     np.testing.assert_allclose(out.max(axis=(0, 1, 2)), 1)
-
-
-def test_constant_axis_becomes_zero() -> None:
-    keypoint = noise(1, 6, 20, 3)
-    keypoint[..., 1] = 2.5
-    out = scaled(keypoint)
-    assert not out[..., 1].any() and np.isfinite(out).all()
-
-
-def test_absent_persons_count_for_nothing() -> None:
-    keypoint = np.abs(noise(2, 6, 20, 3)) + 5
-    keypoint[1] = 0
+    keypoint[..., 1] = 2.5  # an axis without extent
+    assert not scaled(keypoint)[..., 1].any()
+    keypoint[1] = 0  # who is absent counts for nothing
     out = scaled(keypoint)
     np.testing.assert_allclose(out[:1], scaled(keypoint[:1]))
     assert not out[1].any() and not scaled(keypoint[1:]).any()
@@ -109,17 +93,13 @@ def test_picture_of_those_who_are_there() -> None:
         ("CenterSkeleton", dict(joint=20, layout="nw-ucla"), "joint=20.*up to 19"),
         ("CenterSkeleton", dict(joint="tail", layout="nw-ucla"), "'tail'.*spine"),
         ("CenterSkeleton", dict(joint="spine"), "set a layout"),
-        ("RandomRotation3D", dict(max_angle=-0.1), "max_angle=-0.1.*radians"),
         ("RandomRotation3D", dict(max_angle=30), "max_angle=30.*radians"),
-        ("RandomViewRotation", dict(max_angle=-1), "max_angle=-1"),
         ("RandomViewRotation", dict(max_angle=0.5), "max_angle=0.5"),
         ("SampleSortedFrames", dict(clip_len=0), "clip_len=0"),
         ("ValidCropResize", dict(clip_len=0), "clip_len=0"),
-        ("ValidCropResize", dict(p_interval=()), r"p_interval=\(\)"),
         ("ValidCropResize", dict(p_interval=(0.5, 0.8, 1.0)), r"\(0.5, 0.8, 1.0\)"),
         ("ValidCropResize", dict(p_interval=(1.0, 0.5)), "smallest and the largest"),
         ("ValidCropResize", dict(p_interval=(0.0,)), r"in \(0, 1\]"),
-        ("ValidCropResize", dict(p_interval=(0.5, 1.5)), r"in \(0, 1\]"),
         ("FastPreNormalize3D", dict(layout="coco"), "layout 'coco' has no 'spine'"),
     ],
 )

@@ -1,12 +1,15 @@
-"""Transforms that move and scale a sequence.
+"""Transforms that move, scale and turn a sequence.
 
 Annotations mark a person who is not in a frame by zeros in all joints. These stay at
 zero here, or a ghost would appear. Required and modified key: ``keypoint``
-``[M, T, V, C]``, which becomes float64 in CenterSkeleton and MinMaxNormalize3D.
+``[M, T, V, C]``, which becomes float64, but for that of MaskedPreNormalize2D and, of
+float32, RandomRotation3D. Random rotations are drawn anew for every sample, in which
+all frames and persons are turned alike.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,16 +20,20 @@ from mmcv.transforms import BaseTransform
 from gap_mmaction.skeletons import get_skeleton
 
 
+class ShownTransform(BaseTransform):
+    """A transform whose attributes are its arguments, shown as such."""
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({arguments})"
+
+
 def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
-    """Subtracts one joint of the first person's first frame from everything.
+    """Subtracts a joint of the first person's first frame from ``[M, T, V, C]``.
 
     The first person is the first one who is there in any frame, be it later than
     another one: actor 1 of NTU RGB+D, whose first frame is the origin also where actor
     2 comes earlier. What was centred already is left as it is.
-
-    Args:
-        keypoint: ``[M, T, V, C]``; becomes float64 in the same unit.
-        joint: 0-based index of the joint.
     """
     present = np.asarray(keypoint.any(axis=(2, 3)))
     person = int(present.any(axis=1).argmax())
@@ -37,7 +44,7 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class CenterSkeleton(BaseTransform):
+class CenterSkeleton(ShownTransform):
     """Subtract one joint of person 0 in their first frame from the whole sequence.
 
     As in CTR-GCN's NW-UCLA feeder and its scripts for NTU RGB+D, which take joint 1,
@@ -53,9 +60,7 @@ class CenterSkeleton(BaseTransform):
     """
 
     def __init__(
-        self,
-        joint: int | str = 1,
-        layout: str | dict[str, Any] | None = None,
+        self, joint: int | str = 1, layout: str | dict[str, Any] | None = None
     ) -> None:
         skeleton = None if layout is None else get_skeleton(layout)
         if isinstance(joint, str):
@@ -84,9 +89,6 @@ class CenterSkeleton(BaseTransform):
         results["keypoint"] = center(keypoint, self.joint)
         return results
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(joint={self.joint})"
-
 
 def minmax_normalize(keypoint: np.ndarray) -> np.ndarray:
     """Maps each axis of ``[M, T, V, C]`` linearly to [-1, 1], in float64.
@@ -106,7 +108,7 @@ def minmax_normalize(keypoint: np.ndarray) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-class MinMaxNormalize3D(BaseTransform):
+class MinMaxNormalize3D(ShownTransform):
     """Map each axis of a sequence to [-1, 1] over all its frames and joints.
 
     As in the NW-UCLA feeder of CTR-GCN. It comes after rotation and before frames are
@@ -117,9 +119,6 @@ class MinMaxNormalize3D(BaseTransform):
         """Scales ``results['keypoint']``."""
         results["keypoint"] = minmax_normalize(results["keypoint"])
         return results
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 @TRANSFORMS.register_module()
@@ -137,4 +136,93 @@ class MaskedPreNormalize2D(PreNormalize2D):
         absent = ~results["keypoint"].any(axis=(2, 3))
         super().transform(results)
         results["keypoint"][absent] = 0
+        return results
+
+
+def _axis_rotations(x: float, y: float, z: float = 0.0) -> list[np.ndarray]:
+    """Makes the matrices ``[3, 3]`` of rotations about x, y and z, in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos([x, y, z]), np.sin([x, y, z])
+    return [
+        np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]]),
+        np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]),
+        np.array([[cz, sz, 0], [-sz, cz, 0], [0, 0, 1]]),
+    ]
+
+
+def take_3d(results: dict[str, Any], transform: str) -> np.ndarray:
+    """Takes the coordinates ``[M, T, V, 3]`` of a sample that is to be turned."""
+    keypoint: np.ndarray = results["keypoint"]
+    if keypoint.shape[-1] != 3:
+        raise ValueError(
+            f"{transform}: 'keypoint' of '{results.get('frame_dir')}' has "
+            f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform out "
+            "for 2D data"
+        )
+    return keypoint
+
+
+def rotate_3d(keypoint: np.ndarray, theta: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Turns a sequence ``[..., 3]`` about the origin: ``Rz Ry Rx @ column``.
+
+    ``theta`` are the angles about x, y and z in radians. The result is float32, or
+    float64 if it came so; zeros stay zero.
+    """
+    dtype = np.result_type(keypoint.dtype, np.float32)
+    about_x, about_y, about_z = _axis_rotations(*theta)
+    matrix = (about_z @ about_y @ about_x).astype(dtype)
+    return np.asarray(keypoint.astype(dtype, copy=False) @ matrix.T)
+
+
+def rotate_view(keypoint: np.ndarray, degrees_x: float, degrees_y: float) -> np.ndarray:
+    """Turns a sequence ``[..., 3]`` about the origin: ``row @ Ry Rx``, in float64."""
+    about_x, about_y, _ = _axis_rotations(*np.radians([degrees_x, degrees_y]))
+    return np.asarray(keypoint.astype(np.float64) @ (about_y @ about_x))
+
+
+@TRANSFORMS.register_module()
+class RandomRotation3D(ShownTransform):
+    """Turn a sequence by an angle about each axis, of float32 or float64.
+
+    The training augmentation of CTR-GCN's NTU feeder, after the clip was cut out.
+    ``max_angle`` is the largest angle either way, in radians.
+    """
+
+    def __init__(self, max_angle: float = 0.3) -> None:
+        if not 0 <= max_angle <= np.pi:
+            raise ValueError(
+                f"RandomRotation3D: max_angle={max_angle!r} is not between 0 and pi; "
+                "it is in radians"
+            )
+        self.max_angle = max_angle
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Turns ``results['keypoint']``."""
+        keypoint = take_3d(results, type(self).__name__)
+        theta = np.random.uniform(-self.max_angle, self.max_angle, size=3)
+        results["keypoint"] = rotate_3d(keypoint, theta)
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomViewRotation(ShownTransform):
+    """Turn a sequence by whole degrees about x and y, in float64.
+
+    The training augmentation of CTR-GCN's NW-UCLA feeder. The feeder also draws a
+    scale between 0.5 and 1.5, which its min-max step cancels; it is left out.
+    ``max_angle`` is the largest angle either way, in whole degrees.
+    """
+
+    def __init__(self, max_angle: int = 60) -> None:
+        if not isinstance(max_angle, int) or max_angle < 0:
+            raise ValueError(
+                f"RandomViewRotation: max_angle={max_angle!r} is not a whole number of "
+                "degrees >= 0"
+            )
+        self.max_angle = max_angle
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Turns ``results['keypoint']``."""
+        keypoint = take_3d(results, type(self).__name__)
+        angles = np.random.randint(-self.max_angle, self.max_angle + 1, size=2)
+        results["keypoint"] = rotate_view(keypoint, *angles)
         return results
