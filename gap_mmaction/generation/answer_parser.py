@@ -25,7 +25,7 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}\s+|^(\*\*|__)(?:(?!\1).)+(?<![.!?;])\1$")
 _MARKUP = re.compile(r"^#{1,6}\s+|\*\*|__|`|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)")
 _MARKER = re.compile(
-    r"^(?:[-*+\u2022\u2023\u25E6\u2013\u2014]\s+|\(?\d{1,2}[.):]\)?\s+)"
+    r"^(?:(?:[-*+\u2022\u2023\u25E6\u2013\u2014]|\*{3})\s+|\(?\d{1,2}[.):]\)?\s+)"
 )
 _CHATTER = re.compile(
     r"^(?:sure|certainly|of course|absolutely|okay|ok|here (?:is|are)|here's)\b"

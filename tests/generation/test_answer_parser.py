@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from gap_mmaction.generation.answer_parser import parse_answer
-from gap_mmaction.models.text.descriptions import PARTS
 from tests.generation.common import PARAGRAPH, PART_ANSWER, REFUSAL, SYNONYMS
 
 WORDS = SYNONYMS.split(", ")
@@ -22,15 +22,13 @@ SYNONYM_ANSWERS = {
     "semicolons": SYNONYMS.replace(",", ";"),
     "introduced in the line": f"{INTRODUCED} {SYNONYMS}.",
     "one a line": SYNONYMS.replace(", ", "\n"),
-    "numbered": NUMBERED,
     "numbered in one line": NUMBERED.replace("\n", " "),
     "brackets": NUMBERED.replace(". ", ") "),
     "chat": f"Sure!\n\n{INTRODUCED}\n\n{NUMBERED}\n\n{CLOSED}",
     "bold": "\n".join(f"{i}. **{word}**" for i, word in enumerate(WORDS, 1)),
     "bold numbers": "\n".join(f"**{i}.** {word}" for i, word in enumerate(WORDS, 1)),
     "bullets": "\n".join(f"* {word}" for word in WORDS),
-    "dots": "\n".join(f"\u2022 {word}" for word in WORDS),
-    "quoted": "\n".join(f'- "{word}"' for word in WORDS),
+    "a blank too far": "\n".join(f"* **{w}**" for w in WORDS[:9]) + "\n*** fasten**",
     "curly quotes": "\n".join(f"- \u201c{word}\u201d" for word in WORDS),
     "explained by a colon": "\n".join(f"- {word}: to put it on" for word in WORDS),
     "explained by a dash": "\n".join(f"- {w} \u2013 so, or so" for w in WORDS),
@@ -40,7 +38,6 @@ SYNONYM_ANSWERS = {
         f"- **Formal:** {', '.join(WORDS[:4])}\n- **Casual:** {', '.join(WORDS[4:])}"
     ),
     "fenced": f"```\n{SYNONYMS}\n```",
-    "json": json.dumps(WORDS),
     "fenced json": f"{INTRODUCED}\n```json\n{json.dumps(WORDS)}\n```\n{CLOSED}",
     "json object": json.dumps({"synonyms": WORDS}),
     "more than ten": f"{NUMBERED}\n11. wear\n12. get into",
@@ -49,11 +46,6 @@ SYNONYM_ANSWERS = {
     "windows lines": NUMBERED.replace("\n", "\r\n"),
     "quoted block": "\n".join(f"> {line}" for line in NUMBERED.splitlines()),
 }
-
-
-@pytest.mark.parametrize("name", SYNONYM_ANSWERS)
-def test_synonyms(name: str) -> None:
-    assert parse_answer("synonyms", SYNONYM_ANSWERS[name]) == {"synonyms": WORDS}
 
 
 def test_phrases_and_capitals_of_synonyms() -> None:
@@ -85,18 +77,12 @@ def lines(form: str) -> str:
 
 PART_ANSWERS = {
     "the paper's": PART_ANSWER,
-    "with a letter": f"A: {PART_ANSWER}",
-    "capitals": PART_ANSWER.title().replace(";", ";\n") and PART_ANSWER.capitalize(),
+    "capitals": PART_ANSWER.capitalize(),
     "sentences": ". ".join(text.capitalize() for text in PART_TEXTS.values()) + ".",
     "a sentence a line": "\n".join(f"{t.capitalize()}." for t in PART_TEXTS.values()),
     "labelled": lines("{P}: {text}"),
-    "labelled, whole": "\n".join(f"{p.title()}: {t}." for p, t in PART_TEXTS.items()),
-    "labelled, small": lines("{p}: {text}."),
     "capital after the label": lines("{P}: {Text}."),
     "in one line": lines("{P}: {Text};").replace("\n", " "),
-    "in one line, full stops": lines("{P}: {Text}.").replace("\n", " "),
-    "numbered": lines("{n}. {P}: {text}"),
-    "bullets": lines("- {P}: {text}"),
     "bold": lines("* **{P}:** {text}"),
     "bold, colon outside": lines("{n}. **{P}**: {text}"),
     "italic": lines("*{P}:* {text}"),
@@ -109,20 +95,11 @@ PART_ANSWERS = {
     "chat": f"Sure! Here's what they do:\n\n{lines('- {P}: {text}')}\n\n{CLOSED}",
     "wrapped": lines("- {P}: {text}").replace("knee, ", "knee,\n  "),
     "fenced": f"```text\n{lines('{P}: {text}')}\n```",
-    "json": json.dumps(PLAIN),
     "json with lists": json.dumps({part: [text] for part, text in PLAIN.items()}),
     "fenced json": f"```json\n{json.dumps({'parts': PLAIN}, indent=1)}\n```",
     "almost json": "{\n" + lines('  "{p}": "{text}",') + "\n}",
-    "other order": "\n".join(reversed(lines("{P}: {text}").splitlines())),
     "a remark after it": f"{lines('- {P}: {text}')}\n\nThe whole body works together.",
 }
-
-
-@pytest.mark.parametrize("name", PART_ANSWERS)
-def test_parts(name: str) -> None:
-    fields = parse_answer("parts", PART_ANSWERS[name])
-    assert list(fields) == list(PARTS)
-    assert fields == PART_TEXTS
 
 
 def test_parts_between_commas() -> None:
@@ -149,44 +126,44 @@ def test_plurals_and_what_a_phrase_is_named_after() -> None:
 
 
 PARAGRAPHS = {
-    "plain": PARAGRAPH,
-    "with a letter": f"A: {PARAGRAPH}",
     "wrapped": PARAGRAPH.replace(". ", ".\n"),
-    "paragraphs": PARAGRAPH.replace(". ", ".\n\n"),
     "quoted": f'"{PARAGRAPH}"',
-    "heading": f"# Putting on a shoe\n\n{PARAGRAPH}",
     "bold heading": f"**Putting on a shoe**\n\n{PARAGRAPH}",
     "chat": f"Certainly! Here is a description:\n\n{PARAGRAPH}\n\n{CLOSED}",
     "introduced": f"A person puts on a shoe as follows:\n{PARAGRAPH}",
     "steps": "\n".join(f"{i}. {s}." for i, s in enumerate(PARAGRAPH[:-1].split(". "))),
-    "fenced": f"```\n{PARAGRAPH}\n```",
     "emphasis": PARAGRAPH.replace("bending down", "**bending** *down*"),
     "json": json.dumps({"description": PARAGRAPH}),
     "odd signs": PARAGRAPH.replace("bending", "ben\u200bding\u0000"),
 }
 
 
-@pytest.mark.parametrize("name", PARAGRAPHS)
-def test_paragraph(name: str) -> None:
-    assert parse_answer("paragraph", PARAGRAPHS[name]) == {"paragraph": PARAGRAPH}
+READABLE: dict[str, tuple[dict[str, str], Any]] = {
+    "synonyms": (SYNONYM_ANSWERS, {"synonyms": WORDS}),
+    "parts": (PART_ANSWERS, PART_TEXTS),
+    "paragraph": (PARAGRAPHS, {"paragraph": PARAGRAPH}),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"), [(kind, form) for kind in READABLE for form in READABLE[kind][0]]
+)
+def test_forms(kind: str, form: str) -> None:
+    answers, expected = READABLE[kind]
+    fields = parse_answer(kind, answers[form])
+    assert fields == expected
+    assert list(fields) == list(expected)
 
 
 @pytest.mark.parametrize(
     ("kind", "answer", "reason"),
     [
         ("synonyms", "", "empty"),
-        ("parts", " \n```\n```", "nothing found for head"),
         ("synonyms", REFUSAL, "refused"),
         ("paragraph", "As an AI, I have no body.", "refused"),
-        ("synonyms", "boot, lace up, slip on", "3 of 10"),
         ("synonyms", NUMBERED.replace("Tie", "Boot"), "9 of 10"),
         ("synonyms", (PARAGRAPH.replace(".", ",") + "\n") * 4, "of 10"),
-        (
-            "synonyms",
-            "\n".join(f"{i}. {PARAGRAPH} {i}" for i in range(10)),
-            "is a sentence",
-        ),
-        ("synonyms", "<think>boot", "of 10"),
+        ("synonyms", "\n".join(f"- {i} {PARAGRAPH}" for i in range(10)), "a sentence"),
         ("paragraph", "Shoe.", "no description"),
         ("parts", PART_ANSWER.replace("hip", "belly"), "nothing found for hip"),
         ("parts", lines("{P}: {text}").replace("remains stationary", "N/A"), "hip"),
