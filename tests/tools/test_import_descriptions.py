@@ -16,6 +16,8 @@ SENTENCES = (
     "turns, a little; knees stay bent; rests on the floor",
     "nods; hand holds a pole; arm sways high; hip leads; legs stand; feet apart",
 )
+KICK = "kick\nkick a ball"
+EXPECTED = "the label 'kick' of"
 
 
 def with_parts(glue: str = "; ") -> str:
@@ -56,67 +58,48 @@ def tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Importer:
 
 
 def test_all_files(tool: Importer) -> None:
-    paragraphs = (
-        "paddle a boat; One sits; then rows. It goes on.\nwave a flag, A flag.\n"
-    )
-    contents = {"labels": LABELS, "synonyms": SYNONYMS, "paragraphs": paragraphs}
-    assert tool.run({**contents, "parts": with_parts()}) == ""
+    contents = {
+        "labels": LABELS,
+        "synonyms": SYNONYMS,
+        "paragraphs": "paddle a boat; One sits; then rows. So on.\nwave a flag, A.",
+        "parts": with_parts(),
+    }
+    assert tool.run(contents) == ""
     (first, _) = load_descriptions(tool.out)
     assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
     assert first.label == "paddle a boat"
     assert first.fields["synonyms"] == ("row along", "canoe")
-    assert tool.texts("paragraph") == [
-        ("One sits; then rows. It goes on.",),
-        ("A flag.",),
-    ]
+    assert first.fields["paragraph"] == ("One sits; then rows. So on.",)
     assert tool.parts() == [text.split("; ") for text in SENTENCES]
     text = tool.out.read_text()
     assert "#   parts: parts.txt" in text
     assert str(tool.folder) not in text
     assert "dataset: Mine" in text
-
-
-@pytest.mark.parametrize(
-    ("kind", "content", "expected"),
-    [
-        ("labels", LABELS, {"label"}),
-        ("synonyms", SYNONYMS, {"label", "synonyms"}),
-        (
-            "paragraphs",
-            "paddle a boat; One.\nwave a flag; It.",
-            {"label", "paragraph"},
-        ),
-        ("parts", with_parts(), {"label", *PARTS}),
-    ],
-)
-def test_one_file(tool: Importer, kind: str, content: str, expected: set[str]) -> None:
-    told = tool.run({kind: content})
-    assert ("look at them" in told) == (kind != "labels")
-    (first, second) = load_descriptions(tool.out)
-    assert set(first.fields) == expected
-    assert [first.label, second.label] == LABELS.split("\n")[:2]
+    # Of one file alone, whose lines have the labels.
+    for kind, content in contents.items():
+        told = tool.run({kind: content})
+        assert ("look at them" in told) == (kind != "labels")
+        assert tool.texts("label") == [("paddle a boat",), ("wave a flag",)]
 
 
 @pytest.mark.parametrize(
     ("line", "expected", "told"),
     [
-        ("wave;sway, gently;flap", ("sway, gently", "flap"), ""),
-        ("\ufeff  wave ; sway,\t flap\r\n\r\n", ("sway", "flap"), ""),
-        ("wave,sway,flap.", ("sway", "flap"), "final full stops dropped (1)"),
-        ("wave,sway,,flap", ("sway", "flap"), "empty fields dropped (1)"),
-        ("wave,sway,", ("sway",), "at the end of a line dropped (1)"),
-        ("wave,sway,Sway", ("sway",), "line 1: the second 'Sway' is dropped"),
-        ("wave,wave,sway", ("wave", "sway"), ""),
-        ("Wave,sway", ("sway",), "line 1: the label 'Wave' is taken for 'wave'"),
+        ("wave;sway, gently;flap", ["sway, gently", "flap"], ""),
+        ("\ufeff  wave ; sway,\t flap\r\n\r\n", ["sway", "flap"], ""),
+        ("wave,sway,flap.", ["sway", "flap"], "final full stops dropped (1)"),
+        ("wave,sway,,flap", ["sway", "flap"], "empty fields dropped (1)"),
+        ("wave,sway,", ["sway"], "at the end of a line dropped (1)"),
+        ("wave,sway,Sway", ["sway"], "line 1: the second 'Sway' is dropped"),
+        ("wave,wave,sway", ["wave", "sway"], ""),
+        ("Wave,sway", ["sway"], "line 1: the label 'Wave' is taken for 'wave'"),
     ],
 )
-def test_synonyms(
-    tool: Importer, line: str, expected: tuple[str, ...], told: str
-) -> None:
+def test_synonyms(tool: Importer, line: str, expected: list[str], told: str) -> None:
     error = tool.run({"synonyms": line, "labels": "\nwave\n\n"})
     assert told in error
     assert bool(told) == bool(error)
-    assert tool.texts("synonyms") == [expected]
+    assert tool.texts("synonyms") == [tuple(expected)]
 
 
 @pytest.mark.parametrize(
@@ -172,25 +155,10 @@ def test_labels_with_commas(tool: Importer) -> None:
 @pytest.mark.parametrize(
     ("contents", "where", "problem"),
     [
-        *(
-            (
-                {"labels": "wave", "synonyms": line},
-                "synonyms.txt, line 1",
-                "'wave' has no",
-            )
-            for line in ("wave,", "wave", "wave, ,.", "wave;;")
-        ),
-        (
-            {"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"},
-            "parts.txt, line 2",
-            "7 sentences",
-        ),
-        (
-            {"parts": "row, head, hand, hand, arm, hip, leg, foot"},
-            "parts.txt, line 1",
-            "separate them by ';'",
-        ),
-        ({"parts": "row;a;b;c;d;e"}, "parts.txt, line 1", "give --labels"),
+        ({"labels": "wave", "synonyms": "wave, ,."}, "s.txt, line 1", "'wave' has no"),
+        ({"labels": "wave", "synonyms": "wave"}, "s.txt, line 1", "'wave' has no"),
+        ({"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"}, "s.txt, line 2", "7 sentences"),
+        ({"parts": "row, head, hand, hand, arm, hip, leg, foot"}, "", "by ';'"),
         ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "expected 6"),
         ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
         ({"parts": with_parts(" ")}, "line 1", "--labels"),
@@ -198,47 +166,24 @@ def test_labels_with_commas(tool: Importer) -> None:
         ({"paragraphs": "One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"paragraphs": ", One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"synonyms": "reach, then grab; snatch"}, "line 1", "'reach, then grab'"),
-        *(
-            (
-                {"labels": "kick", kind: line},
-                f"{kind}.txt, line 1",
-                "the label 'kick' of",
-            )
-            for kind, line in (
-                ("paragraphs", "kicks; One kicks."),
-                ("paragraphs", "kick one kicks."),
-                ("synonyms", "kick Hit, strike"),
-                ("parts", "kick it;1;2;3;4;5;6"),
-                ("parts", "kicks 1;2;3;4;5;6"),
-            )
-        ),
+        ({"labels": KICK, "paragraphs": "kicks; One kicks."}, "line 1", EXPECTED),
+        ({"labels": KICK, "paragraphs": "kick one kicks."}, "line 1", EXPECTED),
+        ({"labels": KICK, "synonyms": "kick Hit, strike"}, "line 1", EXPECTED),
+        ({"labels": KICK, "parts": "kick it;1;2;3;4;5;6"}, "line 1", EXPECTED),
         # A longer label is not cut.
-        (
-            {"labels": "kick\nkick a ball", "parts": "kick a ball 1;2;3;4;5;6\nkick x"},
-            "parts.txt, line 1",
-            "the label 'kick' of",
-        ),
+        ({"labels": KICK, "parts": "kick a ball 1;2;3;4;5;6"}, "line 1", EXPECTED),
         (
             {"synonyms": "row,canoe\nwave,sway", "parts": "\nwave;1;2;3;4;5;6"},
             "parts.txt, line 2",
             "synonyms.txt, line 1 is expected",
         ),
+        ({"labels": KICK, "synonyms": "kick,hit"}, "line 1", "ends before the label"),
         (
-            {"labels": LABELS, "synonyms": SYNONYMS.split("\n")[0]},
-            "synonyms.txt, line 1",
-            "the file ends before the label 'wave a",
-        ),
-        (
-            {"labels": "row", "synonyms": "row,canoe\nwave,sway"},
+            {"labels": "a", "synonyms": "a,b\nc,d"},
             "synonyms.txt, line 2",
-            "labels.txt, line 1 is the last",
+            "is the last",
         ),
-        (
-            {"labels": "row\nwave\n\nRow"},
-            "labels.txt, line 4",
-            "'Row' is at",
-        ),
-        ({"synonyms": "row,canoe\nrow,paddle"}, "line 2", "'row' is at"),
+        ({"labels": "row\nwave\n\nRow"}, "labels.txt, line 4", "'Row' is at"),
         ({"labels": "row;1;2;3;4;5;6"}, "labels.txt, line 1", "is it for --synonyms"),
         ({"labels": "row,paddle,canoe\nwave,greet,hail"}, "labels.txt", "by ','"),
         ({"parts": " \n"}, "parts.txt", "is empty"),
@@ -253,21 +198,16 @@ def test_bad_files(
     assert problem in error
 
 
-def test_files_that_cannot_be_read(tool: Importer) -> None:
-    options = ["--dataset", "x", "--out", str(tool.out)]
-    (tool.folder / "latin.txt").write_bytes(b"caf\xe9")
-    for name in ("gone.txt", "latin.txt"):
-        assert main([*options, "--parts", str(tool.folder / name)]) == 1
-        assert name in tool.capsys.readouterr().err
-    (tool.folder / "labels.txt").write_text("row")
-    labels = ["--dataset", "x", "--labels", str(tool.folder / "labels.txt")]
-    for wrong in (
-        options,
-        *(
-            [*labels, "--out", str(tool.folder / out)]
-            for out in ("labels.txt", "o.txt")
-        ),
-        [*labels, "--out", str(tool.folder)],
-    ):
+def test_files_that_cannot_be_used(tool: Importer) -> None:
+    labels = tool.folder / "labels.txt"
+    for content in (None, b"caf\xe9"):
+        if content:
+            labels.write_bytes(content)
+        options = ["--dataset", "x", "--labels", str(labels)]
+        assert main([*options, "--out", str(tool.out)]) == 1
+        assert "labels.txt" in tool.capsys.readouterr().err
+    for out in (labels, tool.folder / "o.txt", tool.folder):
         with pytest.raises(SystemExit):
-            main(wrong)
+            main([*options, "--out", str(out)])
+    with pytest.raises(SystemExit):
+        main(["--dataset", "x", "--out", str(tool.out)])
