@@ -15,12 +15,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from gap_mmaction.generation.assembly import (
-    Assembly,
-    assemble,
-    make_header,
-    review,
-)
+from gap_mmaction.generation.assembly import Assembly, assemble, make_header, review
 from gap_mmaction.generation.journal import (
     Answers,
     GenerationError,
@@ -55,7 +50,6 @@ LONGEST_ANSWER = 300  # letters of an answer that could not be parsed, on the sc
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description="Have a language model describe actions, with the three prompts "
         "of the GAP paper. Every answer is kept in a journal at once; the same command "
@@ -126,7 +120,6 @@ def to_ask(
 
 
 def show_plan(args: argparse.Namespace, questions: Sequence[Question]) -> None:
-    """Prints what would be asked."""
     pending = to_ask(questions, read_journal(args.journal), args.retry_unparsed)
     if args.system:
         print(f"system message: {args.system}")
@@ -150,21 +143,14 @@ def show_plan(args: argparse.Namespace, questions: Sequence[Question]) -> None:
 
 
 def make_model(args: argparse.Namespace) -> LanguageModel:
-    """Builds what the command line asks for."""
     if args.backend == "transformers":
         return LocalModel(args.model, args.temperature, args.max_tokens, args.seed)
     # The client tells of its waits.
     logging.basicConfig(format="%(message)s")
     logging.getLogger("openai").setLevel(logging.INFO)
-    return ChatModel(
-        args.model,
-        args.base_url,
-        timeout=args.timeout,
-        max_retries=args.max_retries,
-        retry_delay=args.retry_delay,
-        temperature=args.temperature,
-        max_tokens=args.max_tokens,
-    )
+    names = ("timeout", "max_retries", "retry_delay", "temperature", "max_tokens")
+    options = {name: getattr(args, name) for name in names}
+    return ChatModel(args.model, args.base_url, **options)
 
 
 def generate(args: argparse.Namespace, questions: Sequence[Question]) -> Assembly:
@@ -184,7 +170,6 @@ def _complain(line: str) -> None:
 
 
 def report(assembly: Assembly) -> None:
-    """Prints what is to be looked at."""
     remarks = review(assembly.classes)
     for remark in remarks[:MOST_REMARKS]:
         print(f"look at {remark}")

@@ -87,10 +87,6 @@ def parse_answer(kind: str, answer: str) -> Fields:
     Synonyms may be in a list or between commas, with or without explanations. Parts
     may have labels (``Head: tilts``), or sentences that start with their names.
 
-    Args:
-        kind: Which of the prompts it answers.
-        answer: The answer as it came.
-
     Returns:
         ``synonyms``, a list of ten; ``paragraph``, in one line; or the six parts, each
         a phrase that names the part.

@@ -19,18 +19,11 @@ _MOST_WORDS = {"paragraph": 50, "hake": 50, **dict.fromkeys(PARTS, 20)}
 
 @dataclass(frozen=True)
 class Assembly:
-    """What the answers come to.
+    """The classes, the answers ``used`` for them, and the last one of each failure."""
 
-    Attributes:
-        classes: The label and the fields of each class, in the order of the questions.
-        used: The answers that the fields are from.
-        failures: The newest answers to the questions of which no answer could be
-            parsed, and why.
-    """
-
-    classes: list[Fields]
+    classes: list[Fields]  # with their labels, in the order of the questions
     used: list[Answer]
-    failures: list[tuple[Answer, str]]
+    failures: list[tuple[Answer, str]]  # could not be parsed, and why
 
     def missing(self) -> dict[str, list[str]]:
         """Lists the fields that a class lacks altogether, by label."""
@@ -49,11 +42,7 @@ def read_answer(answer: Answer) -> Fields:
 
 
 def best_answer(answers: Sequence[Answer]) -> tuple[Answer, Fields]:
-    """Chooses among the answers to a question: the newest that can be parsed.
-
-    Raises:
-        ValueError: If none can, that of the newest.
-    """
+    """Chooses the newest that can be parsed; if none can, raises the newest's error."""
     for answer in reversed(answers):
         try:
             return answer, read_answer(answer)

@@ -24,11 +24,8 @@ SLOW = "slow"  # no answer at all
 class ChatServer(ThreadingHTTPServer):
     """Runs in a thread while its ``with`` block does.
 
-    Args:
-        script: What to do with a request.
-        delay: Seconds before every answer.
-        retry_after: Sent with every response.
-        schema: Whether it takes a JSON schema; if not, it refuses it.
+    ``delay`` is in seconds, ``retry_after`` is sent with every response, and without
+    ``schema`` a request for JSON is refused.
     """
 
     daemon_threads = True
@@ -107,4 +104,4 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the client has left
 
     def log_message(self, *args: object) -> None:
-        """Stays silent."""
+        return

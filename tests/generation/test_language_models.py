@@ -68,31 +68,22 @@ class TestChatModel:
             model.ask(QUESTIONS[1])
         assert "response_format" in server.bodies[-1]
 
-    @pytest.mark.parametrize(
-        ("retry_after", "delay", "waits"),
-        [
+    def test_waits_of_the_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for retry_after, delay, waits in (
             ("", 7.0, [(5.2, 7.0), (10.5, 14.0), (21.0, 28.0), (42.0, 56.0)]),
             ("", 50.0, [(37.0, 50.0), *3 * [(45.0, 60.0)]]),
             ("9", 7.0, 4 * [(9.0, 9.0)]),
-        ],
-    )
-    def test_waits_of_the_client(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        retry_after: str,
-        delay: float,
-        waits: list[tuple[float, float]],
-    ) -> None:
-        slept: list[float] = []
-        with ChatServer(lambda *_: 503, retry_after=retry_after) as server:
-            model = ChatModel("m", server.url, max_retries=4, retry_delay=delay)
-            monkeypatch.setattr(time, "sleep", slept.append)
-            with pytest.raises(GenerationError):
-                model.ask(QUESTIONS[0])
-            assert len(server.bodies) == 5
-        assert len(slept) == len(waits)
-        for wait, (least, most) in zip(slept, waits):
-            assert least <= wait <= most
+        ):
+            slept: list[float] = []
+            with ChatServer(lambda *_: 503, retry_after=retry_after) as server:
+                model = ChatModel("m", server.url, max_retries=4, retry_delay=delay)
+                monkeypatch.setattr(time, "sleep", slept.append)
+                with pytest.raises(GenerationError):
+                    model.ask(QUESTIONS[0])
+                assert len(server.bodies) == 5
+            assert len(slept) == len(waits)
+            for wait, (least, most) in zip(slept, waits):
+                assert least <= wait <= most
 
     def test_stopped(self) -> None:
         with ChatServer(lambda *_: 500) as server:
@@ -102,28 +93,19 @@ class TestChatModel:
                 model.ask(QUESTIONS[0])
             assert len(server.bodies) == 0
 
-    @pytest.mark.parametrize(
-        ("key", "address", "problem"),
-        [
+    def test_bad_key_or_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for key, address, problem in (
             ("  ", None, f"set {KEY_VARIABLE}"),
             ("sk-secret\nsecond", URL, KEY_VARIABLE),
             ("sk-s\u00e9cret", URL, KEY_VARIABLE),
             ("sk secret", URL, KEY_VARIABLE),
             (KEY, "localhost:8000", "--base-url must start with"),
             (KEY, "//localhost/v1", "--base-url must start with"),
-        ],
-    )
-    def test_bad_key_or_address(
-        self,
-        monkeypatch: pytest.MonkeyPatch,
-        key: str,
-        address: str | None,
-        problem: str,
-    ) -> None:
-        monkeypatch.setenv(KEY_VARIABLE, key)
-        with pytest.raises(ValueError, match=problem) as caught:
-            ChatModel("m", address)
-        assert "sk" not in str(caught.value)
+        ):
+            monkeypatch.setenv(KEY_VARIABLE, key)
+            with pytest.raises(ValueError, match=problem) as caught:
+                ChatModel("m", address)
+            assert "sk" not in str(caught.value)
 
     def test_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(KEY_VARIABLE)
