@@ -20,13 +20,8 @@ def words(form: str) -> str:
 NUMBERED = words("{n}. {w}").title()
 FORMS_OF_SYNONYMS = (
     *("{w}", "{n}) {w}", "{n}. **{w}**", "**{n}.** {w}", "* {w}", "{n}. {w}\r"),
-    *(
-        "- \u201c{w}\u201d",
-        "- {w}: to put it on",
-        "- {w} \u2013 so, or so",
-        "> {n}. {w}",
-    ),
-    *("1. {w}\n   - which means it, too", "- {w} (formal)"),
+    *("- \u201c{w}\u201d", "- {w}: to put it on", "- {w} \u2013 so, or so"),
+    *("1. {w}\n   - which means it, too", "- {w} (formal)", "> {n}. {w}"),
 )
 
 
@@ -34,14 +29,9 @@ def test_synonyms() -> None:
     introduced = 'Here are 10 synonyms for "put on a shoe":'
     for answer in (
         *map(words, FORMS_OF_SYNONYMS),
-        *(
-            SYNONYMS,
-            f"A: {SYNONYMS}",
-            f"{introduced} {SYNONYMS}.",
-            f"```\n{SYNONYMS}\n```",
-        ),
+        *(SYNONYMS, f"A: {SYNONYMS}", SYNONYMS.replace(",", ";")),
+        *(f"{introduced} {SYNONYMS}.", f"```\n{SYNONYMS}\n```"),
         SYNONYMS.replace(", fasten", ", and fasten."),
-        SYNONYMS.replace(",", ";"),
         NUMBERED.lower().replace("\n", " "),
         f"Sure!\n\n{introduced}\n\n{NUMBERED.lower()}\n\n{CLOSED}",
         words("* **{w}**").replace("* **fasten", "*** fasten"),
@@ -69,20 +59,10 @@ def parts(form: str) -> str:
 
 
 FORMS_OF_PARTS = (
-    *(
-        "{P} {text}.",
-        "{P}: {text}",
-        "{P}: {Text}.",
-        "* **{P}:** {text}",
-        "{P} - {text}",
-    ),
+    *("{P} {text}.", "{P}: {text}", "{P}: {Text}.", "* **{P}:** {text}"),
     *("{n}. **{P}**: {text}", "*{P}:* {text}", "- **{P}** \u2014 {text}"),
-    *(
-        "| {P} | {text} |",
-        "### {P}\n{Text}.\n",
-        "**{P}**\n\n{Text}.\n",
-        "{P}:\n- {Text}.",
-    ),
+    *("{P} - {text}", "{P}:\n- {Text}.", "### {P}\n{Text}.\n"),
+    "**{P}**\n\n{Text}.\n",
 )
 
 
@@ -107,14 +87,12 @@ def test_parts() -> None:
         assert list(fields) == list(TEXTS)
 
 
-def test_parts_between_commas() -> None:
-    answer = "The head tilts, the hand grasps, the arm extends, the hip stays, the leg "
-    fields = parse_answer("parts", f"{answer}bends, and the foot slides in.")
-    assert fields["head"] == "the head tilts"
-    assert fields["foot"] == "and the foot slides in"
-
-
-def test_plurals_and_what_a_phrase_is_named_after() -> None:
+def test_what_names_a_part() -> None:
+    between_commas = (
+        "the head a, the hand b, the arm c, the hip d, leg e, and the foot f"
+    )
+    fields = parse_answer("parts", f"{between_commas}.")
+    assert ", ".join(map(str, fields.values())) == between_commas
     answer = (
         "Head: The person looks down.\nHands (fingers): Fingers hold the lace.\n"
         "Arm(s): Stretch out. They stay there.\nHips: both hips bend\n"
