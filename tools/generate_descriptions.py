@@ -88,11 +88,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         price = f"price of a million tokens {name}, for the estimate"
         add(f"--price-{name}", type=not_negative, metavar="PRICE", help=price)
     args = parser.parse_args(argv)
-    _check_args(parser, args)
-    return args
-
-
-def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.out.suffix.lower() not in (".yaml", ".yml") or args.out.is_dir():
         parser.error(f"--out must be a file and end in .yaml, got '{args.out}'")
     args.journal = args.journal or args.out.with_name(f"{args.out.name}.journal.jsonl")
@@ -107,6 +102,7 @@ def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
     if args.backend == "transformers" and args.concurrency > 1:
         parser.error("a local model answers one question at a time: --concurrency")
     args.dataset = args.dataset or args.out.stem
+    return args
 
 
 def to_ask(
@@ -154,7 +150,6 @@ def make_model(args: argparse.Namespace) -> LanguageModel:
 
 
 def generate(args: argparse.Namespace, questions: Sequence[Question]) -> Assembly:
-    """Asks what the journal lacks and puts the answers together."""
     with open_journal(args.journal) as journal:
         pending = to_ask(questions, journal.answers, args.retry_unparsed)
         print(f"{len(questions) - len(pending)} answers in {args.journal}")

@@ -52,14 +52,12 @@ def best_answer(answers: Sequence[Answer]) -> tuple[Answer, Fields]:
 
 
 def assemble(questions: Iterable[Question], answers: Answers) -> Assembly:
-    """Puts the answers together.
+    """Puts the answers together: lists of the texts, of which none holds one twice.
 
-    With one sample of each prompt the paragraph and the parts are texts, with more
-    they are lists; synonyms are a list in any case. No list holds a text twice.
+    With one sample of each prompt the paragraph and the parts are texts.
     """
     texts: dict[str, dict[str, dict[str, str]]] = {}  # label, field, casefolded text
-    used, failures = [], []
-    many = False
+    used, failures, many = [], [], False
     for question in questions:
         many = many or question.sample > 0
         fields = texts.setdefault(question.label, {})
@@ -122,11 +120,10 @@ def review(classes: Iterable[Mapping[str, str | Sequence[str]]]) -> list[str]:
         for name, value in fields.items():
             for text in [value] if isinstance(value, str) else value:
                 words = len(text.split())
-                if words > _MOST_WORDS.get(name, words):
-                    remarks.append(
-                        f"{label}: {name}: {words} words, CLIP may cut off what "
-                        f"exceeds {_MOST_WORDS[name]}"
-                    )
+                most = _MOST_WORDS.get(name, words)
+                if words > most:
+                    told = f"{words} words, CLIP may cut off what exceeds {most}"
+                    remarks.append(f"{label}: {name}: {told}")
                 owner = owners.setdefault((name, text.casefold()), label)
                 if owner != label:
                     remarks.append(f"{label}: {name}: {text!r} serves {owner!r}, too")

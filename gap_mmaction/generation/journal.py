@@ -62,11 +62,7 @@ Answers = dict[Question, list[Answer]]
 
 @dataclass
 class Journal:
-    """A file of answers that only ever grows, opened by :func:`open_journal`.
-
-    The first line names the format; each other one is an :class:`Answer` in JSON, on
-    the disk before the next question is put.
-    """
+    """A file that only ever grows: its format, then an :class:`Answer` in each line."""
 
     path: Path
     stream: BinaryIO

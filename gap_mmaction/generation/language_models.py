@@ -51,15 +51,8 @@ class ChatModel:
     that. The client itself asks again after a timeout, a lost connection, an answer
     that is no chat completion, and the status codes 408, 409, 429 and from 500 on.
     The key, in the environment variable ``OPENAI_API_KEY``, gets into no message and
-    no answer.
-
-    Args:
-        model: The model's name.
-        base_url: Where the server is; OpenAI's own by default.
-        timeout: Seconds that a request may take.
-        max_retries: How often a question is put again.
-        retry_delay: Seconds before the first time, doubled each time.
-        options: Of the request, such as ``temperature``; None for the server's own.
+    no answer. Times are in seconds; ``retry_delay`` doubles each time; ``options`` are
+    of the request, such as ``temperature``, None for the server's own.
     """
 
     def __init__(
