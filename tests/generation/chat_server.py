@@ -10,6 +10,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Union
 
+from tests.generation.common import good_answer
+
 Action = Union[str, int, bytes, None]
 Script = Callable[[str, int], Action]
 """Prompt and number of the attempt -> what to do.
@@ -32,7 +34,7 @@ class ChatServer(ThreadingHTTPServer):
 
     def __init__(
         self,
-        script: Script,
+        script: Script = lambda prompt, attempt: good_answer(prompt),
         delay: float = 0.0,
         retry_after: str = "",
         schema: bool = True,

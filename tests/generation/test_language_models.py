@@ -47,7 +47,7 @@ def openai(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("openai")
 class TestChatModel:
     def test_plain_text_where_json_is_refused(self) -> None:
-        with ChatServer(lambda prompt, _: good_answer(prompt), schema=False) as server:
+        with ChatServer(schema=False) as server:
             model = ChatModel("m", server.url)
             for question in QUESTIONS[:3]:
                 assert parse_answer(question.kind, model.ask(question).text)

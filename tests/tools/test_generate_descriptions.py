@@ -51,10 +51,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out" / "mine.yaml"
 
 
-def good(prompt: str, attempt: int) -> Action:
-    return good_answer(prompt)
-
-
 def journal_of(out: Path) -> Path:
     return out.with_name("mine.yaml.journal.jsonl")
 
@@ -100,20 +96,17 @@ def test_every_failure(labels: Path, out: Path) -> None:
 
 
 def test_request(labels: Path, out: Path) -> None:
-    with ChatServer(good) as server:
+    with ChatServer() as server:
         options = ("--temperature", "0.3", "--max-tokens", "99", "--system", "be brief")
         assert run(labels, out, *options, url=server.url) == 0
     body = server.bodies[0]
     assert body.pop("response_format")["type"] == "json_schema"
-    assert body == {
-        "model": "m",
-        "temperature": 0.3,
-        "max_tokens": 99,
-        "messages": [
-            {"role": "system", "content": "be brief"},
-            {"role": "user", "content": 'Describe a person "sit down" in details.'},
-        ],
-    }
+    messages = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": 'Describe a person "sit down" in details.'},
+    ]
+    options_sent = {"model": "m", "temperature": 0.3, "max_tokens": 99}
+    assert body == {**options_sent, "messages": messages}
     for (answer,) in read_journal(journal_of(out)).values():
         assert (answer.tokens_in, answer.tokens_out) == (11, 22)
         assert answer.served_model == "m-0613"
@@ -121,7 +114,7 @@ def test_request(labels: Path, out: Path) -> None:
 
 
 def test_what_is_asked_anew(labels: Path, out: Path) -> None:
-    with ChatServer(good) as server:
+    with ChatServer() as server:
         assert run(labels, out, "--concurrency", "4", url=server.url) == 0
         first = out.read_bytes()
         # The same journal, in any order, without a server: the same file.
@@ -223,7 +216,7 @@ def test_dry_run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with ChatServer(good) as server:
+    with ChatServer() as server:
         assert run(labels, out, url=server.url) == 0
     before = journal_of(out).read_bytes()
     out.unlink()
@@ -245,23 +238,18 @@ def test_dry_run(
     assert journal_of(out).read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--out", "mine.txt"), "--out must be a file and end in .yaml"),
-        (("--labels", "mine.yaml"), "three different files"),
-        (("--price-in", "1"), "go together"),
-        (("--n", "2", "--temperature", "0"), "all would be the same"),
-        (("--backend", "transformers", "--concurrency", "2"), "one question at a time"),
-        (("--backend", "transformers", "--base-url", "http://a"), "--backend openai"),
-    ],
-)
-def test_usage(
-    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
-) -> None:
-    with pytest.raises(SystemExit):
-        run(Path("labels.txt"), Path("mine.yaml"), *options)
-    assert message in capsys.readouterr().err
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, message in (
+        ("--out mine.txt", "--out must be a file and end in .yaml"),
+        ("--labels mine.yaml", "three different files"),
+        ("--price-in 1", "go together"),
+        ("--n 2 --temperature 0", "all would be the same"),
+        ("--backend transformers --concurrency 2", "one question at a time"),
+        ("--backend transformers --base-url http://a", "--backend openai"),
+    ):
+        with pytest.raises(SystemExit):
+            run(Path("labels.txt"), Path("mine.yaml"), *options.split())
+        assert message in capsys.readouterr().err
 
 
 def test_user_errors(
@@ -306,7 +294,7 @@ def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
     labels.write_text("\n".join(names))
     prompts = {question.prompt for question in make_questions(names, "m")}
 
-    with ChatServer(good, delay=0.05) as server:
+    with ChatServer(delay=0.05) as server:
         tool = str(ROOT / "tools" / "generate_descriptions.py")
         options = arguments(labels, out, "--concurrency", "2", url=server.url)
         command = [sys.executable, "-W", "ignore", tool, *options]
