@@ -85,47 +85,38 @@ def test_all_files(tool: Importer) -> None:
 @pytest.mark.parametrize(
     ("line", "expected", "told"),
     [
-        ("wave;sway, gently;flap", ["sway, gently", "flap"], ""),
-        ("\ufeff  wave ; sway,\t flap\r\n\r\n", ["sway", "flap"], ""),
-        ("wave,sway,flap.", ["sway", "flap"], "final full stops dropped (1)"),
-        ("wave,sway,,flap", ["sway", "flap"], "empty fields dropped (1)"),
-        ("wave,sway,", ["sway"], "at the end of a line dropped (1)"),
-        ("wave,sway,Sway", ["sway"], "line 1: the second 'Sway' is dropped"),
-        ("wave,wave,sway", ["wave", "sway"], ""),
-        ("Wave,sway", ["sway"], "line 1: the label 'Wave' is taken for 'wave'"),
-    ],
-)
-def test_synonyms(tool: Importer, line: str, expected: list[str], told: str) -> None:
-    error = tool.run({"synonyms": line, "labels": "\nwave\n\n"})
-    assert told in error
-    assert bool(told) == bool(error)
-    assert tool.texts("synonyms") == [tuple(expected)]
-
-
-@pytest.mark.parametrize(
-    ("line", "expected", "told"),
-    [
-        ("row; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
-        ("row, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
-        ("row; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
-        ("row;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
+        ("wave;sway, gently;flap", "sway, gently|flap", ""),
+        ("\ufeff  wave ; sway,\t flap\r\n\r\n", "sway|flap", ""),
+        ("wave,sway,flap.", "sway|flap", "final full stops dropped (1)"),
+        ("wave,sway,,flap", "sway|flap", "empty fields dropped (1)"),
+        ("wave,sway,", "sway", "at the end of a line dropped (1)"),
+        ("wave,sway,Sway", "sway", "line 1: the second 'Sway' is dropped"),
+        ("wave,wave,sway", "wave|sway", ""),
+        ("Wave,sway", "sway", "line 1: the label 'Wave' is taken for 'wave'"),
+        # Six sentences of parts.
+        ("wave; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
+        ("wave, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
+        ("wave; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
+        ("wave;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
         (
-            "row, head up, then down, Hands close, both arms pull, hips turn, slowly, "
-            "the leg bends, feet still",
-            "head up, then down|Hands close|both arms pull|hips turn, slowly|the leg "
-            "bends|feet still",
-            "line 1: merged into one sentence: 'hips turn, slowly'",
+            "wave, head up, then down, Hands close, arms pull, hips turn, leg f, feet",
+            "head up, then down|Hands close|arms pull|hips turn|leg f|feet",
+            "line 1: merged into one sentence: 'head up, then down'",
         ),
         (
-            "row;head;hand;hips turn;arm;leg;foot",
+            "wave;head;hand;hips turn;arm;leg;foot",
             "head|hand|hips turn|arm|leg|foot",
             "the sentence of hip starts with another: 'arm'",
         ),
     ],
 )
-def test_parts(tool: Importer, line: str, expected: str, told: str) -> None:
-    assert told in tool.run({"parts": line})
-    assert tool.parts() == [expected.split("|")]
+def test_lines(tool: Importer, line: str, expected: str, told: str) -> None:
+    kind = "parts" if expected.count("|") == 5 else "synonyms"
+    error = tool.run({kind: line, "labels": "\nwave\n\n"})
+    assert told in error
+    assert bool(told) == bool(error)
+    texts = tool.parts()[0] if kind == "parts" else [*tool.texts("synonyms")[0]]
+    assert texts == expected.split("|")
 
 
 def test_glued_labels(tool: Importer) -> None:
@@ -141,9 +132,8 @@ def test_glued_labels(tool: Importer) -> None:
 
 
 def test_labels_with_commas(tool: Importer) -> None:
-    labels = "reach.\nreach, then grab"
     synonyms = "reach, extend\nreach, then grab, snatch"
-    told = tool.run({"labels": labels, "synonyms": synonyms})
+    told = tool.run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
     assert "labels.txt: final full stops dropped (1)" in told
     assert tool.texts("label") == [("reach",), ("reach, then grab",)]
     assert tool.texts("synonyms") == [("extend",), ("snatch",)]
