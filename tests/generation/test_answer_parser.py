@@ -123,9 +123,8 @@ def test_paragraph() -> None:
         assert parse_answer("paragraph", answer) == {"paragraph": PARAGRAPH}
 
 
-@pytest.mark.parametrize(
-    ("kind", "answer", "reason"),
-    [
+def test_no_answer() -> None:
+    for kind, answer, reason in (
         ("synonyms", "", "empty"),
         ("synonyms", REFUSAL, "refused"),
         ("paragraph", "As an AI, I have no body.", "refused"),
@@ -139,8 +138,6 @@ def test_paragraph() -> None:
         ("parts", '{"head": "tilts"', "hand"),
         ("parts", "5", "head, hand, arm, hip, leg, foot"),
         ("paragraph", "[1, 2]", "no description"),
-    ],
-)
-def test_no_answer(kind: str, answer: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        parse_answer(kind, answer)
+    ):
+        with pytest.raises(ValueError, match=reason):
+            parse_answer(kind, answer)

@@ -28,7 +28,7 @@ from gap_mmaction.generation.language_models import (
     collect_answers,
 )
 from gap_mmaction.generation.prompts import Question, json_schema, make_questions
-from tests.generation.chat_server import Action, ChatServer
+from tests.generation.chat_server import ChatServer
 from tests.generation.common import REFUSAL, good_answer, save_tiny_language_model
 
 URL = "http://127.0.0.1:9/v1"
@@ -58,10 +58,8 @@ class TestChatModel:
         assert not any("response_format" in body for body in server.bodies)
 
     def test_a_refused_question_says_nothing_of_json(self) -> None:
-        def script(prompt: str, attempt: int) -> Action:
-            return good_answer(prompt) if prompt == QUESTIONS[1].prompt else 422
-
-        with ChatServer(script) as server:
+        refused = QUESTIONS[0].prompt
+        with ChatServer(lambda p, _: 422 if p == refused else good_answer(p)) as server:
             model = ChatModel("m", server.url)
             with pytest.raises(GenerationError, match="status 422"):
                 model.ask(QUESTIONS[0])
@@ -86,12 +84,12 @@ class TestChatModel:
                 assert least <= wait <= most
 
     def test_stopped(self) -> None:
-        with ChatServer(lambda *_: 500) as server:
+        with ChatServer() as server:
             model = ChatModel("m", server.url, retry_delay=0.0)
             model.stopped.set()
             with pytest.raises(GenerationError, match="stopped"):
                 model.ask(QUESTIONS[0])
-            assert len(server.bodies) == 0
+        assert not server.bodies
 
     def test_bad_key_or_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for key, address, problem in (
@@ -129,8 +127,6 @@ class TestChatModel:
             assert "password" not in str(caught.value)
             assert caught.value.__cause__ is caught.value.__context__ is None
             monkeypatch.setattr(model._client.chat.completions, "create", fail)
-
-    def test_mask(self, monkeypatch: pytest.MonkeyPatch) -> None:
         mask = ChatModel("m", f"http://user:EMPTY@localhost/{KEY}")._mask
         assert mask(f"EMPTY {KEY} {KEY}/more") == "[hidden] [hidden] [hidden]/more"
         # A short key may be a word of an answer.
@@ -171,9 +167,8 @@ class TestLocalModel:
         model = LocalModel(folder, temperature=0.0, max_tokens=3)
         assert model.ask(self.questions[0]).text == model.ask(self.questions[1]).text
         end = model._model.generation_config.eos_token_id
-        assert not model._is_cut_off([5, end])
-        assert not model._is_cut_off([5, 5, end])
-        assert model._is_cut_off([5, 5, 5])
+        cut_off = [model._is_cut_off(t) for t in ([5, end], [5, 5, end], [5, 5, 5])]
+        assert cut_off == [False, False, True]
 
     def test_chat_template(self, folder: str, tmp_path: Path) -> None:
         def text_of(model: LocalModel) -> list[str]:

@@ -7,12 +7,7 @@ from pathlib import Path
 import pytest
 
 from gap_mmaction.generation.assembly import assemble, best_answer, make_header, review
-from gap_mmaction.generation.prompts import (
-    PROMPTS,
-    json_schema,
-    make_questions,
-    read_labels,
-)
+from gap_mmaction.generation.prompts import json_schema, make_questions, read_labels
 from gap_mmaction.models.text.descriptions import (
     PARTS,
     load_descriptions,
@@ -33,12 +28,8 @@ def test_questions() -> None:
     ]
     assert len(questions) == len(set(questions)) == 2 * 3 * 2
     assert [question.label for question in questions[5:7]] == ["put on a shoe", "b"]
-    # Strict schemas ask for every field, and no other.
-    for kind in PROMPTS:
-        schema = json_schema(kind)
-        assert schema["required"] == list(schema["properties"])
-        assert schema["additionalProperties"] is False
-    assert json_schema("parts")["required"] == list(PARTS)
+    schema = json_schema("parts")
+    assert schema["required"] == list(schema["properties"]) == list(PARTS)
 
 
 def test_labels(tmp_path: Path) -> None:
@@ -50,22 +41,15 @@ def test_labels(tmp_path: Path) -> None:
     for name in ("gone.txt", "gone.yaml"):
         with pytest.raises(FileNotFoundError, match=name):
             read_labels(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
+    for content, message in (
         (b"a\nb\n a \n", r", line 3: the label 'a' stands at line 1"),
         (b"\n# none\n", " holds no label"),
         (b"\xff", " is no UTF-8 text"),
         (b"a; b\nc; d\n", ": every line is separated by ';'"),
-    ],
-)
-def test_bad_labels(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"labels\.txt{message}"):
-        read_labels(path)
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"labels\.txt{message}"):
+            read_labels(path)
 
 
 def test_samples() -> None:
@@ -76,7 +60,6 @@ def test_samples() -> None:
     assert fields["label"] == "b"
     assert fields["synonyms"] == SYNONYMS.split(", ")
     assert fields["paragraph"] == ANSWERS["paragraph"]
-    assert fields["foot"] == "foot inserts into shoe"
     # With two of each: lists, of which none holds a text twice.
     answers[questions[1]] = [answer_to(questions[1], "A person puts it on.")]
     more = SYNONYMS.replace("boot", "Wear")
