@@ -131,8 +131,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         template.replace("{part}", state.part).replace("{state}", state.words)
         for state in states
     ]
-    features = [encoder.encode(texts).cpu() for texts in (label_texts, state_texts)]
-    nearest = nearest_states(*features, states, args.k, args.threshold, args.at_least)
+    of_labels = encoder.encode(label_texts).cpu()
+    of_states = encoder.encode(state_texts).cpu()
+    numbers = (args.k, args.threshold, args.at_least)
+    nearest = nearest_states(of_labels, of_states, states, *numbers)
     classes = []
     for label, kept in zip(labels, nearest):
         fields = part_state_fields([state for state, _ in kept])
