@@ -46,8 +46,7 @@ def good_answer(prompt: str) -> str:
 
 def answer_to(question: Question, text: str, cut_off: bool = False) -> Answer:
     """Makes a line of a journal."""
-    time = "2026-01-02T03:04:05+00:00"
-    return Answer(question, text, cut_off, "served", 10, 20, time)
+    return Answer(question, text, cut_off, "served", 10, 20, "2026-01-02T03:04:05Z")
 
 
 def save_tiny_language_model(folder: Path, template: bool) -> str:

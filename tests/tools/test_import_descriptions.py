@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ SENTENCES = (
     "turns, a little; knees stay bent; rests on the floor",
     "nods; hand holds a pole; arm sways high; hip leads; legs stand; feet apart",
 )
+Run = Callable[..., str]
 KICK = "kick\nkick a ball"
 EXPECTED = "the label 'kick' of"
 
@@ -25,60 +27,57 @@ def with_parts(glue: str = "; ") -> str:
     return "".join(f"{label}{glue}{text}\n" for label, text in pairs)
 
 
-class Importer:
-    """Writes files and imports them."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.capsys = folder, capsys
-        self.out = folder / "out.yaml"
-
-    def run(self, contents: dict[str, str], status: int = 0) -> str:
-        """Imports, and returns what is told on stderr."""
-        options = ["--dataset", "Mine", "--out", str(self.out)]
-        for kind, content in contents.items():
-            path = self.folder / f"{kind}.txt"
-            path.write_text(content, encoding="utf-8")
-            options += [f"--{kind}", str(path)]
-        assert main(options) == status, self.capsys.readouterr().err
-        assert self.out.exists() == (status == 0)
-        return self.capsys.readouterr().err
-
-    def texts(self, field: str) -> list[tuple[str, ...]]:
-        return [action.fields[field] for action in load_descriptions(self.out)]
-
-    def parts(self) -> list[list[str]]:
-        actions = load_descriptions(self.out)
-        return [[action.fields[part][0] for part in PARTS] for action in actions]
-
-
 @pytest.fixture
-def tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Importer:
-    return Importer(tmp_path, capsys)
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Writes files and imports them; returns what is told on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def write_and_import(contents: dict[str, str], status: int = 0) -> str:
+        options = ["--dataset", "Mine", "--out", "out.yaml"]
+        for kind, content in contents.items():
+            Path(f"{kind}.txt").write_text(content, encoding="utf-8")
+            options += [f"--{kind}", str(Path(f"{kind}.txt").resolve())]
+        assert main(options) == status
+        assert Path("out.yaml").exists() == (status == 0)
+        return capsys.readouterr().err
+
+    return write_and_import
 
 
-def test_all_files(tool: Importer) -> None:
+def texts(field: str) -> list[tuple[str, ...]]:
+    return [action.fields[field] for action in load_descriptions("out.yaml")]
+
+
+def parts() -> list[list[str]]:
+    actions = load_descriptions("out.yaml")
+    return [[action.fields[part][0] for part in PARTS] for action in actions]
+
+
+def test_all_files(run: Run) -> None:
     contents = {
         "labels": LABELS,
         "synonyms": SYNONYMS,
         "paragraphs": "paddle a boat; One sits; then rows. So on.\nwave a flag, A.",
         "parts": with_parts(),
     }
-    assert tool.run(contents) == ""
-    (first, _) = load_descriptions(tool.out)
+    assert run(contents) == ""
+    (first, _) = load_descriptions("out.yaml")
     assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
     assert first.label == "paddle a boat"
     assert first.fields["synonyms"] == ("row along", "canoe")
     assert first.fields["paragraph"] == ("One sits; then rows. So on.",)
-    assert tool.parts() == [text.split("; ") for text in SENTENCES]
-    text = tool.out.read_text()
+    assert parts() == [text.split("; ") for text in SENTENCES]
+    text = Path("out.yaml").read_text()
     assert "#   parts: parts.txt" in text
-    assert str(tool.folder) not in text
+    assert str(Path.cwd()) not in text
     assert "dataset: Mine" in text
     # Of one file alone, whose lines have the labels.
     for kind, content in contents.items():
-        told = tool.run({kind: content})
+        told = run({kind: content})
         assert ("look at them" in told) == (kind != "labels")
-        assert tool.texts("label") == [("paddle a boat",), ("wave a flag",)]
+        assert texts("label") == [("paddle a boat",), ("wave a flag",)]
 
 
 @pytest.mark.parametrize(
@@ -109,33 +108,33 @@ def test_all_files(tool: Importer) -> None:
         ),
     ],
 )
-def test_lines(tool: Importer, line: str, expected: str, told: str) -> None:
+def test_lines(run: Run, line: str, expected: str, told: str) -> None:
     kind = "parts" if expected.count("|") == 5 else "synonyms"
-    error = tool.run({kind: line, "labels": "\nwave\n\n"})
+    error = run({kind: line, "labels": "\nwave\n\n"})
     assert told in error
     assert bool(told) == bool(error)
-    texts = tool.parts()[0] if kind == "parts" else [*tool.texts("synonyms")[0]]
-    assert texts == expected.split("|")
+    found = parts()[0] if kind == "parts" else [*texts("synonyms")[0]]
+    assert found == expected.split("|")
 
 
-def test_glued_labels(tool: Importer) -> None:
+def test_glued_labels(run: Run) -> None:
     for glue in (" ", ". ", ": ", ", "):
-        told = tool.run({"synonyms": SYNONYMS, "parts": with_parts(glue)})
+        told = run({"synonyms": SYNONYMS, "parts": with_parts(glue)})
         assert ("labels without a separator after them (2)" in told) == (glue != ", ")
-        assert tool.parts() == [text.split("; ") for text in SENTENCES]
-    parts = "rowHead; b; c; d; e; f\nwavehead, up; hand; arm; hip; leg; foot"
+        assert parts() == [text.split("; ") for text in SENTENCES]
+    glued = "rowHead; b; c; d; e; f\nwavehead, up; hand; arm; hip; leg; foot"
     paragraphs = "rowOne rows.\nwave. One waves."
-    tool.run({"labels": "row\nwave", "parts": parts, "paragraphs": paragraphs})
-    assert tool.texts("head") == [("Head",), ("head, up",)]
-    assert tool.texts("paragraph") == [("One rows.",), ("One waves.",)]
+    run({"labels": "row\nwave", "parts": glued, "paragraphs": paragraphs})
+    assert texts("head") == [("Head",), ("head, up",)]
+    assert texts("paragraph") == [("One rows.",), ("One waves.",)]
 
 
-def test_labels_with_commas(tool: Importer) -> None:
+def test_labels_with_commas(run: Run) -> None:
     synonyms = "reach, extend\nreach, then grab, snatch"
-    told = tool.run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
+    told = run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
     assert "labels.txt: final full stops dropped (1)" in told
-    assert tool.texts("label") == [("reach",), ("reach, then grab",)]
-    assert tool.texts("synonyms") == [("extend",), ("snatch",)]
+    assert texts("label") == [("reach",), ("reach, then grab",)]
+    assert texts("synonyms") == [("extend",), ("snatch",)]
 
 
 @pytest.mark.parametrize(
@@ -173,22 +172,24 @@ def test_labels_with_commas(tool: Importer) -> None:
     ],
 )
 def test_bad_files(
-    tool: Importer, contents: dict[str, str], where: str, problem: str
+    run: Run, contents: dict[str, str], where: str, problem: str
 ) -> None:
-    error = tool.run(contents, status=1)
+    error = run(contents, status=1)
     assert where in error
     assert problem in error
 
 
-def test_files_that_cannot_be_used(tool: Importer) -> None:
-    labels = tool.folder / "labels.txt"
-    labels.write_bytes(b"caf\xe9")
-    for path in (labels, tool.folder / "gone.txt"):
-        options = ["--dataset", "x", "--labels", str(path)]
-        assert main([*options, "--out", str(tool.out)]) == 1
-        assert path.name in tool.capsys.readouterr().err
-    for out in (path, tool.folder / "o.txt", tool.folder):
+def test_files_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    options = ["--dataset", "x", "--out", str(tmp_path / "out.yaml")]
+    for name in ("latin.txt", "gone.txt"):
+        labels = ["--labels", str(tmp_path / name)]
+        assert main([*options, *labels]) == 1
+        assert name in capsys.readouterr().err
+    for out in (tmp_path / "gone.txt", tmp_path / "o.txt", tmp_path):
         with pytest.raises(SystemExit):
-            main([*options, "--out", str(out)])
+            main([*options, *labels, "--out", str(out)])
     with pytest.raises(SystemExit):
-        main(["--dataset", "x", "--out", str(tool.out)])
+        main(options)
