@@ -127,10 +127,8 @@ def show_plan(args: argparse.Namespace, questions: Sequence[Question]) -> None:
         f"{len(questions) - len(pending)} in {args.journal}, {len(pending)} to ask"
     )
     tokens_in, tokens_out = estimate_tokens(pending)
-    print(
-        f"estimate: {tokens_in:,} tokens in, {tokens_out:,} tokens out (a model that "
-        "thinks aloud uses many more)"
-    )
+    print(f"estimate: {tokens_in:,} tokens in, {tokens_out:,} tokens out")
+    print("(a model that thinks aloud uses many more)")
     if args.price_in is None:
         print("give --price-in and --price-out, per million tokens, for the cost")
     else:

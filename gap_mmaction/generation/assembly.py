@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gap_mmaction.models.text.descriptions import PARTS
@@ -44,10 +45,8 @@ def read_answer(answer: Answer) -> Fields:
 def best_answer(answers: Sequence[Answer]) -> tuple[Answer, Fields]:
     """Chooses the newest that can be parsed; if none can, raises the newest's error."""
     for answer in reversed(answers):
-        try:
+        with suppress(ValueError):
             return answer, read_answer(answer)
-        except ValueError:
-            continue
     return answers[-1], read_answer(answers[-1])
 
 

@@ -126,9 +126,8 @@ class ChatModel:
         raise GenerationError(self._mask(text))
 
     def _complete(self, question: Question) -> Any:
-        messages = [{"role": "user", "content": question.prompt}]
-        if question.system:
-            messages.insert(0, {"role": "system", "content": question.system})
+        texts = (("system", question.system), ("user", question.prompt))
+        messages = [{"role": role, "content": text} for role, text in texts if text]
         request = {"messages": messages, **self._request}
         create = self._client.chat.completions.create
         if self._takes_schema:

@@ -61,9 +61,8 @@ def make_questions(
 def json_schema(kind: str) -> dict[str, Any]:
     """Returns the JSON schema of the answers to a kind of prompt."""
     text: dict[str, Any] = {"type": "string"}
-    fields = dict.fromkeys(PARTS if kind == "parts" else (kind,), text)
-    if kind == "synonyms":
-        fields = {kind: {"type": "array", "items": text}}
+    value = {"type": "array", "items": text} if kind == "synonyms" else text
+    fields = dict.fromkeys(PARTS if kind == "parts" else (kind,), value)
     return {
         "type": "object",
         "properties": fields,
