@@ -15,12 +15,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from gap_mmaction.generation.assembly import (
-    Assembly,
-    assemble,
-    make_header,
-    review,
-)
+from gap_mmaction.generation.assembly import Assembly, assemble, make_header, review
 from gap_mmaction.generation.journal import (
     Answers,
     GenerationError,
@@ -55,7 +50,6 @@ LONGEST_ANSWER = 300  # letters of an answer that could not be parsed, on the sc
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description="Have a language model describe actions, with the three prompts "
         "of the GAP paper. Every answer is kept in a journal at once; the same command "
@@ -94,11 +88,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         price = f"price of a million tokens {name}, for the estimate"
         add(f"--price-{name}", type=not_negative, metavar="PRICE", help=price)
     args = parser.parse_args(argv)
-    _check_args(parser, args)
-    return args
-
-
-def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.out.suffix.lower() not in (".yaml", ".yml") or args.out.is_dir():
         parser.error(f"--out must be a file and end in .yaml, got '{args.out}'")
     args.journal = args.journal or args.out.with_name(f"{args.out.name}.journal.jsonl")
@@ -113,6 +102,7 @@ def _check_args(parser: argparse.ArgumentParser, args: argparse.Namespace) -> No
     if args.backend == "transformers" and args.concurrency > 1:
         parser.error("a local model answers one question at a time: --concurrency")
     args.dataset = args.dataset or args.out.stem
+    return args
 
 
 def to_ask(
@@ -126,7 +116,6 @@ def to_ask(
 
 
 def show_plan(args: argparse.Namespace, questions: Sequence[Question]) -> None:
-    """Prints what would be asked."""
     pending = to_ask(questions, read_journal(args.journal), args.retry_unparsed)
     if args.system:
         print(f"system message: {args.system}")
@@ -138,10 +127,8 @@ def show_plan(args: argparse.Namespace, questions: Sequence[Question]) -> None:
         f"{len(questions) - len(pending)} in {args.journal}, {len(pending)} to ask"
     )
     tokens_in, tokens_out = estimate_tokens(pending)
-    print(
-        f"estimate: {tokens_in:,} tokens in, {tokens_out:,} tokens out (a model that "
-        "thinks aloud uses many more)"
-    )
+    print(f"estimate: {tokens_in:,} tokens in, {tokens_out:,} tokens out")
+    print("(a model that thinks aloud uses many more)")
     if args.price_in is None:
         print("give --price-in and --price-out, per million tokens, for the cost")
     else:
@@ -150,25 +137,17 @@ def show_plan(args: argparse.Namespace, questions: Sequence[Question]) -> None:
 
 
 def make_model(args: argparse.Namespace) -> LanguageModel:
-    """Builds what the command line asks for."""
     if args.backend == "transformers":
         return LocalModel(args.model, args.temperature, args.max_tokens, args.seed)
     # The client tells of its waits.
     logging.basicConfig(format="%(message)s")
     logging.getLogger("openai").setLevel(logging.INFO)
-    return ChatModel(
-        args.model,
-        args.base_url,
-        timeout=args.timeout,
-        max_retries=args.max_retries,
-        retry_delay=args.retry_delay,
-        temperature=args.temperature,
-        max_tokens=args.max_tokens,
-    )
+    names = ("timeout", "max_retries", "retry_delay", "temperature", "max_tokens")
+    options = {name: getattr(args, name) for name in names}
+    return ChatModel(args.model, args.base_url, **options)
 
 
 def generate(args: argparse.Namespace, questions: Sequence[Question]) -> Assembly:
-    """Asks what the journal lacks and puts the answers together."""
     with open_journal(args.journal) as journal:
         pending = to_ask(questions, journal.answers, args.retry_unparsed)
         print(f"{len(questions) - len(pending)} answers in {args.journal}")
@@ -184,7 +163,6 @@ def _complain(line: str) -> None:
 
 
 def report(assembly: Assembly) -> None:
-    """Prints what is to be looked at."""
     remarks = review(assembly.classes)
     for remark in remarks[:MOST_REMARKS]:
         print(f"look at {remark}")

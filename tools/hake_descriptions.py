@@ -34,7 +34,6 @@ from gap_mmaction.utils.command_line import (
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add(
@@ -59,14 +58,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--dataset", help="the data set's name (default: that of the description file)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(argv)
-    for template, names in (
-        ("label_template", ("{label}",)),
-        ("state_template", ("{part}", "{state}")),
+    for option, template, name in (
+        ("--label-template", args.label_template, "{label}"),
+        ("--state-template", args.state_template, "{part}"),
+        ("--state-template", args.state_template, "{state}"),
     ):
-        for name in names:
-            if name not in getattr(args, template):
-                option = template.replace("_", "-")
-                parser.error(f"--{option} must contain {name}")
+        if name not in template:
+            parser.error(f"{option} must contain {name}")
     if args.out.is_dir():
         parser.error(f"out, {args.out}, is a folder; give a file (.yaml)")
     if args.out.resolve() in (args.labels.resolve(), args.states.resolve()):
@@ -75,7 +73,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def name_of_data(path: Path) -> str:
-    """Returns the data set's name, of a description file or a text file's name."""
     if path.suffix.lower() not in (".yaml", ".yml"):
         return path.stem
     # BaseLoader: a data set named `yes` is a text.
@@ -122,7 +119,6 @@ def make_header(args: argparse.Namespace, encoder: str, dataset: str, size: int)
 
 @tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool; the exit status is 1 where a file or an option cannot be used."""
     args = parse_args(argv)
     init_default_scope("mmaction")
     labels, dataset = read_labels(args.labels), name_of_data(args.labels)
@@ -130,20 +126,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = {"type": args.encoder, **args.encoder_options}
     encoder = build_frozen_encoder(config, args.device)
     label_texts = [args.label_template.replace("{label}", name) for name in labels]
+    template = args.state_template
     state_texts = [
-        args.state_template.replace("{part}", state.part).replace(
-            "{state}", state.words
-        )
+        template.replace("{part}", state.part).replace("{state}", state.words)
         for state in states
     ]
-    nearest = nearest_states(
-        encoder.encode(label_texts).cpu(),
-        encoder.encode(state_texts).cpu(),
-        states,
-        k=args.k,
-        threshold=args.threshold,
-        at_least=args.at_least,
-    )
+    of_labels = encoder.encode(label_texts).cpu()
+    of_states = encoder.encode(state_texts).cpu()
+    numbers = (args.k, args.threshold, args.at_least)
+    nearest = nearest_states(of_labels, of_states, states, *numbers)
     classes = []
     for label, kept in zip(labels, nearest):
         fields = part_state_fields([state for state, _ in kept])

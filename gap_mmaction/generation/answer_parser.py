@@ -25,7 +25,7 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~).*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}\s+|^(\*\*|__)(?:(?!\1).)+(?<![.!?;])\1$")
 _MARKUP = re.compile(r"^#{1,6}\s+|\*\*|__|`|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)")
 _MARKER = re.compile(
-    r"^(?:[-*+\u2022\u2023\u25E6\u2013\u2014]\s+|\(?\d{1,2}[.):]\)?\s+)"
+    r"^(?:(?:[-*+\u2022\u2023\u25E6\u2013\u2014]|\*{3})\s+|\(?\d{1,2}[.):]\)?\s+)"
 )
 _CHATTER = re.compile(
     r"^(?:sure|certainly|of course|absolutely|okay|ok|here (?:is|are)|here's)\b"
@@ -87,16 +87,9 @@ def parse_answer(kind: str, answer: str) -> Fields:
     Synonyms may be in a list or between commas, with or without explanations. Parts
     may have labels (``Head: tilts``), or sentences that start with their names.
 
-    Args:
-        kind: Which of the prompts it answers.
-        answer: The answer as it came.
-
     Returns:
         ``synonyms``, a list of ten; ``paragraph``, in one line; or the six parts, each
-        a phrase that names the part.
-
-    Raises:
-        ValueError: If it does not hold what was asked for.
+        a phrase that names the part. A ValueError says that one of these is missing.
     """
     # Without thoughts and signs that are no text.
     text = _THOUGHT.sub("", answer).translate(_QUOTES)
@@ -150,13 +143,11 @@ def _read_lines(text: str) -> list[_Line]:
 
 
 def _tidy(text: str) -> str:
-    """Makes a phrase: one line, no quotes around it, no mark at its end.
-
-    Its first letter becomes small, unless more capitals follow it (``OK sign``).
-    """
+    """Makes a phrase: one line, small at first, no quotes, no mark at its end."""
     text = " ".join(text.split()).strip(" .,;:!|")
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1].strip(" .,;:!")
+    # "OK sign" keeps its capitals.
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
@@ -182,9 +173,9 @@ def _read_synonyms(text: str, data: Any) -> list[str]:
     phrases = list(found.values())[:NUM_SYNONYMS]
     if len(phrases) < NUM_SYNONYMS:
         raise ValueError(f"{len(phrases)} of {NUM_SYNONYMS} synonyms found")
-    for phrase in phrases:
-        if len(phrase.split()) > _MOST_WORDS:
-            raise ValueError(f"{phrase!r} is a sentence, not a synonym")
+    longest = max(phrases, key=lambda phrase: len(phrase.split()))
+    if len(longest.split()) > _MOST_WORDS:
+        raise ValueError(f"{longest!r} is a sentence, not a synonym")
     return phrases
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gap_mmaction.models.text.descriptions import PARTS
@@ -19,18 +20,11 @@ _MOST_WORDS = {"paragraph": 50, "hake": 50, **dict.fromkeys(PARTS, 20)}
 
 @dataclass(frozen=True)
 class Assembly:
-    """What the answers come to.
+    """The classes, the answers ``used`` for them, and the last one of each failure."""
 
-    Attributes:
-        classes: The label and the fields of each class, in the order of the questions.
-        used: The answers that the fields are from.
-        failures: The newest answers to the questions of which no answer could be
-            parsed, and why.
-    """
-
-    classes: list[Fields]
+    classes: list[Fields]  # with their labels, in the order of the questions
     used: list[Answer]
-    failures: list[tuple[Answer, str]]
+    failures: list[tuple[Answer, str]]  # could not be parsed, and why
 
     def missing(self) -> dict[str, list[str]]:
         """Lists the fields that a class lacks altogether, by label."""
@@ -49,28 +43,20 @@ def read_answer(answer: Answer) -> Fields:
 
 
 def best_answer(answers: Sequence[Answer]) -> tuple[Answer, Fields]:
-    """Chooses among the answers to a question: the newest that can be parsed.
-
-    Raises:
-        ValueError: If none can, that of the newest.
-    """
+    """Chooses the newest that can be parsed; if none can, raises the newest's error."""
     for answer in reversed(answers):
-        try:
+        with suppress(ValueError):
             return answer, read_answer(answer)
-        except ValueError:
-            continue
     return answers[-1], read_answer(answers[-1])
 
 
 def assemble(questions: Iterable[Question], answers: Answers) -> Assembly:
-    """Puts the answers together.
+    """Puts the answers together: lists of the texts, of which none holds one twice.
 
-    With one sample of each prompt the paragraph and the parts are texts, with more
-    they are lists; synonyms are a list in any case. No list holds a text twice.
+    With one sample of each prompt the paragraph and the parts are texts.
     """
     texts: dict[str, dict[str, dict[str, str]]] = {}  # label, field, casefolded text
-    used, failures = [], []
-    many = False
+    used, failures, many = [], [], False
     for question in questions:
         many = many or question.sample > 0
         fields = texts.setdefault(question.label, {})
@@ -133,11 +119,10 @@ def review(classes: Iterable[Mapping[str, str | Sequence[str]]]) -> list[str]:
         for name, value in fields.items():
             for text in [value] if isinstance(value, str) else value:
                 words = len(text.split())
-                if words > _MOST_WORDS.get(name, words):
-                    remarks.append(
-                        f"{label}: {name}: {words} words, CLIP may cut off what "
-                        f"exceeds {_MOST_WORDS[name]}"
-                    )
+                most = _MOST_WORDS.get(name, words)
+                if words > most:
+                    told = f"{words} words, CLIP may cut off what exceeds {most}"
+                    remarks.append(f"{label}: {name}: {told}")
                 owner = owners.setdefault((name, text.casefold()), label)
                 if owner != label:
                     remarks.append(f"{label}: {name}: {text!r} serves {owner!r}, too")

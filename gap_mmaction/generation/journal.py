@@ -24,30 +24,19 @@ class GenerationError(RuntimeError):
     """No more answers can be had; the message says why and what to do."""
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered.
-
-    Attributes:
-        question: What it was asked.
-        text: The answer as it came; empty if there was none.
-        cut_off: Whether it ended at the limit of tokens.
-        served_model: The model that answered, by its own account; may be empty.
-        tokens_in, tokens_out: Tokens of question and answer, if they were counted.
-        time: When it came, UTC, ISO 8601.
-    """
+    """What a model answered, and when (UTC, ISO 8601)."""
 
     question: Question
-    text: str
-    cut_off: bool = False
-    served_model: str = ""
+    text: str  # as it came
+    cut_off: bool = False  # at the limit of tokens
+    served_model: str = ""  # by its own account
     tokens_in: int | None = None
     tokens_out: int | None = None
-    time: str = field(default_factory=_now)
+    time: str = field(
+        default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds")
+    )
 
     def to_line(self) -> bytes:
         """Writes it as a line of JSON, in ASCII: no text can fail to be encoded."""
@@ -73,11 +62,7 @@ Answers = dict[Question, list[Answer]]
 
 @dataclass
 class Journal:
-    """A file of answers that only ever grows, opened by :func:`open_journal`.
-
-    The first line names the format; each other one is an :class:`Answer` in JSON, on
-    the disk before the next question is put.
-    """
+    """A file that only ever grows: its format, then an :class:`Answer` in each line."""
 
     path: Path
     stream: BinaryIO
@@ -87,8 +72,7 @@ class Journal:
     def append(self, answer: Answer) -> None:
         """Keeps an answer; it is on the disk when this returns. Threads may call it.
 
-        Raises:
-            GenerationError: If it cannot be written; the message holds the answer.
+        The GenerationError of a disk that takes no more holds the answer.
         """
         with self._lock:
             try:
@@ -105,10 +89,8 @@ class Journal:
 def open_journal(path: Path) -> Iterator[Journal]:
     """Opens a journal, one run at a time; it is made if it is not there.
 
-    A last line that a crash cut off is removed.
-
-    Raises:
-        ValueError: If the file is no journal, damaged, or in use.
+    A last line that a crash cut off is removed. A file that is no journal, damaged, or
+    in use is a ValueError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Unbuffered: what could not be written is not written later by accident.
@@ -132,11 +114,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
 
 
 def read_journal(path: Path) -> Answers:
-    """Reads a journal that may be in use; one that is not there holds nothing.
-
-    Raises:
-        ValueError: If the file is no journal, or damaged.
-    """
+    """Reads a journal that may be in use; one that is not there holds nothing."""
     return _read(path, path.read_bytes())[0] if path.exists() else {}
 
 

@@ -51,19 +51,8 @@ class ChatModel:
     that. The client itself asks again after a timeout, a lost connection, an answer
     that is no chat completion, and the status codes 408, 409, 429 and from 500 on.
     The key, in the environment variable ``OPENAI_API_KEY``, gets into no message and
-    no answer.
-
-    Args:
-        model: The model's name.
-        base_url: Where the server is; OpenAI's own by default.
-        timeout: Seconds that a request may take.
-        max_retries: How often a question is put again.
-        retry_delay: Seconds before the first time, doubled each time.
-        options: Of the request, such as ``temperature``; None for the server's own.
-
-    Raises:
-        ImportError: If openai is not installed.
-        ValueError: If the key is missing or malformed, or the address is.
+    no answer. Times are in seconds; ``retry_delay`` doubles each time; ``options`` are
+    of the request, such as ``temperature``, None for the server's own.
     """
 
     def __init__(
@@ -84,7 +73,16 @@ class ChatModel:
             ) from error
         key = os.environ.get(KEY_VARIABLE, "").strip()
         address = base_url or os.environ.get("OPENAI_BASE_URL") or ""
-        _check(key, address)
+        if not key and not address:
+            raise ValueError(
+                f"there is no key: set {KEY_VARIABLE} in the environment, or give the "
+                "--base-url of a server that needs none"
+            )
+        if not key.isascii() or not key.isprintable() or " " in key:
+            # The client's own message on this would show it.
+            raise ValueError(f"{KEY_VARIABLE} holds signs no key has; copy it again")
+        if address and urlsplit(address).scheme not in ("http", "https"):
+            raise ValueError("--base-url must start with http:// or https://")
         secrets = [key, urlsplit(address).password or ""]
         forms = {form for secret in secrets for form in (secret, quote(secret, ""))}
         # The longest first: one may contain another.
@@ -128,9 +126,8 @@ class ChatModel:
         raise GenerationError(self._mask(text))
 
     def _complete(self, question: Question) -> Any:
-        messages = [{"role": "user", "content": question.prompt}]
-        if question.system:
-            messages.insert(0, {"role": "system", "content": question.system})
+        texts = (("system", question.system), ("user", question.prompt))
+        messages = [{"role": role, "content": text} for role, text in texts if text]
         request = {"messages": messages, **self._request}
         create = self._client.chat.completions.create
         if self._takes_schema:
@@ -165,33 +162,13 @@ class ChatModel:
         return re.sub("|".join(secrets), "[hidden]", text) if secrets else text
 
 
-def _check(key: str, address: str) -> None:
-    if not key and not address:
-        raise ValueError(
-            f"there is no key: set {KEY_VARIABLE} in the environment, or give the "
-            "--base-url of a server that needs none"
-        )
-    if not key.isascii() or not key.isprintable() or " " in key:
-        # The client's own message on this would show it.
-        raise ValueError(f"{KEY_VARIABLE} holds signs no key has; copy the key again")
-    if address and urlsplit(address).scheme not in ("http", "https"):
-        raise ValueError("--base-url must start with http:// or https://")
-
-
 class LocalModel:
     """A causal language model of the transformers library.
 
-    Without a chat template, it gets the prompt as a text to go on with. An answer
-    depends on question and seed alone: a resumed run gives those of a whole one.
-
-    Args:
-        model: The folder of a saved model, or a name on the hub.
-        temperature: 0 for the likeliest answer; the model's own setting by default.
-        max_tokens: Tokens of an answer at the most.
-        seed: Of the answers.
-
-    Raises:
-        GenerationError: If the model cannot be had.
+    ``model`` is the folder of a saved one, or a name on the hub. Without a chat
+    template, it gets the prompt as a text to go on with. An answer depends on question
+    and seed alone: a resumed run gives those of a whole one. A ``temperature`` of 0 is
+    for the likeliest answer, None for the model's own setting.
     """
 
     def __init__(
@@ -218,12 +195,12 @@ class LocalModel:
         self.stopped = threading.Event()
         self._seed = seed
         self._max_tokens = max_tokens or _LOCAL_MAX_TOKENS
-        self._options: dict[str, Any] = {"do_sample": temperature != 0}
-        if temperature:
-            self._options["temperature"] = temperature
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._options["pad_token_id"] = self._tokenizer.pad_token_id
+        padding = self._tokenizer.pad_token_id
+        self._options = {"do_sample": temperature != 0, "pad_token_id": padding}
+        if temperature:
+            self._options["temperature"] = temperature
 
     def ask(self, question: Question) -> Answer:
         """Generates an answer."""
@@ -275,9 +252,6 @@ def collect_answers(
     Up to ``concurrency`` questions are under way at a time, and ``report`` gets a line
     for every answer. Where one question fails, or the user interrupts, no further one
     is put; the answers that are under way are waited for and kept.
-
-    Raises:
-        GenerationError: If a question cannot be answered, or an answer not be kept.
     """
     stopped = model.stopped
     permits = threading.Semaphore(concurrency)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,12 @@ _ANSWER_TOKENS = {"paragraph": 250, "synonyms": 60, "parts": 180}
 class Question:
     """One prompt about one action, put to one model.
 
-    Attributes:
-        label: The action.
-        kind: Which of ``PROMPTS``.
-        sample: Which of several answers to the same prompt, from 0.
-        model: The model's name.
-        prompt: The prompt with the label in its place.
-        system: What the model is told beforehand; empty for nothing.
+    ``sample`` tells answers to the same ``prompt`` apart; ``system`` is what the
+    model is told beforehand.
     """
 
     label: str
-    kind: str
+    kind: str  # of PROMPTS
     sample: int
     model: str
     prompt: str
@@ -66,9 +61,8 @@ def make_questions(
 def json_schema(kind: str) -> dict[str, Any]:
     """Returns the JSON schema of the answers to a kind of prompt."""
     text: dict[str, Any] = {"type": "string"}
-    fields = dict.fromkeys(PARTS if kind == "parts" else (kind,), text)
-    if kind == "synonyms":
-        fields = {kind: {"type": "array", "items": text}}
+    value = {"type": "array", "items": text} if kind == "synonyms" else text
+    fields = dict.fromkeys(PARTS if kind == "parts" else (kind,), value)
     return {
         "type": "object",
         "properties": fields,
@@ -77,27 +71,20 @@ def json_schema(kind: str) -> dict[str, Any]:
     }
 
 
-def estimate_tokens(questions: Iterable[Question]) -> tuple[int, int]:
+def estimate_tokens(questions: Sequence[Question]) -> tuple[int, int]:
     """Estimates the tokens of questions and of their answers."""
-    tokens_in = tokens_out = 0
-    for question in questions:
-        for text in filter(None, (question.prompt, question.system)):
-            tokens_in += -(-len(text) // _LETTERS_PER_TOKEN) + _TOKENS_PER_MESSAGE
-        tokens_out += _ANSWER_TOKENS[question.kind]
-    return tokens_in, tokens_out
+    texts = [text for q in questions for text in (q.prompt, q.system) if text]
+    tokens = [-(-len(text) // _LETTERS_PER_TOKEN) for text in texts]
+    answers = sum(_ANSWER_TOKENS[question.kind] for question in questions)
+    return sum(tokens) + len(texts) * _TOKENS_PER_MESSAGE, answers
 
 
 def read_labels(path: Path) -> list[str]:
-    """Reads labels.
+    """Reads the labels of a file, in the order of the class indices.
 
-    Args:
-        path: A description file (``.yaml`` or ``.yml``), the name of one that ships,
-            or a text file with one label a line, in the order of the class indices;
-            empty lines and lines that start with ``#`` are passed over.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        ValueError: If it is no such file, holds no label, or one twice.
+    It is a description file (``.yaml`` or ``.yml``), the name of one that ships, or a
+    text file with one label a line and comments (``#``). A file without labels, or
+    with one twice, is a ValueError.
     """
     if not path.exists():
         path = find_description_file(path)

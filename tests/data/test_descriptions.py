@@ -41,21 +41,12 @@ def actions(request: pytest.FixtureRequest) -> list[ActionDescription]:
     return load_descriptions(DESCRIPTIONS / request.param)
 
 
-@pytest.fixture(params=WHOLE)
-def whole(request: pytest.FixtureRequest) -> list[ActionDescription]:
-    return load_descriptions(DESCRIPTIONS / request.param)
-
-
 def test_classes(shared: Path) -> None:
     lines = (shared / "data/ntu/label_names_120.txt").read_text().splitlines()
     names = [line.strip() for line in lines if line.strip()]
     ntu120 = load_descriptions(DESCRIPTIONS / "ntu120.yaml")
-    ntu60 = load_descriptions(DESCRIPTIONS / "ntu60.yaml")
     assert [action.label for action in ntu120] == names
-    assert ntu60 == ntu120[:60]
-
-
-def test_classes_of_nwucla() -> None:
+    assert load_descriptions(DESCRIPTIONS / "ntu60.yaml") == ntu120[:60]
     nwucla = load_descriptions(DESCRIPTIONS / "nwucla.yaml")
     assert ", ".join(action.label for action in nwucla) == NWUCLA
 
@@ -67,9 +58,7 @@ def test_fields(actions: list[ActionDescription]) -> None:
             count = 10 if field == "synonyms" else 1
             assert len(set(texts)) == len(texts) == count, (action.where, field)
             assert "".join(texts).isascii(), (action.where, field)
-
-
-def test_synonyms_belong_to_one_class(actions: list[ActionDescription]) -> None:
+    # Synonyms belong to one class.
     counts = Counter(
         text.lower() for action in actions for text in action.fields["synonyms"]
     )
@@ -103,9 +92,9 @@ def test_classes_are_told_apart(actions: list[ActionDescription]) -> None:
         assert [texts for texts, count in counts.items() if count > 1] == []
 
 
-def test_vocabulary_of_the_manual_descriptions(whole: list[ActionDescription]) -> None:
+def test_vocabulary_of_the_manual_descriptions() -> None:
     movements = yaml.safe_load((ROOT / "docs" / "movements.yaml").read_text())
-    for action in whole:
+    for action in [a for file in WHOLE for a in load_descriptions(DESCRIPTIONS / file)]:
         atoms = action.fields["manual"][0].split(", ")
         assert 3 <= len(atoms) <= 9, action.where
         for atom in atoms:

@@ -29,11 +29,9 @@ REFUSAL = "I'm sorry, but I can't help with that."
 
 def kind_and_label(prompt: str) -> tuple[str, str]:
     """Tells which prompt a text is, and about what."""
-    for kind, template in PROMPTS.items():
-        start, end = template.split("<action>")
-        if prompt.startswith(start) and prompt.endswith(end):
-            return kind, prompt[len(start) : len(prompt) - len(end)]
-    raise ValueError(prompt)
+    label = prompt.split('"')[1]
+    texts = {text.replace("<action>", label): kind for kind, text in PROMPTS.items()}
+    return texts[prompt], label
 
 
 def good_answer(prompt: str) -> str:
@@ -48,8 +46,7 @@ def good_answer(prompt: str) -> str:
 
 def answer_to(question: Question, text: str, cut_off: bool = False) -> Answer:
     """Makes a line of a journal."""
-    time = "2026-01-02T03:04:05+00:00"
-    return Answer(question, text, cut_off, "served", 10, 20, time)
+    return Answer(question, text, cut_off, "served", 10, 20, "2026-01-02T03:04:05Z")
 
 
 def save_tiny_language_model(folder: Path, template: bool) -> str:
@@ -59,12 +56,13 @@ def save_tiny_language_model(folder: Path, template: bool) -> str:
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     text = " ".join([PART_ANSWER, *PROMPTS.values(), "< > user"])
-    words = ["[PAD]", "[UNK]", "[END]", *sorted(set(text.split()))]
+    words = ["[UNK]", "[END]", *sorted(set(text.split()))]
     ids = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    signs = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[END]"}
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **signs)
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[END]"
+    )
     if template:
         fast.chat_template = (
             "{% for m in messages %}< {{ m.role }} > {{ m.content }} {% endfor %}"
@@ -73,8 +71,7 @@ def save_tiny_language_model(folder: Path, template: bool) -> str:
     fast.save_pretrained(folder)
     torch.manual_seed(0)
     sizes: Any = {"n_positions": 96, "n_embd": 8, "n_layer": 1, "n_head": 2}
-    config = transformers.GPT2Config(
-        vocab_size=len(words), bos_token_id=2, eos_token_id=2, **sizes
-    )
+    sizes.update(vocab_size=len(words), bos_token_id=1, eos_token_id=1)
+    config = transformers.GPT2Config(**sizes)
     transformers.GPT2LMHeadModel(config).save_pretrained(folder)
     return str(folder)

@@ -7,132 +7,92 @@ import json
 import pytest
 
 from gap_mmaction.generation.answer_parser import parse_answer
-from gap_mmaction.models.text.descriptions import PARTS
 from tests.generation.common import PARAGRAPH, PART_ANSWER, REFUSAL, SYNONYMS
 
 WORDS = SYNONYMS.split(", ")
-NUMBERED = "\n".join(f"{i}. {word.capitalize()}" for i, word in enumerate(WORDS, 1))
-INTRODUCED = 'Here are 10 synonyms for "put on a shoe":'
 CLOSED = "Let me know if you would like more!"
 
-SYNONYM_ANSWERS = {
-    "the paper's": SYNONYMS,
-    "with an and": SYNONYMS.replace(", fasten", ", and fasten."),
-    "with a letter": f"A: {SYNONYMS}",
-    "semicolons": SYNONYMS.replace(",", ";"),
-    "introduced in the line": f"{INTRODUCED} {SYNONYMS}.",
-    "one a line": SYNONYMS.replace(", ", "\n"),
-    "numbered": NUMBERED,
-    "numbered in one line": NUMBERED.replace("\n", " "),
-    "brackets": NUMBERED.replace(". ", ") "),
-    "chat": f"Sure!\n\n{INTRODUCED}\n\n{NUMBERED}\n\n{CLOSED}",
-    "bold": "\n".join(f"{i}. **{word}**" for i, word in enumerate(WORDS, 1)),
-    "bold numbers": "\n".join(f"**{i}.** {word}" for i, word in enumerate(WORDS, 1)),
-    "bullets": "\n".join(f"* {word}" for word in WORDS),
-    "dots": "\n".join(f"\u2022 {word}" for word in WORDS),
-    "quoted": "\n".join(f'- "{word}"' for word in WORDS),
-    "curly quotes": "\n".join(f"- \u201c{word}\u201d" for word in WORDS),
-    "explained by a colon": "\n".join(f"- {word}: to put it on" for word in WORDS),
-    "explained by a dash": "\n".join(f"- {w} \u2013 so, or so" for w in WORDS),
-    "explained below": "\n".join(f"1. {w}\n   - which means it, too" for w in WORDS),
-    "explained in brackets": "\n".join(f"- {word} (formal)" for word in WORDS),
-    "in groups": (
-        f"- **Formal:** {', '.join(WORDS[:4])}\n- **Casual:** {', '.join(WORDS[4:])}"
-    ),
-    "fenced": f"```\n{SYNONYMS}\n```",
-    "json": json.dumps(WORDS),
-    "fenced json": f"{INTRODUCED}\n```json\n{json.dumps(WORDS)}\n```\n{CLOSED}",
-    "json object": json.dumps({"synonyms": WORDS}),
-    "more than ten": f"{NUMBERED}\n11. wear\n12. get into",
-    "one twice": f"1. Boot\n{NUMBERED}",
-    "thoughts first": f"<think>boot, boot, boot?\nNo.</think>\n{SYNONYMS}",
-    "windows lines": NUMBERED.replace("\n", "\r\n"),
-    "quoted block": "\n".join(f"> {line}" for line in NUMBERED.splitlines()),
-}
+
+def words(form: str) -> str:
+    return "\n".join(form.format(n=n, w=w) for n, w in enumerate(WORDS, 1))
 
 
-@pytest.mark.parametrize("name", SYNONYM_ANSWERS)
-def test_synonyms(name: str) -> None:
-    assert parse_answer("synonyms", SYNONYM_ANSWERS[name]) == {"synonyms": WORDS}
-
-
-def test_phrases_and_capitals_of_synonyms() -> None:
-    answer = "\n".join(
-        f"- {text}" for text in ("OK sign", "Slip one's shoe on", "Don", *"abcdefg")
-    )
-    assert parse_answer("synonyms", answer)["synonyms"][:3] == [
-        *("OK sign", "slip one's shoe on", "don")
-    ]
-
-
-PART_TEXTS = dict(
-    head="head tilts slightly forward",
-    hand="hand reaches down and grasps shoe",
-    arm="arm extends down and forward",
-    hip="hip remains stationary",
-    leg="leg bends at the knee, bringing foot closer to the hand",
-    foot="foot inserts into shoe",
+NUMBERED = words("{n}. {w}").title()
+FORMS_OF_SYNONYMS = (
+    *("{w}", "{n}) {w}", "{n}. **{w}**", "**{n}.** {w}", "* {w}", "{n}. {w}\r"),
+    *("- \u201c{w}\u201d", "- {w}: to put it on", "- {w} \u2013 so, or so"),
+    *("1. {w}\n   - which means it, too", "- {w} (formal)", "> {n}. {w}"),
 )
-PLAIN = {part: text.split(" ", 1)[1] for part, text in PART_TEXTS.items()}
 
 
-def lines(form: str) -> str:
+def test_synonyms() -> None:
+    introduced = 'Here are 10 synonyms for "put on a shoe":'
+    for answer in (
+        *map(words, FORMS_OF_SYNONYMS),
+        *(SYNONYMS, f"A: {SYNONYMS}", SYNONYMS.replace(",", ";")),
+        *(f"{introduced} {SYNONYMS}.", f"```\n{SYNONYMS}\n```"),
+        SYNONYMS.replace(", fasten", ", and fasten."),
+        NUMBERED.lower().replace("\n", " "),
+        f"Sure!\n\n{introduced}\n\n{NUMBERED.lower()}\n\n{CLOSED}",
+        words("* **{w}**").replace("* **fasten", "*** fasten"),
+        f"- **Formal:** {', '.join(WORDS[:4])}\n- **Casual:** {', '.join(WORDS[4:])}",
+        f"{introduced}\n```json\n{json.dumps(WORDS)}\n```\n{CLOSED}",
+        json.dumps({"synonyms": WORDS}),
+        f"1. Boot\n{words('{n}. {w}')}\n11. wear\n12. get into",
+        f"<think>boot, boot, boot?\nNo.</think>\n{SYNONYMS}",
+    ):
+        assert parse_answer("synonyms", answer) == {"synonyms": WORDS}
+    answer = "\n- ".join(("", "OK sign", "Slip one's shoe on", "Don", *"abcdefg"))
+    phrases = parse_answer("synonyms", answer)["synonyms"]
+    assert phrases[:3] == ["OK sign", "slip one's shoe on", "don"]
+
+
+TEXTS = {text.split()[0]: text.rstrip(".") for text in PART_ANSWER.split("; ")}
+PLAIN = {part: text.split(" ", 1)[1] for part, text in TEXTS.items()}
+
+
+def parts(form: str) -> str:
     return "\n".join(
         form.format(p=part, P=part.title(), text=text, Text=text.capitalize(), n=n)
         for n, (part, text) in enumerate(PLAIN.items(), 1)
     )
 
 
-PART_ANSWERS = {
-    "the paper's": PART_ANSWER,
-    "with a letter": f"A: {PART_ANSWER}",
-    "capitals": PART_ANSWER.title().replace(";", ";\n") and PART_ANSWER.capitalize(),
-    "sentences": ". ".join(text.capitalize() for text in PART_TEXTS.values()) + ".",
-    "a sentence a line": "\n".join(f"{t.capitalize()}." for t in PART_TEXTS.values()),
-    "labelled": lines("{P}: {text}"),
-    "labelled, whole": "\n".join(f"{p.title()}: {t}." for p, t in PART_TEXTS.items()),
-    "labelled, small": lines("{p}: {text}."),
-    "capital after the label": lines("{P}: {Text}."),
-    "in one line": lines("{P}: {Text};").replace("\n", " "),
-    "in one line, full stops": lines("{P}: {Text}.").replace("\n", " "),
-    "numbered": lines("{n}. {P}: {text}"),
-    "bullets": lines("- {P}: {text}"),
-    "bold": lines("* **{P}:** {text}"),
-    "bold, colon outside": lines("{n}. **{P}**: {text}"),
-    "italic": lines("*{P}:* {text}"),
-    "dashes": lines("{P} - {text}"),
-    "long dashes": lines("- **{P}** \u2014 {text}"),
-    "table": "| Part | Action |\n|---|---|\n" + lines("| {P} | {text} |"),
-    "headings": lines("### {P}\n{Text}.\n"),
-    "bold headings": lines("**{P}**\n\n{Text}.\n"),
-    "headings with a colon": lines("{P}:\n- {Text}."),
-    "chat": f"Sure! Here's what they do:\n\n{lines('- {P}: {text}')}\n\n{CLOSED}",
-    "wrapped": lines("- {P}: {text}").replace("knee, ", "knee,\n  "),
-    "fenced": f"```text\n{lines('{P}: {text}')}\n```",
-    "json": json.dumps(PLAIN),
-    "json with lists": json.dumps({part: [text] for part, text in PLAIN.items()}),
-    "fenced json": f"```json\n{json.dumps({'parts': PLAIN}, indent=1)}\n```",
-    "almost json": "{\n" + lines('  "{p}": "{text}",') + "\n}",
-    "other order": "\n".join(reversed(lines("{P}: {text}").splitlines())),
-    "a remark after it": f"{lines('- {P}: {text}')}\n\nThe whole body works together.",
-}
+FORMS_OF_PARTS = (
+    *("{P} {text}.", "{P}: {text}", "{P}: {Text}.", "* **{P}:** {text}"),
+    *("{n}. **{P}**: {text}", "*{P}:* {text}", "- **{P}** \u2014 {text}"),
+    *("{P} - {text}", "{P}:\n- {Text}.", "### {P}\n{Text}.\n"),
+    "**{P}**\n\n{Text}.\n",
+)
 
 
-@pytest.mark.parametrize("name", PART_ANSWERS)
-def test_parts(name: str) -> None:
-    fields = parse_answer("parts", PART_ANSWERS[name])
-    assert list(fields) == list(PARTS)
-    assert fields == PART_TEXTS
+def test_parts() -> None:
+    listed = parts("- {P}: {text}")
+    for answer in (
+        *map(parts, FORMS_OF_PARTS),
+        *(PART_ANSWER, PART_ANSWER.capitalize()),
+        parts("{P} {text}.").replace("\n", " "),
+        parts("{P}: {Text};").replace("\n", " "),
+        f"| Part | Action |\n|---|---|\n{parts('| {P} | {text} |')}",
+        f"Sure! Here's what they do:\n\n{listed}\n\n{CLOSED}",
+        listed.replace("knee, ", "knee,\n  "),
+        f"```text\n{parts('{P}: {text}')}\n```",
+        json.dumps({part: [text] for part, text in PLAIN.items()}),
+        f"```json\n{json.dumps({'parts': PLAIN}, indent=1)}\n```",
+        "{\n" + parts('  "{p}": "{text}",') + "\n}",
+        f"{listed}\n\nThe whole body works together.",
+    ):
+        fields = parse_answer("parts", answer)
+        assert fields == TEXTS
+        assert list(fields) == list(TEXTS)
 
 
-def test_parts_between_commas() -> None:
-    answer = "The head tilts, the hand grasps, the arm extends, the hip stays, the leg "
-    fields = parse_answer("parts", f"{answer}bends, and the foot slides in.")
-    assert fields["head"] == "the head tilts"
-    assert fields["foot"] == "and the foot slides in"
-
-
-def test_plurals_and_what_a_phrase_is_named_after() -> None:
+def test_what_names_a_part() -> None:
+    between_commas = (
+        "the head a, the hand b, the arm c, the hip d, leg e, and the foot f"
+    )
+    fields = parse_answer("parts", f"{between_commas}.")
+    assert ", ".join(map(str, fields.values())) == between_commas
     answer = (
         "Head: The person looks down.\nHands (fingers): Fingers hold the lace.\n"
         "Arm(s): Stretch out. They stay there.\nHips: both hips bend\n"
@@ -148,54 +108,36 @@ def test_plurals_and_what_a_phrase_is_named_after() -> None:
     )
 
 
-PARAGRAPHS = {
-    "plain": PARAGRAPH,
-    "with a letter": f"A: {PARAGRAPH}",
-    "wrapped": PARAGRAPH.replace(". ", ".\n"),
-    "paragraphs": PARAGRAPH.replace(". ", ".\n\n"),
-    "quoted": f'"{PARAGRAPH}"',
-    "heading": f"# Putting on a shoe\n\n{PARAGRAPH}",
-    "bold heading": f"**Putting on a shoe**\n\n{PARAGRAPH}",
-    "chat": f"Certainly! Here is a description:\n\n{PARAGRAPH}\n\n{CLOSED}",
-    "introduced": f"A person puts on a shoe as follows:\n{PARAGRAPH}",
-    "steps": "\n".join(f"{i}. {s}." for i, s in enumerate(PARAGRAPH[:-1].split(". "))),
-    "fenced": f"```\n{PARAGRAPH}\n```",
-    "emphasis": PARAGRAPH.replace("bending down", "**bending** *down*"),
-    "json": json.dumps({"description": PARAGRAPH}),
-    "odd signs": PARAGRAPH.replace("bending", "ben\u200bding\u0000"),
-}
+def test_paragraph() -> None:
+    for answer in (
+        PARAGRAPH.replace(". ", ".\n"),
+        f'"{PARAGRAPH}"',
+        f"**Putting on a shoe**\n\n{PARAGRAPH}",
+        f"Certainly! Here is a description:\n\n{PARAGRAPH}\n\n{CLOSED}",
+        f"A person puts on a shoe as follows:\n{PARAGRAPH}",
+        "\n".join(f"{i}. {s}." for i, s in enumerate(PARAGRAPH[:-1].split(". "))),
+        PARAGRAPH.replace("bending down", "**bending** *down*"),
+        json.dumps({"description": PARAGRAPH}),
+        PARAGRAPH.replace("bending", "ben\u200bding\u0000"),
+    ):
+        assert parse_answer("paragraph", answer) == {"paragraph": PARAGRAPH}
 
 
-@pytest.mark.parametrize("name", PARAGRAPHS)
-def test_paragraph(name: str) -> None:
-    assert parse_answer("paragraph", PARAGRAPHS[name]) == {"paragraph": PARAGRAPH}
-
-
-@pytest.mark.parametrize(
-    ("kind", "answer", "reason"),
-    [
+def test_no_answer() -> None:
+    for kind, answer, reason in (
         ("synonyms", "", "empty"),
-        ("parts", " \n```\n```", "nothing found for head"),
         ("synonyms", REFUSAL, "refused"),
         ("paragraph", "As an AI, I have no body.", "refused"),
-        ("synonyms", "boot, lace up, slip on", "3 of 10"),
         ("synonyms", NUMBERED.replace("Tie", "Boot"), "9 of 10"),
         ("synonyms", (PARAGRAPH.replace(".", ",") + "\n") * 4, "of 10"),
-        (
-            "synonyms",
-            "\n".join(f"{i}. {PARAGRAPH} {i}" for i in range(10)),
-            "is a sentence",
-        ),
-        ("synonyms", "<think>boot", "of 10"),
+        ("synonyms", "\n".join(f"- {i} {PARAGRAPH}" for i in range(10)), "a sentence"),
         ("paragraph", "Shoe.", "no description"),
         ("parts", PART_ANSWER.replace("hip", "belly"), "nothing found for hip"),
-        ("parts", lines("{P}: {text}").replace("remains stationary", "N/A"), "hip"),
+        ("parts", parts("{P}: {text}").replace("remains stationary", "N/A"), "hip"),
         ("parts", "Head and hand: they move\nArm: a\nHip: b\nLeg: c\nFoot: d", "head"),
         ("parts", '{"head": "tilts"', "hand"),
         ("parts", "5", "head, hand, arm, hip, leg, foot"),
         ("paragraph", "[1, 2]", "no description"),
-    ],
-)
-def test_no_answer(kind: str, answer: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        parse_answer(kind, answer)
+    ):
+        with pytest.raises(ValueError, match=reason):
+            parse_answer(kind, answer)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,6 +25,9 @@ from tests.generation.common import (
 from tools.generate_descriptions import main
 
 ROOT = Path(__file__).resolve().parents[2]
+FILE = Path("labels.txt")
+OUT = Path("out/mine.yaml")
+JOURNAL = Path("out/mine.yaml.journal.jsonl")
 KEY = "sk-a-key-that-nobody-may-see"
 LABELS = ("sit down", "stand up", "throw")
 FIELDS = {"label", "synonyms", "paragraph", *PARTS}
@@ -35,43 +35,26 @@ PATIENCE = 600.0  # seconds, for a machine that is busy with other things
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    FILE.write_text("\n".join(LABELS))
 
 
-@pytest.fixture
-def labels(tmp_path: Path) -> Path:
-    path = tmp_path / "labels.txt"
-    path.write_text("\n".join(LABELS))
-    return path
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "mine.yaml"
-
-
-def good(prompt: str, attempt: int) -> Action:
-    return good_answer(prompt)
-
-
-def journal_of(out: Path) -> Path:
-    return out.with_name("mine.yaml.journal.jsonl")
-
-
-def run(labels: Path, out: Path, *options: str, url: str = "") -> int:
+def arguments(*options: str, url: str = "") -> list[str]:
     address = ("--base-url", url) if url else ()
-    return main(
-        [
-            *("--labels", str(labels), "--out", str(out), "--model", "m"),
-            *("--retry-delay", "0.01", *address, *options),
-        ]
-    )
+    paths = ("--labels", str(FILE), "--out", str(OUT))
+    return [*paths, "--model", "m", "--retry-delay", "0.01", *address, *options]
 
 
-def check(out: Path, labels: tuple[str, ...] = LABELS) -> None:
+def run(*options: str, url: str = "") -> int:
+    return main(arguments(*options, url=url))
+
+
+def check(out: Path = OUT, labels: tuple[str, ...] = LABELS) -> None:
     actions = load_descriptions(out)
     assert [action.label for action in actions] == list(labels)
     for action in actions:
@@ -81,164 +64,91 @@ def check(out: Path, labels: tuple[str, ...] = LABELS) -> None:
         assert action.fields["hip"] == (f"hip moves as in {action.label}",)
 
 
-def test_every_failure(labels: Path, out: Path) -> None:
+def test_every_failure() -> None:
     """Each question meets another failure at first, and is put again."""
     prompts = [question.prompt for question in make_questions(LABELS, "m")]
-    failures: list[list[Action]] = [
-        [SLOW],
-        [429],
-        [500],
-        [None],
-        [b'{"choices": [{"mess'],
-        [b"<html>welcome"],
-        [b'{"error": {"message": "no credit"}}'],
-        [503, None, 429],
-        [408],
-    ]
+    once = (SLOW, 429, 500, None, 408, b"<html>", b'{"choices": [{"mess', b'{"a": 1}')
+    failures: list[list[Action]] = [[503, None, 429], *([action] for action in once)]
 
     def script(prompt: str, attempt: int) -> Action:
-        return [*failures[prompts.index(prompt)], *100 * [good_answer(prompt)]][
-            attempt - 1
-        ]
+        met = failures[prompts.index(prompt)]
+        return met[attempt - 1] if attempt <= len(met) else good_answer(prompt)
 
     with ChatServer(script) as server:
         options = ("--timeout", "0.6", "--max-retries", "50", "--concurrency", "3")
-        assert run(labels, out, *options, url=server.url) == 0
+        assert run(*options, url=server.url) == 0
         for prompt, met in zip(prompts, failures):
             assert server.asked[prompt] > len(met)
-    check(out)
+    check()
 
 
-def test_request(labels: Path, out: Path) -> None:
-    with ChatServer(good) as server:
+def test_request() -> None:
+    with ChatServer() as server:
         options = ("--temperature", "0.3", "--max-tokens", "99", "--system", "be brief")
-        assert run(labels, out, *options, url=server.url) == 0
+        assert run(*options, url=server.url) == 0
     body = server.bodies[0]
     assert body.pop("response_format")["type"] == "json_schema"
-    assert body == {
-        "model": "m",
-        "temperature": 0.3,
-        "max_tokens": 99,
-        "messages": [
-            {"role": "system", "content": "be brief"},
-            {"role": "user", "content": 'Describe a person "sit down" in details.'},
-        ],
-    }
-    for (answer,) in read_journal(journal_of(out)).values():
+    assert body.pop("messages") == [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": 'Describe a person "sit down" in details.'},
+    ]
+    assert body == {"model": "m", "temperature": 0.3, "max_tokens": 99}
+    for (answer,) in read_journal(JOURNAL).values():
         assert (answer.tokens_in, answer.tokens_out) == (11, 22)
         assert answer.served_model == "m-0613"
-    assert "Model: m (answered as m-0613)" in out.read_text().split("schema:")[0]
+    assert "Model: m (answered as m-0613)" in OUT.read_text().split("schema:")[0]
 
 
-def test_same_journal_same_file(labels: Path, out: Path) -> None:
-    with ChatServer(good) as server:
-        assert run(labels, out, "--concurrency", "4", url=server.url) == 0
-        first = out.read_bytes()
-        out.unlink()
-        assert run(labels, out, url=server.url) == 0
-        assert out.read_bytes() == first
-        # Other order in the journal.
-        header, *lines = journal_of(out).read_bytes().splitlines(keepends=True)
-        journal_of(out).write_bytes(b"".join([header, *sorted(lines)]))
-        assert run(labels, out, url=server.url) == 0
-        assert out.read_bytes() == first
-        assert set(server.asked.values()) == {1}
-    # And without a server, or a key.
-    os.environ.pop(KEY_VARIABLE)
-    assert run(labels, out) == 0
-    assert out.read_bytes() == first
-
-
-def test_what_is_asked_anew(labels: Path, out: Path) -> None:
-    with ChatServer(good) as server:
+def test_what_is_asked_anew() -> None:
+    with ChatServer() as server:
+        assert run("--concurrency", "4", url=server.url) == 0
+        first = OUT.read_bytes()
+        # The same journal, in any order, without a server: the same file.
+        header, *lines = JOURNAL.read_bytes().splitlines(keepends=True)
+        JOURNAL.write_bytes(b"".join([header, *sorted(lines)]))
+        OUT.unlink()
+        assert run() == 0
+        assert OUT.read_bytes() == first
         for options, asked in (
             ((), 9),
             (("--model", "other"), 18),
             (("--system", "be brief"), 27),
             (("--n", "2"), 36),
         ):
-            assert run(labels, out, *options, url=server.url) == 0
-            assert server.num_asked == asked
-        labels.write_text("wave\n" + labels.read_text())
-        assert run(labels, out, "--n", "2", url=server.url) == 0
-        assert server.num_asked == 42
-        assert run(out, out.with_name("b.yaml"), url=server.url) == 0
-    assert server.num_asked == 42 + 12
-    check(out.with_name("b.yaml"), ("wave", *LABELS))
+            assert run(*options, url=server.url) == 0
+            assert len(server.bodies) == asked
+        FILE.write_text("wave\n" + FILE.read_text())
+        assert run("--n", "2", url=server.url) == 0
+        assert len(server.bodies) == 42
+        assert run("--labels", str(OUT), "--out", "b.yaml", url=server.url) == 0
+    assert len(server.bodies) == 42 + 12
+    check(Path("b.yaml"), ("wave", *LABELS))
 
 
-def test_unparsed(labels: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unparsed(capsys: pytest.CaptureFixture[str]) -> None:
     def script(prompt: str, attempt: int) -> Action:
         bad = kind_and_label(prompt) == ("synonyms", "throw") and attempt < 3
         return REFUSAL if bad else good_answer(prompt)
 
     with ChatServer(script) as server:
-        assert run(labels, out, url=server.url) == 1
-        printed = capsys.readouterr()
-        assert "[8/9] throw: synonyms: could not be parsed" in printed.out
-        message = "could not be parsed: throw: synonyms: the model refused to answer: "
-        assert f"{message}{REFUSAL!r}" in printed.err
-        assert "1 answers could not be parsed, 1 classes are incomplete" in printed.err
-        actions = load_descriptions(out)
-        assert [set(action.fields) for action in actions] == [
-            *(FIELDS, FIELDS, FIELDS - {"synonyms"})
-        ]
-        assert "#   throw: synonyms\n" in out.read_text()
-        for options, status, asked in (
-            ((), 1, 9),
-            (("--retry-unparsed",), 1, 10),
-            (("--retry-unparsed",), 0, 11),
-            (("--retry-unparsed",), 0, 11),
-        ):
-            assert run(labels, out, *options, url=server.url) == status
-            assert server.num_asked == asked
-    check(out)
-    assert "INCOMPLETE" not in out.read_text()
-    # All three answers are kept.
-    assert journal_of(out).read_text().count('"throw", "kind": "synonyms"') == 3
-
-
-@pytest.mark.parametrize(
-    ("action", "options", "requests", "message"),
-    [
-        (401, (), 1, f"status 401.*check the key in {KEY_VARIABLE}"),
-        (404, (), 1, "status 404.*check --model and --base-url"),
-        (400, (), 2, "status 400"),  # with a JSON schema and without
-        (503, ("--max-retries", "2"), 3, "status 503"),
-        (None, ("--max-retries", "0"), 1, "Connection error"),
-    ],
-)
-def test_gives_up_and_goes_on_later(
-    labels: Path,
-    out: Path,
-    capsys: pytest.CaptureFixture[str],
-    action: Action,
-    options: tuple[str, ...],
-    requests: int,
-    message: str,
-) -> None:
-    ready = False
-
-    def script(prompt: str, attempt: int) -> Action:
-        bad = kind_and_label(prompt)[1] == "stand up" and not ready
-        return action if bad else good_answer(prompt)
-
-    with ChatServer(script) as server:
-        assert run(labels, out, *options, url=server.url) == 1
+        assert run(url=server.url) == 1
         error = capsys.readouterr().err
-        assert re.search(message, error)
-        assert "the same command goes on from there" in error
-        assert server.num_asked == 3 + requests
-        assert not out.exists()
-        ready = True
-        assert run(labels, out, *options, url=server.url) == 0
-        assert server.num_asked == 9 + requests
-    check(out)
+        assert f"throw: synonyms: the model refused to answer: {REFUSAL!r}" in error
+        assert "1 answers could not be parsed, 1 classes are incomplete" in error
+        fields = [set(action.fields) for action in load_descriptions(OUT)]
+        assert fields == [FIELDS, FIELDS, FIELDS - {"synonyms"}]
+        assert "INCOMPLETE" in OUT.read_text()
+        again = ("--retry-unparsed",)
+        for options, status, asked in (((), 1, 9), (again, 1, 10), (again, 0, 11)):
+            assert run(*options, url=server.url) == status
+            assert len(server.bodies) == asked
+    check()
+    assert "INCOMPLETE" not in OUT.read_text()
+    # All three answers are kept.
+    assert JOURNAL.read_text().count('"throw", "kind": "synonyms"') == 3
 
 
 def test_key_stays_secret(
-    labels: Path,
-    out: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -247,174 +157,129 @@ def test_key_stays_secret(
 
     def script(prompt: str, attempt: int) -> Action:
         kind, label = kind_and_label(prompt)
-        if label == "sit down":
-            sender = (
-                "The person who sent {key} does it. " if kind == "paragraph" else ""
-            )
-            return sender + good_answer(prompt)
-        return 500 if attempt == 1 else 401
+        if label != "sit down":
+            return 500 if attempt == 1 else 401
+        told = "The one who sent {key} does it."
+        return told if kind == "paragraph" else good_answer(prompt)
 
     with ChatServer(script) as server:
-        assert run(labels, out, url=server.url) == 1
-        labels.write_text("sit down")
-        assert run(labels, out, url=server.url) == 0
+        assert run(url=server.url) == 1
+        FILE.write_text("sit down")
+        assert run(url=server.url) == 0
     printed = capsys.readouterr()
-    assert "key [hidden] is refused; check" in printed.err
-    assert "who sent [hidden] does it" in " ".join(out.read_text().split())
-    texts = [printed.out, printed.err, caplog.text]
-    texts += [path.read_text() for path in out.parent.iterdir()]
-    assert len(texts) == 5
-    for text in texts:
+    assert f"key [hidden] is refused; check the key in {KEY_VARIABLE}" in printed.err
+    assert "the same command goes on from there" in printed.err
+    assert "who sent [hidden] does it" in OUT.read_text()
+    texts = [path.read_text() for path in OUT.parent.iterdir()]
+    for text in (*texts, printed.out, printed.err, caplog.text):
+        assert text
         assert KEY not in text
 
 
 def test_dry_run(
-    labels: Path,
-    out: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with ChatServer(good) as server:
-        assert run(labels, out, url=server.url) == 0
-    before = journal_of(out).read_bytes()
-    out.unlink()
-    monkeypatch.delenv(KEY_VARIABLE)
+    with ChatServer() as server:
+        assert run(url=server.url) == 0
+    before = JOURNAL.read_bytes()
+    OUT.unlink()
     monkeypatch.setitem(sys.modules, "openai", None)
-    labels.write_text(labels.read_text() + "\nwave")
+    FILE.write_text(FILE.read_text() + "\nwave")
     capsys.readouterr()
     prices = ("--price-in", "1000000", "--price-out", "0")
-    assert run(labels, out, "--dry-run", "--n", "2", *prices) == 0
+    assert run("--dry-run", "--n", "2", *prices) == 0
     printed = capsys.readouterr().out
     assert printed.count('synonyms: Suggest 10 synonyms for "wave"') == 1
     assert "throw: parts (sample 2): Describing following body parts" in printed
     assert "throw: parts: " not in printed  # it is in the journal
     assert "4 labels, 24 questions: 9 in " in printed
-    assert "15 to ask" in printed
     tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
+    # A token is four letters; 15 questions have eight tokens more each.
+    assert 250 < int(tokens.replace(",", "")) < 500
     assert f"estimated cost: {tokens}.0000" in printed
-    assert not out.exists()
-    assert journal_of(out).read_bytes() == before
+    assert not OUT.exists()
+    assert JOURNAL.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--out", "mine.txt"), "--out must be a file and end in .yaml"),
-        (("--labels", "mine.yaml", "--out", "mine.yaml"), "three different files"),
-        (("--journal", "labels.txt"), "three different files"),
-        (("--price-in", "1"), "go together"),
-        (("--n", "2", "--temperature", "0"), "all would be the same"),
-        (("--n", "0"), "must be 1 or more"),
-        (("--max-retries", "-1"), "no whole number"),
-        (("--timeout", "0"), "above 0"),
-        (("--temperature", "warm"), "no number"),
-        (("--backend", "transformers", "--concurrency", "2"), "one question at a time"),
-        (("--backend", "transformers", "--base-url", "http://a"), "--backend openai"),
-    ],
-)
-def test_usage(
-    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        run(Path("labels.txt"), Path("mine.yaml"), *options)
-    assert caught.value.code == 2
-    assert message in capsys.readouterr().err
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, message in (
+        ("--out mine.txt", "--out must be a file and end in .yaml"),
+        ("--labels out/mine.yaml", "three different files"),
+        ("--price-in 1", "go together"),
+        ("--n 2 --temperature 0", "all would be the same"),
+        ("--backend transformers --concurrency 2", "one question at a time"),
+        ("--backend transformers --base-url http://a", "--backend openai"),
+    ):
+        with pytest.raises(SystemExit):
+            run(*options.split())
+        assert message in capsys.readouterr().err
 
 
-def test_user_errors(
-    labels: Path,
-    out: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert run(labels.with_name("absent.txt"), out) == 1
+def test_user_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--labels", "absent.txt") == 1
     assert "absent.txt" in capsys.readouterr().err
-    with ChatServer(lambda prompt, attempt: 404) as server:
-        assert run(labels, out, url=server.url) == 1
-    error = capsys.readouterr().err
-    assert f"{out} is not written" in error
-    assert "goes on from there" not in error  # there is nothing to go on from
-    monkeypatch.delenv(KEY_VARIABLE)
-    assert run(labels, out) == 1
-    assert f"error: there is no key: set {KEY_VARIABLE}" in capsys.readouterr().err
-    assert run(labels, out, "--journal", str(Path(__file__))) == 1
+    assert run("--journal", str(Path(__file__))) == 1
     assert "this is no journal" in capsys.readouterr().err
+    with ChatServer(lambda prompt, attempt: 404) as server:
+        assert run(url=server.url) == 1
+    error = capsys.readouterr().err
+    assert "check --model and --base-url" in error
+    assert f"{OUT} is not written" in error
+    assert "goes on from there" not in error  # there is nothing to go on from
 
 
-def test_interrupt(
-    labels: Path,
-    out: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tools.generate_descriptions.generate", interrupt)
-    assert run(labels, out) == 130
-    assert f"{out} is not written" in capsys.readouterr().err
+    assert run() == 130
 
 
-def test_local_model(
-    labels: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = save_tiny_language_model(tmp_path / "models" / "tiny", template=True)
+def test_local_model(capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_language_model(Path("models/tiny").resolve(), template=True)
     options = ("--backend", "transformers", "--model", model, "--max-tokens", "5")
-    assert run(labels, out, *options) == 1
-    first = out.read_bytes()
-    assert "9 answers could not be parsed, 3 classes are incomplete" in (
-        capsys.readouterr().err
-    )
-    assert [set(action.fields) for action in load_descriptions(out)] == 3 * [{"label"}]
-    assert "Model: models/tiny\n" in out.read_text()
-    # Drawn again, the same: nothing depends on what came before.
-    journal_of(out).unlink()
-    assert run(labels, out, *options) == 1
-    assert out.read_bytes() == first
+    assert run(*options) == 1
+    error = capsys.readouterr().err
+    assert "9 answers could not be parsed, 3 classes are incomplete" in error
+    assert [set(action.fields) for action in load_descriptions(OUT)] == 3 * [{"label"}]
+    assert "Model: models/tiny\n" in OUT.read_text()
 
 
-def test_killed_and_resumed(tmp_path: Path, out: Path) -> None:
+def test_killed_and_resumed() -> None:
     """No answer is asked for twice, and none is lost."""
     names = tuple(f"action {i}" for i in range(10))
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(names))
+    log = Path("log")
+    FILE.write_text("\n".join(names))
     prompts = {question.prompt for question in make_questions(names, "m")}
 
-    with ChatServer(good, delay=0.05) as server:
-        command = [sys.executable, "-W", "ignore"]
-        command += [str(ROOT / "tools" / "generate_descriptions.py")]
-        command += ["--labels", str(labels), "--out", str(out), "--model", "m"]
-        command += ["--base-url", server.url, "--concurrency", "2"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with open(tmp_path / "log", "w") as log:
-            first = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
+    with ChatServer(delay=0.05) as server:
+        tool = str(ROOT / "tools" / "generate_descriptions.py")
+        options = arguments("--concurrency", "2", url=server.url)
+        command = [sys.executable, "-W", "ignore", tool, *options]
+        with open(log, "w") as stream:
+            first = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
             deadline = time.monotonic() + PATIENCE
             while server.num_answered < 12 and time.monotonic() < deadline:
-                assert first.poll() is None, (tmp_path / "log").read_text()
+                assert first.poll() is None, log.read_text()
                 time.sleep(0.005)
             first.send_signal(signal.SIGKILL)
             first.wait()
         assert first.returncode == -signal.SIGKILL
-        assert not out.exists()
-        kept = [answer for (answer,) in read_journal(journal_of(out)).values()]
+        assert not OUT.exists()
+        kept = [answer for (answer,) in read_journal(JOURNAL).values()]
         # All that were answered, but for those that the kill found on their way.
         assert 10 <= server.num_answered - 2 <= len(kept) < len(prompts)
         time.sleep(0.2)  # for requests that the server has still to answer to nobody
-
-        second = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False
-        )
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
         assert second.returncode == 0, second.stderr
-        asked: Counter[str] = server.asked
 
     # None was lost: what was kept stands as it was, and the rest is there, once.
-    answers = [answer for (answer,) in read_journal(journal_of(out)).values()]
+    answers = [answer for (answer,) in read_journal(JOURNAL).values()]
     assert answers[: len(kept)] == kept
-    assert {answer.question.prompt for answer in answers} == set(asked) == prompts
+    assert {one.question.prompt for one in answers} == {*server.asked} == prompts
     # None was asked for twice.
-    twice = {prompt for prompt, count in asked.items() if count > 1}
-    assert twice.isdisjoint(answer.question.prompt for answer in kept)
-    assert sum(asked.values()) <= len(prompts) + 2
-    check(out, names)
+    assert {server.asked[answer.question.prompt] for answer in kept} == {1}
+    assert len(server.bodies) <= len(prompts) + 2
+    check(labels=names)

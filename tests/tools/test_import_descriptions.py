@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ SENTENCES = (
     "turns, a little; knees stay bent; rests on the floor",
     "nods; hand holds a pole; arm sways high; hip leads; legs stand; feet apart",
 )
+Run = Callable[..., str]
+KICK = "kick\nkick a ball"
+EXPECTED = "the label 'kick' of"
 
 
 def with_parts(glue: str = "; ") -> str:
@@ -23,174 +27,123 @@ def with_parts(glue: str = "; ") -> str:
     return "".join(f"{label}{glue}{text}\n" for label, text in pairs)
 
 
-class Importer:
-    """Writes files and imports them."""
-
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder = folder
-        self.capsys = capsys
-        self.out = folder / "out.yaml"
-
-    def run(self, contents: dict[str, str], status: int = 0) -> str:
-        """Imports, and returns what is told on stderr."""
-        options = ["--dataset", "Mine", "--out", str(self.out)]
-        for kind, content in contents.items():
-            path = self.folder / f"{kind}.txt"
-            path.write_text(content, encoding="utf-8")
-            options += [f"--{kind}", str(path)]
-        assert main(options) == status, self.capsys.readouterr().err
-        assert self.out.exists() == (status == 0)
-        return self.capsys.readouterr().err
-
-    def texts(self, field: str) -> list[tuple[str, ...]]:
-        return [action.fields[field] for action in load_descriptions(self.out)]
-
-    def parts(self) -> list[list[str]]:
-        actions = load_descriptions(self.out)
-        return [[action.fields[part][0] for part in PARTS] for action in actions]
-
-
 @pytest.fixture
-def tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Importer:
-    return Importer(tmp_path, capsys)
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Writes files and imports them; returns what is told on stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def write_and_import(contents: dict[str, str], status: int = 0) -> str:
+        options = ["--dataset", "Mine", "--out", "out.yaml"]
+        for kind, content in contents.items():
+            Path(f"{kind}.txt").write_text(content, encoding="utf-8")
+            options += [f"--{kind}", str(Path(f"{kind}.txt").resolve())]
+        assert main(options) == status
+        assert Path("out.yaml").exists() == (status == 0)
+        return capsys.readouterr().err
+
+    return write_and_import
 
 
-def test_all_files(tool: Importer) -> None:
-    paragraphs = (
-        "paddle a boat; One sits; then rows. It goes on.\nwave a flag, A flag.\n"
-    )
-    contents = {"labels": LABELS, "synonyms": SYNONYMS, "paragraphs": paragraphs}
-    assert tool.run({**contents, "parts": with_parts()}) == ""
-    (first, _) = load_descriptions(tool.out)
+def texts(field: str) -> list[tuple[str, ...]]:
+    return [action.fields[field] for action in load_descriptions("out.yaml")]
+
+
+def parts() -> list[list[str]]:
+    actions = load_descriptions("out.yaml")
+    return [[action.fields[part][0] for part in PARTS] for action in actions]
+
+
+def test_all_files(run: Run) -> None:
+    contents = {
+        "labels": LABELS,
+        "synonyms": SYNONYMS,
+        "paragraphs": "paddle a boat; One sits; then rows. So on.\nwave a flag, A.",
+        "parts": with_parts(),
+    }
+    assert run(contents) == ""
+    (first, _) = load_descriptions("out.yaml")
     assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
     assert first.label == "paddle a boat"
     assert first.fields["synonyms"] == ("row along", "canoe")
-    assert tool.texts("paragraph") == [
-        ("One sits; then rows. It goes on.",),
-        ("A flag.",),
-    ]
-    assert tool.parts() == [text.split("; ") for text in SENTENCES]
-    text = tool.out.read_text()
+    assert first.fields["paragraph"] == ("One sits; then rows. So on.",)
+    assert parts() == [text.split("; ") for text in SENTENCES]
+    text = Path("out.yaml").read_text()
     assert "#   parts: parts.txt" in text
-    assert str(tool.folder) not in text
+    assert str(Path.cwd()) not in text
     assert "dataset: Mine" in text
-
-
-@pytest.mark.parametrize(
-    ("kind", "content", "expected"),
-    [
-        ("labels", LABELS, {"label"}),
-        ("synonyms", SYNONYMS, {"label", "synonyms"}),
-        (
-            "paragraphs",
-            "paddle a boat; One.\nwave a flag; It.",
-            {"label", "paragraph"},
-        ),
-        ("parts", with_parts(), {"label", *PARTS}),
-    ],
-)
-def test_one_file(tool: Importer, kind: str, content: str, expected: set[str]) -> None:
-    told = tool.run({kind: content})
-    assert ("look at them" in told) == (kind != "labels")
-    (first, second) = load_descriptions(tool.out)
-    assert set(first.fields) == expected
-    assert [first.label, second.label] == LABELS.split("\n")[:2]
+    # Of one file alone, whose lines have the labels.
+    for kind, content in contents.items():
+        told = run({kind: content})
+        assert ("look at them" in told) == (kind != "labels")
+        assert texts("label") == [("paddle a boat",), ("wave a flag",)]
 
 
 @pytest.mark.parametrize(
     ("line", "expected", "told"),
     [
-        ("wave;sway, gently;flap", ("sway, gently", "flap"), ""),
-        ("\ufeff  wave ; sway,\t flap\r\n\r\n", ("sway", "flap"), ""),
-        ("wave,sway,flap.", ("sway", "flap"), "final full stops dropped (1)"),
-        ("wave,sway,,flap", ("sway", "flap"), "empty fields dropped (1)"),
-        ("wave,sway,", ("sway",), "at the end of a line dropped (1)"),
-        ("wave,sway,Sway", ("sway",), "line 1: the second 'Sway' is dropped"),
-        ("wave,wave,sway", ("wave", "sway"), ""),
-        ("Wave,sway", ("sway",), "line 1: the label 'Wave' is taken for 'wave'"),
-    ],
-)
-def test_synonyms(
-    tool: Importer, line: str, expected: tuple[str, ...], told: str
-) -> None:
-    error = tool.run({"synonyms": line, "labels": "\nwave\n\n"})
-    assert told in error
-    assert bool(told) == bool(error)
-    assert tool.texts("synonyms") == [expected]
-
-
-@pytest.mark.parametrize(
-    ("line", "expected", "told"),
-    [
-        ("row; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
-        ("row, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
-        ("row; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
-        ("row;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
+        ("wave;sway, gently;flap", "sway, gently|flap", ""),
+        ("\ufeff  wave ; sway,\t flap\r\n\r\n", "sway|flap", ""),
+        ("wave,sway,flap.", "sway|flap", "final full stops dropped (1)"),
+        ("wave,sway,,flap", "sway|flap", "empty fields dropped (1)"),
+        ("wave,sway,", "sway", "at the end of a line dropped (1)"),
+        ("wave,sway,Sway", "sway", "line 1: the second 'Sway' is dropped"),
+        ("wave,wave,sway", "wave|sway", ""),
+        ("Wave,sway", "sway", "line 1: the label 'Wave' is taken for 'wave'"),
+        # Six sentences of parts.
+        ("wave; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
+        ("wave, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
+        ("wave; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
+        ("wave;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
         (
-            "row, head up, then down, Hands close, both arms pull, hips turn, slowly, "
-            "the leg bends, feet still",
-            "head up, then down|Hands close|both arms pull|hips turn, slowly|the leg "
-            "bends|feet still",
-            "line 1: merged into one sentence: 'hips turn, slowly'",
+            "wave, head up, then down, Hands close, arms pull, hips turn, leg f, feet",
+            "head up, then down|Hands close|arms pull|hips turn|leg f|feet",
+            "line 1: merged into one sentence: 'head up, then down'",
         ),
         (
-            "row;head;hand;hips turn;arm;leg;foot",
+            "wave;head;hand;hips turn;arm;leg;foot",
             "head|hand|hips turn|arm|leg|foot",
             "the sentence of hip starts with another: 'arm'",
         ),
     ],
 )
-def test_parts(tool: Importer, line: str, expected: str, told: str) -> None:
-    assert told in tool.run({"parts": line})
-    assert tool.parts() == [expected.split("|")]
+def test_lines(run: Run, line: str, expected: str, told: str) -> None:
+    kind = "parts" if expected.count("|") == 5 else "synonyms"
+    error = run({kind: line, "labels": "\nwave\n\n"})
+    assert told in error
+    assert bool(told) == bool(error)
+    found = parts()[0] if kind == "parts" else [*texts("synonyms")[0]]
+    assert found == expected.split("|")
 
 
-@pytest.mark.parametrize("glue", [" ", ". ", ": ", ", "])
-def test_glued_labels(tool: Importer, glue: str) -> None:
-    told = tool.run({"synonyms": SYNONYMS, "parts": with_parts(glue)})
-    assert ("labels without a separator after them (2)" in told) == (glue != ", ")
-    assert tool.parts() == [text.split("; ") for text in SENTENCES]
-
-
-def test_glued_without_a_blank(tool: Importer) -> None:
-    parts = "rowHead; b; c; d; e; f\nwavehead, up; hand; arm; hip; leg; foot"
+def test_glued_labels(run: Run) -> None:
+    for glue in (" ", ". ", ": ", ", "):
+        told = run({"synonyms": SYNONYMS, "parts": with_parts(glue)})
+        assert ("labels without a separator after them (2)" in told) == (glue != ", ")
+        assert parts() == [text.split("; ") for text in SENTENCES]
+    glued = "rowHead; b; c; d; e; f\nwavehead, up; hand; arm; hip; leg; foot"
     paragraphs = "rowOne rows.\nwave. One waves."
-    tool.run({"labels": "row\nwave", "parts": parts, "paragraphs": paragraphs})
-    assert tool.texts("head") == [("Head",), ("head, up",)]
-    assert tool.texts("paragraph") == [("One rows.",), ("One waves.",)]
+    run({"labels": "row\nwave", "parts": glued, "paragraphs": paragraphs})
+    assert texts("head") == [("Head",), ("head, up",)]
+    assert texts("paragraph") == [("One rows.",), ("One waves.",)]
 
 
-def test_labels_with_commas(tool: Importer) -> None:
-    labels = "reach.\nreach, then grab"
+def test_labels_with_commas(run: Run) -> None:
     synonyms = "reach, extend\nreach, then grab, snatch"
-    told = tool.run({"labels": labels, "synonyms": synonyms})
+    told = run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
     assert "labels.txt: final full stops dropped (1)" in told
-    assert tool.texts("label") == [("reach",), ("reach, then grab",)]
-    assert tool.texts("synonyms") == [("extend",), ("snatch",)]
+    assert texts("label") == [("reach",), ("reach, then grab",)]
+    assert texts("synonyms") == [("extend",), ("snatch",)]
 
 
 @pytest.mark.parametrize(
     ("contents", "where", "problem"),
     [
-        *(
-            (
-                {"labels": "wave", "synonyms": line},
-                "synonyms.txt, line 1",
-                "'wave' has no",
-            )
-            for line in ("wave,", "wave", "wave, ,.", "wave;;")
-        ),
-        (
-            {"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"},
-            "parts.txt, line 2",
-            "7 sentences",
-        ),
-        (
-            {"parts": "row, head, hand, hand, arm, hip, leg, foot"},
-            "parts.txt, line 1",
-            "separate them by ';'",
-        ),
-        ({"parts": "row;a;b;c;d;e"}, "parts.txt, line 1", "give --labels"),
+        ({"labels": "wave", "synonyms": "wave, ,."}, "s.txt, line 1", "'wave' has no"),
+        ({"labels": "wave", "synonyms": "wave"}, "s.txt, line 1", "'wave' has no"),
+        ({"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"}, "s.txt, line 2", "7 sentences"),
+        ({"parts": "row, head, hand, hand, arm, hip, leg, foot"}, "", "by ';'"),
         ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "expected 6"),
         ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
         ({"parts": with_parts(" ")}, "line 1", "--labels"),
@@ -198,47 +151,20 @@ def test_labels_with_commas(tool: Importer) -> None:
         ({"paragraphs": "One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"paragraphs": ", One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"synonyms": "reach, then grab; snatch"}, "line 1", "'reach, then grab'"),
-        *(
-            (
-                {"labels": "kick", kind: line},
-                f"{kind}.txt, line 1",
-                "the label 'kick' of",
-            )
-            for kind, line in (
-                ("paragraphs", "kicks; One kicks."),
-                ("paragraphs", "kick one kicks."),
-                ("synonyms", "kick Hit, strike"),
-                ("parts", "kick it;1;2;3;4;5;6"),
-                ("parts", "kicks 1;2;3;4;5;6"),
-            )
-        ),
+        ({"labels": KICK, "paragraphs": "kicks; One kicks."}, "line 1", EXPECTED),
+        ({"labels": KICK, "paragraphs": "kick one kicks."}, "line 1", EXPECTED),
+        ({"labels": KICK, "synonyms": "kick Hit, strike"}, "line 1", EXPECTED),
+        ({"labels": KICK, "parts": "kick it;1;2;3;4;5;6"}, "line 1", EXPECTED),
         # A longer label is not cut.
+        ({"labels": KICK, "parts": "kick a ball 1;2;3;4;5;6"}, "line 1", EXPECTED),
         (
-            {"labels": "kick\nkick a ball", "parts": "kick a ball 1;2;3;4;5;6\nkick x"},
-            "parts.txt, line 1",
-            "the label 'kick' of",
+            {"synonyms": "a,b\nc,d", "parts": "\nc;1;2;3;4;5;6"},
+            "ts.txt, line 2",
+            "'a' of",
         ),
-        (
-            {"synonyms": "row,canoe\nwave,sway", "parts": "\nwave;1;2;3;4;5;6"},
-            "parts.txt, line 2",
-            "synonyms.txt, line 1 is expected",
-        ),
-        (
-            {"labels": LABELS, "synonyms": SYNONYMS.split("\n")[0]},
-            "synonyms.txt, line 1",
-            "the file ends before the label 'wave a",
-        ),
-        (
-            {"labels": "row", "synonyms": "row,canoe\nwave,sway"},
-            "synonyms.txt, line 2",
-            "labels.txt, line 1 is the last",
-        ),
-        (
-            {"labels": "row\nwave\n\nRow"},
-            "labels.txt, line 4",
-            "'Row' is at",
-        ),
-        ({"synonyms": "row,canoe\nrow,paddle"}, "line 2", "'row' is at"),
+        ({"labels": KICK, "synonyms": "kick,hit"}, "line 1", "ends before the label"),
+        ({"labels": "a", "synonyms": "a,b\nc,d"}, "s.txt, line 2", "is the last"),
+        ({"labels": "row\nwave\n\nRow"}, "labels.txt, line 4", "'Row' is at"),
         ({"labels": "row;1;2;3;4;5;6"}, "labels.txt, line 1", "is it for --synonyms"),
         ({"labels": "row,paddle,canoe\nwave,greet,hail"}, "labels.txt", "by ','"),
         ({"parts": " \n"}, "parts.txt", "is empty"),
@@ -246,28 +172,24 @@ def test_labels_with_commas(tool: Importer) -> None:
     ],
 )
 def test_bad_files(
-    tool: Importer, contents: dict[str, str], where: str, problem: str
+    run: Run, contents: dict[str, str], where: str, problem: str
 ) -> None:
-    error = tool.run(contents, status=1)
+    error = run(contents, status=1)
     assert where in error
     assert problem in error
 
 
-def test_files_that_cannot_be_read(tool: Importer) -> None:
-    options = ["--dataset", "x", "--out", str(tool.out)]
-    (tool.folder / "latin.txt").write_bytes(b"caf\xe9")
-    for name in ("gone.txt", "latin.txt"):
-        assert main([*options, "--parts", str(tool.folder / name)]) == 1
-        assert name in tool.capsys.readouterr().err
-    (tool.folder / "labels.txt").write_text("row")
-    labels = ["--dataset", "x", "--labels", str(tool.folder / "labels.txt")]
-    for wrong in (
-        options,
-        *(
-            [*labels, "--out", str(tool.folder / out)]
-            for out in ("labels.txt", "o.txt")
-        ),
-        [*labels, "--out", str(tool.folder)],
-    ):
+def test_files_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    options = ["--dataset", "x", "--out", str(tmp_path / "out.yaml")]
+    for name in ("latin.txt", "gone.txt"):
+        labels = ["--labels", str(tmp_path / name)]
+        assert main([*options, *labels]) == 1
+        assert name in capsys.readouterr().err
+    for out in (tmp_path / "gone.txt", tmp_path / "o.txt", tmp_path):
         with pytest.raises(SystemExit):
-            main(wrong)
+            main([*options, *labels, "--out", str(out)])
+    with pytest.raises(SystemExit):
+        main(options)

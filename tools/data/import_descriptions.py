@@ -32,13 +32,7 @@ Texts = dict[str, Union[str, list[str]]]
 
 
 class FileReader:
-    """Reads the classes of one file.
-
-    Args:
-        kind: One of ``KINDS``.
-        path: The file.
-        known: The labels and their places, where another file has given them.
-    """
+    """Reads the classes of one file; ``known`` has other files' labels and places."""
 
     def __init__(self, kind: str, path: Path, known: dict[str, str]) -> None:
         self.kind = kind
@@ -76,9 +70,6 @@ class FileReader:
     def _fail(self, problem: str) -> NoReturn:
         raise ValueError(f"{self.where}: {problem}")
 
-    def _note(self, what: str) -> None:
-        self.notes.append(f"{self.where}: {what}")
-
     def _take_label(self, text: str) -> tuple[str, str]:
         """Splits a line into its label and what comes after it."""
         if self.kind == "labels":
@@ -86,16 +77,29 @@ class FileReader:
                 self._fail(f"{text!r} has a ';'; is it for --synonyms or --parts?")
             return self._without_stop(text), ""
         if not self.known:
-            return self._guess_label(text)
+            label, found, rest = text.partition(_separator(text))
+            label = label.strip()
+            if not found or not label:
+                self._fail(f"no label before a ';' or ',' in {text[:40]!r}; write one")
+            if "," in label or ". " in label:
+                self._fail(f"where does the label end in {label!r}? Give --labels")
+            return label, rest
         index = len(self.labels)
         if index >= len(self.known):
             others = f"{self.known[-1][1]} is the last of the labels"
             self._fail(f"{text[:40]!r} is class {index}, {others}; remove the line")
         label, place = self.known[index]
         own, rest = text[: len(label)], text[len(label) :]
-        if own.casefold() == label.casefold() and not self._is_of_longer(label, text):
+        # A line may be of another class: throw, throw up cap.
+        is_of_longer = any(
+            len(other) > len(label) and text.casefold().startswith(other.casefold())
+            for other, _ in self.known
+        )
+        if own.casefold() == label.casefold() and not is_of_longer:
             if own != label:
-                self._note(f"the label {own!r} is taken for {label!r}")
+                self.notes.append(
+                    f"{self.where}: the label {own!r} is taken for {label!r}"
+                )
             after = rest.lstrip()
             if not after or after[0] in ";,":
                 return label, after[1:]
@@ -105,13 +109,6 @@ class FileReader:
         self._fail(
             f"the label {label!r} of {place} is expected, with a ';' after it; the "
             f"line starts with {text[:40]!r}"
-        )
-
-    def _is_of_longer(self, label: str, text: str) -> bool:
-        """Whether the line is of another class: throw, throw up cap."""
-        return any(
-            len(other) > len(label) and text.casefold().startswith(other.casefold())
-            for other, _ in self.known
         )
 
     def _is_glued(self, rest: str) -> bool:
@@ -124,16 +121,6 @@ class FileReader:
         fields = [f for f in rest.split(_separator(rest)) if f.strip(" .")]
         is_six = not rest[0].isalnum() and len(fields) == len(PARTS)
         return self.kind == "parts" and (is_six or _part_of(sentence) == PARTS[0])
-
-    def _guess_label(self, text: str) -> tuple[str, str]:
-        """Takes what stands before the first separator."""
-        label, found, rest = text.partition(_separator(text))
-        label = label.strip()
-        if not found or not label:
-            self._fail(f"no label before a ';' or ',' in {text[:40]!r}; write one")
-        if "," in label or ". " in label:
-            self._fail(f"where does the label end in {label!r}? Give --labels")
-        return label, rest
 
     def _read_rest(self, label: str, rest: str) -> Texts:
         if self.kind == "labels":
@@ -154,7 +141,7 @@ class FileReader:
             if not text:
                 self.counts["empty fields dropped"] += 1
             elif text.casefold() in synonyms:
-                self._note(f"the second {text!r} is dropped")
+                self.notes.append(f"{self.where}: the second {text!r} is dropped")
             else:
                 synonyms[text.casefold()] = text
         if not synonyms:
@@ -172,7 +159,9 @@ class FileReader:
             fields = [f"{separator} ".join(fields[i:j]) for i, j in zip(starts, ends)]
             for field, i, j in zip(fields, starts, ends):
                 if j > i + 1:
-                    self._note(f"merged into one sentence: {field!r}")
+                    self.notes.append(
+                        f"{self.where}: merged into one sentence: {field!r}"
+                    )
         if len(fields) != len(PARTS):
             self._fail(
                 f"{len(fields)} sentences after the label, expected {len(PARTS)} "
@@ -184,7 +173,8 @@ class FileReader:
             if not sentence:
                 self._fail(f"the sentence of {part} is empty; write one")
             if _part_of(sentence) not in ("", part):
-                self._note(f"the sentence of {part} starts with another: {sentence!r}")
+                told = f"the sentence of {part} starts with another: {sentence!r}"
+                self.notes.append(f"{self.where}: {told}")
         return sentences
 
     def _without_stop(self, text: str) -> str:
@@ -206,12 +196,7 @@ def _part_of(sentence: str) -> str:
 
 
 def import_descriptions(paths: dict[str, Path]) -> tuple[list[Texts], list[str]]:
-    """Reads the file of each kind that is given, and brings them together.
-
-    Returns:
-        The classes, as ``write_descriptions`` takes them, and what was dropped or
-        merged.
-    """
+    """Reads the files of all kinds; returns classes and what was dropped or merged."""
     known: dict[str, str] = {}
     found: dict[str, list[Texts]] = {}
     notes, counts = [], []
@@ -229,7 +214,6 @@ def import_descriptions(paths: dict[str, Path]) -> tuple[list[Texts], list[str]]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description="Turn the text files of the GAP paper's repository (one class a "
         "line, fields separated by ';' or ',', label first) into a description file."
@@ -254,7 +238,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 @tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool; the exit status is 1 where a file cannot be understood."""
     args = parse_args(argv)
     paths = {kind: getattr(args, kind) for kind in KINDS if getattr(args, kind)}
     classes, messages = import_descriptions(paths)

@@ -1,4 +1,4 @@
-"""From answers to classes, a header and remarks."""
+"""The paper's prompts about every label, and the classes that answers become."""
 
 from __future__ import annotations
 
@@ -6,19 +6,50 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.generation.assembly import (
-    assemble,
-    best_answer,
-    make_header,
-    review,
-)
-from gap_mmaction.generation.prompts import make_questions
+from gap_mmaction.generation.assembly import assemble, best_answer, make_header, review
+from gap_mmaction.generation.prompts import json_schema, make_questions, read_labels
 from gap_mmaction.models.text.descriptions import (
     PARTS,
     load_descriptions,
     write_descriptions,
 )
 from tests.generation.common import ANSWERS, REFUSAL, SYNONYMS, answer_to
+from tests.models import text_common
+
+
+def test_questions() -> None:
+    questions = make_questions(["put on a shoe", "b"], "m", samples=2)
+    # GAP, Fig. 5.
+    assert [question.prompt for question in questions[:6:2]] == [
+        'Describe a person "put on a shoe" in details.',
+        'Suggest 10 synonyms for "put on a shoe"',
+        'Describing following body parts actions when "put on a shoe": head, hand, '
+        "arm, hip, leg, foot.",
+    ]
+    assert len(questions) == len(set(questions)) == 2 * 3 * 2
+    assert [question.label for question in questions[5:7]] == ["put on a shoe", "b"]
+    schema = json_schema("parts")
+    assert schema["required"] == list(schema["properties"]) == list(PARTS)
+
+
+def test_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(b"\xef\xbb\xbfsit down\r\n\r\n# later:\r\n  stand   up \r\nthrow")
+    assert read_labels(path) == ["sit down", "stand up", "throw"]
+    described = Path(text_common.write_descriptions(tmp_path))
+    assert read_labels(described) == list(text_common.LABELS)
+    for name in ("gone.txt", "gone.yaml"):
+        with pytest.raises(FileNotFoundError, match=name):
+            read_labels(tmp_path / name)
+    for content, message in (
+        (b"a\nb\n a \n", r", line 3: the label 'a' stands at line 1"),
+        (b"\n# none\n", " holds no label"),
+        (b"\xff", " is no UTF-8 text"),
+        (b"a; b\nc; d\n", ": every line is separated by ';'"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"labels\.txt{message}"):
+            read_labels(path)
 
 
 def test_samples() -> None:
@@ -29,16 +60,10 @@ def test_samples() -> None:
     assert fields["label"] == "b"
     assert fields["synonyms"] == SYNONYMS.split(", ")
     assert fields["paragraph"] == ANSWERS["paragraph"]
-    assert fields["foot"] == "foot inserts into shoe"
     # With two of each: lists, of which none holds a text twice.
-    texts = {
-        "synonyms": SYNONYMS.replace("boot", "Wear"),
-        "paragraph": "He puts it on.",
-    }
-    for question in questions:
-        if question.sample and question.kind in texts:
-            texts["paragraph"] = "A person puts it on."
-            answers[question] = [answer_to(question, texts[question.kind])]
+    answers[questions[1]] = [answer_to(questions[1], "A person puts it on.")]
+    more = SYNONYMS.replace("boot", "Wear")
+    answers[questions[3]] = [answer_to(questions[3], more)]
     (fields, _) = assemble(questions, answers).classes
     assert fields["synonyms"] == [*SYNONYMS.split(", "), "wear"]
     assert fields["paragraph"] == [ANSWERS["paragraph"], "A person puts it on."]
@@ -60,14 +85,15 @@ def test_failures_and_header(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     write_descriptions(path, "mine", result.classes, header)
     assert [action.label for action in load_descriptions(path)] == ["a", "b"]
-    comment = [line for line in path.read_text().splitlines() if line[:1] == "#"]
-    assert "# Action descriptions for My set (2 classes)." in comment
-    assert "# Model: m (answered as served)" in comment
-    assert "# Date: 2026-01-02" in comment
-    assert "# System message: be short" in comment
-    assert any("MACHINE-GENERATED" in line for line in comment)
-    assert '#   Suggest 10 synonyms for "<action>"' in comment
-    assert comment[-2] == "#   a: synonyms"
+    for line in (
+        "Action descriptions for My set (2 classes).",
+        "Model: m (answered as served)",
+        "Date: 2026-01-02",
+        "System message: be short",
+        '  Suggest 10 synonyms for "<action>"',
+        "  a: synonyms",
+    ):
+        assert f"# {line}\n" in path.read_text()
     nothing = assemble(questions[1:2], answers)
     assert "Date: none" in make_header("x", "m", 1, "", nothing)
 
@@ -77,20 +103,16 @@ def test_newest_that_can_be_parsed() -> None:
     texts = ("The first answer is good.", "The second answer is good.", "Bad.", "No.")
     given = [answer_to(question, text) for text in texts]
     assert best_answer(given)[0] is given[1]
-    assert best_answer(given[:1])[0] is given[0]
     with pytest.raises(ValueError, match=r"'No\.'"):
         best_answer(given[2:])
 
 
 def test_review() -> None:
-    assert review([{"label": "a", "head": "head nods", "synonyms": ["nod"]}]) == []
-    remarks = review(
-        [
-            {"label": "a", "paragraph": 51 * "word ", "synonyms": ["nod", "bow"]},
-            {"label": "b", "head": ["head nods", 21 * "nod "], "synonyms": ["Bow"]},
-        ]
-    )
-    assert remarks == [
+    classes = [
+        {"label": "a", "paragraph": 51 * "word ", "synonyms": ["nod", "bow"]},
+        {"label": "b", "head": ["head nods", 21 * "nod "], "synonyms": ["Bow"]},
+    ]
+    assert review(classes) == [
         "a: paragraph: 51 words, CLIP may cut off what exceeds 50",
         "b: head: 21 words, CLIP may cut off what exceeds 20",
         "b: synonyms: 'Bow' serves 'a', too",
