@@ -25,15 +25,12 @@ FORMAT = "gap-clip-features/1"
 UNLABELLED = -1
 
 _TENSORS = ("features", "labels", "class_features")
+_BROKEN = (SafetensorError, LookupError, AttributeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What a model makes of N clips, and of the texts of C classes, in K slots.
-
-    Raises:
-        ValueError: If the parts do not fit one another.
-    """
+    """What a model makes of N clips, and of the texts of C classes, in K slots."""
 
     names: tuple[str, ...]  # of the clips
     labels: np.ndarray  # int64 [N], UNLABELLED where the class is not known
@@ -107,10 +104,7 @@ class ClipFeatures:
                 texts.float(),
                 source,
             )
-        except (
-            *(SafetensorError, LookupError, AttributeError),
-            *(TypeError, ValueError),
-        ) as error:
+        except _BROKEN as error:
             raise ValueError(f"{path}: no file of clip features ({error!r})") from error
 
 

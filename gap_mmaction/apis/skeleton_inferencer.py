@@ -127,9 +127,6 @@ class SkeletonInferencer:
                 for inputs that do not tell.
             split: Of annotation files with splits, the one to take.
 
-        Returns:
-            A result for each sequence in order.
-
         Raises:
             FileNotFoundError: If a file is not there.
             pickle.UnpicklingError: If a pickle asks for more than arrays, containers,

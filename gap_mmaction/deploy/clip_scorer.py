@@ -20,13 +20,10 @@ class ClipScorer(nn.Module):
     taken as zeros, as ``FormatGCNInput`` pads them.
 
     Args:
-        recognizer: A ``RecognizerGAP`` or a stock ``RecognizerGCN``.
+        recognizer: A ``RecognizerGAP`` or a stock ``RecognizerGCN``, whose data
+            preprocessor does no more than stacking and streams.
         average: ``"prob"``: the mean over the clips of their probabilities;
             ``"score"``: the mean of their scores; ``"none"``: the scores of each clip.
-
-    Raises:
-        ValueError: If the recognizer has no head, its data preprocessor does something
-            else than stacking and streams, or ``average`` is unknown.
     """
 
     def __init__(self, recognizer: RecognizerGCN, average: str = "prob") -> None:

@@ -142,12 +142,7 @@ class Exporter:
         self.reference = recognizer_scorer(self.recognizer, self.average)
 
     def export(self, path: Path, metadata: dict[str, str]) -> None:
-        """Exports, checks, and writes the file.
-
-        Raises:
-            ValueError: If the scores of the folded or the exported model differ from
-                those of torch; no file is written then.
-        """
+        """Exports and checks, and writes the file if the scores are those of torch."""
         model = self.recognizer
         if self.fold:
             model, self.report["batch_norms"] = fold_batch_norms(model)
@@ -177,9 +172,7 @@ class Exporter:
     def measure(self, batch: int, pairs: int) -> dict[str, float]:
         """Times the exported model and torch's in turns, one thread each.
 
-        Returns:
-            Median milliseconds of processor time per sequence: ``exported_ms``,
-            ``torch_ms``; and their ``ratio``, the median over the pairs.
+        Returns median milliseconds of processor time per sequence, and their ratio.
         """
         inputs = torch.stack((self.clips.samples * batch)[:batch])
         ours, other = (partial(s, inputs) for s in (self._exported, self.reference))

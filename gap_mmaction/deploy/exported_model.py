@@ -49,10 +49,6 @@ def export_onnx(
     Returns:
         The content of the file. Its input is ``clips`` ``[batch, clips, persons, T,
         V, C]``, its output ``scores``.
-
-    Raises:
-        ImportError: If a package is missing.
-        RuntimeError: If torch cannot export the model.
     """
     require_onnx()
     dim: Any = torch.export.Dim

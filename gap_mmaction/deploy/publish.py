@@ -71,9 +71,7 @@ def publish_model(
         FileNotFoundError: If the checkpoint is not there.
         pickle.UnpicklingError: If it asks for more than a checkpoint holds.
         TypeError: If its meta cannot be written as safetensors.
-        ValueError: If it holds no state dict, nothing would be left of it, the labels
-            are of another number of classes, the suffix is another one, or a number
-            does not fit into float16.
+        ValueError: If the files or the options do not fit one another.
     """
     check_suffix(target.suffix)
     checkpoint = read_checkpoint(source)
@@ -149,9 +147,7 @@ def check_suffix(suffix: str) -> None:
 def accuracy_of_log(run: Path, checkpoint: Path) -> str:
     """Returns, for the card, what a run has logged on its checkpoint's epoch.
 
-    Raises:
-        FileNotFoundError: If there is no log.
-        ValueError: If the checkpoint does not say its epoch, or that was not validated.
+    A ValueError is raised if that is not known, or was not validated.
     """
     log = read_training_log(run)
     key = "epoch" if log.by_epoch else "iter"

@@ -37,14 +37,11 @@ def compare_classes(
     Args:
         base: The model to compare with, such as the one without GAP.
         other: The model in question.
-        num_resamples: Draws of the bootstrap.
+        num_resamples: Draws of the bootstrap, with ``seed``.
         seed: Of the draws.
 
     Returns:
         The comparison over all samples, and that of each class in order.
-
-    Raises:
-        ValueError: As :func:`check_same_samples`.
     """
     check_same_samples([base, other])
     labels, rng = base.labels, np.random.default_rng(seed)

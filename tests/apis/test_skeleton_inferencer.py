@@ -15,19 +15,14 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from safetensors.torch import save_file
 
 from gap_mmaction.apis import PartSimilarity, SkeletonInferencer
 from gap_mmaction.models.data_preprocessors import (
     skeleton_data_preprocessor as first_batch,
 )
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
-from tests.apis.small_model import (
-    CLASSES,
-    make_config,
-    make_model,
-    make_sequences,
-)
+from tests.apis.small_model import CLASSES, make_config, make_model, make_sequences
+from tests.models.text_common import raises
 
 SEQUENCES = make_sequences(4)
 
@@ -54,12 +49,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     pipeline[2:3] = [{**sampler, "test_mode": True}, {"type": "PoseDecode"}]
     checkpoint = folder / "epoch_1.pth"
     return Trained(config, checkpoint, make_model(config, checkpoint))
-
-
-@pytest.fixture(scope="module")
-def inferencer(trained: Trained) -> SkeletonInferencer:
-    init_default_scope("mmaction")
-    return trained.inferencer()
 
 
 def test_scores_are_those_of_a_test_run(trained: Trained, tmp_path: Path) -> None:
@@ -97,7 +86,8 @@ def test_scores_are_those_of_a_test_run(trained: Trained, tmp_path: Path) -> Non
     assert scores.std(axis=0).max() > 1e-3
 
 
-def test_arrays(inferencer: SkeletonInferencer) -> None:
+def test_arrays(trained: Trained) -> None:
+    inferencer = trained.inferencer()
     results = inferencer(SEQUENCES)
     assert [result.name for result in results] == [f"input {i}" for i in range(4)]
     one, two, three, _ = SEQUENCES
@@ -105,6 +95,14 @@ def test_arrays(inferencer: SkeletonInferencer) -> None:
     for result, other in zip(inferencer(forms), results):
         np.testing.assert_allclose(result.scores, other.scores, rtol=0, atol=1e-6)
     assert inferencer([]) == []
+    for source, words in (
+        (np.ones((8, 25, 3)), ["[8, 25, 3]", "[T, 20, 3]", "'nw-ucla'", "20 joints"]),
+        (np.ones((0, 20, 3)), ["no frames"]),
+        ({"keypoint": np.zeros((1, 8, 20, 3))}, ["no person"]),
+        (np.full((8, 20, 3), np.inf), ["person 0, frame 0, joint 0"]),
+    ):
+        with raises(ValueError, "input 1", *words):
+            inferencer([SEQUENCES[0], source])
 
 
 def test_names_of_the_classes(trained: Trained) -> None:
@@ -159,25 +157,6 @@ class TestPartSimilarity:
             SkeletonInferencer(config, trained.checkpoint).load_text_branch()
 
 
-@pytest.mark.parametrize(
-    ("source", "words"),
-    [
-        (np.ones((8, 25, 3)), ["[8, 25, 3]", "[T, 20, 3]", "'nw-ucla'", "20 joints"]),
-        (np.ones((0, 20, 3)), ["no frames"]),
-        ({"keypoint": np.ones((1, 8, 25, 3))}, ["25 joints", "'nw-ucla'"]),
-        ({"keypoint": np.zeros((1, 8, 20, 3))}, ["no person"]),
-        (np.full((8, 20, 3), np.inf), ["person 0, frame 0, joint 0"]),
-    ],
-)
-def test_what_does_not_fit_is_named(
-    inferencer: SkeletonInferencer, source: Any, words: list[str]
-) -> None:
-    with pytest.raises(ValueError) as error:
-        inferencer([SEQUENCES[0], source])
-    for word in ("input 1", *words):
-        assert word in str(error.value)
-
-
 def test_failing_pipeline_and_weights(trained: Trained, tmp_path: Path) -> None:
     config = copy.deepcopy(trained.config)
     config.test_dataloader.dataset.pipeline[0] = {"type": "JointToBone"}
@@ -196,19 +175,6 @@ def test_failing_pipeline_and_weights(trained: Trained, tmp_path: Path) -> None:
 
 
 class TestCheckpoints:
-    def test_safetensors_and_prefixes(self, trained: Trained, tmp_path: Path) -> None:
-        state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
-        tensors = {
-            k: v.clone() for k, v in state.items() if isinstance(v, torch.Tensor)
-        }
-        save_file(tensors, tmp_path / "model.safetensors")
-        torch.save({f"module.{k}": v for k, v in tensors.items()}, tmp_path / "ddp.pth")
-        (expected,) = trained.inferencer()(SEQUENCES[0])
-        for name in ("model.safetensors", "ddp.pth"):
-            inferencer = SkeletonInferencer(trained.config, tmp_path / name)
-            (result,) = inferencer(SEQUENCES[0])
-            np.testing.assert_array_equal(result.scores, expected.scores)
-
     def test_scale_of_the_training_data(
         self, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -13,7 +13,6 @@ from gap_mmaction.deploy.clip_scorer import AVERAGES, ClipScorer, person_limit
 from gap_mmaction.deploy.export import (
     compare_scorers,
     recognizer_scorer,
-    with_fewer_persons,
 )
 from gap_mmaction.deploy.folding import fold_batch_norms
 from gap_mmaction.models.backbones.cpu import plain_path
@@ -42,13 +41,9 @@ def test_persons(name: str) -> None:
     model = build(name)
     free = name in ("stgcn", "stgcnpp")
     assert person_limit(model.backbone) == (None if free else 2)
-    scorer = ClipScorer(model)
-    pairs = with_fewer_persons(clips(), scorer.persons)
-    parity = compare_scorers(recognizer_scorer(model, "prob"), scorer, pairs)
-    assert parity.samples == 3 and parity.holds(1e-6)
     if not free:
         with torch.no_grad(), pytest.raises(RuntimeError):
-            scorer(torch.zeros(1, 1, 3, 8, 25, 3))
+            ClipScorer(model)(torch.zeros(1, 1, 3, 8, 25, 3))
 
 
 def test_parity_tells_models_apart() -> None:

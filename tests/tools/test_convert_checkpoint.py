@@ -9,10 +9,10 @@ import pytest
 import torch
 from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import Tensor
 
 from gap_mmaction.apis import load_model
-from gap_mmaction.models import CTRGCN, CTRBaseline
+from gap_mmaction.models import CTRGCN
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint
 from tests.models.golden import assert_output, load_golden
 from tools.convert_checkpoint import main
@@ -26,17 +26,13 @@ GOLDEN = {
 TEXT = ("logit_scale", "part_list.0.weight", "linear_head.ViT-B/32.bias")
 
 
-def authors_weights(baseline: bool = False, **settings: Any) -> dict[str, Tensor]:
+def authors_weights(**settings: Any) -> dict[str, Tensor]:
     """Weights of a small model by the authors' names."""
     torch.manual_seed(0)
     graph = dict(layout="nw-ucla")
     arguments: dict[str, Any] = dict(base_channels=16, num_stages=3, num_person=1)
     arguments.update(inflate_stages=[2], down_stages=[2], **settings)
-    backbone: nn.Module
-    if baseline:
-        backbone = CTRBaseline(graph, **arguments)
-    else:
-        backbone = CTRGCN(graph, variant="authors", **arguments)
+    backbone = CTRGCN(graph, variant="authors", **arguments)
     state = {}
     for key, value in backbone.state_dict().items():
         if key.startswith("net."):
@@ -94,14 +90,10 @@ def test_golden_of_pyskl(shared: Path, tmp_path: Path) -> None:
     assert torch.equal(model.cls_head.fc.weight, weights["cls_head.fc_cls.weight"])
 
 
-@pytest.mark.parametrize("kind", ["multi", "single", "baseline"])
-def test_model_is_read_off_the_shapes(tmp_path: Path, kind: str) -> None:
-    settings = {"temporal": "single"} if kind == "single" else {}
-    weights = authors_weights(kind == "baseline", **settings)
-    assert convert(tmp_path, weights, "ctrgcn") == 0
+def test_model_is_read_off_the_shapes(tmp_path: Path) -> None:
+    assert convert(tmp_path, authors_weights(temporal="single"), "ctrgcn") == 0
     backbone = converted_model(tmp_path).backbone
-    assert type(backbone) is (CTRBaseline if kind == "baseline" else CTRGCN)
-    assert kind == "baseline" or backbone.temporal == kind
+    assert backbone.temporal == "single"
     assert backbone(torch.rand(1, 1, 8, 20, 3)).shape == (1, 1, 32, 4, 20)
 
 

@@ -60,13 +60,7 @@ def test_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, out = dump(tmp_path / "a.pkl", GOOD, LABELS), tmp_path / "fused.pkl"
-    for scores, labels, options, message in (
-        (GOOD, LABELS[::-1], ["--weights", "1", "1"], "sample 0 has label 2"),
-        (GOOD * np.nan, LABELS, ["--weights", "1", "1"], "b.pkl: the score of sample"),
-        (GOOD, LABELS, ["--weights", "1"], "1 weights for 2 models"),
-        (GOOD, LABELS, ["--search", "--transform", "log"], "no probabilities"),
-    ):
-        second = dump(tmp_path / "b.pkl", scores, labels.copy())
-        assert main([first, second, *options, "--out", str(out)]) == 1
-        assert message in capsys.readouterr().err
+    second = dump(tmp_path / "b.pkl", GOOD * np.nan, LABELS)
+    assert main([first, second, "--search", "--out", str(out)]) == 1
+    assert "b.pkl: the score of sample" in capsys.readouterr().err
     assert not out.exists()

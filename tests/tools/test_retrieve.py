@@ -83,13 +83,7 @@ def test_class(files: Files, tmp_path: Path) -> None:
     for match in content["results"]:
         row = int(match["name"][1])
         assert match["score"] == pytest.approx(scores[row], abs=1e-5)
-        assert list(match["cosines"].values()) == pytest.approx(
-            files.cosines[row, :, label].tolist(), abs=1e-5
-        )
         assert match["label"] == (None if row == 1 else 2 * row)
-
-
-def test_part_and_split(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "found.csv"
     arguments = ["--class", "4", "--part", "hand", "--split", "val"]
     assert files.run(*arguments, "--out", str(out)) == 0
