@@ -33,9 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--from", dest="source", choices=SOURCES, required=True, help="whose weights"
-    )
+    parser.add_argument("--from", dest="source", choices=SOURCES, required=True)
     parser.add_argument("weights", type=Path, help="their file, .pt or .pth")
     parser.add_argument("out", type=Path, help="file to write, .pth or .safetensors")
     parser.add_argument(
@@ -62,16 +60,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; returns 1 where the weights do not fit."""
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options) if args.config else None
-    converted = convert_checkpoint(
+    model, kept, left_out = convert_checkpoint(
         args.source, args.weights, args.out, cfg, args.leave_out
     )
-    for key in converted.left_out:
+    for key in left_out:
         print(f"left out: {key}")
     print(
-        f"{args.out}: {converted.kept} tensors of {args.weights}, "
-        f"{len(converted.left_out)} left out. The model they are of:\n"
+        f"{args.out}: {kept} tensors of {args.weights}, {len(left_out)} left out. "
+        "The model they are of:\n"
     )
-    print(Config(dict(model=converted.model)).pretty_text)
+    print(Config(dict(model=model)).pretty_text)
     return 0
 
 

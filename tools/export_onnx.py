@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,12 +24,12 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-import gap_mmaction
 from gap_mmaction.apis import load_model
 from gap_mmaction.deploy.clip_scorer import AVERAGES
 from gap_mmaction.deploy.clips import Clips, dataset_clips, frames_of, generated_clips
 from gap_mmaction.deploy.export import FORMATS, Exporter, Parity, metadata_of
 from gap_mmaction.deploy.exported_model import require_onnx
+from gap_mmaction.evaluation.cost import environment
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import count, natural, positive, tells_errors
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
@@ -45,31 +44,24 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", type=Path, help=".pth or .safetensors")
     parser.add_argument("out", type=Path, help="file to write")
-    parser.add_argument(
-        "--format", choices=FORMATS, default="onnx", help="(default: %(default)s)"
-    )
+    parser.add_argument("--format", choices=FORMATS, default="onnx", help="(onnx)")
     parser.add_argument(
         "--average-clips",
         choices=AVERAGES,
-        help="what becomes of the scores of a sample's clips: the mean of their "
-        "probabilities or of their scores, or nothing: then the file gives the raw "
-        "scores [batch, clips, classes] (default: what tools/test.py does, "
+        help="the mean of the probabilities or of the scores of a sample's clips, or "
+        "their raw scores [batch, clips, classes] (default: what tools/test.py does, "
         "model.cls_head.average_clips, which is `prob` if it is not set)",
     )
     parser.add_argument(
         "--ann-file",
-        metavar="FILE.pkl",
         help="annotations whose test split it is checked with (default: those of the "
         "config where they are there, else generated clips)",
     )
-    parser.add_argument(
-        "--generated", action="store_true", help="check with generated clips"
-    )
+    parser.add_argument("--generated", action="store_true", help="generate the clips")
     parser.add_argument(
         "--clips",
         type=natural,
         default=64,
-        metavar="N",
         help="sequences to check with, 0 for all of the split (default: %(default)s)",
     )
     parser.add_argument(
@@ -78,9 +70,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="frames of a clip, where the config's test pipeline does not say it and "
         "clips are generated",
     )
-    parser.add_argument(
-        "--no-fold", action="store_true", help="leave batch normalizations as they are"
-    )
+    parser.add_argument("--no-fold", action="store_true", help="keep normalizations")
     parser.add_argument(
         "--tolerance",
         type=positive,
@@ -89,15 +79,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "above 1 (default: %(default)s)",
     )
     parser.add_argument("--opset", type=count, help="version of ONNX's operators")
-    parser.add_argument(
-        "--benchmark", action="store_true", help="time it beside torch, on one thread"
-    )
-    parser.add_argument(
-        "--pairs", type=count, default=9, help="how often to time (default: 9)"
-    )
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE.json", help="write all figures there"
-    )
+    parser.add_argument("--benchmark", action="store_true", help="time it beside torch")
+    parser.add_argument("--pairs", type=count, default=9, help="how often to time (9)")
+    parser.add_argument("--report", type=Path, help="write all figures to this .json")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
     if args.generated and args.ann_file is not None:
@@ -153,7 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"sequence (ratio {row['ratio']:.2f}), one thread"
             )
     if args.report is not None:
-        write_report(args.report, exporter)
+        content = {**exporter.report, "clips": exporter.clips.source}
+        content["environment"] = environment(torch.device("cpu"))
+        with atomic_file(args.report) as stream:
+            stream.write(json.dumps(content, default=asdict, indent=2).encode() + b"\n")
     return 0
 
 
@@ -166,33 +153,16 @@ def print_report(exporter: Exporter) -> None:
         f"input [batch, clips, persons, {frames}, {joints}, {axes}], average of clips: "
         f"{exporter.average}"
     )
-    if "batch_norms" in report:
-        counts = report["batch_norms"]
+    if counts := report.get("batch_norms"):
         print(
             f"batch normalizations: {counts['folded']} folded into convolutions, "
             f"{counts['left']} left as they are"
         )
-    print(
-        f"checked with {exporter.clips.source}, {clips} clips, {persons} persons each"
-    )
+    source = exporter.clips.source
+    print(f"checked with {source}, {clips} clips, {persons} persons each")
     for name, value in report.items():
         if isinstance(value, Parity):
             print(f"{name}: {value}")
-
-
-def write_report(path: Path, exporter: Exporter) -> None:
-    """Writes the figures as JSON, with what was measured on."""
-    content = {**exporter.report, "clips": exporter.clips.source}
-    content["environment"] = dict(
-        device=platform.processor() or platform.machine(),
-        threads=torch.get_num_threads(),
-        python=platform.python_version(),
-        torch=torch.__version__,
-        gap_mmaction=gap_mmaction.__version__,
-        system=platform.platform(),
-    )
-    with atomic_file(path) as stream:
-        stream.write(json.dumps(content, default=asdict, indent=2).encode() + b"\n")
 
 
 if __name__ == "__main__":

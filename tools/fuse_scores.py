@@ -25,7 +25,7 @@ from gap_mmaction.evaluation.fusion import (
     transform_scores,
 )
 from gap_mmaction.evaluation.same_samples import check_same_samples
-from gap_mmaction.evaluation.score_file import ScoreFile, load_scores, write_scores
+from gap_mmaction.evaluation.score_file import load_scores, write_scores
 from gap_mmaction.utils.command_line import tells_errors
 
 
@@ -41,7 +41,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--weights",
         type=float,
         nargs="+",
-        metavar="W",
         help="one for each file, in their order; the paper's are 0.8 for joint and "
         "bone, 0.2 for joint motion and bone motion",
     )
@@ -51,18 +50,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="find weights by cross-validation: each fold of the samples is fused "
         "with weights chosen on the others",
     )
-    parser.add_argument(
-        "--folds", type=int, default=5, help="folds of the search (default: 5)"
-    )
+    parser.add_argument("--folds", type=int, default=5, help="of the search (5)")
     parser.add_argument(
         "--steps",
         type=int,
         default=10,
         help="weights tried are multiples of 1/STEPS that sum up to 1 (default: 10)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="deals the samples into folds (default: 0)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of the folds (0)")
     parser.add_argument(
         "--transform",
         choices=TRANSFORMS,
@@ -86,18 +81,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def format_weights(weights: Sequence[float] | np.ndarray) -> str:
-    """Write weights shortly."""
+    """Writes weights shortly."""
     return " ".join(f"{weight:g}" for weight in weights)
 
 
 def print_row(name: str, weight: str, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Print the accuracies of one model or ensemble, in percent."""
+    """Prints the accuracies of one model or ensemble, in percent."""
     cells = " | ".join(f"{100 * value:.2f}" for value in accuracy(scores, labels))
     print(f"| {name} | {weight} | {cells} |")
 
 
 def print_search(search: WeightSearch, seed: int) -> None:
-    """Print what has been chosen in each fold."""
+    """Prints what has been chosen in each fold."""
     print(
         f"\nWeights by cross-validation, {len(search.fold_weights)} folds, seed "
         f"{seed}, {search.num_candidates:,} weights tried:\n"
@@ -114,42 +109,30 @@ def print_search(search: WeightSearch, seed: int) -> None:
     )
 
 
-def warn(files: Sequence[ScoreFile], has_ids: bool, transform: str) -> None:
-    """Prints what may be wrong with the files."""
-    if len(files) > 1 and not has_ids:
-        print(
-            "note: not every file has the samples' names, so only number and labels "
-            "say that they are of the same samples in the same order",
-            file=sys.stderr,
-        )
-    if transform == "none" and all(are_probabilities(file.scores) for file in files):
-        print(
-            "note: the scores are probabilities; published ensembles add raw scores, "
-            "whose decisions --transform log gives",
-            file=sys.stderr,
-        )
-
-
 @tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; returns 1 where the files or settings do not fit."""
     args = parse_args(argv)
     files = [load_scores(path) for path in args.files]
     has_ids = check_same_samples(files)
-    scores = [
-        transform_scores(file.scores, args.transform, file.path) for file in files
-    ]
+    scores = [transform_scores(f.scores, args.transform, f.path) for f in files]
     labels = files[0].labels
-    fused = search = None
-    if args.weights is not None:
-        fused = fuse_scores(scores, args.weights)
+    fused = fuse_scores(scores, args.weights) if args.weights is not None else None
+    search = None
     if args.search:
         search = search_weights(scores, labels, args.folds, args.steps, args.seed)
     result = fused if search is None else search.fused
     if args.out is not None and result is not None:
         ids = next((f.sample_ids for f in files if f.sample_ids is not None), None)
         write_scores(args.out, result, labels, ids)
-    warn(files, has_ids, args.transform)
+    if len(files) > 1 and not has_ids:
+        note = "not every file has the samples' names, so only number and labels say "
+        note += "that they are of the same samples in the same order"
+        print(f"note: {note}", file=sys.stderr)
+    if args.transform == "none" and all(are_probabilities(f.scores) for f in files):
+        note = "the scores are probabilities; published ensembles add raw scores, "
+        note += "whose decisions --transform log gives"
+        print(f"note: {note}", file=sys.stderr)
     print(f"{len(labels):,} samples, {scores[0].shape[1]} classes, in percent\n")
     print("| | weight | top-1 | top-5 | mean class |")
     print("|---|---|---|---|---|")

@@ -17,7 +17,7 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_co
 MOST_SHOWN = 20
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
     """What became of one sequence, or of a file that cannot be read."""
 
@@ -43,6 +43,13 @@ class Outcome:
     result: SkeletonResult | None = None
     error: str = ""  # why there is no result
     true_label: int | None = None  # what the file says
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as JSON has it."""
+        known = {"input": self.file, "true_label": self.true_label}
+        if self.result is None:
+            return {**known, "name": self.name, "error": self.error}
+        return {**known, **self.result.to_dict()}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -59,16 +66,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "array as .npy (docs/inference.md)",
     )
     add_model_arguments(parser)
-    parser.add_argument(
-        "--out", type=Path, required=True, help="file to write, .json or .csv"
-    )
-    parser.add_argument(
-        "--batch-size", type=count, default=32, metavar="N", help="(default: 32)"
-    )
+    parser.add_argument("--out", type=Path, required=True, help=".json or .csv file")
+    parser.add_argument("--batch-size", type=count, default=32, help="(32)")
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
-    parser.add_argument(
-        "--top-k", type=count, default=5, metavar="K", help="classes to list (5)"
-    )
+    parser.add_argument("--top-k", type=count, default=5, help="classes to list (5)")
     parser.add_argument(
         "--part-similarity",
         action="store_true",
@@ -126,9 +127,9 @@ def infer(
         found = predict(inferencer, list(waiting.values()), args.part_similarity)
         for index, result in zip(waiting, found):
             if isinstance(result, str):
-                outcomes[index] = replace(outcomes[index], error=result)
+                outcomes[index].error = result
             else:
-                outcomes[index] = replace(outcomes[index], result=result)
+                outcomes[index].result = result
             progress.update()
         waiting.clear()
 
@@ -148,7 +149,7 @@ def infer(
                 sample = inferencer.prepare(annotation, args.img_shape, file)
                 waiting[len(outcomes)] = sample
             except USER_ERRORS as error:
-                outcome = replace(outcome, error=str(error))
+                outcome.error = str(error)
                 progress.update()
             outcomes.append(outcome)
             if len(waiting) == args.batch_size:
@@ -178,18 +179,7 @@ def write_json(
         "config": args.config,
         "checkpoint": args.checkpoint,
         "labels": list(labels),
-        "results": [
-            {
-                "input": outcome.file,
-                "true_label": outcome.true_label,
-                **(
-                    {"name": outcome.name, "error": outcome.error}
-                    if outcome.result is None
-                    else outcome.result.to_dict()
-                ),
-            }
-            for outcome in outcomes
-        ],
+        "results": [outcome.to_dict() for outcome in outcomes],
     }
     with atomic_file(args.out) as stream:
         stream.write(json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
@@ -224,12 +214,7 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
 
 @tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool.
-
-    Returns:
-        1 where the model cannot be loaded, in which case nothing is written, or an
-        input cannot be read, which the results say too.
-    """
+    """Runs the tool; returns 1 where an input cannot be read, or no model loaded."""
     args = parse_args(argv)
     inferencer = build(args)
     progress = ProgressBar(len(args.inputs), file=sys.stdout)

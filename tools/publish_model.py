@@ -9,9 +9,6 @@ Examples:
     python tools/publish_model.py work_dirs/gap/epoch_40.pth gap_nwucla.safetensors \
         --config configs/gap/ctrgcn_nwucla_cpu.py --log work_dirs/gap --labels nwucla
     python tools/publish_model.py epoch_40.pth gap_with_text.pth --keep-text-branch
-    python tools/publish_model.py work_dirs/gap/epoch_40.pth \
-        data/weights/nwucla.safetensors --half --no-hash --labels nwucla \
-        --config configs/gap/ctrgcn_nwucla_cpu.py --scores scores.pkl
 """
 
 from __future__ import annotations
@@ -42,12 +39,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="keep the text branch too, for similarities of parts and texts",
     )
-    parser.add_argument(
-        "--half", action="store_true", help="write float16, half the size"
-    )
-    parser.add_argument(
-        "--no-hash", action="store_true", help="leave the name as it is given"
-    )
+    parser.add_argument("--half", action="store_true", help="float16, half the size")
+    parser.add_argument("--no-hash", action="store_true", help="keep the name as given")
     parser.add_argument("--name", help="what the card calls the model")
     parser.add_argument("--config", help="config file to name in the card and the file")
     parser.add_argument("--licence", help="licence of the weights, for the card")

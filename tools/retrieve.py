@@ -64,20 +64,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "for which no encoder is needed",
     )
     add_model_arguments(parser)
-    parser.add_argument(
-        "--ann-file", required=True, metavar="FILE.pkl", help="the clips"
-    )
+    parser.add_argument("--ann-file", required=True, metavar="PKL", help="the clips")
     parser.add_argument("--split", help="the split to take (default: all clips)")
     parser.add_argument(
         "--part",
         nargs="+",
         default=[],
-        metavar="PART",
         help="compare these parts alone, e.g. hand (default: the mean of all)",
     )
-    parser.add_argument(
-        "--top", type=count, default=10, metavar="N", help="clips to list (10)"
-    )
+    parser.add_argument("--top", type=count, default=10, help="clips to list (10)")
     parser.add_argument(
         "--features",
         type=Path,
@@ -91,9 +86,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "text encoder, which made the features that the model was trained with; "
         "needed for a text unless the model has an encoder of its own",
     )
-    parser.add_argument(
-        "--batch-size", type=count, default=32, metavar="N", help="(32)"
-    )
+    parser.add_argument("--batch-size", type=count, default=32, help="(32)")
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
     add_cfg_options(parser)
     args = parser.parse_args(argv)
@@ -119,7 +112,17 @@ class Search:
         self._inferencer: SkeletonInferencer | None = None
         self._clips: ClipFeatures | None = None
         if args.features is not None and args.features.is_file():
-            self._clips = read_features(args.features, self.source)
+            self._clips = ClipFeatures.load(args.features)
+            kept = self._clips.source
+            different = [
+                key for key in self.source if kept.get(key) != self.source[key]
+            ]
+            if different:
+                raise ValueError(
+                    f"--features {args.features}: was made with another "
+                    f"{' and another '.join(different)}; give another file, or remove "
+                    "it"
+                )
 
     def query(self) -> Tensor:
         """Returns the features ``[K, D]`` of what is looked for."""
@@ -176,18 +179,6 @@ def describe_source(args: argparse.Namespace, config: Config) -> dict[str, str]:
     }
 
 
-def read_features(path: Path, source: dict[str, str]) -> ClipFeatures:
-    """Reads features of clips that were kept; they must be of ``source``."""
-    clips = ClipFeatures.load(path)
-    different = [key for key in source if clips.source.get(key) != source[key]]
-    if different:
-        raise ValueError(
-            f"--features {path}: was made with another "
-            f"{' and another '.join(different)}; give another file, or remove it"
-        )
-    return clips
-
-
 def require_class(classes: Sequence[str], name: str) -> int:
     """Returns the class of a name or index."""
     index = find_class(name, classes)
@@ -201,15 +192,11 @@ def require_class(classes: Sequence[str], name: str) -> int:
 def to_text(matches: Sequence[Match], parts: Sequence[str]) -> str:
     """Writes matches as a table."""
     head = ["rank", "clip", "class", "score", *parts]
-    rows = [
-        [
-            *(str(match.rank), match.name, match.label_name or "-"),
-            f"{match.score:.3f}",
-            *(f"{match.cosines[part]:.3f}" for part in parts),
-        ]
-        for match in matches
-    ]
-    lines = [head, ["---"] * len(head), *rows]
+    lines = [head, ["---"] * len(head)]
+    for match in matches:
+        numbers = (match.score, *(match.cosines[part] for part in parts))
+        cells = [str(match.rank), match.name, match.label_name or "-"]
+        lines.append(cells + [f"{number:.3f}" for number in numbers])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -224,28 +211,6 @@ def to_csv(matches: Sequence[Match], parts: Sequence[str]) -> str:
         row: list[Any] = [match.rank, match.name, label, match.label_name, match.score]
         table.writerow([*row, *(match.cosines[part] for part in parts)])
     return text.getvalue()
-
-
-def write(args: argparse.Namespace, clips: ClipFeatures, found: list[Match]) -> None:
-    """Writes the file that is asked for."""
-    if args.out.suffix == ".csv":
-        content = to_csv(found, clips.parts)
-    else:
-        described = {
-            "text": args.text,
-            "class": args.class_name,
-            "parts": args.part or list(clips.parts),
-            "config": args.config,
-            "checkpoint": args.checkpoint,
-            "ann_file": args.ann_file,
-            "split": args.split,
-            "clips": len(clips.names),
-            "results": [match.to_dict() for match in found],
-        }
-        content = json.dumps(described, indent=1, allow_nan=False) + "\n"
-    with atomic_file(args.out) as stream:
-        stream.write(content.encode(errors="backslashreplace"))
-    print(f"written: {args.out}")
 
 
 @tells_errors
@@ -266,7 +231,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{int((clips.labels == label).sum())} of all {len(clips.names)} are"
         )
     if args.out is not None:
-        write(args, clips, found)
+        text = to_csv(found, clips.parts)
+        if args.out.suffix == ".json":
+            keys = ("text", "config", "checkpoint", "ann_file", "split")
+            described = {
+                **{key: getattr(args, key) for key in keys},
+                "class": args.class_name,
+                "parts": args.part or list(clips.parts),
+                "clips": len(clips.names),
+                "results": [match.to_dict() for match in found],
+            }
+            text = json.dumps(described, indent=1, allow_nan=False) + "\n"
+        with atomic_file(args.out) as stream:
+            stream.write(text.encode(errors="backslashreplace"))
+        print(f"written: {args.out}")
     return 0
 
 

@@ -25,15 +25,12 @@ FORMAT = "gap-clip-features/1"
 UNLABELLED = -1
 
 _TENSORS = ("features", "labels", "class_features")
+_BROKEN = (SafetensorError, LookupError, AttributeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What a model makes of N clips, and of the texts of C classes, in K slots.
-
-    Raises:
-        ValueError: If the parts do not fit one another.
-    """
+    """What a model makes of N clips, and of the texts of C classes, in K slots."""
 
     names: tuple[str, ...]  # of the clips
     labels: np.ndarray  # int64 [N], UNLABELLED where the class is not known
@@ -87,12 +84,7 @@ class ClipFeatures:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ClipFeatures:
-        """Reads a file of :meth:`save`.
-
-        Raises:
-            FileNotFoundError: If it is not there.
-            ValueError: If it is no such file.
-        """
+        """Reads a file of :meth:`save`; a ValueError names it if it is no such file."""
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no file of clip features {str(path)!r}")
         try:
@@ -103,20 +95,17 @@ class ClipFeatures:
                         f"its format is {metadata.get('format')!r}, expected {FORMAT!r}"
                     )
                 features, labels, texts = (file.get_tensor(name) for name in _TENSORS)
-            names, parts, classes = (
-                tuple(map(str, json.loads(metadata[key])))
-                for key in ("names", "parts", "classes")
-            )
+            keys = ("names", "parts", "classes")
+            lists = (tuple(map(str, json.loads(metadata[key]))) for key in keys)
+            names, parts, classes = lists
             source = {str(k): str(v) for k, v in json.loads(metadata["source"]).items()}
             return cls(
                 *(names, labels.numpy(), features.float(), parts, classes),
                 texts.float(),
                 source,
             )
-        except (SafetensorError, LookupError, AttributeError, TypeError) as error:
+        except _BROKEN as error:
             raise ValueError(f"{path}: no file of clip features ({error!r})") from error
-        except ValueError as error:
-            raise ValueError(f"{path}: no file of clip features ({error})") from error
 
 
 def compute_clip_features(
@@ -129,10 +118,6 @@ def compute_clip_features(
     """Runs a model with its text branch over clips and over its classes' texts.
 
     The arguments are those of :func:`extract_features`, and what the features are of.
-
-    Raises:
-        ValueError: If config or checkpoint has no text branch, a label is no class, or
-            as :func:`extract_features`.
     """
     similarity = inferencer.load_text_branch()
     return ClipFeatures(
@@ -166,8 +151,7 @@ def extract_features(
         ``[N, K, D]``, of norm 1, on the CPU.
 
     Raises:
-        ValueError: If there is no clip, one does not fit the config, or its features
-            are not finite.
+        ValueError: If there is no clip, or one does not fit the config.
     """
     if not annotations:
         raise ValueError(f"{where}: there is no clip")
@@ -193,11 +177,7 @@ def extract_features(
 def read_labels(
     annotations: Sequence[Mapping[str, Any]], num_classes: int, where: str = ""
 ) -> np.ndarray:
-    """Returns the classes of clips, int64 ``[N]``, :data:`UNLABELLED` for none.
-
-    Raises:
-        ValueError: If one is not from 0 to ``num_classes`` - 1; names file and clip.
-    """
+    """Returns the classes of clips, int64 ``[N]``, :data:`UNLABELLED` for none."""
     labels = np.full(len(annotations), UNLABELLED)
     for index, item in enumerate(annotations):
         if item.get("label") is not None:
@@ -241,9 +221,6 @@ def rank_clips(
         text: The text's features ``[K, D]``, of norm 1.
         parts: The slots that count, alike; all by default.
         top: How many to return; all by default.
-
-    Raises:
-        ValueError: If there is no such slot.
     """
     for part in parts:
         if part not in clips.parts:

@@ -29,11 +29,7 @@ class InputFormat(AnnotationCheck):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputFormat:
-        """Reads it from a whole config.
-
-        Raises:
-            ValueError: If the config has no test pipeline, or an unknown layout.
-        """
+        """Reads it from a config with a joint layout and a test pipeline."""
         model = config["model"]
         layout = (model.get("data_preprocessor") or {}).get("layout")
         if layout is None:
@@ -60,15 +56,9 @@ class InputFormat(AnnotationCheck):
         return self.num_coordinates + self.has_score
 
     def read_array(self, values: Any, name: str) -> dict[str, Any]:
-        """Turns an array into an annotation.
+        """Turns numbers ``[T, V, C]`` or ``[M, T, V, C]`` into an annotation.
 
-        Args:
-            values: Numbers ``[T, V, C]`` of one person or ``[M, T, V, C]``; C is
-                :attr:`num_columns`.
-            name: The sequence's name.
-
-        Raises:
-            ValueError: If it is of another shape or type.
+        C is :attr:`num_columns`; a ValueError has the sequence's ``name``.
         """
         array = to_numbers(values, f"{name}: the array")
         if array.ndim == _AXES - 1:
@@ -99,14 +89,10 @@ class InputFormat(AnnotationCheck):
         Args:
             annotation: See :meth:`.AnnotationCheck.read`.
             name: The sequence's name, for messages.
-            img_shape: Height and width of the picture, if the annotation does not have
-                it.
+            img_shape: Height and width of the picture, where the annotation has none.
 
         Returns:
             A new annotation with arrays of its own, ``label`` -1.
-
-        Raises:
-            ValueError: If it does not fit; the message has the name and what is wanted.
         """
         given = dict(annotation)
         if given.get("img_shape") is None:

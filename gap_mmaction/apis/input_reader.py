@@ -18,12 +18,7 @@ from gap_mmaction.datasets.ntu.actors import (
 )
 from gap_mmaction.datasets.ntu.sample import PROTOCOLS, finish_annotation
 from gap_mmaction.datasets.ntu.skeleton_file import parse_skeleton
-from gap_mmaction.datasets.readers import (
-    msr_action3d,
-    nwucla,
-    sbu_kinect,
-    utd_mhad,
-)
+from gap_mmaction.datasets.readers import msr_action3d, nwucla, sbu_kinect, utd_mhad
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 from .input_format import InputFormat
@@ -54,8 +49,6 @@ class InputReader:
         ntu_protocol: ``"reference"`` or ``"clean"``, as for
             ``tools/data/prepare_ntu.py``; the one of the training data.
 
-    Raises:
-        ValueError: If the protocol is unknown.
     """
 
     def __init__(
@@ -72,7 +65,7 @@ class InputReader:
     def read(
         self, source: Any, name: str, split: str | None = None
     ) -> list[dict[str, Any]]:
-        """Reads one input.
+        """Reads one input; what it raises is as of :class:`.SkeletonInferencer`.
 
         Args:
             source: See :class:`.SkeletonInferencer`.
@@ -80,15 +73,7 @@ class InputReader:
             split: Of an annotation file with splits, the one to take.
 
         Returns:
-            An annotation per sequence, each with its name as ``frame_dir``, as yet
-            unchecked.
-
-        Raises:
-            FileNotFoundError: If the file is not there.
-            pickle.UnpicklingError: If a pickle asks for more than arrays, containers,
-                numbers and strings.
-            TypeError: If the input is of no known form.
-            ValueError: If it is broken.
+            An unchecked annotation per sequence, with its name as ``frame_dir``.
         """
         if isinstance(source, (str, PathLike)):
             return self._read_file(Path(source), name, split)
@@ -106,7 +91,7 @@ class InputReader:
             if "skeletons" in source:
                 keypoint = nwucla.read_keypoint(source["skeletons"], name)
                 return [{"frame_dir": name, "keypoint": keypoint[None]}]
-        elif _are_annotations(source):
+        elif _are_dicts_with(source, "keypoint"):
             return _read_annotations({"annotations": source}, name, split)
         raise TypeError(f"{name}: {_describe(source)}, expected {_FORMS}")
 
@@ -156,14 +141,6 @@ class InputReader:
         return finish_annotation(annotation, self.ntu_dataset, self.ntu_protocol)
 
 
-def _are_annotations(source: Any) -> bool:
-    return (
-        isinstance(source, (list, tuple))
-        and bool(source)
-        and all(isinstance(item, Mapping) and "keypoint" in item for item in source)
-    )
-
-
 def _read_annotations(
     content: Mapping[str, Any], name: str, split: str | None
 ) -> list[dict[str, Any]]:
@@ -209,14 +186,15 @@ def _describe(source: Any) -> str:
 
 def are_pose_results(value: Any) -> bool:
     """Says whether a value is a list over frames of dicts, as mmpose's results are."""
+    return _are_dicts_with(value, "keypoints", "instances")
+
+
+def _are_dicts_with(value: Any, *keys: str) -> bool:
+    """Says whether a value is a list of dicts with one of the keys at least."""
     return (
         isinstance(value, (list, tuple))
         and bool(value)
-        and all(
-            isinstance(frame, Mapping)
-            and ("keypoints" in frame or "instances" in frame)
-            for frame in value
-        )
+        and all(isinstance(v, Mapping) and any(k in v for k in keys) for v in value)
     )
 
 
@@ -230,18 +208,11 @@ def read_pose_results(frames: Sequence[Mapping[str, Any]], name: str) -> dict[st
     Args:
         frames: For each frame a dict with ``keypoints`` ``[M, V, 2]``, in pixels, and
             ``keypoint_scores`` ``[M, V]``, M persons; or, as mmpose writes to JSON,
-            with ``instances``, a list of persons with ``keypoints`` ``[V, 2]`` and
-            ``keypoint_scores`` ``[V]``.
+            with ``instances``, a list of persons with such of their own.
         name: The sequence's name.
-
-    Raises:
-        ValueError: If frames disagree, lack a key, or nobody is there.
     """
-    read = {}
-    for index, frame in enumerate(frames):
-        persons = _read_frame(frame, f"{name}: frame {index}")
-        if persons is not None:
-            read[index] = persons
+    every = (_read_frame(f, f"{name}: frame {i}") for i, f in enumerate(frames))
+    read = {index: found for index, found in enumerate(every) if found is not None}
     if not read:
         raise ValueError(f"{name}: nobody is in any of the {len(frames)} frames")
     most, shape = max(map(len, read.values())), next(iter(read.values())).shape[1:]

@@ -36,11 +36,6 @@ class PartSimilarity:
         encoder: The frozen encoder that the features were made with, for other texts,
             see :func:`gap_mmaction.models.text.text_encoder.build_frozen_encoder`.
 
-    Raises:
-        ValueError: If the model has no text branch, or the encoder is another one than
-            the features were made with.
-        RuntimeError: If the features of a frozen encoder were not computed yet.
-
     Examples:
         >>> similarity = PartSimilarity(model)
         >>> skeletons = similarity.skeleton_features(data)  # [B, K, D]
@@ -73,14 +68,25 @@ class PartSimilarity:
         self.labels: tuple[str, ...] = branch.prompts.labels
         self._encoder: TextEncoder | None = branch.encoder or encoder
         self._rows = {text: row for row, text in enumerate(branch.prompts.texts)}
-        self._known = self._encode_own_texts()
-        if encoder is not None:
-            self._check_encoder(encoder)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is, and all features."""
-        return next(self.model.parameters()).device
+        texts = branch.prompts.texts
+        with torch.no_grad():
+            if branch.encoder is not None:
+                self._known = branch.encoder.encode(texts).float()
+            else:
+                device = next(model.parameters()).device
+                ids = torch.arange(len(texts), device=device)
+                self._known = branch.encode(ids).float()
+        if encoder is None:
+            return
+        known, given = self._known[0], encoder.encode(texts[:1])[0].to(self._known)
+        same = known.shape == given.shape
+        if not same or float(F.cosine_similarity(known, given, dim=0)) < _SAME:
+            raise ValueError(
+                f"`encoder` ({type(encoder).__name__}, width {encoder.embed_dims}) is "
+                f"not the one that the model was trained with (width {len(known)}): it "
+                f"gives {texts[0]!r} another feature. Build the encoder that wrote "
+                "model.text_branch.features, with the same options"
+            )
 
     @torch.no_grad()
     def skeleton_features(self, data: Mapping[str, Any]) -> Tensor:
@@ -100,8 +106,7 @@ class PartSimilarity:
     def project(self, features: Tensor, num_clips: int = 1) -> Tensor:
         """Pools and projects the backbone's ``[B * num_clips, M, C, T, V]``.
 
-        Returns:
-            ``[B, K, D]``, of norm 1, the mean over the clips of each sample.
+        Returns ``[B, K, D]``, of norm 1, the mean over the clips of each sample.
         """
         parts = F.normalize(self.branch.head(features).float(), dim=-1)
         if num_clips == 1:
@@ -122,10 +127,6 @@ class PartSimilarity:
             classes: Indices or labels; all classes of the bank by default.
             bank: A prompt bank with the model's slots, e.g. with classes that it was
                 not trained on. By default the model's own.
-
-        Raises:
-            ValueError: If there is no such class, the bank has other slots, or a text
-                has no features and there is no encoder.
         """
         bank = self.branch.prompts if bank is None else bank
         names = tuple(slot.name for slot in bank.slots)
@@ -138,34 +139,40 @@ class PartSimilarity:
         features = class_features(bank, self._encode(bank.texts)).transpose(0, 1)
         if classes is None:
             return features
-        return features[[_index(bank, name) for name in classes]]
+        names = bank.labels
+        rows = []
+        for name in classes:
+            index = names.index(name) if name in names else name
+            if isinstance(index, str) or not 0 <= index < len(names):
+                raise ValueError(
+                    f"{bank.descriptions} has no class {name!r}; there are "
+                    f"{len(names)}: {list(names)}"
+                )
+            rows.append(index)
+        return features[rows]
 
     def text_features(self, texts: Sequence[SlotText]) -> Tensor:
         """Returns the features ``[N, K, D]`` of any texts, of norm 1.
 
-        Args:
-            texts: Each a text, taken for every slot, or a dict with one per slot.
-
-        Raises:
-            ValueError: If a slot has no text, or there is no encoder.
+        Each is a text, taken for every slot, or a dict with one per slot.
         """
         if isinstance(texts, str):
             raise ValueError(f"give a list of texts, not the one text {texts!r}")
-        by_slot = [text for row in texts for text in self._by_slot(row)]
+        by_slot: list[str] = []
+        for text in texts:
+            slots = dict.fromkeys(self.parts, text) if isinstance(text, str) else text
+            if set(slots) != set(self.parts):
+                raise ValueError(
+                    f"a text has the slots {sorted(slots)}; give one text for each of "
+                    f"{list(self.parts)}, or a single string for all of them"
+                )
+            by_slot += [slots[part] for part in self.parts]
         features = F.normalize(self._encode(by_slot), dim=-1)
         return features.unflatten(0, (-1, len(self.parts)))
 
     def compare(self, skeletons: Tensor, texts: Tensor) -> Tensor:
         """Returns the cosines ``[B, K, N]`` of ``[B, K, D]`` and ``[N, K, D]``."""
         return torch.einsum("bkd,nkd->bkn", skeletons, texts)
-
-    @torch.no_grad()
-    def _encode_own_texts(self) -> Tensor:
-        texts = self.branch.prompts.texts
-        if self.branch.encoder is not None:
-            return self.branch.encoder.encode(texts).float()
-        ids = torch.arange(len(texts), device=self.device)
-        return self.branch.encode(ids).float()
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
         """Returns the features ``[len(texts), D]``; new ones by the encoder."""
@@ -183,38 +190,3 @@ class PartSimilarity:
             rows.update({text: len(rows) + i for i, text in enumerate(new)})
             features = torch.cat([features, self._encoder.encode(new).to(features)])
         return features[[rows[text] for text in texts]]
-
-    def _by_slot(self, text: SlotText) -> list[str]:
-        if isinstance(text, str):
-            return [text] * len(self.parts)
-        if set(text) != set(self.parts):
-            raise ValueError(
-                f"a text has the slots {sorted(text)}; give one text for each of "
-                f"{list(self.parts)}, or a single string for all of them"
-            )
-        return [text[part] for part in self.parts]
-
-    def _check_encoder(self, encoder: TextEncoder) -> None:
-        """Refuses an encoder that makes another feature of a text of the model."""
-        text = self.branch.prompts.texts[0]
-        known, given = self._known[0], encoder.encode([text])[0].to(self._known)
-        same = known.shape == given.shape
-        if not same or float(F.cosine_similarity(known, given, dim=0)) < _SAME:
-            raise ValueError(
-                f"`encoder` ({type(encoder).__name__}, width {encoder.embed_dims}) is "
-                f"not the one that the model was trained with (width {len(known)}): it "
-                f"gives {text!r} another feature. Build the encoder that wrote "
-                "model.text_branch.features, with the same options"
-            )
-
-
-def _index(bank: PromptBank, name: int | str) -> int:
-    if isinstance(name, str):
-        if name in bank.labels:
-            return bank.labels.index(name)
-    elif 0 <= name < len(bank.labels):
-        return int(name)
-    raise ValueError(
-        f"{bank.descriptions} has no class {name!r}; there are {len(bank.labels)}: "
-        f"{list(bank.labels)}"
-    )

@@ -74,12 +74,27 @@ class SkeletonInferencer:
             config, checkpoint = find_shipped_model(name)
         self.config = read_config(config)
         self.checkpoint = checkpoint
-        self.device = _read_device(device)
+        try:
+            self.device = torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(f"device={device!r}: {error}") from error
+        if self.device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device={device!r}: torch finds no CUDA here; use 'cpu'")
         self.batch_size = batch_size
         self.top_k = top_k
         self.format = InputFormat.from_config(self.config)
         num_classes = self.config.model.cls_head.num_classes
-        self.labels = _read_labels(self.config, labels, num_classes)
+        if labels is None:
+            branch = self.config.model.get("text_branch") or {}
+            descriptions = (branch.get("prompts") or {}).get("descriptions")
+            labels = load_class_names(descriptions, num_classes)
+        elif isinstance(labels, str) or len(labels) != num_classes:
+            raise ValueError(
+                f"labels: {len(labels)} names of classes, but the model has "
+                f"{num_classes} (model.cls_head.num_classes); give a list with one for "
+                "each, in order"
+            )
+        self.labels = tuple(labels)
         self._reader = InputReader(self.format, num_classes, ntu_protocol)
         self._model: Any = load_model(self.config, checkpoint, self.device)
         # After the model, which sets the scope that names are looked up in.
@@ -112,22 +127,22 @@ class SkeletonInferencer:
                 for inputs that do not tell.
             split: Of annotation files with splits, the one to take.
 
-        Returns:
-            A result for each sequence in order.
-
         Raises:
             FileNotFoundError: If a file is not there.
             pickle.UnpicklingError: If a pickle asks for more than arrays, containers,
                 numbers and strings.
             TypeError: If an input is of no known form.
-            ValueError: If one is broken, does not fit the config, or if part similarity
-                is asked for and config or checkpoint has no text branch.
+            ValueError: If one is broken or does not fit the config, or there is no text
+                branch for part similarity.
         """
         if part_similarity:
             self.load_text_branch()
         results: list[SkeletonResult] = []
         waiting: list[dict[str, Any]] = []
-        for index, source in enumerate(_as_list(inputs)):
+        # The frames of mmpose's results are one input.
+        if not isinstance(inputs, (list, tuple)) or are_pose_results(inputs):
+            inputs = [inputs]
+        for index, source in enumerate(inputs):
             is_path = isinstance(source, (str, os.PathLike))
             name = os.fspath(source) if is_path else f"input {index}"
             for annotation in self.read(source, name, split):
@@ -158,9 +173,6 @@ class SkeletonInferencer:
 
         Returns:
             ``name``, ``inputs`` ``[clips, M, T, V, C]`` and ``data_samples``.
-
-        Raises:
-            ValueError: If it does not fit the config, or the pipeline fails on it.
         """
         name = str(annotation.get("frame_dir") or "the annotation")
         spot = name if name.startswith(where) else f"{where}: {name}"
@@ -179,11 +191,7 @@ class SkeletonInferencer:
     def predict(
         self, samples: Sequence[Mapping[str, Any]], part_similarity: bool = False
     ) -> list[SkeletonResult]:
-        """Runs the model on sequences as :meth:`prepare` returns them, all at once.
-
-        Raises:
-            ValueError: If scores are not finite, or there is no text branch.
-        """
+        """Runs the model on sequences as :meth:`prepare` returns them, all at once."""
         if not samples:
             return []
         data = {key: [s[key] for s in samples] for key in ("inputs", "data_samples")}
@@ -209,12 +217,7 @@ class SkeletonInferencer:
     def load_text_branch(self, encoder: TextEncoder | None = None) -> PartSimilarity:
         """Loads the checkpoint with its text branch, once.
 
-        Args:
-            encoder: For texts other than the classes' own, see
-                :class:`PartSimilarity`.
-
-        Raises:
-            ValueError: If the config or the checkpoint has no text branch.
+        An ``encoder`` is for other texts, see :class:`PartSimilarity`.
         """
         if self._similarity is None or encoder is not None:
             if self._similarity is None:
@@ -233,8 +236,7 @@ class SkeletonInferencer:
                 f"{self.checkpoint}, or the sequence's coordinates are too large"
             )
         top = scores.topk(min(self.top_k, len(scores)))
-        labels = tuple(int(label) for label in top.indices)
-        values = tuple(float(value) for value in top.values)
+        labels, values = tuple(top.indices.tolist()), tuple(top.values.tolist())
         return SkeletonResult(
             name=name,
             label=labels[0],
@@ -247,35 +249,3 @@ class SkeletonInferencer:
             parts=() if similarity is None else self.load_text_branch().parts,
             part_similarity=similarity,
         )
-
-
-def _read_device(device: str | torch.device) -> torch.device:
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r}: {error}") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={device!r}: torch finds no CUDA here; use 'cpu'")
-    return found
-
-
-def _as_list(inputs: Any) -> list[Any]:
-    """Returns a list of inputs; the frames of mmpose's results are one input."""
-    if isinstance(inputs, (list, tuple)) and not are_pose_results(inputs):
-        return list(inputs)
-    return [inputs]
-
-
-def _read_labels(
-    config: Any, labels: Sequence[str] | None, num_classes: int
-) -> tuple[str, ...]:
-    if labels is None:
-        branch = config.model.get("text_branch") or {}
-        descriptions = (branch.get("prompts") or {}).get("descriptions")
-        return tuple(load_class_names(descriptions, num_classes))
-    if isinstance(labels, str) or len(labels) != num_classes:
-        raise ValueError(
-            f"labels: {len(labels)} names of classes, but the model has {num_classes} "
-            "(model.cls_head.num_classes); give a list with one for each, in order"
-        )
-    return tuple(labels)

@@ -24,12 +24,7 @@ _PARTS = ("backbone.", "cls_head.")
 
 
 def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
-    """Reads the state dict of a checkpoint, a file or a URL, without running it.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, or asks for more than tensors and numbers.
-    """
+    """Reads the state dict of a checkpoint, a file or a URL, without running it."""
     return weights_of(_read_content(checkpoint), checkpoint)
 
 
@@ -68,8 +63,7 @@ def load_model(
     Raises:
         FileNotFoundError: If a file is not there.
         CheckpointError: If the checkpoint is one of another model.
-        ValueError: If it is none, or if the text branch is wanted and the config or
-            the checkpoint has none.
+        ValueError: If it is none, or has no text branch where that is wanted.
     """
     config = read_config(config)
     name = os.fspath(checkpoint)
@@ -99,17 +93,10 @@ def load_model(
         _check_text_branch(model.state_dict(), weights, name)
         # Reads a feature file, or runs the frozen encoder.
         model.text_branch.compute_features()
-    _load(model, weights, name)
-    return model.to(device).eval()
-
-
-def _load(model: nn.Module, weights: dict[str, Tensor], name: str) -> None:
-    """Loads weights; refuses what would leave a part of the model at random."""
     own = model.state_dict()
-    for part in _PARTS:
-        if any(k.startswith(part) for k in own) and not any(
-            k.startswith(part) for k in weights
-        ):
+    for part in _PARTS:  # which would be left at random
+        of_part = (any(key.startswith(part) for key in keys) for keys in (own, weights))
+        if tuple(of_part) == (True, False):
             raise CheckpointError(
                 f"{name}: the checkpoint has no {part[:-1]}; give one of the whole "
                 "recognizer"
@@ -119,6 +106,7 @@ def _load(model: nn.Module, weights: dict[str, Tensor], name: str) -> None:
         model.load_state_dict(weights, strict=False)
     except (CheckpointError, RuntimeError) as error:
         raise CheckpointError(f"{name}: {error}") from error
+    return model.to(device).eval()
 
 
 def _check_text_branch(

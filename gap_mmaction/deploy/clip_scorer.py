@@ -20,13 +20,10 @@ class ClipScorer(nn.Module):
     taken as zeros, as ``FormatGCNInput`` pads them.
 
     Args:
-        recognizer: A ``RecognizerGAP`` or a stock ``RecognizerGCN``.
+        recognizer: A ``RecognizerGAP`` or a stock ``RecognizerGCN``, whose data
+            preprocessor does no more than stacking and streams.
         average: ``"prob"``: the mean over the clips of their probabilities;
             ``"score"``: the mean of their scores; ``"none"``: the scores of each clip.
-
-    Raises:
-        ValueError: If the recognizer has no head, its data preprocessor does something
-            else than stacking and streams, or ``average`` is unknown.
     """
 
     def __init__(self, recognizer: RecognizerGCN, average: str = "prob") -> None:
@@ -39,15 +36,22 @@ class ClipScorer(nn.Module):
         self.backbone: nn.Module = recognizer.backbone
         self.head: nn.Module = recognizer.cls_head
         self.preprocessor: nn.Module = recognizer.data_preprocessor
-        _check_preprocessor(self.preprocessor)
+        kind = type(self.preprocessor)
+        own = ("_enable_normalize", "to_rgb", "blending")
+        if not isinstance(self.preprocessor, SkeletonDataPreprocessor) and (
+            kind is not ActionDataPreprocessor
+            or any(getattr(self.preprocessor, key) for key in own)
+        ):
+            raise ValueError(
+                f"model.data_preprocessor is a {kind.__name__} with settings of its "
+                "own, which is not exported; use SkeletonDataPreprocessor, or "
+                "ActionDataPreprocessor as it is by default"
+            )
         self.persons = person_limit(self.backbone)
         self.train(recognizer.training)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Scores clips.
-
-        Args:
-            clips: ``[B, clips, M, T, V, C]``: the test pipeline's ``inputs``, stacked.
+        """Scores the test pipeline's ``inputs``, ``[B, clips, M, T, V, C]``.
 
         Returns:
             ``[B, classes]``, or ``[B, clips, classes]`` without averaging.
@@ -68,10 +72,7 @@ class ClipScorer(nn.Module):
 
 
 def person_limit(backbone: nn.Module) -> int | None:
-    """Returns the number of persons that a backbone's input statistics are for.
-
-    It is None where any number fits, as with statistics that the persons share.
-    """
+    """Returns the persons of a backbone's input statistics; None if any number fits."""
     channels = getattr(getattr(backbone, "data_bn", None), "num_features", None)
     # mmaction2's backbones say whether their statistics are those of each person.
     if channels is None or getattr(backbone, "data_bn_type", "MVC") != "MVC":
@@ -92,18 +93,3 @@ def joints_of(backbone: nn.Module) -> int:
             "only GCN backbones of this project and of mmaction2 are exported"
         )
     return int(graph.A.shape[-1])
-
-
-def _check_preprocessor(preprocessor: nn.Module) -> None:
-    if isinstance(preprocessor, SkeletonDataPreprocessor):
-        return
-    if type(preprocessor) is not ActionDataPreprocessor or (
-        preprocessor._enable_normalize
-        or preprocessor.to_rgb
-        or preprocessor.blending is not None
-    ):
-        raise ValueError(
-            f"model.data_preprocessor is a {type(preprocessor).__name__} with settings "
-            "of its own, which is not exported; use SkeletonDataPreprocessor, or "
-            "ActionDataPreprocessor as it is by default"
-        )

@@ -48,8 +48,7 @@ def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -
 
     Raises:
         FileNotFoundError: If the annotations are not there.
-        ValueError: If the config has no test set, or sequences give clips of different
-            shapes.
+        ValueError: If there is no test set, or the clips are of different shapes.
     """
     init_default_scope(cfg.get("default_scope", "mmaction"))
     settings = annotated_data(cfg, "test_dataloader").settings
@@ -76,14 +75,7 @@ def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -
 def generated_clips(
     cfg: Config, model: RecognizerGCN, frames: int, limit: int
 ) -> Clips:
-    """Makes up sequences of wandering joints for a model, always the same ones.
-
-    Args:
-        cfg: The model's config, which tells the number of clips.
-        model: The recognizer.
-        frames: Frames T of a clip.
-        limit: How many sequences.
-    """
+    """Makes up ``limit`` sequences of wandering joints, always the same ones."""
     backbone = model.backbone
     persons = person_limit(backbone) or 2
     coordinates = int(getattr(backbone, "in_channels", 3))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,23 +31,14 @@ SOURCES = ("gap", "ctrgcn", "pyskl")
 # What the paper's repository has beside the GCN, for training only.
 _GAP_TEXT = ("logit_scale", "part_list.", "head.", "linear_head.")
 _PYSKL_HEAD, _HEAD = "cls_head.fc_cls.", "cls_head.fc."
+_KNOWN = {
+    **dict.fromkeys(("gap", "ctrgcn"), re.compile(r"(data_bn|fc|l\d+)\.")),
+    "pyskl": re.compile(r"backbone\.|cls_head\.fc_cls\."),
+}
 # A checkpoint may lack these: the model knows them itself.
 _MAY_LACK = (".num_batches_tracked", "backbone.A", "backbone.graph")
 _FIRST = "backbone.net.0."
 _DEFAULT_STAGES = [5, 8]
-
-
-class ConversionError(ValueError):
-    """Weights that do not fit."""
-
-
-@dataclass(frozen=True)
-class Converted:
-    """What :func:`convert_checkpoint` has written."""
-
-    model: dict[str, Any]  # the config of the model that the weights fit
-    kept: int  # tensors taken from the source
-    left_out: list[str]  # keys of the source
 
 
 def convert_checkpoint(
@@ -56,7 +47,7 @@ def convert_checkpoint(
     target: Path,
     cfg: Config | None = None,
     leave_out: Iterable[str] = (),
-) -> Converted:
+) -> tuple[dict[str, Any], int, list[str]]:
     """Converts a file of weights.
 
     Args:
@@ -68,11 +59,15 @@ def convert_checkpoint(
             off the tensors' shapes, which works for CTR-GCN and its baseline.
         leave_out: Beginnings of keys to leave out.
 
+    Returns:
+        The ``model`` of a config that the weights fit, how many tensors were taken,
+        and the keys of the source that were left out.
+
     Raises:
-        ConversionError: If keys or shapes do not fit; the message lists them.
         FileNotFoundError: If the file is not there.
         pickle.UnpicklingError: If it asks for more than a checkpoint holds.
-        ValueError: If it is no file of weights of that source.
+        ValueError: If it is no file of weights of that source, or keys or shapes do
+            not fit; the message lists them.
     """
     check_suffix(target.suffix)
     weights = weights_of(read_checkpoint(path), path)
@@ -93,7 +88,7 @@ def convert_checkpoint(
     )
     with atomic_file(target) as stream:
         stream.write(dump_checkpoint(model.state_dict(), meta, target.suffix))
-    return Converted(cfg.model.to_dict(), len(state), left_out)
+    return cfg.model.to_dict(), len(state), left_out
 
 
 def _rename(
@@ -105,8 +100,7 @@ def _rename(
     prefixes = (*leave_out, *(_GAP_TEXT if source == "gap" else ()))
     left_out = [key for key in weights if key.startswith(prefixes)]
     taken = {key: value for key, value in weights.items() if key not in left_out}
-    is_known = _is_pyskl if source == "pyskl" else _is_authors
-    known = {key: value for key, value in taken.items() if is_known(key)}
+    known = {key: v for key, v in taken.items() if _KNOWN[source].match(key)}
     if source == "pyskl":
         state = {key.replace(_PYSKL_HEAD, _HEAD): v for key, v in known.items()}
     else:
@@ -119,22 +113,13 @@ def _rename(
             ) from error
     unknown = [key for key in taken if key not in known]
     if unknown or not state:
-        raise ConversionError(
+        raise ValueError(
             f"{path}: of {len(unknown)} keys it is not known what they are in weights "
             f"of {source!r}; nothing is written. Check --from, or, if the model at "
-            "test time does without them, leave them out by --leave-out PREFIX:\n"
-            + _listed(unknown)
+            "test time does without them, leave them out by --leave-out PREFIX:"
+            + "".join(f"\n  {key}" for key in unknown)
         )
     return state, left_out
-
-
-def _is_pyskl(key: str) -> bool:
-    return key.startswith(("backbone.", _PYSKL_HEAD))
-
-
-def _is_authors(key: str) -> bool:
-    first = key.partition(".")[0]
-    return first in ("data_bn", "fc") or (first[:1] == "l" and first[1:].isdigit())
 
 
 def _infer_model(
@@ -144,10 +129,6 @@ def _infer_model(
 
     Where the width doubles, the number of frames is taken to be halved, as it is in
     all three sources.
-
-    Raises:
-        ValueError: If they are no CTR-GCN's or baseline's, or of a layout that is not
-            built in.
     """
     baseline = f"{_FIRST}gcn1.conv_d.0.weight" in state
     first = "gcn1.conv_d.0.weight" if baseline else "gcn1.convs.0.conv3.weight"
@@ -203,14 +184,14 @@ def _check_form(model: nn.Module, source: str) -> None:
     if isinstance(backbone, CTRGCN):
         form = "authors" if authors else "mmaction2"
         if backbone.variant != form:
-            raise ConversionError(
+            raise ValueError(
                 f"weights of {source!r} are for model.backbone.variant={form!r}, the "
                 f"config has {backbone.variant!r}, which would compute something else "
                 "with them"
             )
     elif authors != isinstance(backbone, CTRBaseline):
         kind = type(backbone).__name__
-        raise ConversionError(
+        raise ValueError(
             f"weights of {source!r} are not for model.backbone.type={kind!r}"
         )
 
@@ -228,16 +209,12 @@ def _load(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
         if key in own and own[key].shape != value.shape
     ]
     if lines:
-        raise ConversionError(
+        raise ValueError(
             f"{path}: {len(lines)} keys do not fit the model; nothing is written. Give "
             "the config of the model that the weights are of (--config), or another "
-            "--from:\n" + _listed(lines)
+            "--from:" + "".join(f"\n  {line}" for line in lines)
         )
     try:
         model.load_state_dict({**own, **state}, strict=True)
     except CheckpointError as error:
-        raise ConversionError(f"{path}: {error}") from error
-
-
-def _listed(lines: Iterable[str]) -> str:
-    return "\n".join(f"  {line}" for line in lines)
+        raise ValueError(f"{path}: {error}") from error

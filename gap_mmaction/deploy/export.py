@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from mmaction.models.recognizers import RecognizerGCN
 from mmengine.config import Config
 from torch import Tensor
 
+from gap_mmaction.evaluation.cost import compare
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.version import __version__
@@ -26,7 +26,6 @@ from .clips import Clips
 from .exported_model import (
     export_onnx,
     export_torchscript,
-    require_onnx,
     run_onnx,
     run_torchscript,
 )
@@ -35,10 +34,6 @@ from .folding import fold_batch_norms
 FORMATS = ("onnx", "torchscript")
 Scorer = Callable[[Tensor], Tensor]
 """From clips ``[B, clips, M, T, V, C]`` to scores."""
-
-
-class ExportError(ValueError):
-    """An exported model whose scores are not those of torch."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +70,8 @@ def recognizer_scorer(recognizer: RecognizerGCN, average: str) -> Scorer:
         inputs = recognizer.data_preprocessor(data, False)["inputs"]
         scores, _ = recognizer.extract_feat(inputs, stage="head")
         head = recognizer.cls_head
-        kept, head.average_clips = head.average_clips, average
-        if average == "none":
-            head.average_clips = None
+        kept = head.average_clips
+        head.average_clips = None if average == "none" else average
         try:
             averaged: Tensor = head.average_clip(scores, num_segs=clips.shape[1])
         finally:
@@ -90,21 +84,14 @@ def recognizer_scorer(recognizer: RecognizerGCN, average: str) -> Scorer:
 def compare_scorers(
     reference: Scorer, other: Scorer, pairs: Iterable[tuple[Tensor, Tensor]]
 ) -> Parity:
-    """Scores clips by two models; each pair has those of the one and of the other.
-
-    Raises:
-        ValueError: If their scores are not of the same shape.
-    """
+    """Scores clips by two models; each pair has those of the one and of the other."""
     samples = same = 0
     difference = largest = 0.0
     for for_reference, for_other in pairs:
         with torch.no_grad():
             expected, actual = reference(for_reference), other(for_other)
         if expected.shape != actual.shape:
-            raise ValueError(
-                f"the models give scores of different shapes, {list(expected.shape)} "
-                f"and {list(actual.shape)}"
-            )
+            raise ValueError(f"scores {list(expected.shape)} and {list(actual.shape)}")
         equal = expected.argmax(-1) == actual.argmax(-1)
         samples += equal.numel()
         same += int(equal.sum())
@@ -120,9 +107,8 @@ def with_fewer_persons(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Leaves out all persons but the first, all but the first two, and so on.
 
-    Yields:
-        Clips for torch, with zeros in the persons' place where there is a limit of
-        their number, and clips for the exported model.
+    Yields clips for torch, with zeros in their place where there is a limit of persons,
+    and clips for the exported model.
     """
     for count in range(1, clips.shape[2]):
         full = few = clips[:, :, :count]
@@ -151,21 +137,12 @@ class Exporter:
                 f"model.type is {type(self.recognizer).__name__}, only RecognizerGAP "
                 "and RecognizerGCN are exported"
             )
-        if self.form not in FORMATS:
-            raise ValueError(f"the format {self.form!r} is none of {list(FORMATS)}")
-        if self.form == "onnx":
-            require_onnx()
         self.recognizer.requires_grad_(False)
         self.average = self.average or self.recognizer.cls_head.average_clips or "none"
         self.reference = recognizer_scorer(self.recognizer, self.average)
 
     def export(self, path: Path, metadata: dict[str, str]) -> None:
-        """Exports, checks, and writes the file if it is right.
-
-        Raises:
-            ExportError: If the scores of the folded or the exported model differ from
-                those of torch; no file is written then.
-        """
+        """Exports and checks, and writes the file if the scores are those of torch."""
         model = self.recognizer
         if self.fold:
             model, self.report["batch_norms"] = fold_batch_norms(model)
@@ -195,26 +172,21 @@ class Exporter:
     def measure(self, batch: int, pairs: int) -> dict[str, float]:
         """Times the exported model and torch's in turns, one thread each.
 
-        Returns:
-            Median milliseconds of processor time per sequence: ``exported_ms``,
-            ``torch_ms``; and their ``ratio``, the median over the pairs.
+        Returns median milliseconds of processor time per sequence, and their ratio.
         """
         inputs = torch.stack((self.clips.samples * batch)[:batch])
+        ours, other = (partial(s, inputs) for s in (self._exported, self.reference))
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            timed = [
-                [_milliseconds(s, inputs) for s in (self._exported, self.reference)]
-                for _ in range(pairs + 1)
-            ][1:]  # the first warms up
+            found = compare(ours, other, pairs, torch.device("cpu"))
         finally:
             torch.set_num_threads(threads)
-        exported, torchs = zip(*timed)
         return dict(
             batch=batch,
-            exported_ms=statistics.median(exported) / batch,
-            torch_ms=statistics.median(torchs) / batch,
-            ratio=statistics.median(other / ours for ours, other in timed),
+            exported_ms=found["ours_ms"] / batch,
+            torch_ms=found["other_ms"] / batch,
+            ratio=found["ratio"],
         )
 
     def _check(
@@ -223,7 +195,7 @@ class Exporter:
         parity = compare_scorers(self.reference, scorer, pairs)
         self.report[name] = parity
         if not parity.holds(self.tolerance):
-            raise ExportError(
+            raise ValueError(
                 f"{name}: {parity}; with a tolerance of {self.tolerance:g} this is "
                 "another model, and no file is written"
             )
@@ -253,9 +225,3 @@ def metadata_of(cfg: Config, checkpoint: Path) -> dict[str, str]:
         "checkpoint_sha256": sha256(checkpoint.read_bytes()).hexdigest(),
         "test_pipeline": json.dumps([dict(step) for step in pipeline], default=str),
     }
-
-
-def _milliseconds(scorer: Scorer, clips: Tensor) -> float:
-    start = time.process_time()
-    scorer(clips)
-    return 1e3 * (time.process_time() - start)

@@ -21,11 +21,7 @@ _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def require_onnx(*packages: str) -> Any:
-    """Imports the packages that ONNX takes and returns the first.
-
-    Raises:
-        ImportError: If some are missing; the message says how to get them.
-    """
+    """Imports the packages that ONNX takes and returns the first."""
     return import_for(
         "export to ONNX",
         *(packages or _ONNX_PACKAGES),
@@ -53,16 +49,13 @@ def export_onnx(
     Returns:
         The content of the file. Its input is ``clips`` ``[batch, clips, persons, T,
         V, C]``, its output ``scores``.
-
-    Raises:
-        ImportError: If a package is missing.
-        RuntimeError: If torch cannot export the model.
     """
     require_onnx()
-    persons, dynamic = shape[1], {0: _dim("batch"), 1: _dim("clips")}
+    dim: Any = torch.export.Dim
+    persons, dynamic = shape[1], {0: dim("batch"), 1: dim("clips")}
     if scorer.persons is None or scorer.persons > 1:
         persons = scorer.persons or 2
-        dynamic[2] = _dim("persons", min=1, max=scorer.persons)
+        dynamic[2] = dim("persons", min=1, max=scorer.persons)
     # Two of each, as the exporter takes a size of one for a fixed one.
     example = torch.zeros(2, 2, persons, *shape[2:])
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -87,10 +80,6 @@ def export_onnx(
     return content
 
 
-def _dim(name: str, **limits: Any) -> Any:
-    return torch.export.Dim(name, **limits)
-
-
 def export_torchscript(
     scorer: ClipScorer, shape: tuple[int, ...], metadata: Mapping[str, str]
 ) -> bytes:
@@ -113,11 +102,7 @@ def export_torchscript(
 
 
 def run_onnx(content: bytes) -> Callable[[Tensor], Tensor]:
-    """Returns the scoring of clips by an ONNX file, on one thread of the CPU.
-
-    Raises:
-        ImportError: If onnxruntime is missing.
-    """
+    """Returns the scoring of clips by an ONNX file, on one thread of the CPU."""
     runtime = require_onnx("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

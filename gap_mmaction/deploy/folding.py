@@ -20,15 +20,12 @@ _Model = TypeVar("_Model", bound=nn.Module)
 
 @torch.no_grad()
 def fold_batch_norms(model: _Model) -> tuple[_Model, dict[str, int]]:
-    """Copies a trained model, with its batch normalizations folded where that works.
+    """Copies a model in evaluation mode, with its batch normalizations folded.
 
     A normalization behind a convolution, or behind a sum of them, becomes part of
     their weights, by torch's own fusion in double precision. One behind CTR-GCN's graph
     product scales the convolutions that are multiplied, and its summand goes into the
     path around the product. Others, as that of the input, stay.
-
-    Args:
-        model: A model in evaluation mode.
 
     Returns:
         The copy, and how many normalizations were ``"folded"`` and ``"left"``.

@@ -33,11 +33,7 @@ _RUN_ROWS = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model card in Markdown.
-
-    Nothing in it is guessed: what neither the checkpoint's meta says nor the caller,
-    is not stated.
-    """
+    """A model card in Markdown, of what the checkpoint's meta and the caller say."""
 
     name: str  # of the model
     file: str  # name of the published file
@@ -107,11 +103,10 @@ class ModelCard:
         yield "made from", f"`{self.source}`"
         versions = collect_versions()
         published = f"gap_mmaction {versions['gap_mmaction']}"
-        if "commit" in versions:
-            commit = versions["commit"]
-            published += f", commit `{commit[:12]}`"
+        if commit := versions.get("commit"):
             # With a plus where files have been changed since.
-            published += " and changes" if commit.endswith("+") else ""
+            changes = " and changes" if commit.endswith("+") else ""
+            published += f", commit `{commit[:12]}`{changes}"
         yield "published with", published + f", torch {versions['torch']}"
 
     def _model_rows(self, model: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -153,10 +148,8 @@ class ModelCard:
         command = f"python tools/test.py {self.config or 'CONFIG'} {self.file}"
         yield from ("```bash", command, "```", "")
         if self.config is None:
-            text = (
-                "`CONFIG` is the config of the training run, or one of the same model."
-            )
-            yield text + (" Its text is in the file's meta." if has_settings else "")
+            also = " Its text is in the file's meta." if has_settings else ""
+            yield f"`CONFIG` is that of the training run or of the same model.{also}"
             yield ""
         if self.file.endswith(".pth"):
             yield "mmaction2's own `tools/test.py` reads the file as well."

@@ -71,14 +71,14 @@ def publish_model(
         FileNotFoundError: If the checkpoint is not there.
         pickle.UnpicklingError: If it asks for more than a checkpoint holds.
         TypeError: If its meta cannot be written as safetensors.
-        ValueError: If it holds no state dict, nothing would be left of it, the labels
-            are of another number of classes, the suffix is another one, or a number
-            does not fit into float16.
+        ValueError: If the files or the options do not fit one another.
     """
     check_suffix(target.suffix)
     checkpoint = read_checkpoint(source)
     state = weights_of(checkpoint, source)
-    kept = {k: v for k, v in state.items() if keep_text or not _is_text(k)}
+    kept = {
+        k: v for k, v in state.items() if keep_text or not k.startswith(TEXT_PREFIX)
+    }
     if not kept:
         raise ValueError(f"{source}: nothing is left without the text branch")
     if half:
@@ -86,7 +86,10 @@ def publish_model(
     meta = checkpoint.get("meta")
     meta = dict(meta) if isinstance(meta, dict) else {}
     if isinstance(meta.get("cfg"), str):
-        meta["cfg"] = _ABSOLUTE_PATH.sub(_file_name, meta["cfg"])
+        # Without the folders of the machine that a model was trained on.
+        meta["cfg"] = _ABSOLUTE_PATH.sub(
+            lambda path: re.split(r"[/\\]", path[0].rstrip("/\\"))[-1], meta["cfg"]
+        )
     if config is not None:
         meta["config"] = config
     if labels is not None:
@@ -142,15 +145,9 @@ def check_suffix(suffix: str) -> None:
 
 
 def accuracy_of_log(run: Path, checkpoint: Path) -> str:
-    """Returns, for the card, what a run has logged on a checkpoint's epoch.
+    """Returns, for the card, what a run has logged on its checkpoint's epoch.
 
-    Args:
-        run: The run's ``work_dir``.
-        checkpoint: A checkpoint of that run.
-
-    Raises:
-        FileNotFoundError: If there is no log.
-        ValueError: If the checkpoint does not say its epoch, or that was not validated.
+    A ValueError is raised if that is not known, or was not validated.
     """
     log = read_training_log(run)
     key = "epoch" if log.by_epoch else "iter"
@@ -181,26 +178,15 @@ def accuracy_of_scores(path: Path) -> str:
     return f"{', '.join(parts)} ({len(file.labels):,} sequences, `{path.name}`)"
 
 
-def _is_text(key: str) -> bool:
-    return key.startswith(TEXT_PREFIX)
-
-
-def _file_name(path: re.Match[str]) -> str:
-    """Leaves out the folders of the machine that a model was trained on."""
-    return re.split(r"[/\\]", path[0].rstrip("/\\"))[-1]
-
-
 def _to_half(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
     """Turns matrices and kernels into float16.
 
-    Vectors, those of normalizations above all, are few, and half of what scores would
-    lose in precision: they stay as they are.
+    Vectors, as those of normalizations, are few and half of the loss in precision.
     """
-    half = {
-        k: v.half() if v.is_floating_point() and v.dim() > 1 else v
-        for k, v in state.items()
-    }
-    for key, value in half.items():
-        if not value.isfinite().all():
+    half = {}
+    for key, value in state.items():
+        wide = value.is_floating_point() and value.dim() > 1
+        half[key] = value.half() if wide else value
+        if not half[key].isfinite().all():
             raise ValueError(f"{source}: {key} has numbers that float16 cannot hold")
     return half

@@ -40,11 +40,7 @@ def confusion_matrix(
 
 
 def most_confused(matrix: np.ndarray, count: int) -> list[tuple[int, int, int]]:
-    """Finds the most frequent errors in a confusion matrix.
-
-    Args:
-        matrix: ``[C, C]``, as :func:`confusion_matrix` returns it.
-        count: How many at most.
+    """Finds the ``count`` most frequent errors in a confusion matrix.
 
     Returns:
         ``(true class, predicted class, samples)``, most frequent first; errors that

@@ -37,15 +37,11 @@ def compare_classes(
     Args:
         base: The model to compare with, such as the one without GAP.
         other: The model in question.
-        num_resamples: Draws of the bootstrap.
+        num_resamples: Draws of the bootstrap, with ``seed``.
         seed: Of the draws.
 
     Returns:
         The comparison over all samples, and that of each class in order.
-
-    Raises:
-        ValueError: If the files are not of the same samples, see
-            :func:`check_same_samples`.
     """
     check_same_samples([base, other])
     labels, rng = base.labels, np.random.default_rng(seed)
@@ -98,11 +94,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusts p values for there being several, after Holm, in the same order.
-
-    Calling those below 0.05 significant is wrong for any of them with a probability of
-    0.05 at most.
-    """
+    """Adjusts p values for there being several, after Holm, in the same order."""
     values = np.asarray(p_values, np.float64)
     order = np.argsort(values, kind="stable")
     factors = len(values) - np.arange(len(values))
@@ -122,13 +114,6 @@ def paired_bootstrap_interval(
 
     The samples are drawn anew with replacement, each with the answers of both models.
     Since a sample counts +1, 0 or -1, such a draw is one of a multinomial.
-
-    Args:
-        only_first: Number of samples that only the first model has right.
-        only_second: Number of samples that only the second model has right.
-        count: Number of all samples, at least 1.
-        rng: Source of the draws.
-        num_resamples: Number of draws.
 
     Returns:
         The ends of the 95 % interval of the second accuracy minus the first.

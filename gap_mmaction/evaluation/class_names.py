@@ -18,8 +18,7 @@ def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
 
     Raises:
         FileNotFoundError: If the file is not there.
-        DescriptionError: If it breaks the schema.
-        ValueError: If it has another number of classes.
+        ValueError: If it breaks the schema, or has another number of classes.
     """
     if descriptions is None:
         return [str(index) for index in range(num_classes)]

@@ -37,20 +37,12 @@ class FinishedRun(NamedTuple):
 
 
 def read_runs(path: Path) -> list[FinishedRun]:
-    """Reads the runs of a file, each once; none if the file is not there.
-
-    Raises:
-        ValueError: If a line is not that of a run; the message names it.
-    """
+    """Reads the runs of a file, each once; none if the file is not there."""
     return _parse(path, path.read_text("utf-8")) if path.is_file() else []
 
 
 def add_runs(path: Path, runs: Iterable[FinishedRun]) -> None:
-    """Appends the runs that are not in a file yet; others may do so as well.
-
-    Raises:
-        ValueError: As :func:`read_runs`.
-    """
+    """Appends the runs that are not in a file yet; others may do so as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b", buffering=0) as stream:
         while not try_lock(stream):

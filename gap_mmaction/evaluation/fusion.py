@@ -21,17 +21,12 @@ def transform_scores(scores: np.ndarray, transform: str, name: str) -> np.ndarra
     Args:
         scores: ``[N, C]``.
         transform: ``none``; ``softmax``, scores to probabilities; or ``log``,
-            probabilities to their logarithms. These differ from the scores that
-            softmax was applied to by a number that is the same for all classes of a
-            sample, so that the ensemble decides as one of the raw scores does.
+            probabilities to their logarithms. These differ from the raw scores by a
+            number that all classes of a sample share: the ensemble decides alike.
         name: What messages call the scores.
 
-    Returns:
-        ``[N, C]``, float64.
-
     Raises:
-        ValueError: If there is no such transform, or ``log`` meets scores that are no
-            probabilities.
+        ValueError: If ``log`` meets scores that are no probabilities.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if transform == "none":
@@ -39,15 +34,15 @@ def transform_scores(scores: np.ndarray, transform: str, name: str) -> np.ndarra
     if transform == "softmax":
         probabilities: np.ndarray = softmax(scores, axis=1)
         return probabilities
-    if transform == "log":
-        if not are_probabilities(scores):
-            raise ValueError(
-                f"{name}: the scores are no probabilities (not negative, with the sum "
-                "1), of which the logarithm could be taken; fuse them as they are"
-            )
-        # Zero, where float32 could not tell it from zero.
-        return np.log(np.maximum(scores, np.finfo(np.float32).smallest_subnormal))
-    raise ValueError(f"transform '{transform}' is none of {', '.join(TRANSFORMS)}")
+    if transform != "log":
+        raise ValueError(f"transform '{transform}' is none of {', '.join(TRANSFORMS)}")
+    if not are_probabilities(scores):
+        raise ValueError(
+            f"{name}: the scores are no probabilities (not negative, with the sum 1), "
+            "of which the logarithm could be taken; fuse them as they are"
+        )
+    # Zero, where float32 could not tell it from zero.
+    return np.log(np.maximum(scores, np.finfo(np.float32).smallest_subnormal))
 
 
 def are_probabilities(scores: np.ndarray) -> bool:
@@ -64,14 +59,7 @@ def fuse_scores(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.nd
 
     Args:
         scores: One ``[N, C]`` for each model.
-        weights: One number for each model.
-
-    Returns:
-        ``[N, C]``, float64.
-
-    Raises:
-        ValueError: If there is another number of weights, they are not finite or all
-            zero, or the shapes differ.
+        weights: One number for each model, finite and not all zero.
     """
     if len(weights) != len(scores):
         raise ValueError(
@@ -123,10 +111,6 @@ def search_weights(
         steps: Candidates are all weights that are multiples of ``1 / steps`` and sum
             up to 1: 286 for four models and 10 steps.
         seed: Of the deal.
-
-    Raises:
-        ValueError: If there are too few models, samples or steps, or too many
-            candidates.
     """
     if len(scores) < 2:
         raise ValueError("a search for weights needs 2 models or more")
@@ -151,7 +135,11 @@ def search_weights(
     candidates = candidates[np.argsort(distance, kind="stable")]
     correct = _correct(candidates, scores, labels)
 
-    folds = _deal(labels, num_folds, seed)
+    # Each fold has its share of each class.
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    folds = np.empty(len(labels), dtype=np.int64)
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    folds[by_class] = np.arange(len(labels)) % num_folds
     fold_weights = np.zeros((num_folds, len(scores)))
     fused = np.zeros(scores[0].shape)
     for fold in range(num_folds):
@@ -165,15 +153,6 @@ def search_weights(
     return WeightSearch(
         folds, fold_weights, fold_accuracies, fused, weights, len(candidates)
     )
-
-
-def _deal(labels: np.ndarray, num_folds: int, seed: int) -> np.ndarray:
-    """Deals samples into folds, so that each fold has its share of each class."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    folds = np.empty(len(labels), dtype=np.int64)
-    folds[by_class] = np.arange(len(labels)) % num_folds
-    return folds
 
 
 def _correct(

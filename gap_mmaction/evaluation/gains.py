@@ -37,7 +37,7 @@ def accuracies(runs: Sequence[FinishedRun]) -> Accuracies:
     """Sorts runs into groups, and averages the folds of the seeds that have them all.
 
     Raises:
-        ValueError: If there is a run in two lengths, which are not to be mixed.
+        ValueError: If there is a run in two lengths.
     """
     folds: dict[Group, dict[tuple[str, int], dict[str, FinishedRun]]] = {}
     for run in runs:
@@ -98,7 +98,11 @@ def gains_text(found: Accuracies) -> str:
     arms = [arm for arm in ARMS if any(arm in group for group in found.values())]
     lines = [_line("set", "backbone", "clips", *arms), "|---" * (3 + len(arms)) + "|"]
     for group, of_arm in found.items():
-        cells = [_accuracy(list(of_arm.get(arm, {}).values())) for arm in arms]
+        cells = []
+        for values in (list(of_arm.get(arm, {}).values()) for arm in arms):
+            spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+            mean = f"{np.mean(values):.1f}{spread} ({len(values)})" if values else "-"
+            cells.append(mean)
         lines.append(_line(*group, *cells))
     heads = ("difference", "mean", "95 %, t", "95 %, bootstrap", "p", "each seed")
     lines += [
@@ -111,7 +115,7 @@ def gains_text(found: Accuracies) -> str:
     ]
     for (group, name), gain in gains_of(found).items():
         spans = (
-            "-" if span is None else f"{span[0]:+.1f} to {span[1]:+.1f}"
+            f"{span[0]:+.1f} to {span[1]:+.1f}" if span else "-"
             for span in (gain.interval, gain.bootstrap)
         )
         p = "-" if gain.p is None else f"{gain.p:.2g}"
@@ -122,10 +126,3 @@ def gains_text(found: Accuracies) -> str:
 
 def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _accuracy(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{spread} ({len(values)})"

@@ -17,8 +17,7 @@ def check_same_samples(files: Sequence[ScoreFile]) -> bool:
         the labels alone say that the order is the same.
 
     Raises:
-        ValueError: If the samples, their order, their labels or the number of classes
-            differ; the message names both files and the first difference.
+        ValueError: If the samples, their order, labels or number of classes differ.
     """
     first = files[0]
     for other in files[1:]:

@@ -23,19 +23,12 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """The scores of one model for N samples of C classes.
+    """The scores of one model for N samples of C classes."""
 
-    Attributes:
-        path: The file, for messages.
-        scores: ``[N, C]``, float64, finite.
-        labels: ``[N]``, int64, each in ``0 .. C-1``.
-        sample_ids: The names of the samples, or None where the file has none.
-    """
-
-    path: str
-    scores: np.ndarray
-    labels: np.ndarray
-    sample_ids: list[str] | None = None
+    path: str  # for messages
+    scores: np.ndarray  # [N, C], float64, finite
+    labels: np.ndarray  # [N], int64, each from 0 to C - 1
+    sample_ids: list[str] | None = None  # None where the file has no names
 
     @property
     def predictions(self) -> np.ndarray:
@@ -57,14 +50,10 @@ def load_scores(path: str | PathLike[str]) -> ScoreFile:
             ``[C]``, ``gt_label``, both tensors or arrays, and perhaps the sample's name
             under one of :data:`ID_KEYS`.
 
-    Returns:
-        The scores in the file's order.
-
     Raises:
         FileNotFoundError: If there is no such file.
         pickle.UnpicklingError: If it is refused or broken, see ``load_restricted``.
-        ValueError: If it holds something else than finite scores and labels; the
-            message names the file and the sample.
+        ValueError: If it holds something else than finite scores and labels.
     """
     name = fspath(path)
     try:
@@ -106,14 +95,7 @@ def write_scores(
     labels: np.ndarray,
     sample_ids: Sequence[str] | None = None,
 ) -> None:
-    """Writes scores as ``tools/test.py --dump`` does, for mmaction2's tools too.
-
-    Args:
-        path: The file, written whole or not at all; one that is there is replaced.
-        scores: ``[N, C]``.
-        labels: ``[N]``.
-        sample_ids: The names of the samples, if known.
-    """
+    """Writes scores ``[N, C]`` and labels ``[N]`` as ``tools/test.py --dump`` does."""
     content = []
     for i, (score, label) in enumerate(zip(scores, labels)):
         item: dict[str, Any] = {

@@ -33,12 +33,8 @@ def choose_factor(
 
     Of the clips that are named right among the seen classes, a factor turns some over
     to unseen classes. The largest factor is taken that turns over no more of them than
-    allowed. It is below 0 if more are lost without any factor, and 0 if no clip is
-    named right.
-
-    Raises:
-        ValueError: If ``max_loss``, the share of them that may be turned over, is not
-            from 0 to below 1, or a clip's class is unseen.
+    allowed, the share ``max_loss``, 0 or more and below 1. It is below 0 if more are
+    lost without any factor, and 0 if no clip is named right.
     """
     if not 0 <= max_loss < 1:
         raise ValueError(f"max_loss={max_loss}: must be 0 or more, and below 1")
@@ -90,11 +86,7 @@ def _group_margins(
 def fit_temperature(
     scores: np.ndarray, labels: np.ndarray, is_seen: np.ndarray
 ) -> float:
-    """Finds what to divide scores by, for the labels to be the likeliest.
-
-    Raises:
-        ValueError: If a clip is of an unseen class.
-    """
+    """Finds what to divide scores by, for the labels to be the likeliest."""
     seen, own = _among_seen(scores, labels, is_seen)
 
     def surprise(logarithm: float) -> float:
@@ -126,11 +118,8 @@ def choose_threshold(
     Each held-out clip is looked at twice: as it is, and with its own class left out, so
     that it is of none of those that are left. The threshold is the one with the highest
     harmonic mean of the share that is named right and kept as it is, and the share that
-    is turned away without its class.
-
-    Returns:
-        The threshold. It is 0, and all clips are of seen classes, if none tells
-        anything, as with two seen classes, of which one is always sure.
+    is turned away without its class. It is 0, and all clips are of seen classes, if
+    none tells anything, as with two seen classes, of which one is always sure.
     """
     seen, own = _among_seen(scores, labels, is_seen)
     probabilities = softmax(seen / temperature, axis=1)
@@ -147,10 +136,9 @@ def choose_threshold(
 def gate(
     scores: np.ndarray, is_seen: np.ndarray, temperature: float, threshold: float
 ) -> np.ndarray:
-    """Takes a clip for one of a seen class if one of these is sure enough.
+    """Sets the scores of the other kind of classes to ``-inf``.
 
-    Returns:
-        The scores, ``-inf`` for the classes of the kind that a clip is not of.
+    A clip is taken for one of a seen class if one of these is sure enough.
     """
     sure = softmax(scores[:, is_seen] / temperature, axis=1).max(axis=1)
     return np.where((sure >= threshold)[:, None] == is_seen, scores, -np.inf)

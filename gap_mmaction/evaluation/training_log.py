@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -40,13 +41,11 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
 
     Args:
         path: The run's ``work_dir``, the folder of one start in it, or a
-            ``scalars.json``.
+            ``scalars.json``. A last line that is cut off is left out.
 
     Raises:
         FileNotFoundError: If there is no log, as before the first line of one.
-        ValueError: If a line is no log line, or no line is complete; the message names
-            file and line. A last line that is cut off is left out: the run may be
-            writing it.
+        ValueError: If a line is no log line, or no line is complete.
     """
     run = Path(path)
     records: list[dict[str, Any]] = []
@@ -75,25 +74,14 @@ def read_training_log(path: str | PathLike[str]) -> TrainingLog:
     for key, pairs in points.items():
         positions, values = np.array(pairs, dtype=np.float64).T
         curves[key] = (positions, values)
-    return TrainingLog(
-        str(run),
-        by_epoch,
-        curves,
-        length=train[-1]["epoch" if by_epoch else "iter"],
-        planned=_planned_length(files[-1].parent / "config.py"),
-    )
-
-
-def _planned_length(config: Path) -> int | None:
-    """Reads the length that a run was to have from its dumped config."""
-    try:
+    length = train[-1]["epoch" if by_epoch else "iter"]
+    config, planned = files[-1].parent / "config.py", None
+    with contextlib.suppress(OSError, ValueError):
         settings = parse_config_text(config.read_text("utf-8"), config)
-    except (OSError, ValueError):
-        return None
-    lengths = [
-        lookup(settings, f"train_cfg.max_{unit}") for unit in ("epochs", "iters")
-    ]
-    return next((length for length in lengths if isinstance(length, int)), None)
+        keys = ("train_cfg.max_epochs", "train_cfg.max_iters")
+        lengths = (lookup(settings, key) for key in keys)
+        planned = next((value for value in lengths if isinstance(value, int)), None)
+    return TrainingLog(str(run), by_epoch, curves, length, planned)
 
 
 def _find_logs(run: Path) -> list[Path]:
@@ -149,7 +137,4 @@ def _append(
     if first is None:
         return earlier + later
     key = "epoch" if "epoch" in first else "iter"
-    kept = [
-        record for record in earlier if record.get(key, record["step"]) < first[key]
-    ]
-    return kept + later
+    return [r for r in earlier if r.get(key, r["step"]) < first[key]] + later

@@ -94,8 +94,7 @@ def evaluate_zero_shot(
         max_loss: See :func:`.seen_unseen.choose_factor`.
 
     Raises:
-        ValueError: If scores are not finite, or there are no clips of seen or none of
-            unseen classes.
+        ValueError: If scores are not finite, or clips of one kind are missing.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if not np.isfinite(scores).all():
@@ -116,9 +115,8 @@ def evaluate_zero_shot(
     generalised = {}
     for way, found in ways.items():
         named = found.argmax(axis=1) == labels
-        generalised[way] = Generalised(
-            float(named[of_seen].mean()), float(named[~of_seen].mean())
-        )
+        shares = (float(named[clips].mean()) for clips in (of_seen, ~of_seen))
+        generalised[way] = Generalised(*shares)
     # Among the classes of a clip's own kind.
     own = np.where(is_seen == of_seen[:, None], scores, -np.inf)
     right = own.argmax(axis=1) == labels
@@ -145,24 +143,16 @@ def evaluate_zero_shot(
 def combine_slots(
     cosines: np.ndarray, weights: Sequence[float] | None = None
 ) -> np.ndarray:
-    r"""Computes the weighted mean of the slots' cosines.
+    r"""Computes the weighted mean of the slots' cosines, ``[N, C]``.
 
-    The loss of GAP compares each slot by :math:`\mathrm{softmax}(\cos / \tau)` with
-    one :math:`\tau` for all slots (paper, eq. 4) and adds the slots up. The product of
-    these distributions, renormalized, is the softmax of the sum of the cosines: the
-    mean of the cosines decides as all slots' distributions together do, without a
-    temperature to be chosen, and one number can be subtracted from it in calibrated
-    stacking.
+    The loss of GAP adds up :math:`\mathrm{softmax}(\cos / \tau)` over the slots, with
+    one :math:`\tau` for all (paper, eq. 4). The product of these distributions,
+    renormalized, is the softmax of the sum of the cosines: their mean decides as all
+    slots together do, without a temperature to be chosen.
 
     Args:
         cosines: ``[N, K, C]``, K slots.
         weights: One for each slot, not negative; all alike by default.
-
-    Returns:
-        ``[N, C]``, float64.
-
-    Raises:
-        ValueError: If there is not one weight for each slot, or all are zero.
     """
     slots = cosines.shape[1]
     given = np.ones(slots) if weights is None else np.asarray(weights, np.float64)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
 from scipy.io import savemat
 
@@ -20,6 +19,7 @@ from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
 from gap_mmaction.datasets.readers import CLIP_SETS
 from tests.config_files import ROOT, load
+from tests.models.text_common import raises
 from tests.ntu_recordings import format_skeleton, make_person
 
 
@@ -36,21 +36,6 @@ COCO = make_reader("ctrgcn_ntu60_2d")
 
 
 class TestFormat:
-    """What a config wants."""
-
-    def test_of_the_configs(self) -> None:
-        for reader, expected in (
-            (UCLA, (20, 3, False, False)),
-            (NTU120, (25, 3, False, False)),
-            (COCO, (17, 2, True, True)),
-        ):
-            found = reader.format
-            assert found.num_columns == 3
-            assert expected == (
-                *(found.skeleton.num_joints, found.num_coordinates),
-                *(found.has_score, found.needs_img_shape),
-            )
-
     def test_of_stock_configs(self) -> None:
         model: dict[str, Any] = {"backbone": {"type": "CTRGCN", "in_channels": 2}}
         with pytest.raises(ValueError, match="no joint layout"):
@@ -64,69 +49,22 @@ class TestFormat:
         assert (found.num_columns, found.has_score) == (2, False)
         # The config says the size.
         assert not found.needs_img_shape
-        annotation = found.read_array(np.ones((5, 17, 2)), "mine")
-        assert found.complete(annotation, "mine")["keypoint"].shape == (1, 5, 17, 2)
-
-    def test_2d(self) -> None:
-        array = np.random.default_rng(0).uniform(1, 9, (2, 5, 17, 3))
-        annotation = COCO.format.read_array(torch.from_numpy(array), "mine")
-        np.testing.assert_array_equal(annotation["keypoint"], array[..., :2])
-        np.testing.assert_array_equal(annotation["keypoint_score"], array[..., 2])
-        complete = COCO.format.complete(annotation, "mine", (480, 640))
-        assert complete["img_shape"] == (480, 640)
-        # That of the annotation goes first.
-        annotation["img_shape"] = np.zeros((720, 1280, 3)).shape
-        complete = COCO.format.complete(annotation, "mine", (480, 640))
-        assert complete["img_shape"] == (720, 1280)
-        assert complete["total_frames"] == 5
-        # A confidence that is not wanted is left out.
-        ones = np.ones((1, 5, 20, 3))
-        given = {"keypoint": ones, "keypoint_score": ones[..., 0]}
-        assert "keypoint_score" not in UCLA.format.complete(given, "mine")
-
-    def test_bad_2d(self) -> None:
-        good: dict[str, Any] = {
-            "keypoint": np.ones((1, 5, 17, 2)),
-            "keypoint_score": np.ones((1, 5, 17)),
-            "img_shape": (480, 640),
-        }
-        COCO.format.complete(good, "mine")
-        for change, words in (
-            ({"img_shape": None}, "size of the picture"),
-            ({"img_shape": (0, 640)}, "(0, 640), expected (height, width)"),
-            ({"keypoint_score": None}, "no 'keypoint_score'"),
-            ({"keypoint_score": np.ones((5, 17))}, "expected [1, 5, 17]"),
-            ({"keypoint": np.ones((1, 5, 17, 3))}, "3 columns"),
-        ):
-            with pytest.raises(ValueError, match=f"mine: .*{re.escape(words)}"):
-                COCO.format.complete({**good, **change}, "mine")
-
-    def test_where_somebody_is(self) -> None:
-        keypoint = np.random.default_rng(0).normal(size=(2, 9, 20, 3))
-        keypoint[0] = keypoint[1, :4] = keypoint[1, 7:] = 0
-        complete = UCLA.format.complete({"keypoint": keypoint}, "mine")
-        np.testing.assert_array_equal(complete["keypoint"], keypoint[::-1, 4:7])
-        assert complete["total_frames"] == 3
 
 
 class TestNTU:
-    """Raw files of NTU RGB+D."""
-
     @pytest.fixture
     def content(self) -> bytes:
         person = make_person(np.random.default_rng(0), 20)
         return format_skeleton([[("1", joints)] for joints in person])
 
-    @pytest.mark.parametrize("name", ["S001C001P001R001A013", "my recording"])
-    def test_as_prepared(self, content: bytes, name: str, tmp_path: Path) -> None:
-        path = tmp_path / f"{name}.skeleton"
+    def test_as_prepared(self, content: bytes, tmp_path: Path) -> None:
+        path = tmp_path / "my recording.skeleton"
         path.write_bytes(content)
         sample = convert_skeleton(content, "S001C001P001R001A013")
         assert sample.annotation is not None
         expected = sample.annotation["keypoint"]
         assert expected.shape == (1, 20, 25, 3)
         (annotation,) = NTU60.read(path, str(path))
-        assert annotation["frame_dir"] == str(path)
         np.testing.assert_array_equal(annotation["keypoint"], expected)
         # Rule 9 of the reference: NTU RGB+D 120 has a copy of a single actor.
         (annotation,) = NTU120.read(path, str(path))
@@ -140,11 +78,6 @@ class TestNTU:
         path.write_bytes(content[: len(content) // 2])
         with pytest.raises(ValueError, match=r"cut\.skeleton, line \d+: "):
             NTU60.read(path, "cut")
-        path.write_bytes(b"1\n0\n")
-        with pytest.raises(
-            ValueError, match=r"cut\.skeleton: cannot be used: no frame"
-        ):
-            NTU60.read(path, "cut")
 
 
 def test_nwucla(tmp_path: Path) -> None:
@@ -152,11 +85,7 @@ def test_nwucla(tmp_path: Path) -> None:
     path = tmp_path / "my recording.json"
     path.write_text(json.dumps({"label": 3, "skeletons": skeletons.tolist()}))
     (annotation,) = UCLA.read(path, str(path))
-    assert annotation["keypoint"].shape == (1, 7, 20, 3)
     np.testing.assert_array_equal(annotation["keypoint"][0], skeletons.astype("f4"))
-    path.write_text(json.dumps({"skeletons": skeletons[:, :19].tolist()}))
-    with pytest.raises(ValueError, match=r"recording\.json: 'skeletons' has shape"):
-        UCLA.read(path, str(path))
 
 
 @pytest.mark.parametrize(
@@ -190,8 +119,6 @@ def test_raw_files_are_read_as_they_are_prepared(
 
 
 class TestAnnotations:
-    """PYSKL's and mmaction2's."""
-
     ITEMS = tuple(
         {"frame_dir": f"a{i}", "keypoint": np.full((1, 4 + i, 20, 3), i + 1.0)}
         for i in range(3)
@@ -204,20 +131,17 @@ class TestAnnotations:
         for split, names in ((None, ["a0", "a1", "a2"]), ("val", ["a0", "a2"])):
             found = UCLA.read(path, str(path), split)
             assert [item["frame_dir"] for item in found] == names
-            assert found[-1]["keypoint"].shape == (1, 6, 20, 3)
         with pytest.raises(ValueError, match=r"mine\.pkl: no split 'test'.*'val'"):
             UCLA.read(path, str(path), "test")
-        path.write_bytes(pickle.dumps(list(self.ITEMS)))
-        assert len(UCLA.read(path, str(path))) == 3
-        path.write_bytes(pickle.dumps(self.ITEMS[1]))
-        (single,) = UCLA.read(path, str(path))
-        assert single["frame_dir"] == "a1"
+        for bare, count in ((list(self.ITEMS), 3), (self.ITEMS[1], 1)):
+            path.write_bytes(pickle.dumps(bare))
+            assert len(UCLA.read(path, str(path))) == count
 
     def test_without_names(self) -> None:
         items = [{"keypoint": item["keypoint"]} for item in self.ITEMS[:2]]
         names = [item["frame_dir"] for item in UCLA.read(items, "mine")]
         assert names == ["mine#0", "mine#1"]
-        for bad in ([], 5, [5]):
+        for bad in ([], [5]):
             with pytest.raises(ValueError, match="mine: "):
                 UCLA.read({"annotations": bad}, "mine")
 
@@ -235,19 +159,6 @@ def make_poses(counts: tuple[int, ...] = (2, 0, 1)) -> list[dict[str, Any]]:
 
 
 class TestPoseResults:
-    """Results of mmpose."""
-
-    def test_places(self) -> None:
-        poses = make_poses()
-        (annotation,) = COCO.read(poses, "mine")
-        keypoint, score = annotation["keypoint"], annotation["keypoint_score"]
-        assert keypoint.shape == (2, 3, 17, 2) and score.shape == (2, 3, 17)
-        for frame, pose in enumerate(poses):
-            count = len(pose["keypoints"])
-            np.testing.assert_array_equal(keypoint[:count, frame], pose["keypoints"])
-            np.testing.assert_array_equal(score[:count, frame], pose["keypoint_scores"])
-            assert not keypoint[count:, frame].any() and not score[count:, frame].any()
-
     def test_files(self, tmp_path: Path) -> None:
         poses = make_poses()
         (expected,) = COCO.read(poses, "mine")
@@ -275,33 +186,17 @@ class TestPoseResults:
             for key in ("keypoint", "keypoint_score"):
                 np.testing.assert_array_equal(found[key], expected[key])
 
-    @pytest.mark.parametrize(
-        ("frame", "words"),
-        [
-            ({"keypoints": np.ones((1, 17, 2))}, ["no 'keypoint_scores'"]),
+    def test_bad(self) -> None:
+        ones = np.ones((1, 17, 2))
+        for frame, words in (
+            ({"keypoints": ones}, ["no 'keypoint_scores'"]),
             ({"keypoints": [["a"]], "keypoint_scores": [[1]]}, ["no numbers"]),
-            (
-                {"keypoints": np.ones((17, 2)), "keypoint_scores": np.ones(17)},
-                ["[17, 2]", "[M, V, 2]"],
-            ),
-            (
-                {"keypoints": np.ones((1, 17, 2)), "keypoint_scores": np.ones((1, 16))},
-                ["[1, 16]", "[1, 17, 2]"],
-            ),
-            (
-                {"keypoints": np.ones((1, 16, 2)), "keypoint_scores": np.ones((1, 16))},
-                ["16", "earlier"],
-            ),
+            ({"keypoints": ones[0], "keypoint_scores": ones[0, :, 0]}, ["[17, 2]"]),
+            ({"keypoints": ones[:, 1:], "keypoint_scores": ones[:, 1:, 0]}, ["16"]),
             ({"instances": [5]}, ["no list of persons"]),
-            ({"instances": [{"bbox": [1]}]}, ["'keypoints'"]),
-        ],
-    )
-    def test_bad(self, frame: dict[str, Any], words: list[str]) -> None:
-        with pytest.raises(ValueError) as error:
-            COCO.read([*make_poses((1,)), frame], "mine")
-        for word in ("mine: frame 1", *words):
-            assert word in str(error.value)
-
+        ):
+            with raises(ValueError, "mine: frame 1", *words):
+                COCO.read([*make_poses((1,)), frame], "mine")
         with pytest.raises(ValueError, match="mine: nobody is in any of the 2 frames"):
             COCO.read(make_poses((0, 0)), "mine")
 
@@ -311,12 +206,9 @@ def test_unknown_forms() -> None:
         (5, "a int"),
         ({"pose": 1}, "['pose']"),
         ([1, "a"], "a list of int and str"),
-        ([], "a list of nothing"),
     ):
-        with pytest.raises(TypeError) as error:
+        with pytest.raises(TypeError, match=f"mine: .*{re.escape(words)}"):
             UCLA.read(source, "mine")
-        for word in ("mine: ", words, "expected an array [T, V, C]"):
-            assert word in str(error.value)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -327,9 +219,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name, content, message in (
         ("a.txt", b"", r"are not read.*\*\.mat, \*_skeleton3D\.txt, skeleton_pos"),
         ("a.mat", b"MATLAB 5.0", r"not a readable MATLAB"),
-        ("a.json", b"{", "not json"),
         ("b.json", b"[" * 100_000, "not json"),
-        ("a.npy", b"", "no readable array"),
         ("b.npy", b"no array", "no readable array"),
         # Objects would run what their pickle asks for.
         ("c.npy", objects.getvalue(), "no readable array"),
@@ -343,6 +233,3 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     path.write_bytes(b"no pickle")
     with pytest.raises(pickle.UnpicklingError, match=r"a\.pkl: "):
         UCLA.read(path, "a.pkl")
-    np.save(tmp_path / "good.npy", np.ones((4, 20, 3)))
-    (annotation,) = UCLA.read(tmp_path / "good.npy", "good.npy")
-    assert annotation["keypoint"].shape == (1, 4, 20, 3)

@@ -18,7 +18,7 @@ from gap_mmaction.apis.part_similarity import SlotText
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.text_encoder import build_frozen_encoder
-from tests.models.text_common import LABELS, write_descriptions
+from tests.models.text_common import LABELS, model_config, write_descriptions
 
 SLOTS = ("global", "head", "hand", "hip", "foot")
 ENCODER = {"type": "EmbeddingTextEncoder"}
@@ -40,22 +40,10 @@ def make_config(folder: Path, kind: str) -> Config:
         branch["features"] = path
     else:
         branch["encoder"] = {**ENCODER, "frozen": kind == "frozen"}
-    model = {
-        "type": "RecognizerGAP",
-        "data_preprocessor": {"type": "SkeletonDataPreprocessor", "layout": "nw-ucla"},
-        "backbone": {
-            "type": "CTRGCN",
-            "graph_cfg": {"layout": "nw-ucla"},
-            **{"base_channels": 8, "num_stages": 2, "num_person": 1},
-        },
-        "cls_head": {"type": "GCNHead", "num_classes": 3, "in_channels": 8},
-        "text_branch": branch,
-    }
-    return Config({"model": model})
+    return Config({"model": model_config(text_branch=branch)})
 
 
-def make_similarity(folder: Path, kind: str, **options: Any) -> PartSimilarity:
-    """Train nothing, save, load."""
+def make_similarity(folder: Path, kind: str) -> PartSimilarity:
     config = make_config(folder, kind)
     torch.manual_seed(0)
     model = MODELS.build(copy.deepcopy(config.model))
@@ -65,7 +53,7 @@ def make_similarity(folder: Path, kind: str, **options: Any) -> PartSimilarity:
             model.text_branch.encoder.table.weight.add_(1)
     path = str(folder / "epoch_1.pth")
     save_checkpoint({"state_dict": model.state_dict()}, path)
-    return PartSimilarity(load_model(config, path, text_branch=True), **options)
+    return PartSimilarity(load_model(config, path, text_branch=True))
 
 
 @pytest.mark.parametrize("kind", ["tuned", "frozen", "file"])
@@ -74,8 +62,6 @@ def test_features_of_classes(kind: str, tmp_path: Path) -> None:
     assert similarity.parts == SLOTS
     assert similarity.labels == LABELS
     features = similarity.class_features()
-    assert features.shape == (3, 5, DIMS)
-    torch.testing.assert_close(features.norm(dim=-1), torch.ones(3, 5))
     reference = encoder()
     if kind == "tuned":
         # Those of the checkpoint, not the pretrained ones.
@@ -91,33 +77,24 @@ def test_features_of_classes(kind: str, tmp_path: Path) -> None:
             torch.testing.assert_close(features[c, k], expected)
     some = similarity.class_features([2, "sit down"])
     assert torch.equal(some, features[[2, 0]])
-    for name in (3, -1, "run"):
+    for name in (3, "run"):
         with pytest.raises(ValueError, match=f"no class {name!r}"):
             similarity.class_features([name])
 
 
 class TestTexts:
-    """Any texts."""
-
     def test_tuned(self, tmp_path: Path) -> None:
         similarity = make_similarity(tmp_path, "tuned")
         texts: list[SlotText] = ["raise the right hand", dict.fromkeys(SLOTS, "jump")]
         features = similarity.text_features(texts)
-        assert features.shape == (2, 5, DIMS)
-        tuned = similarity.branch.encoder
-        assert tuned is not None
+        tuned: Any = similarity.branch.encoder
         own = F.normalize(tuned.encode(["raise the right hand", "jump"]), dim=-1)
         for k in range(5):
             torch.testing.assert_close(features[:, k], own)
-        # A second time, and among others.
-        again = similarity.text_features(["sit", "jump"])
-        torch.testing.assert_close(again[1], features[1])
         with pytest.raises(ValueError, match="tuned its own text encoder"):
             PartSimilarity(similarity.model, encoder())
         with pytest.raises(ValueError, match=r"\['head'\]; give one text for each"):
             similarity.text_features([{"head": "nod"}])
-        with pytest.raises(ValueError, match="give a list of texts"):
-            similarity.text_features("nod")
 
     @pytest.mark.parametrize("kind", ["frozen", "file"])
     def test_frozen(self, kind: str, tmp_path: Path) -> None:
@@ -125,23 +102,17 @@ class TestTexts:
         # The model's own texts need no encoder, any other does.
         known = similarity.branch.prompts.texts[4]
         assert similarity.text_features([known]).shape == (1, 5, DIMS)
-        with pytest.raises(
-            ValueError, match=r"'jump' is no text.*build_frozen_encoder"
-        ):
+        with pytest.raises(ValueError, match="'jump' is no text"):
             similarity.text_features(["jump"])
+        wrong = encoder()
+        with torch.no_grad():
+            wrong.table.weight.neg_()
+        with pytest.raises(ValueError, match="is not the one that the model"):
+            PartSimilarity(similarity.model, wrong)
         similarity = PartSimilarity(similarity.model, encoder())
         features = similarity.text_features(["jump"])
         expected = F.normalize(encoder().encode(["jump"]), dim=-1)
         torch.testing.assert_close(features[:, 2], expected)
-
-    def test_other_encoder(self, tmp_path: Path) -> None:
-        similarity = make_similarity(tmp_path, "file")
-        for other in ({**ENCODER, "embed_dims": 4}, ENCODER):
-            wrong = build_frozen_encoder(other)
-            with torch.no_grad():
-                wrong.table.weight.neg_()  # type: ignore[union-attr, operator]
-            with pytest.raises(ValueError, match="is not the one that the model"):
-                PartSimilarity(similarity.model, wrong)
 
 
 def test_other_classes(tmp_path: Path) -> None:
@@ -149,22 +120,19 @@ def test_other_classes(tmp_path: Path) -> None:
     (tmp_path / "unseen").mkdir()
     file = write_descriptions(tmp_path / "unseen", ["wave", "throw"])
     features = similarity.class_features(bank=PromptBank(file))
-    assert features.shape == (2, 5, DIMS)
     torch.testing.assert_close(features[1], similarity.class_features(["throw"])[0])
     with pytest.raises(ValueError, match=r"has the slots \['global'\]"):
         similarity.class_features(bank=PromptBank(file, "label"))
 
 
-@pytest.mark.parametrize("clips", [1, 2])
-def test_features_of_skeletons(clips: int, tmp_path: Path) -> None:
+def test_features_of_skeletons(tmp_path: Path) -> None:
     similarity = make_similarity(tmp_path, "file")
     model = similarity.model
     model.train()
-    inputs = [torch.randn(clips, 1, 6, 20, 3) for _ in range(4)]
+    inputs = [torch.randn(2, 1, 6, 20, 3) for _ in range(4)]
     data = {"inputs": inputs, "data_samples": [None] * 4}
     features = similarity.skeleton_features(data)
     assert not model.training
-    assert data["inputs"] is inputs
     assert features.shape == (4, 5, DIMS)
     with torch.no_grad():
         for sample, feature in zip(inputs, features):
@@ -172,8 +140,6 @@ def test_features_of_skeletons(clips: int, tmp_path: Path) -> None:
             expected = F.normalize(parts.mean(0), dim=-1)
             torch.testing.assert_close(feature, expected)
     cosines = similarity.compare(features, similarity.class_features())
-    assert cosines.shape == (4, 5, 3)
-    assert cosines.abs().max() <= 1 + 1e-6
     expected = F.cosine_similarity(
         features[1, 2], similarity.class_features()[0, 2], dim=0
     )
@@ -186,9 +152,6 @@ def test_models_without_features_of_texts(tmp_path: Path) -> None:
         PartSimilarity(MODELS.build(config))
     config.text_branch = {"type": "PartClassifier"}
     with pytest.raises(ValueError, match="PartClassifier, which has no texts"):
-        PartSimilarity(MODELS.build(config))
-    config.text_branch = None
-    with pytest.raises(ValueError, match="RecognizerGAP has none"):
         PartSimilarity(MODELS.build(config))
     with pytest.raises(ValueError, match="this Linear has none"):
         PartSimilarity(torch.nn.Linear(1, 1))

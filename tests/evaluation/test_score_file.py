@@ -40,15 +40,7 @@ def test_a_dump_of_mmengine(tmp_path: Path, ids: list[str] | None) -> None:
     assert file.scores.dtype == np.float64
     np.testing.assert_array_equal(file.scores, SCORES)
     np.testing.assert_array_equal(file.labels, LABELS)
-    np.testing.assert_array_equal(file.predictions, SCORES.argmax(axis=1))
     assert file.sample_ids == ids
-
-
-def test_arrays_and_numbers(tmp_path: Path) -> None:
-    content = [{"pred_score": s, "gt_label": 1} for s in SCORES]
-    file = load_scores(write(tmp_path / "a.pkl", content))
-    np.testing.assert_array_equal(file.scores, SCORES)
-    assert file.labels.tolist() == [1] * 4
 
 
 def test_written_scores_are_a_dump(tmp_path: Path) -> None:
@@ -69,17 +61,13 @@ def test_written_scores_are_a_dump(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"a": 1}, "holds a dict"),
-        ([], "an empty list"),
         ([1], "sample 0 is a int"),
         (samples(gt_label=None), r"sample 2 has no 'gt_label' \(only \['pred_score'\]"),
-        (samples(pred_score=None), "sample 2 has no 'pred_score'"),
         (samples(pred_score=torch.zeros(1, 3)), r"sample 2.*of shape \[1, 3\].*clips"),
         (samples(pred_score={"rgb": torch.zeros(3)}), "sample 2.*is a dict"),
         (samples(pred_score=torch.zeros(4)), "sample 2 has scores of 4 classes"),
-        (samples(gt_label=torch.tensor([0, 1])), r"sample 2.*\[0, 1\]\), not one"),
         (samples(gt_label=torch.tensor([3])), r"sample 2: 'gt_label' .*3.*0 to 2"),
         (samples(gt_label=-1), "sample 2: 'gt_label' is -1"),
-        (samples(pred_score=torch.tensor([0.0, np.nan, 1])), "sample 2 for class 1 is"),
         (samples(pred_score=torch.tensor([np.inf, 0, 1])), "is inf, and 1 of 4"),
     ],
 )
@@ -90,20 +78,12 @@ def test_bad_content_is_named(content: Any, message: str, tmp_path: Path) -> Non
     assert str(caught.value).startswith(path)
 
 
-def test_ids_in_messages(tmp_path: Path) -> None:
-    scores = SCORES.copy()
-    scores[1, 0] = np.nan
-    path = dump(tmp_path / "a.pkl", scores, LABELS, ["w", "x", "y", "z"])
-    with pytest.raises(ValueError, match=r"sample 1 \('x'\) for class 0 is nan"):
-        load_scores(path)
-    path = dump(tmp_path / "b.pkl", SCORES, LABELS, ["w", "x", "y", "x"])
-    with pytest.raises(ValueError, match=r"b\.pkl: 'x' is there 2 times"):
-        load_scores(path)
-
-
 def test_no_file_and_no_pickle(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.pkl: .*--dump"):
         load_scores(tmp_path / "none.pkl")
+    twice = dump(tmp_path / "b.pkl", SCORES, LABELS, ["w", "x", "y", "x"])
+    with pytest.raises(ValueError, match=r"b\.pkl: 'x' is there 2 times"):
+        load_scores(twice)
     path = Path(dump(tmp_path / "a.pkl", SCORES, LABELS))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(pickle.UnpicklingError, match=r"a\.pkl.*--dump.*cut short"):

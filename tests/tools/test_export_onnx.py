@@ -34,19 +34,15 @@ OPTIONS = [
     *("model.backbone.base_channels=8", "model.backbone.num_stages=2"),
     *("model.backbone.inflate_stages=[2]", "model.backbone.down_stages=[2]"),
     *("model.cls_head.in_channels=16", "model.backbone.num_person=2"),
+    "test_dataloader.dataset.pipeline.3.num_person=2",
+    "test_dataloader.dataset.split=xsub_val",
 ]
 
 
-def check(
-    scorer: Any,
-    name: str,
-    average: str = "prob",
-    stream: str = "joint",
-    **settings: Any,
-) -> None:
+def check(scorer: Any, name: str, stream: str = "joint", **settings: Any) -> None:
     """Compare with the recognizer, at other sizes than those of the export."""
     model = build(name, stream, **settings)
-    reference = recognizer_scorer(model, average)
+    reference = recognizer_scorer(model, "prob")
     inputs = [clips(1), clips(5), clips(3, number=2)]
     pairs = [(x, x) for x in inputs]
     pairs += with_fewer_persons(clips(4), ClipScorer(model).persons)
@@ -67,108 +63,69 @@ def test_onnx(name: str) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     folded, _ = fold_batch_norms(build(name, **TWO_STAGES))
-    content = export_onnx(ClipScorer(folded), SHAPE, {"key": "value"})
-    scorer = run_onnx(content)
+    scorer = run_onnx(export_onnx(ClipScorer(folded), SHAPE, {"key": "value"}))
     check(scorer, name, **TWO_STAGES)
     with pytest.raises(Exception, match=r"(?i)invalid|mismatch|dimension"):
         scorer(clips(frames=16))  # the number of frames is fixed
-    if ClipScorer(folded).persons is not None:
-        with pytest.raises(Exception, match=r"(?i)shape|dimension"):
-            scorer(torch.cat([clips(), clips()], dim=2))
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))
 def test_torchscript(name: str) -> None:
-    folded, _ = fold_batch_norms(build(name))
+    folded, _ = fold_batch_norms(build(name, "bone-motion"))
     scorer = ClipScorer(folded)
-    check(run_torchscript(export_torchscript(scorer, SHAPE, {})), name)
+    check(run_torchscript(export_torchscript(scorer, SHAPE, {})), name, "bone-motion")
 
 
-@pytest.mark.parametrize("average", ["score", "none"])
-def test_streams_and_averages_are_in_the_file(average: str) -> None:
-    scorer = ClipScorer(build("ctrgcn", "bone-motion"), average)
-    exported = run_torchscript(export_torchscript(scorer, SHAPE, {}))
-    check(exported, "ctrgcn", average, "bone-motion")
+def run(folder: Path, *args: str, model: str = "ctrgcn") -> int:
+    """Writes a checkpoint of a small model, and exports it as model.pt."""
+    checkpoint, out = str(folder / "epoch_1.pth"), str(folder / "model.pt")
+    state = build(model, **TWO_STAGES).state_dict()
+    torch.save({"state_dict": state}, checkpoint)
+    config = "configs/gap/ctrgcn_synthetic.py"
+    script = ["--format", "torchscript", *args]
+    return main([config, checkpoint, out, *script, "--cfg-options", *OPTIONS])
 
 
-class Project:
-    """A config with annotations and a checkpoint of a small model."""
-
-    def __init__(self, folder: Path) -> None:
-        data = folder / "data.pkl"
-        write_annotation(data, "nturgb+d", CLASSES, "xsub_train", "xsub_val")
-        config = "configs/gap/ctrgcn_synthetic.py"
-        self.checkpoint = str(folder / "epoch_1.pth")
-        self.model = build("ctrgcn", **TWO_STAGES)
-        torch.save({"state_dict": self.model.state_dict()}, self.checkpoint)
-        self.out = folder / "model.pt"
-        self.report = folder / "report.json"
-        self.data = data
-        person = "test_dataloader.dataset.pipeline.3.num_person=2"
-        split = "test_dataloader.dataset.split=xsub_val"
-        self.args = [config, self.checkpoint, str(self.out), "--format", "torchscript"]
-        self.options = ["--cfg-options", *OPTIONS, person, split]
-
-    def export(self, *args: str) -> int:
-        return main([*self.args, *args, *self.options])
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
-
-
-def test_tool_on_annotations(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ann_file = ["--ann-file", str(project.data)]
-    report = ["--report", str(project.report), "--benchmark", "--pairs", "2"]
-    assert project.export(*ann_file, *report) == 0
+def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, report = tmp_path / "data.pkl", tmp_path / "report.json"
+    write_annotation(data, "nturgb+d", CLASSES, "xsub_train", "xsub_val")
+    options = ["--report", str(report), "--benchmark", "--pairs", "2"]
+    assert run(tmp_path, "--ann-file", str(data), *options) == 0
     printed = capsys.readouterr().out
     assert "checked with 4 of 4 sequences of data.pkl" in printed
     for line in ("folded plain torch", "torchscript", "torchscript, fewer persons"):
         assert f"\n{line}: 4 of 4 labels the same" in printed
-    assert "latency, 16 at a time: torchscript" in printed
-    content = json.loads(project.report.read_text())
+    content = json.loads(report.read_text())
     assert content["torchscript"]["samples"] == 4
     assert content["torchscript"]["difference"] < 1e-5
     assert [row["batch"] for row in content["latency"]] == [1, 16]
-    exported = torch.jit.load(project.out)
+    exported = torch.jit.load(tmp_path / "model.pt")
     assert exported(torch.zeros(1, 1, 2, 32, 25, 3)).shape == (1, CLASSES)
-
-
-def test_tool_on_generated_clips(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
     options = ["--clips", "3", "--average-clips", "none", "--no-fold"]
-    assert project.export("--generated", *options) == 0
+    assert run(tmp_path, "--generated", *options) == 0
     printed = capsys.readouterr().out
     assert "checked with 3 generated sequences, 1 clips, 2 persons each" in printed
     assert "average of clips: none" in printed and "folded" not in printed
 
 
 def test_refused(
-    project: Project,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(*args: Any) -> bytes:
         return export_torchscript(ClipScorer(build("ctrgcn", "bone")), *args[1:])
 
     monkeypatch.setattr(export, "export_torchscript", wrong)
-    assert project.export("--generated", "--clips", "3") == 1
-    assert "this is another model, and no file is written" in capsys.readouterr().err
-    assert project.export("--ann-file", "absent.pkl") == 1
-    assert "absent.pkl is not there" in capsys.readouterr().err
-    other = build("ctrbaseline", **TWO_STAGES)
-    torch.save({"state_dict": other.state_dict()}, project.checkpoint)
-    assert project.export("--generated") == 1
-    assert "epoch_1.pth: the checkpoint does not fit" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        project.export("--generated", "--ann-file", "a.pkl")
     monkeypatch.setattr(exported_model, "_ONNX_PACKAGES", ("no_such_onnx",))
-    project.args[-1] = "onnx"
-    assert project.export("--generated") == 1
-    printed = capsys.readouterr().err
-    assert "`pip install no_such_onnx`" in printed and "torchscript" in printed
-    assert not project.out.exists()
+    for args, model, message in (
+        (
+            ["--generated", "--clips", "3"],
+            "ctrgcn",
+            "is another model",
+        ),
+        (["--ann-file", "absent.pkl"], "ctrgcn", "absent.pkl is not there"),
+        (["--generated"], "ctrbaseline", "epoch_1.pth: the checkpoint does not fit"),
+        (["--format", "onnx"], "ctrgcn", "`pip install no_such_onnx`"),
+    ):
+        assert run(tmp_path, *args, model=model) == 1
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "model.pt").exists()

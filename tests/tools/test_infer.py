@@ -56,32 +56,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(folder, options, SkeletonInferencer(config, checkpoint))
 
 
-def scores_of(results: list[dict[str, Any]]) -> np.ndarray:
-    return np.array([result["scores"] for result in results])
-
-
-def test_json(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "new" / "results.json"
     paths = [files.path(name) for name in ("one.npy", "two.json", "many.pkl")]
     arguments = [*paths, "--split", "val", "--batch-size", "3", "--top-k", "2"]
     assert files.run(*arguments, "--part-similarity", "--out", str(out)) == 0
     content = json.loads(out.read_text())
-    assert content["labels"] == list(files.inferencer.labels)
     results = content["results"]
     assert [r["input"] for r in results] == [*paths, paths[2]]
     assert [r["name"] for r in results] == [*paths[:2], "a0", "a3"]
     expected = files.inferencer([SEQUENCES[i] for i in (0, 1, 0, 3)])
-    np.testing.assert_allclose(
-        scores_of(results), [r.scores for r in expected], rtol=0, atol=1e-6
-    )
     for result, other in zip(results, expected):
-        assert result["label"] == other.label
+        np.testing.assert_allclose(result["scores"], other.scores, rtol=0, atol=1e-6)
         assert [top["label"] for top in result["top"]] == list(other.top_labels[:2])
         assert len(result["part_similarity"]["hip"]) == CLASSES
-    assert [path.name for path in out.parent.iterdir()] == ["results.json"]
-    printed = capsys.readouterr()
-    assert "4/4" in printed.out and "4 of 4; written" in printed.out
-    assert not printed.err
 
 
 def test_bad_files_do_not_stop_the_others(
@@ -97,41 +85,23 @@ def test_bad_files_do_not_stop_the_others(
     assert list(wrong) == [0, 2, 4]
     for i, word in ((0, "not json"), (2, "no such file"), (4, "many.pkl: a1: ")):
         assert word in wrong[i]
-    assert results[4]["name"] == "a1"
-    good = [result for result in results if "error" not in result]
-    expected = files.inferencer([SEQUENCES[i] for i in (0, 0, 2, 3)])
-    np.testing.assert_allclose(
-        scores_of(good), [r.scores for r in expected], rtol=0, atol=1e-6
-    )
-    printed = capsys.readouterr()
-    assert "7/7" in printed.out and "4 of 7" in printed.out
-    for message in wrong.values():
-        assert f"error: {message}\n" in printed.err
+    printed = capsys.readouterr().err
+    assert all(f"error: {message}\n" in printed for message in wrong.values())
 
 
-def test_one_of_a_batch_without_finite_scores(
-    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    predict = SkeletonInferencer.predict
-
-    def fail(self: Any, samples: Any, part_similarity: bool = False) -> Any:
-        if any(sample["name"] == "a2" for sample in samples):
-            raise ValueError("a2: its scores are not finite")
-        return predict(self, samples, part_similarity)
-
-    monkeypatch.setattr(SkeletonInferencer, "predict", fail)
-    out = tmp_path / "results.json"
-    assert files.run(files.path("many.pkl"), "--out", str(out)) == 1
+def test_one_of_a_batch_without_finite_scores(files: Files, tmp_path: Path) -> None:
+    out, huge = tmp_path / "results.json", files.folder / "huge.npy"
+    np.save(huge, 1e38 * np.sign(SEQUENCES[2]))
+    paths = [files.path("one.npy"), str(huge), files.path("two.json")]
+    assert files.run(*paths, "--out", str(out)) == 1
     results = json.loads(out.read_text())["results"]
-    assert ["error" in result for result in results] == [False, True, True, False]
-    assert results[2]["error"] == "a2: its scores are not finite"
+    assert ["not finite" in r.get("error", "") for r in results] == [False, True, False]
 
 
 def test_csv(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
     paths = [files.path(name) for name in ("one.npy", "bad.json", "many.pkl")]
-    arguments = ["--top-k", "2", "--split", "val", "--labels", "nwucla"]
-    arguments += ["--part-similarity"]
+    arguments = ["--split", "val", "--labels", "nwucla", "--part-similarity"]
     assert files.run(*paths, *arguments, "--out", str(out)) == 1
     with out.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -139,43 +109,24 @@ def test_csv(files: Files, tmp_path: Path) -> None:
     assert [row["input"] for row in rows] == [*paths, paths[2]]
     assert [row["true_label"] for row in rows] == ["", "", "2", ""]
     assert rows[0]["label_1"] == str(expected.label)
-    assert rows[0]["label_name_2"] == expected.top_names[1]
     assert float(rows[0]["score_1"]) == pytest.approx(expected.score, abs=1e-6)
     assert expected.part_similarity is not None
     assert float(rows[0]["similarity_head"]) == pytest.approx(
         float(expected.part_similarity[1, expected.label]), abs=1e-6
     )
-    assert rows[0]["error"] == ""
     assert "not json" in rows[1]["error"] and rows[1]["label_1"] == ""
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--config", "absent.py"], "absent.py"),
-        (["--checkpoint", "absent.pth"], "absent.pth is not there"),
-        (["--labels", "ntu60"], "describes 60 classes"),
-        (["--device", "gpu"], "device='gpu'"),
-        (["--cfg-options", "model.backbone.num_stages=3"], "does not fit"),
-        (["--part-similarity", "--cfg-options", "model.text_branch=None"], "no text"),
-    ],
-)
 def test_nothing_is_written_without_a_model(
-    files: Files,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    options: list[str],
-    message: str,
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "results.json"
-    arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
-    assert main([*arguments, *options]) == 1
+    for options, message in (
+        (["--checkpoint", "absent.pth"], "absent.pth is not there"),
+        (["--labels", "ntu60"], "describes 60 classes"),
+        (["--part-similarity", "--cfg-options", "model.text_branch=None"], "no text"),
+    ):
+        arguments = [files.path("one.npy"), *files.options, "--out", str(out)]
+        assert main([*arguments, *options]) == 1
+        assert message in capsys.readouterr().err
     assert not out.exists()
-    printed = capsys.readouterr().err
-    assert printed.startswith("error: ") and message in printed
-
-
-def test_other_suffix(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        files.run(files.path("one.npy"), "--out", "results.txt")
-    assert "results.txt: must end in .json or .csv" in capsys.readouterr().err

@@ -57,30 +57,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar=("BASE", "OTHER"),
         help="what table and chart call the models",
     )
-    parser.add_argument(
-        "--resamples", type=count, default=10_000, help="of the bootstrap"
-    )
+    parser.add_argument("--resamples", type=count, default=10_000, help="of bootstrap")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="write classes.csv and classes.png here"
-    )
+    parser.add_argument("--out", type=Path, help="folder for classes.csv, classes.png")
     return parser.parse_args(argv)
-
-
-def format_p(p: float) -> str:
-    """Writes a p value to two digits."""
-    return "<0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def format_row(item: ClassComparison, name: str) -> str:
     """Writes a line of the Markdown table."""
     low, high = item.interval
+    p, p_holm = ("<0.0001" if p < 0.0001 else f"{p:.2g}" for p in (item.p, item.p_holm))
     cells = [
         *(name, f"{item.count:,}", f"{item.base:.1f}", f"{item.other:.1f}"),
         f"{item.difference:+.1f}",
         f"{low:+.1f} to {high:+.1f}",
         *(str(item.only_base), str(item.only_other)),
-        *(format_p(item.p), "" if item.index is None else format_p(item.p_holm)),
+        *(p, "" if item.index is None else p_holm),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -91,18 +83,14 @@ def write_csv(path: Path, items: Sequence[ClassComparison], names: list[str]) ->
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for item in items:
-        is_class = item.index is not None
         numbers = (item.base, item.other, item.difference, *item.interval)
-        writer.writerow(
-            [
-                "" if item.index is None else item.index,
-                "all" if item.index is None else names[item.index],
-                item.count,
-                *("" if np.isnan(number) else f"{number:.4f}" for number in numbers),
-                *(item.only_base, item.only_other),
-                *(f"{item.p:.6g}", f"{item.p_holm:.6g}" if is_class else ""),
-            ]
-        )
+        cells = ["" if np.isnan(number) else f"{number:.4f}" for number in numbers]
+        cells += [str(item.only_base), str(item.only_other), f"{item.p:.6g}"]
+        if item.index is None:
+            writer.writerow(["", "all", item.count, *cells, ""])
+        else:
+            name, p_holm = names[item.index], f"{item.p_holm:.6g}"
+            writer.writerow([item.index, name, item.count, *cells, p_holm])
     with atomic_file(path) as stream:
         stream.write(text.getvalue().encode())
 

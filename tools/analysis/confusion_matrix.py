@@ -36,9 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser.add_argument("--title", help="what stands above the matrix")
-    parser.add_argument(
-        "--top", type=natural, default=10, help="how many errors to list (10)"
-    )
+    parser.add_argument("--top", type=natural, default=10, help="errors to list (10)")
     args = parser.parse_args(argv)
     if args.out.suffix != ".png":
         parser.error(f"--out {args.out}: must end in .png")
