@@ -15,6 +15,7 @@ from mmengine.runner import runner
 import gap_mmaction  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("GAP_SHARED", REPOSITORY.parent / "shared"))
 
 # For speed: a Runner asks compilers and drivers for their versions, and data sets
 # collect garbage, for which what was imported needs not be searched each time.
@@ -34,8 +35,14 @@ def setup() -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of the golden files, which is no part of the repository."""
-    folder = Path(os.environ.get("GAP_SHARED", REPOSITORY.parent / "shared"))
-    if not (folder / "golden").is_dir():
-        pytest.skip(f"there are no golden files in {folder} (set GAP_SHARED)")
-    return folder
+    """The folder of real data sets, which are no part of the repository."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"there are no data sets in {SHARED} (set GAP_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """The outputs of the reference implementations; see tests/golden/README.md."""
+    newer = SHARED / "golden"
+    return newer if newer.is_dir() else REPOSITORY / "tests" / "golden"

@@ -123,9 +123,11 @@ def as_sample(keypoint: np.ndarray) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stem", ["ctrgcn_ntu60", "ctrgcn_ntu120"])
-def test_raw_and_prepared_annotations_give_the_same(shared: Path, stem: str) -> None:
+def test_raw_and_prepared_give_the_same(golden_folder: Path, stem: str) -> None:
+    golden_folder: Path, stem: str
+) -> None:
     pipeline = val_pipeline(stem)
-    with np.load(shared / "golden" / "ntu_raw" / "expected.npz") as golden:
+    with np.load(golden_folder / "ntu_raw" / "expected.npz") as golden:
         for name, persons in zip(golden["names"], golden["num_bodies"]):
             raw, prepared = (
                 golden[f"{kind}/{name}"].reshape(-1, 2, 25, 3).swapaxes(0, 1)
@@ -173,9 +175,9 @@ def suffix_and_source(stream: str) -> tuple[str, str, bool]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_ntu_input_is_the_references(shared: Path, stream: str) -> None:
+def test_ntu_input_is_the_references(golden_folder: Path, stream: str) -> None:
     suffix, source, is_bone = suffix_and_source(stream)
-    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+    with np.load(golden_folder / "ntu_pipeline.npz") as golden:
         # [N, C, T, V, M] there, [N, M, T, V, C] here.
         inputs, joints = (
             golden[f"feeder/{name}"].transpose(0, 4, 2, 3, 1)

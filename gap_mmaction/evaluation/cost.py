@@ -132,12 +132,12 @@ def run_recognizer(model: Any, batch: dict[str, Any], amp: bool = False) -> None
             model.zero_grad(set_to_none=True)
 
 
-def tell_environment(device: torch.device, out: Path | None, **figures: Any) -> None:
-    """Prints what was measured on; writes it and the figures to a JSON file, if any."""
+def environment(device: torch.device) -> dict[str, Any]:
+    """Returns what a measurement was made on: device, threads, versions."""
     name = platform.processor() or platform.machine()
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-    environment = dict(
+    return dict(
         device=name,
         threads=torch.get_num_threads(),
         python=platform.python_version(),
@@ -145,8 +145,13 @@ def tell_environment(device: torch.device, out: Path | None, **figures: Any) -> 
         gap_mmaction=__version__,
         system=platform.platform(),
     )
-    print("\n" + ", ".join(f"{key} {value}" for key, value in environment.items()))
+
+
+def tell_environment(device: torch.device, out: Path | None, **figures: Any) -> None:
+    """Prints what was measured on; writes it and the figures to a JSON file, if any."""
+    machine = environment(device)
+    print("\n" + ", ".join(f"{key} {value}" for key, value in machine.items()))
     if out is not None:
-        content = dict(figures, environment=environment)
+        content = dict(figures, environment=machine)
         with atomic_file(out) as file:
             file.write(json.dumps(content, indent=2).encode() + b"\n")

@@ -121,7 +121,7 @@ def test_scores_of_some(build: Build, content: Annotations) -> None:
 
 def test_content_of_another_kind(build: Build, content: Annotations) -> None:
     nobody: list[Any] = [[{"frame_dir": name}] for name in (None, ["s0"], np.zeros(2))]
-    for change, found in (
+    changes: list[tuple[dict[str, Any], str]] = [
         ({"annotations": 3}, "'annotations' is 3, not a list"),
         ({"annotations": [3]}, "annotation 0 has no key 'frame_dir'"),
         *(({"annotations": x}, "annotation 0 has.*'frame_dir'") for x in nobody),
@@ -129,7 +129,8 @@ def test_content_of_another_kind(build: Build, content: Annotations) -> None:
         ({"split": {"train": "s0"}}, "split 'train' is 's0', not a list"),
         ({"split": {"train": [["s0"]]}}, r"has \['s0'\] among its names"),
         ({"split": {"train": ["s77"]}}, "no sequence in split 'train'"),
-    ):
+    ]
+    for change, found in changes:
         with pytest.raises(ValueError, match=rf"annotations\.pkl.*{found}"):
             build({**content, **change})
     for other in (3, {"a": 1}):

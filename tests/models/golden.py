@@ -11,10 +11,12 @@ from torch import Tensor
 STATE = "state/"
 
 
-def load_golden(shared: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def load_golden(
+    golden_folder: Path, name: str
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Reads a golden file: its arrays and, apart from them, the model's state dict."""
     arrays, state = {}, {}
-    with np.load(shared / "golden" / f"{name}.npz") as file:
+    with np.load(golden_folder / f"{name}.npz") as file:
         for key in file.files:
             if key.startswith(STATE):
                 state[key[len(STATE) :]] = torch.from_numpy(file[key])

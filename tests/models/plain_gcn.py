@@ -1,6 +1,6 @@
 """CTR-GCN and its baseline, stated plainly: what the fast ones are compared with.
 
-Written after the formulas of shared/golden/README.md, one subset and one operation
+Written after the formulas of the golden files, one subset and one operation
 at a time, in the usual layout ``[N, C, T, V]``. Names in the state dicts are those of
 ``gap_mmaction``.
 """

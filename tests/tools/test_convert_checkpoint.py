@@ -59,9 +59,9 @@ def converted_model(tmp_path: Path) -> RecognizerGCN:
 @pytest.mark.parametrize("file", list(GOLDEN))
 @pytest.mark.parametrize("source", ["gap", "ctrgcn"])
 def test_golden_of_the_authors(
-    shared: Path, tmp_path: Path, file: str, source: str
+    golden_folder: Path, tmp_path: Path, file: str, source: str
 ) -> None:
-    arrays, state = load_golden(shared, file)
+    arrays, state = load_golden(golden_folder, file)
     weights = {f"module.{key}": value for key, value in state.items()}
     if source == "gap":
         weights.update({f"module.{key}": torch.ones(3) for key in TEXT})
@@ -76,9 +76,9 @@ def test_golden_of_the_authors(
         assert_output(model.cls_head(feature), arrays["logits"])
 
 
-def test_golden_of_pyskl(shared: Path, tmp_path: Path) -> None:
+def test_golden_of_pyskl(golden_folder: Path, tmp_path: Path) -> None:
     # mmaction2's project has PYSKL's names and form.
-    arrays, state = load_golden(shared, "ctrgcn_mmaction2")
+    arrays, state = load_golden(golden_folder, "ctrgcn_mmaction2")
     weights = {f"backbone.{key}": value for key, value in state.items()}
     weights["cls_head.fc_cls.weight"] = torch.rand(60, 64)
     weights["cls_head.fc_cls.bias"] = torch.rand(60)

@@ -22,9 +22,9 @@ def _row(text: str, name: str) -> list[str]:
 
 
 def test_golden_ensemble(
-    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    golden = shared / "golden/ensemble.npz"
+    golden = golden_folder / "ensemble.npz"
     expected = np.load(golden)
     out = tmp_path / "fused.pkl"
     for softmax, options in ((False, []), (True, ["--transform", "log"])):

@@ -19,8 +19,8 @@ NAME = "S001C001P001R001A050"
 
 
 @pytest.fixture(scope="module")
-def folder(shared: Path) -> Path:
-    return shared / "golden" / "ntu_raw"
+def folder(golden_folder: Path) -> Path:
+    return golden_folder / "ntu_raw"
 
 
 @pytest.fixture(scope="module")

@@ -74,9 +74,9 @@ def crop(keypoint: np.ndarray, *options: Any) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def golden(shared: Path) -> dict[str, np.ndarray]:
+def golden(golden_folder: Path) -> dict[str, np.ndarray]:
     """What the feeder of the reference makes."""
-    with np.load(shared / "golden" / "ntu_pipeline.npz") as arrays:
+    with np.load(golden_folder / "ntu_pipeline.npz") as arrays:
         return dict(arrays)
 
 

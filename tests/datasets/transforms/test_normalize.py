@@ -50,8 +50,8 @@ def test_the_first_person_counts_also_where_another_one_comes_first() -> None:
     assert not out[1, 0, 1].any() and not out[0].any()
 
 
-def test_ntu_is_the_references_and_prepared_data_stays(shared: Path) -> None:
-    with np.load(shared / "golden" / "ntu_raw" / "expected.npz") as golden:
+def test_ntu_is_the_references_and_prepared_data_stays(golden_folder: Path) -> None:
+    with np.load(golden_folder / "ntu_raw" / "expected.npz") as golden:
         for name in golden["names"]:
             before, after = (
                 golden[f"{kind}/{name}"].reshape(-1, 2, 25, 3).swapaxes(0, 1)

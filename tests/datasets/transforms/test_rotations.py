@@ -14,9 +14,9 @@ from gap_mmaction.datasets.transforms.coordinates import rotate_3d
 
 
 def test_rotation_is_the_references(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
+    golden_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+    with np.load(golden_folder / "ntu_pipeline.npz") as golden:
         for i in range(3):
             theta = golden[f"rot/{i}/theta"]
             np.testing.assert_allclose(

@@ -26,8 +26,8 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "gap"
 class TestGolden:
     """What public code computes from the same weights."""
 
-    def test_mmaction2(self, shared: Path) -> None:
-        arrays, state = load_golden(shared, "ctrgcn_mmaction2")
+    def test_mmaction2(self, golden_folder: Path) -> None:
+        arrays, state = load_golden(golden_folder, "ctrgcn_mmaction2")
         model = CTRGCN(dict(layout="nturgb+d", mode="spatial"), base_channels=16)
         assert torch.equal(model.A, arrays["graph_A"])
         for network in (model, PlainGCN("mmaction2", 25, 2, 16)):
@@ -44,9 +44,9 @@ class TestGolden:
         ],
     )
     def test_authors(
-        self, shared: Path, file: str, kind: str, layout: str, persons: int
+        self, golden_folder: Path, file: str, kind: str, layout: str, persons: int
     ) -> None:
-        arrays, state = load_golden(shared, file)
+        arrays, state = load_golden(golden_folder, file)
         backbone: dict[str, Any] = dict(type="CTRBaseline", base_channels=16)
         backbone.update(graph_cfg=dict(layout=layout), num_person=persons)
         if kind == "authors":

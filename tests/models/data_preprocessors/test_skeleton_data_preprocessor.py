@@ -153,9 +153,9 @@ def test_2d_is_mmaction2s(stream: str) -> None:
     assert torch.equal(x, before)
 
 
-def test_matrices(shared: Path) -> None:
+def test_matrices(golden_folder: Path) -> None:
     kinds = [("ntu", "nturgb+d", False, 8), ("ucla", "nw-ucla", True, 6)]
-    with np.load(shared / "golden" / "ntu_pipeline.npz") as golden:
+    with np.load(golden_folder / "ntu_pipeline.npz") as golden:
         for (data, layout, reverse, last), i in itertools.product(kinds, range(4)):
             power = (0, 1, 2, last)[i]
             expected = golden[f"gap/{data}_I_minus_A_pow_{power}"]

@@ -26,8 +26,8 @@ def _random(labels: list[int]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("form", ["", "paper_"])
-def test_golden(shared: Path, form: str) -> None:
-    golden, _ = load_golden(shared, "contrastive_loss")
+def test_golden(golden_folder: Path, form: str) -> None:
+    golden, _ = load_golden(golden_folder, "contrastive_loss")
     loss = MultiPartContrastiveLoss(5, loss_weight=1.0, **({} if form else PUBLIC_FORM))
     if form:
         assert loss.temperature == pytest.approx(golden["paper_tau"].item())

@@ -72,10 +72,10 @@ def value_of(scale: float, old: Tensor, z: np.ndarray) -> Tensor:
 
 @pytest.mark.parametrize("case", list(LEAVES))
 def test_step_of_the_public_model(
-    shared: Path, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    golden_folder: Path, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    golden = np.load(shared / "golden" / f"end_to_end_{case}.npz")
+    golden = np.load(golden_folder / f"end_to_end_{case}.npz")
     seed = int(golden["seed"])
     model = build(LEAVES[case], tmp_path).double().train()
     own = dict(model.named_parameters())
