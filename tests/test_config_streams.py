@@ -124,8 +124,6 @@ def as_sample(keypoint: np.ndarray) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stem", ["ctrgcn_ntu60", "ctrgcn_ntu120"])
 def test_raw_and_prepared_give_the_same(golden_folder: Path, stem: str) -> None:
-    golden_folder: Path, stem: str
-) -> None:
     pipeline = val_pipeline(stem)
     with np.load(golden_folder / "ntu_raw" / "expected.npz") as golden:
         for name, persons in zip(golden["names"], golden["num_bodies"]):
