@@ -6,6 +6,7 @@ The harmless marker is a file that such a file would create.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import pickle
 from collections.abc import Callable
@@ -18,7 +19,6 @@ from mmaction.apis import init_recognizer
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
-from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.apis import load_model as load_for_test
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.conversion import Chunk
@@ -26,14 +26,12 @@ from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.conversion import convert_checkpoint
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.evaluation.score_file import load_scores
-from gap_mmaction.experiments.annotation_splits import class_sizes, write_folds
-from gap_mmaction.experiments.table_text import fused_accuracy
+from gap_mmaction.experiments.annotation_splits import class_sizes
 from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEncoder
 from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.text.descriptions import load_descriptions
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
 from tools import browse_descriptions, fuse_scores, test, train
-from tools.analysis import compare_classes, confusion_matrix
 from tools.data import pre_normalize
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,11 +122,6 @@ PICKLE_READERS: dict[str, Callable[[Path, Path], Any]] = {
     "train": lambda file, folder: train.main([CONFIG, *options(file, folder)]),
     "scores": lambda file, _: load_scores(file),
     "reproduce: sizes": lambda file, _: class_sizes(file, "train"),
-    "reproduce: folds": lambda file, folder: write_folds(
-        file, "train", 2, folder / "folds.pkl"
-    ),
-    "reproduce: scores": lambda file, _: fused_accuracy([file], [1.0]),
-    "prepare_ntu": lambda file, folder: load_chunk(file, folder),
     "features": lambda file, _: CachedTextEncoder(str(file)),
     "descriptions": lambda file, _: load_descriptions(file),
 }
@@ -138,17 +131,6 @@ def write_list(path: Path, name: str) -> Path:
     """Write annotations whose skeletons are in files of their own."""
     path.write_bytes(pickle.dumps([{"frame_dir": name, "label": 0}]))
     return path
-
-
-def load_chunk(file: Path, folder: Path) -> Any:
-    """Read a part that an earlier run of prepare_ntu has left, so to speak."""
-    chunk = Chunk(0, (), "reference", folder)
-    folder.mkdir(exist_ok=True)
-    chunk.path.write_bytes(file.read_bytes())
-    try:
-        return chunk.load()
-    except ValueError as error:
-        raise ValueError(str(error).replace(str(chunk.path), str(file))) from error
 
 
 @pytest.mark.parametrize("reader", PICKLE_READERS)
@@ -161,48 +143,35 @@ def test_pickle(reader: str, evil_pickle: Path, marker: Path, tmp_path: Path) ->
     ("main", "arguments"),
     [
         (fuse_scores.main, ["{}", "--weights", "1"]),
-        (confusion_matrix.main, ["{}", "--out", "{}.png"]),
-        (compare_classes.main, ["{}", "{}"]),
         (pre_normalize.main, ["{}", "{}.out.pkl"]),
-        (browse_descriptions.main, ["{}", "walk"]),
         (browse_descriptions.main, ["nwucla", "carry", "--features", "{}"]),
     ],
 )
 def test_pickle_on_a_command_line(
-    main: Callable[[list[str]], int],
-    arguments: list[str],
-    evil_pickle: Path,
-    marker: Path,
-    capsys: pytest.CaptureFixture[str],
+    main: Any, arguments: list[str], evil_pickle: Path, marker: Path, capsys: Any
 ) -> None:
     assert main([argument.format(evil_pickle) for argument in arguments]) == 1
     assert str(evil_pickle) in capsys.readouterr().err
     assert not marker.exists()
 
 
-def test_annotations_of_a_test(evil_pickle: Path, marker: Path, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "good.pth"
-    torch.save({"state_dict": {}}, checkpoint)
-    arguments = [CONFIG, str(checkpoint), *options(evil_pickle, tmp_path / "work")]
-    expect_refusal(lambda: test.main(arguments), evil_pickle, marker)
+def test_part_of_prepare_ntu(evil_pickle: Path, marker: Path, tmp_path: Path) -> None:
+    chunk = Chunk(0, (), "reference", tmp_path / "parts")
+    chunk.path.parent.mkdir()
+    chunk.path.write_bytes(evil_pickle.read_bytes())
+    expect_refusal(chunk.load, chunk.path, marker)
 
 
 CHECKPOINT_READERS: dict[str, Callable[[Path, Path, Path], Any]] = {
     "train --resume": lambda file, data, folder: train.main(
         [CONFIG, "--resume", str(file), *options(data, folder)]
     ),
-    "train load_from": lambda file, data, folder: train.main(
-        [CONFIG, *options(data, folder, f"load_from={file}")]
-    ),
     "test": lambda file, data, folder: test.main(
         [CONFIG, str(file), *options(data, folder)]
     ),
     "publish": lambda file, _, folder: publish_model(file, folder / "out.pth"),
-    "convert": lambda file, _, folder: convert_checkpoint(
-        "gap", file, folder / "out.pth"
-    ),
+    "convert": lambda file, _, out: convert_checkpoint("gap", file, out / "out.pth"),
     "export": lambda file, *_: load_for_test(model_config(), file),
-    "SkeletonInferencer": lambda file, *_: SkeletonInferencer(model_config(), file),
     "init_recognizer": lambda file, *_: init_recognizer(
         model_config(), str(file), device="cpu"
     ),
@@ -220,43 +189,31 @@ def model_config() -> Config:
 
 @pytest.mark.parametrize("reader", CHECKPOINT_READERS)
 def test_checkpoint(
-    reader: str,
-    evil_checkpoint: Path,
-    data: Path,
-    marker: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    reader: str, evil_checkpoint: Path, data: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     if reader == "open_clip":
         open_clip = pytest.importorskip("open_clip")
         monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
-    read = CHECKPOINT_READERS[reader]
-    expect_refusal(
-        lambda: read(evil_checkpoint, data, tmp_path / "work"), evil_checkpoint, marker
-    )
+    file, read = evil_checkpoint, CHECKPOINT_READERS[reader]
+    call = functools.partial(read, file, data, tmp_path / "work")
+    expect_refusal(call, file, tmp_path / "marker")
 
 
 def test_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
     pytest.importorskip("transformers")
     folder = Path(save_tiny_hf(tmp_path / "model", "bert"))
     encoder = HFTextEncoder(str(folder))
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Mine"}}
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / "config.json").write_text(json.dumps(config))
+    (evil / "mine.py").write_text(f"open({str(marker)!r}, 'w')\nclass Mine: pass\n")
+    with pytest.raises(RuntimeError, match=rf"(?s){evil}.*trust_remote_code"):
+        HFTextEncoder(str(evil))
     (folder / "model.safetensors").unlink()
     torch.save({"a": Creates(marker)}, folder / "pytorch_model.bin")
     expect_refusal(encoder.init_weights, folder, marker)
-
-
-def test_code_in_a_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
-    pytest.importorskip("transformers")
-    folder = Path(save_tiny_hf(tmp_path / "model", "bert"))
-    code = f"open({str(marker)!r}, 'w')\nclass Mine: pass\n"
-    (folder / "mine.py").write_text(code)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Mine"}}
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RuntimeError, match="trust_remote_code") as caught:
-        HFTextEncoder(str(folder))
-    assert str(folder) in str(caught.value)
-    assert not marker.exists()
 
 
 def test_code_in_the_meta_of_a_checkpoint(

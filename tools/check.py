@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -31,17 +32,12 @@ from gap_mmaction.utils.config_keys import check_keys
 from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import innermost_data
 
-CLIPS = 32
-"""Sequences of a data set that go through its pipeline."""
-
+CLIPS = 32  # of a data set go through its pipeline
 _LOOP = "EpochBasedTrainLoop"
 
 
 class Findings(logging.Handler):
-    """What is wrong and what is fine, a line each.
-
-    What the project's own checks raise or log as a warning is a finding.
-    """
+    """What is wrong, also what the project's own checks log, and what is fine."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -85,9 +81,7 @@ class Checker:
         """Takes all of them."""
         run, model = self.findings.run, self.config.model
         run("settings", self._check_settings)
-        plain = {**copy.deepcopy(model), "text_branch": None}
-        if "text_branch" not in model:
-            del plain["text_branch"]
+        plain = {k: None if k == "text_branch" else v for k, v in model.items()}
         self.model = run("model", lambda: self._build(MODELS, plain))
         seen: list[Any] = []
         for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
@@ -149,21 +143,17 @@ class Checker:
             return
         preprocessor._is_first_batch = True
         batch = preprocessor(pseudo_collate(clips), True)["inputs"]
-        self._check_shape(list(batch.shape[1:]))
-
-    def _check_shape(self, shape: list[int]) -> None:
-        """Compares a sample's shape with the backbone."""
+        persons, columns = batch.shape[2], batch.shape[5]
         backbone = self.model.backbone
-        _, persons, _, _, columns = shape
         channels = getattr(backbone, "in_channels", columns)
         if channels != columns:
-            self.findings.add(
+            add(
                 f"clips have {columns} columns, model.backbone.in_channels is "
                 f"{channels}; set it to {columns}, or give keypoint_score"
             )
         most = person_limit(backbone) if channels == columns else None
         if most is not None and most != persons:
-            self.findings.add(
+            add(
                 f"clips have {persons} persons, model.backbone.num_person is {most}; "
                 f"set it to {persons}, or FormatGCNInput's to {most}"
             )
@@ -176,40 +166,31 @@ class Checker:
             prompts = {"num_classes": classes, **branch["prompts"]}
             prompts.pop("type", None)
             bank = run("model.text_branch.prompts", lambda: PromptBank(**prompts))
-        if branch.get("features") is not None and bank is not None:
-            file = branch["features"]
-            features = run(
-                "model.text_branch.features",
-                lambda: CachedTextEncoder(file).encode(bank.texts),
-            )
+        file = branch.get("features")
+        if file is not None and bank is not None:
+            where = "model.text_branch.features"
+            features = run(where, lambda: CachedTextEncoder(file).encode(bank.texts))
         known = len(self.findings.wrong)
-        if self.model is None or (branch.get("features") and features is None):
+        if self.model is None or (file and features is None):
             return
-        self.model = run(
-            "model.text_branch", lambda: self._build(MODELS, self.config.model)
-        )
+        build = functools.partial(self._build, MODELS, self.config.model)
+        self.model = run("model.text_branch", build)
         check = getattr(getattr(self.model, "text_branch", None), "check_texts", None)
         if check is not None and len(self.findings.wrong) == known:
             run("model.text_branch, texts", check)
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the tool; returns 0, or 1 where something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file")
     add_cfg_options(parser)
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool; returns 0, or 1 where something is wrong."""
-    args = parse_args(argv)
+    args = parser.parse_args(argv)
     findings = Findings()
     # In place of the console, and of INFO.
     MMLogger.get_instance(f"check {id(findings)}").handlers = [findings]
-    config = findings.run(
-        args.config, lambda: read_config(args.config, args.cfg_options)
-    )
+    read = functools.partial(read_config, args.config, args.cfg_options)
+    config = findings.run(args.config, read)
     if config is not None:
         init_default_scope(config.get("default_scope", "mmaction"))
         Checker(config, findings).run()

@@ -51,15 +51,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--show-dir", metavar="DIR", help="folder for pictures of the samples"
     )
-    parser.add_argument(
-        "--interval", type=int, default=1, help="show every n-th sample"
-    )
-    parser.add_argument(
-        "--wait-time", type=float, default=2, help="seconds that a window stays"
-    )
-    parser.add_argument(
-        "--verbose", action="store_true", help="show the log, which is a file besides"
-    )
+    add = parser.add_argument
+    add("--interval", type=int, default=1, help="show every n-th sample")
+    add("--wait-time", type=float, default=2, help="seconds that a window stays")
+    add("--verbose", action="store_true", help="show the log, which is a file besides")
     args = parser.parse_args(argv)
     if args.dump is not None and Path(args.dump).suffix not in (".pkl", ".pickle"):
         parser.error(f"--dump {args.dump}: must end in .pkl or .pickle")
@@ -67,16 +62,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merges the options into the config, which is returned; drops the text branch.
-
-    Raises:
-        FileNotFoundError: If the checkpoint is not there.
-        ValueError: If there is nothing to show samples or dump scores with.
-    """
+    """Merges the options into the config, which is returned; drops the text branch."""
     if "://" not in args.checkpoint and not Path(args.checkpoint).is_file():
         raise FileNotFoundError(f"checkpoint {args.checkpoint} is not there")
-    cfg.load_from = args.checkpoint
-    cfg.resume = False
+    cfg.load_from, cfg.resume = args.checkpoint, False
     if not args.verbose:
         cfg.console_level = logging.WARNING
     drop_text_branch(cfg)
@@ -100,13 +89,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
                 f"--show, --show-dir: {args.config} has no hook that draws. Add "
                 "default_hooks=dict(visualization=dict(type='VisualizationHook'))."
             )
-        hook.update(
-            enable=True,
-            show=args.show,
-            out_dir=args.show_dir,
-            interval=args.interval,
-            wait_time=args.wait_time,
-        )
+        hook.update(enable=True, show=args.show, out_dir=args.show_dir)
+        hook.update(interval=args.interval, wait_time=args.wait_time)
     return cfg
 
 

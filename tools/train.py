@@ -47,13 +47,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
-    """Merges the options of training into the config, which is returned.
-
-    Raises:
-        FileNotFoundError: If the checkpoint to resume from is not there.
-        KeyError: For ``--auto-scale-lr`` without a base batch size.
-        ValueError: For mixed precision where it cannot be had.
-    """
+    """Merges the options of training into the config, which is returned."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume is not None:
@@ -101,12 +95,9 @@ def _merge_amp(cfg: Config, args: argparse.Namespace) -> None:
 def _merge_randomness(cfg: Config, args: argparse.Namespace) -> None:
     """Sets the seed and its like; what is not given stays as in the config."""
     randomness = {"seed": None, **(cfg.get("randomness") or {})}
-    if args.seed is not None:
-        randomness["seed"] = args.seed
-    if args.diff_rank_seed:
-        randomness["diff_rank_seed"] = True
-    if args.deterministic:
-        randomness["deterministic"] = True
+    for name in ("seed", "diff_rank_seed", "deterministic"):
+        if getattr(args, name) not in (None, False):
+            randomness[name] = getattr(args, name)
     if randomness.get("deterministic"):
         # cuBLAS is deterministic with a fixed workspace only.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -2,14 +2,9 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .checkpoint_files import BrokenCheckpointError
-from .hooks import (
-    DurableBackend,
-    DurableCheckpointHook,
-    FiniteLossHook,
-    NonFiniteLossError,
-    PendingGradientsHook,
-    RandomnessHook,
-)
+from .hooks.durable_checkpoint_hook import DurableBackend, DurableCheckpointHook
+from .hooks.finite_loss_hook import FiniteLossHook, NonFiniteLossError
+from .hooks.resumption_hooks import PendingGradientsHook, RandomnessHook
 
 __all__ = [
     "BFloat16OptimWrapper",

@@ -76,15 +76,10 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 
 def check_settings(path: Path, meta: Mapping[str, Any], config: str) -> None:
-    """Refuses to resume where a checkpoint would overrule the config.
+    """Refuses to resume where a checkpoint would overrule the config, given as text.
 
     Optimizer and schedules are in a checkpoint with their settings; whatever else a
     config says, ``train_cfg.max_epochs`` included, takes effect anew.
-
-    Args:
-        path: The checkpoint.
-        meta: Its ``meta``, with the run's config.
-        config: The text of the config that is asked for.
 
     Raises:
         SettingsError: If it has other settings.
@@ -114,12 +109,12 @@ def _kept(text: str, where: str | Path) -> dict[str, Any]:
 
 
 def find_resumable(work_dir: Path) -> Path | None:
-    """Finds the checkpoint that an interrupted run goes on from.
+    """Finds the checkpoint that an interrupted run goes on from, if there is one.
 
     Returns:
         That which ``last_checkpoint`` names, also where the work dir has been moved
         since; where that cannot be read, the newest one before it that can, with a
-        warning. ``None`` if there is none at all.
+        warning.
 
     Raises:
         BrokenCheckpointError: If there are checkpoints and none can be read.

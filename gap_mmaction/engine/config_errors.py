@@ -21,10 +21,7 @@ _UNEXPECTED = re.compile(
 
 @contextmanager
 def named_settings(config: Config) -> Iterator[None]:
-    """Names the place of a setting that a class refuses.
-
-    Args:
-        config: The whole config that is built from within the context.
+    """Names the place of a setting that a class refuses, in the whole config.
 
     Raises:
         TypeError: In place of Python's, with the path of the setting in the config,
@@ -54,18 +51,12 @@ def named_settings(config: Config) -> Iterator[None]:
         raise TypeError(f"{where}: unknown setting{near}; {what}") from error
 
 
-def unknown_settings(settings: Any, path: str = "") -> Iterator[str]:
-    """Finds all settings that the classes of a config do not take.
+def unknown_settings(settings: Any) -> Iterator[str]:
+    """Yields a line for each setting that its class does not take.
 
-    Args:
-        settings: A config, or a part of it.
-        path: Where it stands, with a dot at its end.
-
-    Yields:
-        A line for each, with its path and what it may have meant. Classes that take
-        any setting, or are not known, are left out.
+    Classes that take any setting, or are not known, are left out.
     """
-    for place, found in _dicts(settings, path):
+    for place, found in _dicts(settings):
         kind = _name_of_type(found)
         takes = [] if kind is None else _arguments(kind, only_strict=True)
         for key in found if takes else ():

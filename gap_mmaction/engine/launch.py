@@ -46,17 +46,7 @@ def add_common_arguments(parser: ArgumentParser) -> None:
 
 
 def load_config(args: Namespace) -> Config:
-    """Reads the config of the command line and merges the common options.
-
-    Args:
-        args: Has ``config`` and what :func:`add_common_arguments` defines.
-
-    Returns:
-        The config, with ``launcher`` and ``work_dir`` set.
-
-    Raises:
-        FileNotFoundError: If there is no such config.
-    """
+    """Reads the config of the command line; sets its ``launcher`` and ``work_dir``."""
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
@@ -69,11 +59,7 @@ def load_config(args: Namespace) -> Config:
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Ends the program with a line where options or config are at fault.
-
-    Raises:
-        SystemExit: In place of an error that names what is wrong.
-    """
+    """Ends the program with a line where options or config are at fault."""
     try:
         yield
     except (KeyError, OSError, ValueError) as error:
@@ -92,10 +78,6 @@ def process_group(cfg: Config) -> Iterator[None]:
     On a machine with an accelerator this is left to mmengine's Runner. On a CPU
     the group is a gloo group made here, and ``cfg.model_wrapper_cfg`` is set such
     that DistributedDataParallel works there.
-
-    Args:
-        cfg: The config, with ``launcher`` set; the Runner is to be made and used within
-            the context.
 
     Raises:
         SystemExit: In place of what the checks of this package raise: about data,

@@ -21,7 +21,7 @@ from gap_mmaction.datasets.seeded_dataset import SeededDataset
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 
 from .checkpoint_files import check_settings, find_resumable, read_meta
-from .hooks import PendingGradientsHook, RandomnessHook
+from .hooks.resumption_hooks import PendingGradientsHook, RandomnessHook
 
 _POSITIONS = ("begin", "end", "T_max", "milestones")
 
@@ -53,8 +53,7 @@ class SkeletonRunner(Runner):
 
         Raises:
             FileNotFoundError: If the checkpoint to resume from is not there.
-            BrokenCheckpointError: If it cannot be read; without a name, if there are
-                checkpoints and none can.
+            BrokenCheckpointError: If there are checkpoints and none can be read.
             SettingsError: If it has settings that would overrule the config's.
         """
         self._settle_resumption()
@@ -94,8 +93,7 @@ class SkeletonRunner(Runner):
         """Builds the training loop, around data that are seeded for each sample.
 
         Raises:
-            ValueError: If there is no batch, or the ranks would get different numbers
-                of samples.
+            ValueError: If there is no batch, or ranks get batches of different sizes.
         """
         loader = self._train_dataloader
         if isinstance(loader, dict) and self._is_epoch_based():
@@ -124,11 +122,7 @@ class SkeletonRunner(Runner):
         return built
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
-        """Builds the schedulers, with shares of the training turned into steps.
-
-        A ``begin``, ``end``, ``T_max`` or milestone that is a float up to 1 is a share
-        of the training.
-        """
+        """Builds the schedulers; a place in them that is a float is a share of all."""
         return super().build_param_scheduler(_to_steps(scheduler, self.max_iters))
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
@@ -177,8 +171,7 @@ class SkeletonRunner(Runner):
             try:
                 decided = [self._choose_checkpoint()]
             except (OSError, RuntimeError, ValueError) as error:
-                # For the other ranks, which would wait.
-                decided = [error]
+                decided = [error]  # for the other ranks, which would wait
         broadcast_object_list(decided)
         if isinstance(decided[0], Exception):
             raise decided[0]
@@ -191,12 +184,11 @@ class SkeletonRunner(Runner):
         configured = self._randomness_cfg.get("seed")
         if seed is None or seed == configured:
             return
-        level = logging.INFO if configured is None else logging.WARNING
-        self.logger.log(
-            level,
-            f"The seed is {seed}, that of the interrupted run ({path}), not "
-            f"{configured} as configured.",
-        )
+        text = f"The seed is {seed}, that of the interrupted run ({path})"
+        if configured is None:
+            self.logger.info(f"{text}.")
+        else:
+            self.logger.warning(f"{text}, not {configured} as configured.")
         self._randomness_cfg.update(seed=seed)
         self.set_randomness(**self._randomness_cfg)
 

@@ -9,12 +9,10 @@ import numpy as np
 
 from .skeleton import GLOBAL_PART, Edge, Skeleton
 
-_KEYS = frozenset(
-    (
-        *("name", "joints", "num_node", "num_coordinates", "inward", "bones"),
-        *("center", "parts", "bone_parts", "spine", "shoulders"),
-    )
-)
+_KEYS = {
+    *("name", "joints", "num_node", "num_coordinates", "inward", "bones", "center"),
+    *("parts", "bone_parts", "spine", "shoulders"),
+}
 
 
 class LayoutReader:
@@ -36,11 +34,7 @@ class LayoutReader:
         self.joint_names = self._read_joint_names()
 
     def read(self) -> Skeleton:
-        """Reads the layout.
-
-        Raises:
-            ValueError: If something in it is wrong; the message says where.
-        """
+        """Reads the layout."""
         centre = self._joint(self.layout["center"], "center")
         edges = self._pairs("inward")
         if "bones" in self.layout:
@@ -63,9 +57,8 @@ class LayoutReader:
 
     def _check_parents(self, edges: Sequence[Edge], centre: int) -> None:
         """Checks that the graph's edges can be the bones too."""
-        children = [child for child, _ in edges]
         for joint, name in enumerate(self.joint_names):
-            parents = children.count(joint)
+            parents = sum(child == joint for child, _ in edges)
             if parents != (0 if joint == centre else 1):
                 expected = "the center has none" if joint == centre else "not one"
                 self._fail(
@@ -85,9 +78,7 @@ class LayoutReader:
         if len(set(names)) != len(names):
             self._fail(f"joints: a name stands twice: {names}")
         if number not in (None, len(names)):
-            self._fail(
-                f"num_node is {number}, but there are {len(names)} names in joints"
-            )
+            self._fail(f"num_node is {number}, but {len(names)} names in joints")
         return names
 
     def _joint(self, value: Any, key: str) -> int:
@@ -118,14 +109,8 @@ class LayoutReader:
         if not isinstance(parts, Mapping):
             self._fail(f"{key}: {parts!r} is no dict of {{part: [joint, ...]}}")
         if GLOBAL_PART in parts:
-            self._fail(
-                f"{key}: {GLOBAL_PART!r} always is every joint, take another name for "
-                "the part"
-            )
-        return {
-            part: self._joints(joints, f"{key}[{part!r}]")
-            for part, joints in parts.items()
-        }
+            self._fail(f"{key}: {GLOBAL_PART!r} is every joint, take another name")
+        return {k: self._joints(v, f"{key}[{k!r}]") for k, v in parts.items()}
 
     def _joints(self, value: Any, key: str) -> tuple[int, ...]:
         return tuple(self._joint(joint, key) for joint in self._list(value, key))

@@ -31,12 +31,6 @@ def get_skeleton(layout: Layout) -> Skeleton:
       its bottom and its top, and ``shoulders``, the right and the left one, by which
       ``FastPreNormalize3D`` turns a body.
 
-    Args:
-        layout: A name among :func:`layouts`, or such a ``dict``.
-
-    Returns:
-        The checked skeleton.
-
     Raises:
         ValueError: If the layout is unknown or wrong; the message says where.
         TypeError: If it is neither a name nor a ``dict``.

@@ -66,12 +66,7 @@ class Skeleton:
     shoulders: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks the table.
-
-        Raises:
-            ValueError: If a joint is out of range, ``bones`` are no tree over all the
-                joints, or another entry is wrong; the message says which.
-        """
+        """Checks the table; a ``ValueError`` says which entry is wrong."""
         where = f"skeleton layout {self.name!r}"
         for key in ("edges", "bones", "author_edges"):
             for edge in getattr(self, key):
@@ -118,12 +113,9 @@ class Skeleton:
         return tuple(pair for pair in sorted(parents.items()) if pair[0] != path[0])
 
     def part(self, name: str, stream: str = "joint") -> tuple[int, ...]:
-        """Returns the indices of a part's joints.
+        """Returns the indices of a part's joints, all of them for ``'global'``.
 
-        Args:
-            name: The part's name, or ``'global'`` for every joint.
-            stream: One of :data:`STREAMS`; bone streams may group the joints in
-                another way.
+        Bone streams may group the joints in another way.
 
         Raises:
             ValueError: If the layout has no such part, or there is no such stream.
@@ -177,12 +169,8 @@ class Skeleton:
 
     def _check_bones(self, where: str) -> None:
         parents = dict(self.bones)
-        children = [joint for joint, _ in self.bones]
-        wrong = [
-            f"{self._name(joint)} has {children.count(joint)}"
-            for joint in range(self.num_joints)
-            if children.count(joint) != 1
-        ]
+        counts = [[j for j, _ in self.bones].count(i) for i in range(self.num_joints)]
+        wrong = [f"{self._name(i)} has {n}" for i, n in enumerate(counts) if n != 1]
         if wrong:
             raise ValueError(
                 f"{where}, bones: every joint needs one (joint, parent) pair, the "

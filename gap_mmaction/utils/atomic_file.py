@@ -28,17 +28,13 @@ def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[Bi
     """Opens a file for writing that takes its place once it is complete.
 
     Until then it has the name ``<name>.<letters>.part`` in the same folder; a process
-    that is killed while it writes leaves that behind.
+    that is killed while it writes leaves that behind. Folders are made; if the block
+    raises, what was there before stays.
 
     Args:
-        path: Where; folders are made, a file already there is replaced. If the block
-            raises, what was there before stays.
+        path: The file.
         durable: Whether file and name shall be on the disk before the block is left,
-            for a machine that loses its power. A killed process alone needs no such
-            thing.
-
-    Yields:
-        The file, open for writing bytes.
+            in case the machine, and not only the process, ends.
     """
     out = Path(path)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,15 +60,10 @@ def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[Bi
 
 
 def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
-    """Removes what killed writers have left behind.
+    """Removes what killed writers have left behind, and returns it.
 
-    Args:
-        folder: The folder; nobody else may be writing there.
-        names: A pattern of the names that the files would have had, as for
-            ``Path.glob``.
-
-    Returns:
-        What was removed.
+    Nobody else may be writing there. ``names`` is a pattern, as for ``Path.glob``, of
+    the names that the files would have had.
     """
     # mkstemp adds eight letters, digits or underscores.
     parts = sorted(Path(folder).glob(f"{names}.{'[a-z0-9_]' * 8}{PART}"))
@@ -82,11 +73,7 @@ def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
 
 
 def sync_folder(folder: str | PathLike[str]) -> None:
-    """Brings the names in a folder to the disk, where the system can.
-
-    Raises:
-        OSError: If the disk fails.
-    """
+    """Brings the names in a folder to the disk, where the system can."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -103,13 +90,9 @@ def sync_folder(folder: str | PathLike[str]) -> None:
 def try_lock(stream: BinaryIO, shared: bool = False) -> bool:
     """Locks an open file until it is closed or its process ends, without waiting.
 
-    Args:
-        stream: The file.
-        shared: Whether others may have a shared lock on it too.
-
     Returns:
-        False if somebody else's lock is in the way. True also where there are no locks,
-        as on some network file systems.
+        False if somebody else's lock is in the way; two ``shared`` ones are not. True
+        also where there are no locks, as on some network file systems.
     """
     if fcntl is None:
         return True

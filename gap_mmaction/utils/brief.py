@@ -12,11 +12,7 @@ _NAMES = ("frame_dir", "filename", "video_id", "img_key")
 
 
 def brief(value: Any) -> str:
-    """Writes a value as ``repr`` does, in one short line.
-
-    ``repr`` itself fails on integers of many digits and on deep nesting, and takes for
-    ever on lists of lists of the same list.
-    """
+    """Writes a value as ``repr`` does, in one short line, whatever its depth."""
     try:
         text = _REPR.repr(value)
     except (ValueError, RecursionError):

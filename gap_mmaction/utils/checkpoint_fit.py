@@ -14,8 +14,7 @@ _LAYOUT = (
 
 # What to do about the tensors that most often differ.
 _REMEDIES = {
-    "backbone.A": _LAYOUT,
-    "backbone.graph": _LAYOUT,
+    **{"backbone.A": _LAYOUT, "backbone.graph": _LAYOUT},
     "backbone.data_bn.weight": (
         "It was trained on another joint layout, number of persons or number of "
         "coordinates: set graph_cfg.layout, num_person and in_channels accordingly"
@@ -43,11 +42,8 @@ def check_fit(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
     """Refuses a state dict of another model.
 
     MMEngine only logs tensors that are missing, left over or of another shape, and
-    goes on with random weights, which is no basis for a test.
-
-    Args:
-        own: The model's state dict.
-        theirs: The one to be loaded, perhaps without the whole backbone or head.
+    goes on with random weights, which is no basis for a test. A checkpoint may lack the
+    whole backbone or head.
 
     Raises:
         CheckpointError: If it is of another layout, number of persons or classes,

@@ -16,7 +16,7 @@ from torch import Tensor
 from .brief import brief
 from .safetensors_checkpoint import SUFFIX, load_from_safetensors
 
-_MODULE = "module."
+_MODULE = re.compile(r"^(module\.)+")
 _REFUSED = re.compile(r"(?:GLOBAL|global:?) ([\w.]+)")
 _UNPICKLER = re.compile(r"WeightsUnpickler error: ([^\n]*)")
 _LONGEST = 300
@@ -86,14 +86,10 @@ def check_content(checkpoint: Any) -> Any:
 
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads a checkpoint file to the CPU.
+    """Reads a checkpoint file to the CPU; as a rule it has ``state_dict`` and ``meta``.
 
-    Args:
-        path: A ``.safetensors`` file, or what ``torch.save`` has written, read with
-            ``weights_only`` and the allow-list of :mod:`gap_mmaction.compat`.
-
-    Returns:
-        What is in the file; as a rule a dict with ``state_dict`` and ``meta``.
+    It is a ``.safetensors`` file, or what ``torch.save`` has written, read with
+    ``weights_only`` and the allow-list of :mod:`gap_mmaction.compat`.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -119,14 +115,10 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Any]:
 def weights_of(
     content: Mapping[str, Any], path: str | PathLike[str]
 ) -> dict[str, Tensor]:
-    """Takes the weights out of a file's content.
+    """Takes the weights out of a state dict, or a dict with one under ``state_dict``.
 
-    Args:
-        content: A state dict, or a dict with one under ``state_dict``.
-        path: The file, for messages.
-
-    Returns:
-        The weights, without the ``module.`` that data-parallel training leaves.
+    The ``module.`` that data-parallel training leaves is taken from their names.
+    Messages name ``path``.
 
     Raises:
         ValueError: If there are none, or an entry is no tensor.
@@ -144,10 +136,4 @@ def weights_of(
             "state dict; save the model's state_dict(), or put it under the key "
             "'state_dict'"
         )
-    weights = {}
-    for key, value in state.items():
-        name = str(key)
-        while name.startswith(_MODULE):
-            name = name[len(_MODULE) :]
-        weights[name] = value
-    return weights
+    return {_MODULE.sub("", str(key)): value for key, value in state.items()}

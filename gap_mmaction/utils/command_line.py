@@ -25,12 +25,7 @@ USER_ERRORS = (
 def tells_errors(main: MainFunction) -> MainFunction:
     """Decorates a tool's ``main``: a user's error is a line on stderr and exit code 1.
 
-    Args:
-        main: Returns an exit code.
-
-    Returns:
-        The function, which prints ``error: ...`` in place of raising one of
-        :data:`USER_ERRORS`.
+    See :data:`USER_ERRORS`.
     """
 
     @functools.wraps(main)

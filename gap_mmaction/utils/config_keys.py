@@ -13,11 +13,7 @@ def check_keys(
 ) -> None:
     """Checks that a config names arguments of a class, and all that it needs.
 
-    Args:
-        build: The class or function that the config is for; one with ``**kwargs``
-            takes any key.
-        config: Its arguments, with or without ``type``.
-        where: What the message calls the config, such as ``model.text_branch``.
+    A class with ``**kwargs`` takes any key. Messages call the config ``where``.
 
     Raises:
         TypeError: If a key is unknown or one is missing.
@@ -31,13 +27,13 @@ def check_keys(
                 f"{where}: unknown key {key!r}{did_you_mean(key, parameters)}; "
                 f"{build.__name__} takes {list(parameters)}"
             )
-    missing = [
+    needed = (
         name
         for name, parameter in parameters.items()
         if parameter.default is parameter.empty
         and parameter.kind is not parameter.VAR_POSITIONAL
-        and name not in config
-    ]
+    )
+    missing = [name for name in needed if name not in config]
     if missing:
         raise TypeError(f"{where}: {build.__name__} needs {missing}, set it")
 

@@ -71,14 +71,9 @@ def add_cfg_options(parser: _ActionsContainer) -> None:
 def read_config(
     config: ConfigSource, options: Mapping[str, Any] | None = None
 ) -> Config:
-    """Reads a config, or copies one, and merges settings into it.
+    """Reads a config, or copies one, and merges the ``--cfg-options`` into it.
 
-    Args:
-        config: A path, or the config itself, which is left as it is.
-        options: What ``--cfg-options`` gives.
-
-    Returns:
-        The config. Configs are code: a file is executed.
+    Configs are code: a file is executed.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -14,14 +14,7 @@ def parse_config_text(text: str, where: str | PathLike[str]) -> dict[str, Any]:
     """Reads a config that mmengine has dumped, into a work dir or a checkpoint.
 
     Such a text assigns literals and calls of ``dict`` to names. Nothing in it is
-    executed: a run may be somebody else's.
-
-    Args:
-        text: The text.
-        where: Where it is from, for messages.
-
-    Returns:
-        The settings by name; what is no literal is given as its source text.
+    executed: a run may be somebody else's. What is no literal is given as its text.
 
     Raises:
         ValueError: If it is no Python.

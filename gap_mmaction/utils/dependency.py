@@ -17,16 +17,13 @@ _FEATURES = (
 def import_for(
     purpose: str, *modules: str, package: str | None = None, remedy: str | None = None
 ) -> ModuleType:
-    """Imports what one tool, one option of it, or one setting needs.
+    """Imports what a tool or setting needs; returns the first of the modules.
 
     Args:
-        purpose: What needs it, as the start of a sentence.
+        purpose: What needs them, as the start of a sentence.
         modules: The modules' names.
         package: The name to install it by, where that differs.
         remedy: What else to do than to install it, for the message.
-
-    Returns:
-        The first of them.
 
     Raises:
         ImportError: If some are missing; the message names all, and what to do.
@@ -54,8 +51,7 @@ def import_optional(module: str, package: str | None = None) -> ModuleType:
 def find_package_folder(name: str) -> str | None:
     """Finds the folder ``PACKAGE/FOLDER`` of an installed package, not importing it.
 
-    Returns:
-        The folder's path; None if there is none, or ``name`` is a path itself.
+    None if there is none, or ``name`` is a path itself.
     """
     package, _, folder = name.partition("/")
     if not package.isidentifier() or not folder or Path(name).exists():

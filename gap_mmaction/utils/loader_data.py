@@ -7,17 +7,11 @@ from typing import Any, NamedTuple
 
 
 class LoaderData(NamedTuple):
-    """A data set in the config of a dataloader.
+    """A data set in the config of a dataloader."""
 
-    Attributes:
-        settings: Its config; empty where there is none.
-        keys: The keys that lead to it from the loader's config.
-        times: How often those around it (``RepeatDataset``) repeat it.
-    """
-
-    settings: dict[str, Any]
-    keys: tuple[str, ...]
-    times: int
+    settings: dict[str, Any]  # empty where there is none
+    keys: tuple[str, ...]  # that lead to it from the loader's config
+    times: int  # that those around it (``RepeatDataset``) repeat it
 
 
 def innermost_data(loader: Any) -> LoaderData:

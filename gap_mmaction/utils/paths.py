@@ -10,9 +10,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 def find_shipped_file(path: str | Path) -> Path:
     """Finds a file that a config names relative to the project's root.
 
-    Args:
-        path: A path such as ``data/descriptions/nwucla.yaml``.
-
     Returns:
         The first that exists of the path as it stands, beside the package (a checkout),
         and in its ``.mim`` folder (a wheel), so that configs work from any working
@@ -34,13 +31,6 @@ def find_description_file(name: str | Path) -> Path:
 
 
 def name_of_model(model: str) -> str:
-    """Names a model without its place on this machine.
-
-    Args:
-        model: A folder, or a name on the hub.
-
-    Returns:
-        The folder's own and its parent's name, or the name as it is.
-    """
+    """Names a model, a folder by its own and its parent's name, without its place."""
     path = Path(model)
     return "/".join(path.resolve().parts[-2:]) if path.exists() else model

@@ -15,27 +15,17 @@ _WORDS = 4
 
 
 def derive_seed(*keys: int) -> list[int]:
-    """Makes a seed for a purpose.
+    """Makes a seed, four words of 32 bits, of what random numbers shall depend on.
 
-    Args:
-        keys: What the random numbers shall depend on, for instance the run's seed,
-            the epoch and the number of the sample; not negative.
-
-    Returns:
-        Four words of 32 bits, mixed by numpy's ``SeedSequence``, so that neighbouring
-        keys lead to unrelated numbers.
+    The keys are not negative. numpy's ``SeedSequence`` mixes them, so that neighbouring
+    ones lead to unrelated numbers.
     """
     words: list[int] = np.random.SeedSequence(keys).generate_state(_WORDS).tolist()
     return words
 
 
 def seed_global(words: list[int], devices: bool = True) -> None:
-    """Seeds the shared generators of numpy, Python, torch and perhaps the devices.
-
-    Args:
-        words: Of :func:`derive_seed`.
-        devices: Whether to seed the generators of accelerators as well.
-    """
+    """Seeds the shared generators of numpy, Python, torch and perhaps the devices."""
     np.random.seed(words)
     whole = sum(word << (32 * i) for i, word in enumerate(words))
     random.seed(whole)

@@ -9,6 +9,7 @@ one bit of an index is wrong.
 
 from __future__ import annotations
 
+import gc
 import io
 import math
 import pickle
@@ -71,17 +72,19 @@ def _check_array(data: Any, dtype: Any, shape: Any) -> None:
     if not isinstance(dtype, np.dtype) or not isinstance(data, (bytes, bytearray)):
         raise UnpicklingError("an array of something else than numbers in bytes")
     # numpy would take a length of -1.
-    if not all(type(length) is int and length >= 0 for length in shape):
-        raise UnpicklingError("an array of a negative or odd shape")
+    for length in shape:
+        if type(length) is not int or length < 0:
+            raise UnpicklingError("an array of a negative or odd shape")
 
 
 def _from_buffer(
     data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None
 ) -> np.ndarray:
     _check_array(data, dtype, shape)
-    flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
-    # A copy, because an array over immutable bytes could not be written to.
-    array = flat.copy().reshape(shape, order="F" if order == "F" else "C")
+    # An array over immutable bytes could not be written to.
+    writable = bytearray(data) if isinstance(data, bytes) else data
+    flat = np.frombuffer(writable, dtype) if data else np.empty(0, dtype)
+    array = flat.reshape(shape, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
 
 
@@ -113,8 +116,9 @@ def _maker(kind: type) -> Callable[..., Any]:
 
 def _check_keys(keys: list[Any]) -> None:
     """Refuses containers: the hash of a deep tuple takes for ever, or all the stack."""
-    if any(isinstance(key, _CONTAINERS) for key in keys):
-        raise UnpicklingError("a key that is neither text nor number")
+    for key in keys:
+        if not isinstance(key, _PLAIN):
+            raise UnpicklingError("a key that is neither text nor number")
 
 
 def _with_keys(opcode: bytes, keys: slice) -> dict[int, Callable[[Any], None]]:
@@ -195,17 +199,24 @@ class RestrictedUnpickler(compat.PythonUnpickler):
     _names = _allowed_names()
 
     def find_class(self, module: str, name: str) -> Any:
-        """Looks a name of the file up.
-
-        Raises:
-            pickle.UnpicklingError: If it is not among the few that are needed.
-        """
+        """Looks a name of the file up among the few that are needed."""
         full = f"{module}.{name}"
         if full not in self._names:
             raise UnpicklingError(
                 f"the name {brief(full)}, which is not needed and could run code"
             )
         return self._names[full]
+
+    def load(self) -> Any:
+        """Runs the opcodes; frames, which cost a call for every read, are left out."""
+        self.read, self.readline = self._file_read, self._file_readline
+        self.stack: list[Any] = []
+        self.metastack: list[Any] = []
+        self.append = self.stack.append
+        read, dispatch = self.read, self.dispatch
+        while (code := read(1)) != pickle.STOP:
+            dispatch[code[0]](self)
+        return self.stack.pop()
 
     def load_build(self) -> None:
         """Sets the state of an array or a dtype, once it is checked."""
@@ -222,6 +233,10 @@ class RestrictedUnpickler(compat.PythonUnpickler):
             raise UnpicklingError("the state of something else than an array")
         target.__setstate__(state)
 
+    def load_long_binget(self) -> None:
+        """Fetches what is noted; every other opcode of a large file is this one."""
+        self.append(self.memo[int.from_bytes(self.read(4), "little")])
+
     def load_bytearray8(self) -> None:
         """Reads no more than is there; the base class makes room beforehand."""
         (length,) = struct.unpack("<Q", self.read(8))
@@ -236,6 +251,8 @@ class RestrictedUnpickler(compat.PythonUnpickler):
         },
         pickle.BUILD[0]: load_build,
         pickle.BYTEARRAY8[0]: load_bytearray8,
+        pickle.LONG_BINGET[0]: load_long_binget,
+        pickle.FRAME[0]: lambda self: self.read(8),
         **_with_keys(pickle.SETITEM, slice(-2, -1)),
         **_with_keys(pickle.SETITEMS, slice(0, None, 2)),
         **_with_keys(pickle.DICT, slice(0, None, 2)),
@@ -252,9 +269,9 @@ def _check_content(content: Any) -> None:
         inner: dict[int, Any] = {}
         for value in level:
             if isinstance(value, _CONTAINERS):
-                inner.update((id(item), item) for item in value)
-                if isinstance(value, dict):
-                    inner.update((id(item), item) for item in value.values())
+                # The keys of a dict have been checked when they were set.
+                items = value.values() if isinstance(value, dict) else value
+                inner.update(zip(map(id, items), items))
             elif not isinstance(value, _PLAIN):
                 raise UnpicklingError(f"a {type(value).__name__}, no plain value")
         level = list(inner.values())
@@ -266,14 +283,14 @@ def _check_content(content: Any) -> None:
 def load_restricted(stream: BinaryIO, name: str, remedy: str) -> Any:
     """Reads a pickle of plain values; arrays and tensors become ``numpy.ndarray``.
 
-    Args:
-        stream: The file, open for reading bytes.
-        name: What error messages call it.
-        remedy: What error messages say one can do.
+    Messages call it ``name``, and say what one can do, ``remedy``.
 
     Raises:
         pickle.UnpicklingError: If the file asks for anything else, or is broken.
     """
+    # The collector would go through all that has been read again and again.
+    is_on = gc.isenabled()
+    gc.disable()
     try:
         content = RestrictedUnpickler(stream).load()
         _check_content(content)
@@ -286,6 +303,9 @@ def load_restricted(stream: BinaryIO, name: str, remedy: str) -> Any:
             f"{name}: not a pickle, or a truncated one ({type(error).__name__}: "
             f"{str(error)[:200]}). {remedy}."
         ) from error
+    finally:
+        if is_on:
+            gc.enable()
     return content
 
 
@@ -303,8 +323,7 @@ def load_annotations(path: str | PathLike[str]) -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If the file asks for anything else, or is broken; the
-            message names the file and what it asked for.
+        pickle.UnpicklingError: If the file asks for anything else, or is broken.
     """
     try:
         with open(path, "rb") as stream:

@@ -49,15 +49,9 @@ def _plain(value: Any) -> Any:
 def load_from_safetensors(
     filename: str | PathLike[str], map_location: Any = None
 ) -> dict[str, Any]:
-    """Reads a checkpoint, in the form that mmengine's loaders give.
+    """Reads a checkpoint to the CPU: its ``state_dict`` and its ``meta``, or ``{}``.
 
-    Args:
-        filename: A safetensors file of a state dict, of this project or another one.
-        map_location: Not used, part of mmengine's interface: tensors are read to the
-            CPU, and a model takes them from there.
-
-    Returns:
-        ``state_dict`` and ``meta``, which is empty if the file has none.
+    The file may be another project's. ``map_location`` is mmengine's and not used.
 
     Raises:
         FileNotFoundError: If it is not there.

@@ -19,14 +19,11 @@ FOLDER = "data/weights"
 
 
 def find_shipped_model(name: str) -> tuple[Path, Path]:
-    """Finds a model by the name of its file in ``data/weights``, such as ``nwucla``.
-
-    Returns:
-        The config, which the file names, and the file of weights.
+    """Finds config and weights by a file's name in ``data/weights``, as ``nwucla``.
 
     Raises:
         FileNotFoundError: If the config is not there.
-        ValueError: If no such model ships, or its file is broken or names no config.
+        ValueError: If no such model ships, or its file names no config.
     """
     known = {path.stem: path for path in find_shipped_file(FOLDER).glob(f"*{SUFFIX}")}
     if name not in known:
@@ -70,9 +67,7 @@ def add_model_arguments(parser: _ActionsContainer) -> None:
 def read_model_config(args: Namespace, required: bool = True) -> Config:
     """Reads the config of the model on a command line.
 
-    Args:
-        args: Gets the files of ``--model`` as ``config`` and ``checkpoint``.
-        required: Whether there has to be a checkpoint.
+    ``args`` gets the files of ``--model`` as ``config`` and ``checkpoint``.
 
     Raises:
         OSError: If a file is not there.

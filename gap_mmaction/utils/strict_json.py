@@ -7,12 +7,7 @@ from typing import Any
 
 
 def parse_json(data: bytes | str) -> Any:
-    """Reads JSON.
-
-    Raises:
-        ValueError: If it is no JSON; also where ``json.loads`` itself raises a
-            ``RecursionError``, for brackets in brackets in brackets.
-    """
+    """Reads JSON; raises a ``ValueError`` if it is none, or nested too deeply."""
     try:
         return json.loads(data)
     except RecursionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -26,10 +27,8 @@ def collect_versions() -> dict[str, str]:
         "platform": platform.platform(),
     }
     for package in _PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     root = Path(gap_mmaction.__file__).resolve().parents[1]
     commit = _git(root, "rev-parse", "HEAD")
     if commit:
@@ -42,14 +41,11 @@ def _git(root: Path, *arguments: str) -> str:
     """Asks git about the checkout; nothing outside one."""
     if not (root / ".git").exists():
         return ""
+    command = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
+        told = subprocess.check_output(
+            command, stderr=subprocess.DEVNULL, text=True, timeout=30
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return told.strip()

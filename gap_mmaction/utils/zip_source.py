@@ -16,9 +16,7 @@ def open_zip(path: str | PathLike[str], remedy: str) -> zipfile.ZipFile:
         ValueError: If it is no archive or damaged; the message ends with ``remedy``.
         OSError: If the file cannot be opened.
     """
-    # A file that cannot be opened is no damaged archive.
-    with open(path, "rb"):
-        pass
+    open(path, "rb").close()  # else it would count as damaged
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # struct.error, UnicodeDecodeError, OSError, ...

@@ -13,7 +13,7 @@ from tests.engine.tiny_run import tiny_config
 
 
 def train(folder: Path, kind: str) -> tuple[np.ndarray, Any]:
-    """Train and give the losses, and the feature map's type in the last step."""
+    """Returns the losses, and the features' type in the last step."""
     config = tiny_config(folder, 2, optim_wrapper__type=kind)
     config.experiment_name = f"amp_{kind}"
     config.work_dir = str(folder / kind)
@@ -35,8 +35,5 @@ def test_losses_are_near_those_of_single_precision(tmp_path: Path) -> None:
     # bfloat16 has eight bits.
     assert 0 < np.abs(half - single).max() < 0.05 * single.max()
     state = torch.load(tmp_path / "BFloat16OptimWrapper/epoch_2.pth", weights_only=True)
-    assert {
-        value.dtype
-        for value in state["state_dict"].values()
-        if value.is_floating_point()
-    } == {torch.float32}
+    kinds = {value.dtype for value in state["state_dict"].values()}
+    assert kinds <= {torch.float32, torch.int64}

@@ -44,6 +44,9 @@ def test_last_one(tmp_path: Path, warnings: list[str]) -> None:
     # Written, but not yet named: the run was killed in between.
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_9.pth"))
     assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
+    tmp_path.rename(tmp_path.with_name("moved"))
+    moved = tmp_path.with_name("moved")
+    assert find_resumable(moved) == moved / "epoch_9.pth"
     assert not warnings
 
 
@@ -66,41 +69,27 @@ def test_one_wrong_byte_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(BrokenCheckpointError, match=r"epoch_1\.pth"):
         read_meta(path)
+    torch.save(dict(state_dict={}), path)
+    with pytest.raises(BrokenCheckpointError, match="set load_from instead"):
+        read_meta(path)
+    with pytest.raises(FileNotFoundError):
+        read_meta(tmp_path / "none.pth")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 5000, b"PK\x03\x04 and so on"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and so on"])
 def test_none_is_whole(tmp_path: Path, content: bytes) -> None:
     save(tmp_path, 1).write_bytes(content)
     with pytest.raises(BrokenCheckpointError, match=r"epoch_1\.pth.*start anew"):
         find_resumable(tmp_path)
 
 
-@pytest.mark.parametrize("content", [None, "", "\n"])
-def test_without_last_checkpoint(
-    tmp_path: Path, content: str | None, warnings: list[str]
-) -> None:
+def test_without_last_checkpoint(tmp_path: Path, warnings: list[str]) -> None:
     for epoch in (9, 10):
         last = save(tmp_path, epoch)
     (tmp_path / "best_acc_top1_epoch_11.pth").touch()
     file = tmp_path / "last_checkpoint"
-    file.unlink()
-    if content is not None:
-        file.write_text(content)
+    file.write_text("\n")
     assert find_resumable(tmp_path) == last
-    assert len(warnings) == 1
-
-
-def test_moved_folder(tmp_path: Path) -> None:
-    (tmp_path / "old").mkdir()
-    save(tmp_path / "old", 1)
-    (tmp_path / "old").rename(tmp_path / "new")
-    assert find_resumable(tmp_path / "new") == tmp_path / "new" / "epoch_1.pth"
-
-
-def test_weights_only_are_no_run(tmp_path: Path) -> None:
-    path = tmp_path / "published.pth"
-    torch.save(dict(state_dict={}), path)
-    with pytest.raises(BrokenCheckpointError, match="set load_from instead"):
-        read_meta(path)
-    with pytest.raises(FileNotFoundError):
-        read_meta(tmp_path / "none.pth")
+    file.unlink()
+    assert find_resumable(tmp_path) == last
+    assert len(warnings) == 2

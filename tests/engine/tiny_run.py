@@ -13,12 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tiny_config(folder: Path, epochs: int = 3, **options: Any) -> Config:
-    """Give the embedded config, made as small as can be, with everything random on.
+    """Returns the embedded config, made as small as can be, with all that is random.
 
-    Args:
-        folder: Gets the annotation file ``tiny.pkl``, unless it has it.
-        epochs: Number of epochs, of 3 steps each.
-        **options: Settings, with ``__`` in place of the dots.
+    An epoch has 3 steps; options are settings, with ``__`` in place of the dots.
     """
     data = folder / "tiny.pkl"
     if not data.exists():
@@ -38,12 +35,9 @@ def tiny_config(folder: Path, epochs: int = 3, **options: Any) -> Config:
     )
     config.merge_from_dict(
         {
-            "model.backbone.base_channels": 4,
-            "model.backbone.num_stages": 2,
-            "model.backbone.inflate_stages": [2],
-            "model.backbone.down_stages": [2],
-            "model.cls_head.in_channels": 8,
-            "model.cls_head.dropout": 0.5,
+            **{"model.backbone.base_channels": 4, "model.backbone.num_stages": 2},
+            **{f"model.backbone.{x}_stages": [2] for x in ("inflate", "down")},
+            **{"model.cls_head.in_channels": 8, "model.cls_head.dropout": 0.5},
             "train_cfg.max_epochs": epochs,
             "work_dir": str(folder / "run"),
             "randomness": {"seed": 3},

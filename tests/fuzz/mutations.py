@@ -6,21 +6,12 @@ import copy
 import json
 import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 OPERATIONS = ("flip", "set", "delete", "insert", "repeat", "truncate", "swap", "splice")
 LARGEST = 2**20
-
-
-class Mutation(NamedTuple):
-    """One change of some bytes."""
-
-    operation: str  # one of OPERATIONS
-    place: int  # taken modulo the length
-    amount: int  # taken modulo what there is
-    data: bytes  # what is put there
 
 
 # What parsers stumble over: ends of ranges, lengths, opcodes, names, signs.
@@ -40,10 +31,13 @@ TOKENS = [
 ]
 
 
-def apply(data: bytes, mutations: Sequence[Mutation], other: bytes) -> bytes:
+def mutate(data: bytes, other: bytes, rng: random.Random) -> bytes:
     """Changes the bytes of a valid file; those of another one are for splicing."""
     changed = bytearray(data)
-    for operation, place, amount, inserted in mutations:
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5, 8))):
+        operation, place = rng.choice(OPERATIONS), rng.randrange(2**20)
+        amount = rng.randrange(2 ** rng.randrange(1, 20))
+        inserted = rng.choice(TOKENS) if rng.random() < 0.7 else rng.randbytes(4)
         start = place % (len(changed) + 1)
         end = start + amount % (len(changed) - start + 1)
         if operation == "flip" and start < len(changed):
@@ -63,19 +57,6 @@ def apply(data: bytes, mutations: Sequence[Mutation], other: bytes) -> bytes:
         elif operation == "splice":
             changed[start:] = other[amount % (len(other) + 1) :]
     return bytes(changed[:LARGEST])
-
-
-def draw(rng: random.Random) -> list[Mutation]:
-    """Draws a few mutations."""
-    return [
-        Mutation(
-            rng.choice(OPERATIONS),
-            rng.randrange(2**20),
-            rng.randrange(2 ** rng.randrange(1, 20)),
-            rng.choice(TOKENS) if rng.random() < 0.7 else rng.randbytes(4),
-        )
-        for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5, 8)))
-    ]
 
 
 def _nested(levels: int, times: int = 1) -> Any:
@@ -106,32 +87,18 @@ WRONG_VALUES: dict[str, Any] = {
 }
 
 
-def draw_place(content: Any, rng: random.Random) -> tuple[Any, ...]:
-    """Draws where in a content a value may be put, perhaps in place of it all."""
-    place: list[Any] = []
-    while rng.random() > 0.1:
-        if isinstance(content, dict) and content:
-            place.append(rng.choice(list(content)))
-        elif isinstance(content, list) and content:
-            place.append(rng.randrange(len(content)))
-        else:
-            break
-        content = content[place[-1]]
-    return tuple(place)
-
-
-ABSENT = object()
-
-
-def put(content: Any, place: Sequence[Any], value: Any) -> Any:
-    """Returns a copy of a content with another value at a place, or without it."""
-    if not place:
-        return None if value is ABSENT else value
-    changed = copy.copy(content)
-    if len(place) == 1 and value is ABSENT:
-        del changed[place[0]]
+def put(content: Any, value: Any, rng: random.Random) -> Any:
+    """Returns a copy with another value somewhere, at times without what was there."""
+    keys: Sequence[Any] = ()
+    if isinstance(content, (dict, list)) and rng.random() > 0.1:
+        keys = list(content) if isinstance(content, dict) else range(len(content))
+    if not keys:
+        return value
+    changed, key = copy.copy(content), rng.choice(keys)
+    if rng.random() < 0.05:
+        del changed[key]
     else:
-        changed[place[0]] = put(content[place[0]], place[1:], value)
+        changed[key] = put(content[key], value, rng)
     return changed
 
 

@@ -1,7 +1,7 @@
 """Fuzzes the readers of files: ``python -m tests.fuzz.run TARGET --seconds 60``.
 
 Valid files are damaged at random, after a seed. An input that is a finding is kept in
-``--findings``; ``--replay FILE`` reads one again.
+``--findings``.
 """
 
 from __future__ import annotations
@@ -17,19 +17,7 @@ from pathlib import Path
 
 from tests.fuzz.targets import TARGETS, damage, quiet
 
-GIBIBYTES = 6
-"""Of address space beyond what is taken at the start, torch's libraries included."""
-
-
-def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", choices=[*TARGETS, "all"])
-    parser.add_argument("--seconds", type=float, default=60, help="for each target")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--findings", type=Path, default=Path("fuzz_findings"))
-    parser.add_argument("--replay", type=Path, metavar="FILE")
-    return parser.parse_args()
+GIBIBYTES = 6  # of address space beyond what torch's libraries take at the start
 
 
 def fuzz(name: str, args: argparse.Namespace, folder: Path) -> int:
@@ -50,20 +38,24 @@ def fuzz(name: str, args: argparse.Namespace, folder: Path) -> int:
             cause = error.__cause__ or error
             place = traceback.extract_tb(cause.__traceback__)[-1]
             key = f"{type(error).__name__} {place.filename}:{place.lineno}"
-            if key in found:
-                continue
-            found.add(key)
-            args.findings.mkdir(parents=True, exist_ok=True)
-            file = args.findings / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
-            file.write_bytes(data)
-            print(f"FINDING {file}: {key}\n  {str(error)[:300]}", flush=True)
+            if key not in found:
+                found.add(key)
+                args.findings.mkdir(parents=True, exist_ok=True)
+                digest = hashlib.sha256(data).hexdigest()[:12]
+                (args.findings / f"{name}-{digest}").write_bytes(data)
+                print(f"FINDING {digest}: {key}\n  {str(error)[:300]}", flush=True)
     print(f"{name}: {inputs:,} inputs, {accepted:,} accepted, {len(found)} findings")
     return len(found)
 
 
 def main() -> int:
     """Fuzzes; returns 1 if there are findings, else 0."""
-    args = parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=[*TARGETS, "all"])
+    parser.add_argument("--seconds", type=float, default=60, help="for each target")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--findings", type=Path, default=Path("fuzz_findings"))
+    args = parser.parse_args()
     quiet()
     # Makes an allocation without bounds fail, and not the machine.
     taken = int(Path("/proc/self/statm").read_text().split()[0])
@@ -71,9 +63,6 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     names = list(TARGETS) if args.target == "all" else [args.target]
     with tempfile.TemporaryDirectory() as folder:
-        if args.replay is not None:
-            print(TARGETS[args.target].check(args.replay.read_bytes(), Path(folder)))
-            return 0
         return int(sum(fuzz(name, args, Path(folder)) for name in names) > 0)
 
 

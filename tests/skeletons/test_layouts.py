@@ -61,11 +61,8 @@ class TestBuiltIn:
         skeleton = get_skeleton(name)
         layout: Any = name
         if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
-            layout = dict(
-                num_node=JOINTS[name],
-                inward=list(skeleton.edges),
-                center=skeleton.centre,
-            )
+            edges = list(skeleton.edges)
+            layout = dict(num_node=JOINTS[name], inward=edges, center=skeleton.centre)
         graph = Graph(layout, mode="spatial")
         assert set(skeleton.edges) == set(graph.inward)
         assert skeleton.centre == graph.center
@@ -76,34 +73,25 @@ class TestBuiltIn:
     def test_partitions(self, name: str, stream: str) -> None:
         skeleton = get_skeleton(name)
         every = set(range(skeleton.num_joints))
+        group = {part: set(skeleton.part(part, stream)) for part in (*TWO, *FOUR, *SIX)}
         assert set(skeleton.part("global", stream)) == every
-        groups = {
-            part: set(skeleton.part(part, stream)) for part in (*TWO, *FOUR, *SIX)
-        }
-        assert groups["upper"] | groups["lower"] == every
-        assert not groups["upper"] & groups["lower"]
-        covered = set().union(*(groups[part] for part in FOUR))
+        assert group["upper"] | group["lower"] == every
+        assert not group["upper"] & group["lower"]
         # On the bone streams of NTU the public code leaves out the tip of a hand.
         left_out = {21} if name == "nturgb+d" and stream.startswith("bone") else set()
-        assert every - covered == left_out
-        covered_by_six = set().union(*(groups[part] for part in SIX))
-        assert len(every - covered_by_six) <= 2
-        assert groups["head"] <= groups["upper"]
-        assert groups["leg-foot"] <= groups["lower"]
-        assert groups["leg"] | groups["foot"] <= groups["leg-foot"]
+        assert every - set().union(*(group[part] for part in FOUR)) == left_out
+        assert len(every - set().union(*(group[part] for part in SIX))) <= 2
+        assert group["head"] <= group["upper"]
+        assert group["leg"] | group["foot"] <= group["leg-foot"] <= group["lower"]
 
     @pytest.mark.parametrize("stream", STREAMS)
     def test_parts_hold_what_they_say(self, name: str, stream: str) -> None:
         skeleton = get_skeleton(name)
-        expected = {
-            "arm": {"shoulder", "elbow", "wrist"},
-            "leg": {"hip", "knee", "ankle"},
-        }
-        if JOINTS[name] < 20:  # which have no ends beyond wrists and ankles
-            expected["arm"] = {"shoulder", "elbow"}
-            expected["leg"] = {"hip", "knee"}
-        for part, names in expected.items():
-            assert _bases(skeleton, part, stream) == names
+        # Of fewer joints there are no ends beyond wrists and ankles.
+        ends = JOINTS[name] >= 20
+        arm, leg = _bases(skeleton, "arm", stream), _bases(skeleton, "leg", stream)
+        assert arm == {"shoulder", "elbow"} | ({"wrist"} if ends else set())
+        assert leg == {"hip", "knee"} | ({"ankle"} if ends else set())
         hand = _bases(skeleton, "hand", stream)
         assert {"wrist", "hand"} & hand
         assert not hand & {"elbow", "shoulder", "knee", "ankle"}
@@ -167,35 +155,18 @@ class TestTables:
         authors = self._read(f"{self.BODY} 2-3 4-3 5-3 9-3")
         assert set(skeleton.edges) == authors
         assert set(skeleton.bones) == authors | {(2, 2)}
-        np.testing.assert_array_equal(
-            skeleton.adjacency(), skeleton.adjacency(authors=True)
-        )
+        theirs = skeleton.adjacency(authors=True)
+        np.testing.assert_array_equal(skeleton.adjacency(), theirs)
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (
-            lambda: get_skeleton("ntu"),
-            ValueError,
-            "'ntu' is unknown; use .*coco",
-        ),
-        (
-            lambda: get_skeleton("coco").part("tail"),
-            ValueError,
-            "no part 'tail",
-        ),
-        (
-            lambda: get_skeleton("coco").part("head", "bones"),
-            ValueError,
-            "'bones' is",
-        ),
-        (lambda: get_skeleton(25), TypeError, "a name or a dict, got int"),  # type: ignore[arg-type]
-    ],
-)
-def test_bad_lookups(call: Any, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        call()
+def test_bad_lookups() -> None:
+    with pytest.raises(ValueError, match=r"'ntu' is unknown; use .*coco"):
+        get_skeleton("ntu")
+    for arguments in (("tail",), ("head", "bones")):
+        with pytest.raises(ValueError, match=f"'{arguments[-1]}'"):
+            get_skeleton("coco").part(*arguments)
+    with pytest.raises(TypeError, match="a name or a dict, got int"):
+        get_skeleton(25)  # type: ignore[arg-type]
 
 
 ABSENT = object()
@@ -211,45 +182,25 @@ GOOD: dict[str, Any] = dict(
 class TestDict:
     """A layout in a config."""
 
-    def test_names(self) -> None:
-        skeleton = get_skeleton(GOOD)
-        assert skeleton.name == "mine"
-        assert skeleton.joint_names == ("root", "mid", "tip")
-        assert skeleton.edges == ((1, 0), (2, 1))
-        assert skeleton.bones == ((1, 0), (2, 1), (0, 0))
-        assert skeleton.centre == 0
-        assert skeleton.part("end") == (1, 2)
-        assert skeleton.part("global") == (0, 1, 2)
-
-    def test_numbers(self) -> None:
-        layout = dict(
-            num_node=3, inward=[[1, 0], [2, 1]], center=0, parts=dict(end=range(1, 3))
-        )
-        skeleton = get_skeleton(layout)
+    def test_numbers_and_names(self) -> None:
+        layout = dict(num_node=3, inward=[[1, 0], [2, 1]], center=0)
+        skeleton = get_skeleton({**layout, "parts": dict(end=range(1, 3))})
         assert skeleton.name == "custom"
         assert skeleton.joint_names == ("joint 0", "joint 1", "joint 2")
-        assert skeleton.edges == get_skeleton(GOOD).edges
-        assert skeleton.part("end") == (1, 2)
+        named = get_skeleton(GOOD)
+        assert skeleton.edges == named.edges == ((1, 0), (2, 1))
+        assert skeleton.bones == named.bones == ((1, 0), (2, 1), (0, 0))
+        assert skeleton.part("end") == named.part("end") == (1, 2)
+        np.testing.assert_array_equal(skeleton.adjacency(), Graph(layout).A)
 
-    def test_serves_mmaction2s_graph(self) -> None:
-        layout = dict(num_node=3, inward=[(1, 0), (2, 1)], center=0)
-        adjacency = get_skeleton(layout).adjacency()
-        np.testing.assert_array_equal(adjacency, Graph(layout).A)
-
-    def test_same_from_a_config_and_itself(self) -> None:
-        skeleton = get_skeleton(ConfigDict(GOOD))
-        assert skeleton == get_skeleton(GOOD)
-        assert get_skeleton(skeleton) is skeleton
-
-    def test_bones_and_coordinates_of_ones_own(self) -> None:
+    def test_what_is_not_taken_from_the_edges(self) -> None:
         bones = [("root", "root"), ("mid", "root"), ("tip", "root")]
-        skeleton = get_skeleton({**GOOD, "bones": bones, "num_coordinates": 2})
+        more = dict(bones=bones, num_coordinates=2, bone_parts=dict(end=["tip"]))
+        skeleton = get_skeleton(ConfigDict({**GOOD, **more}))
+        assert get_skeleton(skeleton) is skeleton
         assert skeleton.edges == ((1, 0), (2, 1))
         assert skeleton.bones == ((0, 0), (1, 0), (2, 0))
         assert skeleton.num_coordinates == 2
-
-    def test_bone_parts(self) -> None:
-        skeleton = get_skeleton({**GOOD, "bone_parts": dict(end=["tip"])})
         ends = [skeleton.part("end", stream) for stream in STREAMS]
         assert ends == [(1, 2), (2,), (1, 2), (2,)]
 
@@ -257,7 +208,6 @@ class TestDict:
         ("change", "words"),
         [
             (dict(centre=0), ["centre", "use", "'center'"]),
-            (dict(center=None), ["center", "None"]),
             (dict(center="top"), ["center", "'top'", "'mid'"]),
             (dict(center=3), ["center", "3", "0 to 2"]),
             (dict(joints="abc"), ["joints", "list", "'abc'"]),
@@ -269,9 +219,7 @@ class TestDict:
             (dict(inward=5), ["inward", "list", "5"]),
             (dict(inward=[(1, 0, 2)]), ["inward", "(1, 0, 2)", "no pair"]),
             (dict(inward=[(1, 0), (3, 1)]), ["inward", "3 is no joint", "0 to 2"]),
-            (dict(inward=[(1, 0), (-1, 1)]), ["inward", "-1 is no joint"]),
             (dict(inward=[(1, 0.5), (2, 1)]), ["inward", "0.5 is no joint"]),
-            (dict(inward=[("mid", "hip")]), ["inward", "'hip'"]),
             (
                 dict(inward=[(1, 2), (2, 1)]),
                 ["no path", "joint 1 ('mid')", "center joint 0 ('root')", "tree"],
@@ -282,19 +230,14 @@ class TestDict:
             (dict(bones=[(1, 0), (2, 1)]), ["bones", "joint 0 ('root') has 0"]),
             (dict(bones=[(1, 0), (2, 1), (0, 1)]), ["center 0", "its own parent"]),
             (dict(parts=["end"]), ["parts", "['end']", "dict"]),
-            (dict(parts=dict(end="tip")), ["parts['end']", "list", "'tip'"]),
             (dict(parts=dict(end=[])), ["parts['end']", "empty"]),
             (dict(parts=dict(end=[1, "mid"])), ["parts['end']", "twice"]),
-            (dict(parts=dict(end=[3])), ["parts['end']", "3 is no joint", "0 to 2"]),
             (dict(parts=dict(end=[True])), ["parts['end']", "True is no joint"]),
             (dict(parts=dict(end=["toe"])), ["parts['end']", "'toe'", "'tip'"]),
             (dict(parts={"global": [1]}), ["parts", "'global'", "another name"]),
-            (dict(bone_parts=dict(end=[])), ["bone_parts['end']", "empty"]),
             (dict(num_node="3"), ["num_node is '3'", "a whole number"]),
-            (dict(joints=None, num_node=None), ["num_node is None", "a whole number"]),
             (dict(joints=ABSENT), ["give `joints`"]),
             (dict(center=ABSENT), ["the key 'center' is missing"]),
-            (dict(inward=ABSENT), ["the key 'inward' is missing"]),
         ],
     )
     def test_bad(self, change: dict[str, Any], words: list[str]) -> None:

@@ -17,26 +17,12 @@ from gap_mmaction.utils.safetensors_checkpoint import dump_safetensors
 STATE = {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor(3)}
 
 
-def test_checkpoint_of_mmengine(tmp_path: Path) -> None:
-    file = tmp_path / "epoch_1.pth"
-    hub = {"log": HistoryBuffer([1.0], [1]), "runtime": np.float64(2)}
-    torch.save({"state_dict": STATE, "meta": {"epoch": 1}, "message_hub": hub}, file)
-    checkpoint = read_checkpoint(file)
-    state = weights_of(checkpoint, file)
-    assert all(torch.equal(state[key], value) for key, value in STATE.items())
-
-
 def test_weights() -> None:
     parallel = {f"module.module.{key}": value for key, value in STATE.items()}
     assert set(weights_of(parallel, "a.pth")) == set(STATE)
-    refused: list[tuple[dict[str, Any], str]] = [
-        *(({}, "holds no weights"), ({"state_dict": {}}, "holds no weights")),
-        ({"state_dict": [1]}, "holds no weights"),
-        ({"model": STATE}, r"\['model'\] are no tensors"),
-        ({"state_dict": {**STATE, "model": 1}}, r"\['model'\] are no tensors"),
-    ]
-    for content, message in refused:
-        with pytest.raises(ValueError, match=rf"a\.pth: .*{message}"):
+    none: list[Any] = [{}, {"state_dict": {}}, {"state_dict": [1]}, {"model": STATE}]
+    for content in none:
+        with pytest.raises(ValueError, match=r"a\.pth: .*(no weights|'model'.*tensor)"):
             weights_of(content, "a.pth")
 
 
@@ -60,10 +46,6 @@ def test_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
             return Path.touch, (marker,)
 
-    for protocol in (2, 4):
-        file.write_bytes(pickle.dumps({"state_dict": Evil()}, protocol))
-        with pytest.raises(pickle.UnpicklingError, match=r"evil\.pth: refused"):
-            read_checkpoint(file)
     torch.save({"state_dict": STATE, "meta": Evil()}, file)
     with pytest.raises(pickle.UnpicklingError, match=r"evil\.pth: refused"):
         read_checkpoint(file)
@@ -72,7 +54,10 @@ def test_refused(tmp_path: Path) -> None:
 
 def test_damaged(tmp_path: Path) -> None:
     file = tmp_path / "epoch_1.pth"
-    torch.save({"state_dict": STATE}, file)
+    hub = {"log": HistoryBuffer([1.0], [1]), "runtime": np.float64(2)}
+    torch.save({"state_dict": STATE, "message_hub": hub}, file)
+    state = weights_of(read_checkpoint(file), file)
+    assert all(torch.equal(state[key], value) for key, value in STATE.items())
     whole = file.read_bytes()
     for size in range(0, len(whole) - 1, len(whole) // 25):
         file.write_bytes(whole[:size])

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
-from pathlib import Path
+from argparse import ArgumentTypeError
 from typing import Any
 
 import pytest
 
 from gap_mmaction.utils.command_line import (
-    add_encoder_arguments,
-    check_encoder_arguments,
     cosine,
     count,
     natural,
     not_negative,
     positive,
     tells_errors,
-    without_place,
 )
 
 
@@ -37,27 +33,6 @@ def test_numbers(kind: Any, good: dict[str, float], bad: list[str]) -> None:
     for text in bad:
         with pytest.raises(ArgumentTypeError):
             kind(text)
-
-
-def test_encoder(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = ArgumentParser()
-    add_encoder_arguments(parser, "the encoder")
-    options = ["--encoder-options", "model=m", "length=7"]
-    args = parser.parse_args(["--encoder", "HFTextEncoder", *options])
-    check_encoder_arguments(parser, args)
-    assert args.encoder == "HFTextEncoder"
-    assert args.encoder_options == {"model": "m", "length": 7}
-    with pytest.raises(SystemExit):
-        check_encoder_arguments(parser, parser.parse_args(options))
-    assert "goes with --encoder" in capsys.readouterr().err
-
-
-def test_encoder_without_place(tmp_path: Path) -> None:
-    folder = tmp_path / "models" / "tiny"
-    folder.mkdir(parents=True)
-    options = {"type": "HFTextEncoder", "model": str(folder), "pooling": "mean"}
-    assert without_place(options) == {**options, "model": "models/tiny"}
-    assert without_place({"type": "Own"}) == {"type": "Own"}
 
 
 def test_errors_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,13 +28,6 @@ def test_a_path_comes_before_what_ships(
     assert find_description_file("mine/no.yaml") == Path("mine/no.yaml")
 
 
-def test_model_names_have_no_place(tmp_path: Path) -> None:
-    folder = tmp_path / "models" / "tiny"
-    folder.mkdir(parents=True)
-    assert name_of_model(str(folder)) == "models/tiny"
-    assert name_of_model("org/name") == "org/name"
-
-
 def test_find_package_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "site" / "some_weights" / "model"
     folder.mkdir(parents=True)
@@ -42,6 +35,8 @@ def test_find_package_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (folder.parent / "__init__.py").write_text("raise RuntimeError")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert find_package_folder("some_weights/model") == str(folder)
+    assert name_of_model(str(folder)) == "some_weights/model"
+    assert name_of_model("org/name") == "org/name"
     for name in ("some_weights/other", "some_weights", "no_such/model", "a-b/model"):
         assert find_package_folder(name) is None
     # A folder of that name is meant first.

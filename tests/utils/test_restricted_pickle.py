@@ -46,9 +46,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    "dtype", ["f2", "f4", "f8", ">f4", "i1", "i4", "i8", "u1", "?", "U5", "S3"]
-)
+@pytest.mark.parametrize("dtype", ["f2", "f4", ">f4", "i8", "u1", "?", "U5", "S3"])
 def test_arrays_of_every_plain_dtype(dtype: str, protocol: int) -> None:
     array = np.arange(24).reshape(1, 4, 2, 3).astype(dtype)
     views = (array[..., :1], array[:0], array.swapaxes(1, 2))
@@ -70,7 +68,6 @@ def test_containers_and_scalars(protocol: int, tmp_path: Path) -> None:
         "annotations": [
             {
                 **{"frame_dir": "x", "label": np.int64(3), "total_frames": 4},
-                **{"keypoint": np.ones((1, 4, 2, 3), np.float16)},
                 **{"img_shape": (1080, 1920), "ok": True, "raw": b"\x00\xff"},
                 **{"ratio": np.float32(0.5), "name": np.str_("y"), "none": None},
                 **{"set": {1, 2}, "bytes": [bytearray(b"ab"), bytearray(), b""]},
@@ -78,9 +75,10 @@ def test_containers_and_scalars(protocol: int, tmp_path: Path) -> None:
         ],
         "twice": [shared_list, shared_list],
     }
-    path = tmp_path / "content.pkl"
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    read = load_annotations(path)
+    path = tmp_path / "new" / "content.pkl"
+    write_annotations(content, path)
+    assert same(load_annotations(path), content)
+    read = loads_annotations(pickle.dumps(content, protocol=protocol))
     assert same(read, content)
     assert read["twice"][0] is read["twice"][1]
     # As Python 2 and early 3 wrote them.
@@ -89,7 +87,7 @@ def test_containers_and_scalars(protocol: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("name", ["float", "double", "half", "long", "short", "bool"])
+@pytest.mark.parametrize("name", ["float", "half", "long", "bool"])
 def test_tensors_become_arrays(name: str, protocol: int) -> None:
     tensor = torch.arange(24).reshape(4, 6).to(getattr(torch, name))
     views = (tensor, tensor[2], tensor[:, 1::2], tensor.T, tensor[:0], tensor[1, 1])
@@ -110,26 +108,12 @@ def test_names_of_the_other_numpy_generation() -> None:
         assert same(read, [np.arange(3), np.float64(1)])
 
 
-def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "a.pkl"
-    for content in ([1], [2]):
-        write_annotations(content, path)
-        assert load_annotations(path) == content
-    with pytest.raises((AttributeError, TypeError, ValueError)):
-        write_annotations([(i for i in range(3))], path)
-    assert load_annotations(path) == [2]
-    assert [item.name for item in path.parent.iterdir()] == ["a.pkl"]
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
     ("value", "name"),
     [
-        (Call(os.system, "touch /nonexistent/x"), "system"),
-        (Call(eval, "1"), "eval"),
-        (Call(getattr, "", "join"), "getattr"),
-        (Call(torch.load, "x"), "torch.*load"),
-        (Path("x"), "pathlib"),
+        *((Call(os.system, "x"), "system"), (Call(getattr, "", "join"), "getattr")),
+        *((Call(torch.load, "x"), "torch.*load"), (Path("x"), "pathlib")),
         (torch.nn.Parameter(torch.zeros(2)), "_rebuild_parameter"),
     ],
 )
@@ -196,13 +180,9 @@ _LOAD = torch.storage._load_from_bytes
         (Call(_LOAD, pickle.dumps(Call(os.system, "x"))), "a tensor"),
         (torch.zeros(2).to_sparse(), "_rebuild_sparse_tensor"),
         (torch.zeros(2, dtype=torch.complex64), "ComplexFloatStorage"),
-        (tensor(1, (4,), (1,)), "a tensor of"),
-        (tensor(0, (2, 2), (4, 1)), "a tensor of"),
-        (tensor(0, (10**9,), (0,)), "a tensor of"),
-        (tensor(-1, (1,), (1,)), "a tensor of"),
-        (tensor(0, (2,), (-1,)), "a tensor of"),
-        (tensor(0, (2.0,), (1,)), "a tensor of"),
-        (tensor(0, (2, 2), (2,)), "a tensor of"),
+        *((tensor(i, (2,), (1,)), "a tensor of") for i in (-1, 3)),
+        *((tensor(0, (n,), (0,)), "a tensor of") for n in (10**9, 2.0)),
+        *((tensor(0, (2, 2), step), "a tensor of") for step in ((4, 1), (-1, 1), (2,))),
         (b"c" + b"os." + b"x" * 10**6 + b"\nsystem\n.", r"os\.x.*system"),
         (b"", "not a pickle"),
         (b"{}", "not a pickle|refused"),
@@ -233,36 +213,20 @@ def test_truncated() -> None:
             loads_annotations(data[:end])
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.pkl.*ann_file"):
-        load_annotations(tmp_path / "none.pkl")
-
-
-def test_an_index_beyond_the_file_takes_no_memory() -> None:
-    # The unpickler in C would make room for 2**28 objects.
-    assert loads_annotations(b"\x80\x02Nr\xff\xff\xff\x0f.") is None
-    assert loads_annotations(b"\x80\x02](K\x01r\x01\x00\x00\x00h\x01e.") == [1, 1]
-
-
 @pytest.mark.parametrize("opcode", [b"\x8e", b"\x96", b"\x8d", b"\x95"])
 def test_a_length_beyond_the_file_takes_no_memory(opcode: bytes) -> None:
     for length in (2**37, 2**62):
         with pytest.raises(pickle.UnpicklingError):
             loads_annotations(b"\x80\x05" + opcode + length.to_bytes(8, "little"))
+    # For this index, the unpickler in C would make room for 2**28 objects.
+    assert loads_annotations(b"\x80\x02Nr\xff\xff\xff\x0f.") is None
 
 
-def test_tuples_of_the_same_tuples_are_gone_through_once() -> None:
-    value: Any = (np.zeros(1),)
+def test_nesting() -> None:
+    bomb: Any = ()
     for _ in range(80):
-        value = (value, value)
-    read = loads_annotations(pickle.dumps(value))
-    for _ in range(80):
-        assert read[0] is read[1]
-        read = read[0]
-    assert same(read, (np.zeros(1),))
-
-
-def test_deep_nesting_is_refused() -> None:
+        bomb = (bomb, bomb)
+    loads_annotations(pickle.dumps(bomb))  # gone through once
     value: Any = []
     chain = [value]
     for _ in range(200):
@@ -270,7 +234,6 @@ def test_deep_nesting_is_refused() -> None:
         chain.append(value)
     loop: list[Any] = []
     loop.append(loop)
-    # In the second, each is met by itself before it is met in the next one.
     for content in (value, chain, loop):
         with pytest.raises(pickle.UnpicklingError, match="nested deeper than 100"):
             loads_annotations(pickle.dumps(content))

@@ -1,15 +1,10 @@
 """What happens around the steps of a training."""
 
-from .durable_checkpoint_hook import DurableBackend, DurableCheckpointHook
-from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
-from .pending_gradients_hook import PendingGradientsHook
-from .randomness_hook import RandomnessHook
+from typing import Any
 
-__all__ = [
-    "DurableBackend",
-    "DurableCheckpointHook",
-    "FiniteLossHook",
-    "NonFiniteLossError",
-    "PendingGradientsHook",
-    "RandomnessHook",
-]
+from mmengine.model import is_model_wrapper
+
+
+def model_of(runner: Any) -> Any:
+    """Returns a runner's model, without what distributes it."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

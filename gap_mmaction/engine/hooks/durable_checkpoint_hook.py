@@ -10,25 +10,19 @@ from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 
 from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
 
 from ..checkpoint_files import LAST
+from . import model_of
 
-DURABLE = "gap_durable"
-"""The name: ``backend_args=dict(backend="gap_durable")``."""
-
+DURABLE = "gap_durable"  # as in backend_args=dict(backend="gap_durable")
 _OUTDATED = "outdated_ckpt_ids"
 _SCALE = "input_scale"
 
 
 class DurableBackend(LocalBackend):
-    """MMEngine's ``LocalBackend``, with files that are there in full or not at all.
-
-    A file is written under another name, flushed to the disk, and renamed. Whatever
-    happens meanwhile, the name stands for the old file or for the new one.
-    """
+    """MMEngine's ``LocalBackend``, with files that are there in full or not at all."""
 
     def put(self, obj: bytes, filepath: str | PathLike[str]) -> None:
         """Writes bytes; folders are made."""
@@ -49,12 +43,10 @@ register_backend(DURABLE, DurableBackend, force=True)
 class DurableCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook``, with the same arguments, in a safe order.
 
-    MMEngine 0.10.7 removes the oldest checkpoint, writes the new one under its own
-    name, and then the file ``last_checkpoint``; a kill in between leaves half a file,
-    an empty ``last_checkpoint``, or with ``max_keep_ckpts=1`` nothing. The best
-    checkpoint, too, goes before its successor is there. Here the new file and
-    ``last_checkpoint`` are written by :class:`DurableBackend`; then what is outdated is
-    removed. For that moment there is one file more.
+    MMEngine 0.10.7 removes the oldest or the best checkpoint, writes the new one under
+    its own name, and then the file ``last_checkpoint``; a kill in between leaves half a
+    file, an empty ``last_checkpoint``, or with ``max_keep_ckpts=1`` nothing. Here both
+    are written by :class:`DurableBackend`; then what is outdated is removed.
 
     What a killed process has left unfinished is removed when the next one starts.
     Checkpoints that do not go to local files are written by their own backend.
@@ -84,13 +76,14 @@ class DurableCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Notes the scale of the training data."""
-        scale = getattr(_preprocessor(runner), _SCALE, None)
+        preprocessor = getattr(model_of(runner), "data_preprocessor", None)
+        scale = getattr(preprocessor, _SCALE, None)
         if scale is not None:
             checkpoint["meta"][_SCALE] = scale
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Takes over the scale of the training data."""
-        preprocessor = _preprocessor(runner)
+        preprocessor = getattr(model_of(runner), "data_preprocessor", None)
         if hasattr(preprocessor, _SCALE):
             meta = checkpoint.get("meta") or {}
             setattr(preprocessor, _SCALE, meta.get(_SCALE))
@@ -120,8 +113,7 @@ class DurableCheckpointHook(CheckpointHook):
     def _keep(self, runner: Any, step: int) -> list[int]:
         """Notes a checkpoint as kept; returns those that it takes the place of.
 
-        Both go into the checkpoint: should the process be killed before it has removed
-        them, the next one does.
+        Both go into the checkpoint: after a kill, the next process removes them.
         """
         if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
             return []
@@ -149,11 +141,6 @@ class DurableCheckpointHook(CheckpointHook):
             path = self.file_backend.join_path(self.out_dir, name)
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
-
-
-def _preprocessor(runner: Any) -> Any:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return getattr(model, "data_preprocessor", None)
 
 
 class _HeldRemovals:

@@ -11,11 +11,12 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.brief import name_of_sample
+
+from . import model_of
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -26,9 +27,8 @@ class NonFiniteLossError(FloatingPointError):
 class FiniteLossHook(Hook):
     """Looks at the loss of every batch before anything is done with it.
 
-    With a loss that is NaN or infinite, the optimizer would leave no parameter intact
-    and the next checkpoint would keep that. Here the run ends before the backward
-    pass, on all ranks at once: none waits for another. For each rank with such a loss,
+    Where it is NaN or infinite, the run ends before the backward pass would spoil the
+    parameters, on all ranks at once. For each rank with such a loss,
     ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir has losses, the samples'
     names, which inputs, parameters and buffers are not finite, the learning rates and
     the gradients' last norm. The checkpoints stay as they are.
@@ -50,8 +50,9 @@ class FiniteLossHook(Hook):
     def before_train(self, runner: Any) -> None:
         """Begins to look at what the model returns."""
         self._runner = runner
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._handle = model.register_forward_hook(self._check, with_kwargs=True)
+        self._handle = model_of(runner).register_forward_hook(
+            self._check, with_kwargs=True
+        )
 
     def after_train(self, runner: Any) -> None:
         """Ends it."""
@@ -83,7 +84,8 @@ class FiniteLossHook(Hook):
         if get_rank() in ranks:
             content = self._report(model, args, kwargs, losses, total)
             with atomic_file(report, durable=True) as stream:
-                stream.write(json.dumps(content, indent=1, allow_nan=False).encode())
+                text = json.dumps(content, indent=1, allow_nan=False, default=str)
+                stream.write(text.encode())
             names = [str(sample["name"]) for sample in content["samples"]]
             samples = f"its samples are {', '.join(names)}; "
         where = f"epoch {runner.epoch + 1}, iteration {runner.iter}"
@@ -112,11 +114,7 @@ class FiniteLossHook(Hook):
             "world_size": get_world_size(),
             "seed": runner.seed,
             "loss": _plain(total),
-            "losses": {
-                key: _plain(value)
-                for key, value in losses.items()
-                if isinstance(value, (Tensor, list, tuple))
-            },
+            "losses": {key: _plain(value) for key, value in losses.items()},
             "lr": runner.optim_wrapper.get_lr(),
             # Of the step before, where the gradients are clipped.
             "grad_norm": None if norm is None else _plain(float(norm.current())),

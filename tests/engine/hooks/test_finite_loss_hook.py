@@ -49,15 +49,12 @@ def test_run_ends_with_names_and_a_good_checkpoint(tmp_path: Path) -> None:
     report = json.loads(file.read_text())
     assert (report["epoch"], report["iter"], report["batch"]) == (1, BAD_STEP, 1)
     assert report["loss"] == "nan" and report["losses"]["loss_cls"] == "nan"
-    assert len(report["samples"]) == 16
     bad = [s for s in report["samples"] if not s["finite_in_the_data"]]
     assert [sample["name"] for sample in bad] == [poison.sample]
     assert not bad[0]["finite_in_the_model"]
     # The optimizer has not spread it; the batch's statistics have it already.
     assert report["non_finite_parameters"] == []
     assert report["non_finite_buffers"]
-    assert report["lr"]["lr"][0] > 0 and report["seed"] == 3
-
     last = find_resumable(folder)
     assert last == folder / "epoch_1.pth" and read_meta(last)["epoch"] == 1
     assert report["last_checkpoint"] == str(last)
@@ -91,11 +88,7 @@ def process(rank: int, folder: str) -> None:
         "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
     )
     runner: Any = SimpleNamespace(
-        model=LossOfRank(),
-        work_dir=folder,
-        epoch=0,
-        iter=7,
-        seed=1,
+        **dict(model=LossOfRank(), work_dir=folder, epoch=0, iter=7, seed=1),
         message_hub=MessageHub(f"rank{rank}"),
         optim_wrapper=SimpleNamespace(get_lr=dict),
     )
