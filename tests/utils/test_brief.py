@@ -16,5 +16,6 @@ def test_brief() -> None:
     for value in (10**5000, bomb, "x" * 10**6, np.zeros((9, 9)), [1] * 999):
         text = brief(value)
         assert text and len(text) < 200 and "\n" not in text
-    for value in (3, -0.5, "walk", [1, 2], None, {"a": (1,)}):
+    plain: list[Any] = [3, -0.5, "walk", [1, 2], None, {"a": (1,)}]
+    for value in plain:
         assert brief(value) == repr(value)
