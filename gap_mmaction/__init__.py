@@ -1,6 +1,6 @@
 """Language supervision for skeleton-based action recognition in MMAction2.
 
-Importing this package mends the upstream packages where they need it
+Importing this package patches the upstream packages where they need it
 (:mod:`gap_mmaction.compat`) and registers GAP's parts in ``mmaction.registry``.
 """
 

@@ -445,7 +445,7 @@ def extend_graph_layouts() -> bool:
 
 
 def _graph_layout(layout: Any) -> Any:
-    """Gives a layout in the form in which mmaction2's ``Graph`` takes it."""
+    """Returns a layout in the form in which mmaction2's ``Graph`` takes it."""
     if isinstance(layout, str) and layout in _GRAPH_LAYOUTS:
         return layout
     if isinstance(layout, dict) and _is_graph_dict(layout):
@@ -544,7 +544,7 @@ _RANK_VARIABLES = {
 def cpu_model_wrapper_cfg(
     wrapper: dict[str, Any] | None = None, find_unused_parameters: bool = False
 ) -> dict[str, Any]:
-    """Gives the ``model_wrapper_cfg`` for a distributed run on the CPU.
+    """Returns the ``model_wrapper_cfg`` for a distributed run on the CPU.
 
     mmengine's Runner passes ``device_ids`` to DistributedDataParallel, which
     refuses them for a model on the CPU. Upstream: mmengine 0.10.7.
