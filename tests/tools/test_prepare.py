@@ -151,6 +151,15 @@ def run(data: str, source: Path, out: Path) -> dict[str, Any]:
     return content
 
 
+def fails(data: str, source: Path, capsys: Capture) -> str:
+    """Runs the tool, which must fail, and returns what it says."""
+    out = source.parent / "out.pkl"
+    out.write_bytes(b"the old one")
+    assert prepare.main([data, str(source), str(out)]) == 1
+    assert out.read_bytes() == b"the old one"
+    return capsys.readouterr().err
+
+
 @pytest.mark.parametrize("data", SETS)
 def test_clips_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
     out, clip_set = tmp_path / "out.pkl", CLIP_SETS[data]
@@ -173,15 +182,15 @@ def test_clips_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
     assert f"full data set has {clip_set.size:,} clips" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("data", SETS)
-def test_archives_give_the_same(data: str, tmp_path: Path) -> None:
-    folder = write(tmp_path / "folder", SETS[data])
+def test_archives_and_the_command_for_nwucla_give_the_same(tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", SETS["nwucla"])
     for kind in ("zip", "xztar", "gztar"):
         shutil.make_archive(str(tmp_path / "a"), kind, folder)
-    sources = ("folder", "a.zip", "a.tar.xz", "a.tar.gz")
-    outs = [tmp_path / f"{source}.pkl" for source in sources]
-    for source, out in zip(sources, outs):
-        run(data, tmp_path / source, out)
+    outs = [tmp_path / "new" / "alone.pkl"]
+    assert prepare_nwucla.main([str(folder), str(outs[0])]) == 0
+    for source in ("folder", "a.zip", "a.tar.xz", "a.tar.gz"):
+        outs.append(tmp_path / f"{source}.pkl")
+        run("nwucla", tmp_path / source, outs[-1])
     assert len({out.read_bytes() for out in outs}) == 1
 
 
@@ -276,7 +285,7 @@ LABELS = "actionLabel_modified.txt"
         ("nwucla", UCLA, b'{"label": 3}', "'label' and 'skeletons', found"),
         *(
             ("nwucla", UCLA, nwucla(3, label=label), f"'label' is {label}.*means 3")
-            for label in (None, 4, True)
+            for label in (4, True)
         ),
         *(
             ("nwucla", UCLA, nwucla(3, skeletons=skeletons), message)
@@ -285,19 +294,15 @@ LABELS = "actionLabel_modified.txt"
                 ([[[0, 1, 2]] * 20, [[0, 1, 2]] * 19], "ragged"),
                 ([[[0, 1]] * 20], r"shape \[1, 20, 2\]"),
                 (nested("2.0"), "type <U"),
-                (nested(float("nan")), "not finite at .0, 0, 2."),
-                (nested(1e60), "not finite"),
+                (nested(1e60), "not finite at .0, 0, 2."),
             )
         ),
         ("utd_mhad", UTD, cut, "not a readable MATLAB file"),
         ("utd_mhad", UTD, mat(joints(20, 2, 4)), r"shape \[20, 2, 4\]"),
-        ("utd_mhad", UTD, mat(np.full((20, 3, 4), np.nan)), "not finite at"),
         ("msr_action3d", MSR, drop_row, "79 rows are 3 frames of 20 joints and 19"),
         ("msr_action3d", MSR, drop_number, "columns changed from 3 to 4"),
         ("msr_action3d", MSR, b"", "it is empty"),
-        ("msr_action3d", MSR, b"\xff\x00", "expected 4 numbers in every row"),
         ("utkinect", UTK, drop_number, "expected 61 numbers"),
-        ("utkinect", UTK, drop_row, None),  # numbers of frames have gaps
         ("utkinect", UTK, text(numbered(joints(3, 60), 500)), "no frames from 10 to"),
         ("utkinect", LABELS, drop_row, "s01_e01 needs a line such as"),
         ("utkinect", LABELS, cut, "does not name it"),
@@ -312,38 +317,20 @@ LABELS = "actionLabel_modified.txt"
     ],
 )
 def test_broken_file_is_named(
-    data: str,
-    file: str,
-    change: Any,
-    message: str | None,
-    tmp_path: Path,
-    capsys: Capture,
+    data: str, file: str, change: Any, message: str, tmp_path: Path, capsys: Capture
 ) -> None:
     files = dict(SETS[data])
     (name,) = (name for name in files if name.endswith(file))
     files[name] = change(files[name]) if callable(change) else change
-    source, out = write(tmp_path / "source", files), tmp_path / "out.pkl"
-    out.write_bytes(b"the old one")
-    assert prepare.main([data, str(source), str(out)]) == (message is not None)
-    error = capsys.readouterr().err
-    if message is not None:
-        assert file in error and re.search(message, error)
-        assert out.read_bytes() == b"the old one"
-
-
-def fails(data: str, source: Path, capsys: Capture) -> str:
-    """Runs the tool, which must fail, and returns what it says."""
-    assert prepare.main([data, str(source), str(source.parent / "out.pkl")]) == 1
-    return capsys.readouterr().err
+    error = fails(data, write(tmp_path / "source", files), capsys)
+    assert file in error and re.search(message, error)
 
 
 @pytest.mark.parametrize(
     ("data", "name", "found"),
     [
         ("nwucla", "a07_s01_e00_v01.json", "unknown action 7"),
-        ("nwucla", "a01_s01_e00_v04.json", "unknown view 4"),
         ("nwucla", f"old/{UCLA}", "a03_s02_e00_v02 is there twice"),
-        ("utd_mhad", "a1_s9_t1_skeleton.mat", "unknown subject 9"),
         ("msr_action3d", "a00_s01_e01_skeleton3D.txt", "unknown action 0"),
         ("msr_action3d", "b_skeleton3D.txt", "not of the form aAA_sSS_eEE"),
         ("sbu_kinect", "s01s05/01/001/skeleton_pos.txt", "unknown subject s01s05"),
@@ -365,53 +352,38 @@ def test_file_too_many_or_too_few(
     assert found in fails(data, write(tmp_path / "source", files), capsys)
 
 
-def test_labels_of_utkinect_that_are_partly_wrong(tmp_path: Path) -> None:
+def test_labels_and_gaps_of_utkinect(tmp_path: Path) -> None:
     files = dict(SETS["utkinect"])
     files["joints/actionLabel.txt"] = files.pop(f"joints/{LABELS}")
+    files[f"joints/{UTK}"] = drop_row(files[f"joints/{UTK}"])
     source = write(tmp_path / "source", files)
     with pytest.warns(UserWarning, match=f"put {LABELS} beside it"):
         run("utkinect", source, tmp_path / "out.pkl")
 
 
-@pytest.mark.parametrize("kind", ["tar", "xztar", "gztar"])
-def test_broken_tar(kind: str, tmp_path: Path, capsys: Capture) -> None:
+def test_broken_archives(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     noise = text(np.random.default_rng(0).normal(size=(20 * 50, 4)))
     folder = write(tmp_path / "source", {MSR: noise, MSR.replace("e01", "e02"): noise})
-    source = Path(shutil.make_archive(str(tmp_path / "a"), kind, folder))
-    source.write_bytes(cut(source.read_bytes()))
-    error = fails("msr_action3d", source, capsys)
-    assert f"{source}: not readable as a tar archive" in error
-
-
-@pytest.mark.parametrize(
-    "kind", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-)
-def test_broken_zip(
-    kind: int, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    for kind in ("tar", "xztar", "gztar"):
+        source = Path(shutil.make_archive(str(tmp_path / "a"), kind, folder))
+        source.write_bytes(cut(source.read_bytes()))
+        error = fails("msr_action3d", source, capsys)
+        assert f"{source}: not readable as a tar archive" in error
     source = tmp_path / "all_sqe.zip"
-    with zipfile.ZipFile(source, "w", kind) as archive:
-        archive.writestr(UCLA, nwucla(3))
-    data = bytearray(source.read_bytes())
-    data[60:90] = b"\xff" * 30
-    source.write_bytes(data)
-    assert f"{source}: {UCLA}: cannot be read" in fails("nwucla", source, capsys)
-    monkeypatch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**3)
-    assert "bytes unpacked" in fails("nwucla", source, capsys)  # fills the memory
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(source, "w", method) as archive:
+            archive.writestr(UCLA, nwucla(3))
+        data = bytearray(source.read_bytes())
+        data[60:90] = b"\xff" * 30
+        source.write_bytes(data)
+        assert f"{source}: {UCLA}: cannot be read" in fails("nwucla", source, capsys)
+    with monkeypatch.context() as patch:
+        patch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**3)
+        assert "bytes unpacked" in fails("nwucla", source, capsys)  # fills the memory
     source.write_bytes(cut(bytes(data)))
     assert "not a readable zip archive" in fails("nwucla", source, capsys)
-
-
-def test_command_for_nwucla_alone(tmp_path: Path, capsys: Capture) -> None:
-    source = write(tmp_path / "source", SETS["nwucla"])
-    out, same = tmp_path / "new" / "out.pkl", tmp_path / "same.pkl"
-    assert prepare_nwucla.main([str(source), str(out)]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["9", "a12", "0", "1"] in lines
-    run("nwucla", source, same)
-    assert same.read_bytes() == out.read_bytes()
-    with pytest.raises(SystemExit):
-        prepare_nwucla.main([str(tmp_path), "out.json"])
 
 
 # Clips of the first fold, as the data sets' READMEs and papers have them.

@@ -22,7 +22,6 @@ from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu import conversion
 from gap_mmaction.datasets.ntu.conversion import Chunk, list_files
 from gap_mmaction.utils.restricted_pickle import load_annotations
-from tests.benchmarks import ntu as benchmark
 from tests.ntu_recordings import format_skeleton, make_recording
 from tools.data import prepare_ntu
 
@@ -64,12 +63,9 @@ def write_folder(path: Path, files: Files) -> Path:
     return path
 
 
-def run(*args: Any) -> int:
-    return prepare_ntu.main([str(arg) for arg in args])
-
-
 def convert(source: Path, out: Path, *args: Any) -> int:
-    return run("--raw", source, "--out", out, "--workers", 1, *args)
+    options = ("--raw", source, "--out", out, "--workers", 1, *args)
+    return prepare_ntu.main([str(option) for option in options])
 
 
 def notes(out: Path) -> dict[tuple[str, str], str]:
@@ -114,7 +110,7 @@ def test_zips_folders_and_workers_give_the_same(
     for raw, workers, size in (([source], 1, 9), (archives, 2, 4)):
         out = tmp_path / f"{len(results)}.pkl"
         options = ("--workers", workers, "--chunk-size", size)
-        assert run("--raw", *raw, "--out", out, *options) == 0
+        assert convert(raw[0], out, "--raw", *raw, *options) == 0
         results.append(out.read_bytes())
     assert results[0] == results[1]
 
@@ -277,76 +273,54 @@ def test_kill_and_resume(
     assert not parts.exists()
 
 
-def test_killed_worker(
-    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.setattr(Chunk, "convert", lambda self: os._exit(9))
-    Chunk.convert.__name__ = "convert"  # by which it is pickled
-    options = ("--workers", 2, "--chunk-size", 4)
-    assert run("--raw", source, "--out", out, *options) == 1
-    assert "a worker process was killed" in capsys.readouterr().err
-
-
-def test_full_disk(
+def test_killed_worker_and_full_disk(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     error = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(conversion, "write_annotations", Mock(side_effect=error))
-    assert convert(source, out) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "write_annotations", Mock(side_effect=error))
+        assert convert(source, out) == 1
     assert f"error: {out}: {error}" in capsys.readouterr().err
+    monkeypatch.setattr(Chunk, "convert", lambda self: os._exit(9))
+    Chunk.convert.__name__ = "convert"  # by which it is pickled
+    assert convert(source, out, "--workers", 2, "--chunk-size", 4) == 1
+    assert "a worker process was killed" in capsys.readouterr().err
 
 
-def test_sources_that_cannot_be_used(
-    tmp_path: Path, out: Path, capsys: Capture
+def test_sources_and_lists_that_cannot_be_used(
+    tmp_path: Path, files: Files, out: Path, capsys: Capture
 ) -> None:
-    for name, files in (
+    for name, content in (
         ("raw", {EMPTY: format_skeleton([[], []])}),
         ("unknown", {f"{OF_120[:-3]}121": b"", "notes": b""}),
         ("link", {}),
+        ("120", {OF_120: b"1\n0\n"}),
+        ("one", files),
+        ("two", files),
     ):
-        write_folder(tmp_path / name, files)
+        write_folder(tmp_path / name, content)
     (tmp_path / "link" / "a.skeleton").symlink_to("b")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "words").write_text("nothing\n")
+    (tmp_path / "names").write_text(OF_120)
     shutil.make_archive(str(tmp_path / "a"), "tar", tmp_path / "raw")
-    for name, found in (
-        ("empty", "empty: no file named *.skeleton in it"),
-        ("a.tar", "a.tar: a tar archive; give the folder"),
-        ("unknown", "2 unknown file names"),
-        ("link", "a.skeleton: a link to a file that is not there"),
-        ("raw", "no frame has a body"),
+    for source, options, found in (
+        ("empty", "", "empty: no file named *.skeleton in it"),
+        ("a.tar", "", "a.tar: a tar archive; give the folder"),
+        ("unknown", "", "2 unknown file names"),
+        ("link", "", "a.skeleton: a link to a file that is not there"),
+        ("raw", "", "no frame has a body"),
+        ("one", f"--raw {tmp_path}/one {tmp_path}/two", "18 samples are there twice"),
+        ("one", f"--raw {tmp_path}/one {tmp_path}/two/../one", "named twice by --raw"),
+        ("120", f"--skip-list {tmp_path}/none", "not found"),
+        ("120", f"--skip-list {tmp_path}/words", "no line is the name of a sample"),
+        ("120", f"--skip-list {tmp_path}/120", "120' is a folder"),
+        ("120", f"--skip-list {tmp_path}/names", "on the skip list"),
+        ("120", "--dataset ntu60", "no sample of NTU RGB+D 60"),
     ):
-        assert convert(tmp_path / name, out) == 1
+        assert convert(tmp_path / source, out, *options.split()) == 1
         assert found in capsys.readouterr().err
         assert not out.exists()
-
-
-def test_the_same_twice(
-    tmp_path: Path, files: Files, out: Path, capsys: Capture
-) -> None:
-    folders = [write_folder(tmp_path / str(i), files) for i in range(2)]
-    assert run("--raw", *folders, "--out", out) == 1
-    error = capsys.readouterr().err
-    assert "18 samples are there twice" in error
-    for folder in folders:
-        assert str(next(folder.rglob(f"{min(files)}.skeleton"))) in error
-    again = folders[1] / ".." / "0"
-    assert run("--raw", folders[0], again, "--out", out) == 1
-    assert f"{again}: named twice by --raw" in capsys.readouterr().err
-
-
-def test_nothing_left(tmp_path: Path, out: Path, capsys: Capture) -> None:
-    source = write_folder(tmp_path / "120", {OF_120: b"1\n0\n"})
-    for name, content in (("words", "nothing\n"), ("names", OF_120)):
-        (tmp_path / name).write_text(content)
-    for option, value, found in (
-        ("--skip-list", tmp_path / "none", "not found"),
-        ("--skip-list", tmp_path / "words", "no line is the name of a sample"),
-        ("--skip-list", source, f"skip list '{source}' is a folder"),
-        ("--skip-list", tmp_path / "names", "on the skip list"),
-        ("--dataset", "ntu60", "no sample of NTU RGB+D 60"),
-    ):
-        assert convert(source, out, option, value) == 1
-        assert found in capsys.readouterr().err
 
 
 def test_bad_options(tmp_path: Path, capsys: Capture) -> None:
@@ -360,13 +334,6 @@ def test_bad_options(tmp_path: Path, capsys: Capture) -> None:
         ("n.pkl --chunk-size -1", "--chunk-size must be 1 or more"),
     ):
         with pytest.raises(SystemExit):
-            run("--raw", ".", "--out", *f"{tmp_path}/{options}".split())
+            convert(Path(), *f"{tmp_path}/{options}".split())
         assert found in capsys.readouterr().err
     assert (tmp_path / "o.pkl.parts").read_text() == "mine"
-
-
-def test_files_of_the_benchmark(tmp_path: Path, out: Path) -> None:
-    folder = tmp_path / "raw"
-    benchmark.main(["--files", "5", "--frames", "24", "--write", str(folder)])
-    assert convert(folder, out) == 0
-    assert len(load_annotations(out)["annotations"]) == 5

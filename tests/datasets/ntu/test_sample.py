@@ -94,7 +94,9 @@ def make_name(**parts: int) -> str:
 
 def test_subjects_views_and_setups() -> None:
     for dataset, train, limit in (("ntu60", TRAIN_60, 40), ("ntu120", TRAIN_120, 106)):
-        splits = make_splits([make_name(performer=i + 1) for i in range(limit)], dataset)
+        splits = make_splits(
+            [make_name(performer=i + 1) for i in range(limit)], dataset
+        )
         found = [SampleName.parse(name).performer for name in splits["xsub_train"]]
         assert found == [int(number) for number in train.split()]
         found += [SampleName.parse(name).performer for name in splits["xsub_val"]]
@@ -178,7 +180,7 @@ def test_dropped() -> None:
 
 def test_rule_2_gap_stays() -> None:
     main = make_body("a", [*range(0, 40)], 1, move=3)
-    other = make_body("b", [*range(5, 15)] + [*range(30, 40)], 2)
+    other = make_body("b", [*range(5, 15), *range(30, 40)], 2)
     reference, clean = choose([main, other], 40, "rule 2")
     present = clean[:, 75:].any(axis=1)
     assert np.flatnonzero(present).tolist() == other.frames.tolist()

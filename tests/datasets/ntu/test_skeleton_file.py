@@ -107,7 +107,7 @@ def test_every_truncation_is_found(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "text", "found"),
     [
-        *((1, text, "number of frames") for text in ("x", "", "-3", "0_3")),
+        *((1, text, "number of frames") for text in ("x", "", "0_3")),
         (1, "4", "number of bodies of frame 4 of 4"),
         (2, "1.5", "'1.5' where the number of bodies of frame 1 of 3 should be"),
         (2, "2", "'0' where the 10 fields of a body should be"),

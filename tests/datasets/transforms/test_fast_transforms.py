@@ -25,21 +25,17 @@ def _keypoint(seed: int, persons: int = 2, frames: int = 40, joints: int = 25) -
 
 
 def _both(keypoint: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    results = []
-    for transform in (PreNormalize3D(**options), FastPreNormalize3D(**options)):
-        sample = dict(keypoint=keypoint.copy(), total_frames=keypoint.shape[1])
-        results.append(transform(sample))
-    return results[0], results[1]
+    stock, fast = (
+        kind(**options)(dict(keypoint=keypoint.copy(), total_frames=keypoint.shape[1]))
+        for kind in (PreNormalize3D, FastPreNormalize3D)
+    )
+    return stock, fast
 
 
 def _assert_same(keypoint: Any, **options: Any) -> None:
     stock, fast = _both(keypoint, **options)
-    assert stock.keys() == fast.keys()
-    assert stock["total_frames"] == fast["total_frames"]
-    np.testing.assert_array_equal(stock["keypoint"], fast["keypoint"])
+    np.testing.assert_equal(fast, stock)
     assert stock["keypoint"].dtype == fast["keypoint"].dtype
-    if "body_center" in stock:
-        np.testing.assert_array_equal(stock["body_center"], fast["body_center"])
 
 
 def _cases() -> Iterator[np.ndarray]:
@@ -53,7 +49,7 @@ def _cases() -> Iterator[np.ndarray]:
     absent[1, 10:35] = 1e-9
     yield from (absent.copy(), absent[::-1].copy())
     absent[1] = 0
-    yield from (absent, absent[::-1], absent[:1])
+    yield from (absent, absent[::-1], absent[:1], np.zeros_like(absent))
     no_joints = _keypoint(1)
     no_joints[:, ::3, 4:9] = 0
     no_joints[:, 1::3, 2, 1] = 0
@@ -85,15 +81,6 @@ def test_at_the_tolerance() -> None:
         FastPreNormalize3D()(nobody)
 
 
-def test_zeros_and_the_input_stay() -> None:
-    sample = dict(keypoint=np.zeros((2, 5, 25, 3), np.float32), total_frames=5)
-    assert FastPreNormalize3D()(dict(sample)) == sample
-    keypoint = _keypoint(7)
-    before = keypoint.copy()
-    FastPreNormalize3D()(dict(keypoint=keypoint, total_frames=40))
-    np.testing.assert_array_equal(keypoint, before)
-
-
 def test_joints_of_the_layout() -> None:
     body = _keypoint(0, persons=1, joints=11)
     layout = dict(num_node=11, inward=[(i, 0) for i in range(1, 11)], center=0)
@@ -110,9 +97,10 @@ def test_joints_of_the_layout() -> None:
 
 def test_without_centering() -> None:
     # The stock transform fails here: it reports a centre that it has not taken.
-    keypoint = _keypoint(8)
+    keypoint, before = _keypoint(8), _keypoint(8)
     fast = FastPreNormalize3D(align_center=False, align_shoulder=False)
     moved = fast(dict(keypoint=keypoint, total_frames=40))["keypoint"]
+    np.testing.assert_array_equal(keypoint, before)  # the input stays
     spine = moved[0, 0, 1] - moved[0, 0, 0]
     np.testing.assert_allclose(spine[:2], 0, atol=1e-6)
     length = np.linalg.norm(keypoint, axis=-1)
