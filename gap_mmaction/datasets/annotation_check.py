@@ -41,21 +41,12 @@ class AnnotationCheck:
     ) -> dict[str, Any]:
         """Checks an annotation and returns what a pipeline is to have of it.
 
-        Persons who are in no frame come last, and the frames before the first and after
-        the last one with anybody are left out: what takes person 0 or the first frames
-        would take zeros. Empty frames within stay, as in CTR-GCN's feeder.
-
-        Args:
-            annotation: ``keypoint`` ``[M, T, V, C]``, with ``keypoint_score``
-                ``[M, T, V]`` where it is wanted; further keys are kept.
-            trim_frames: Whether empty frames may go, or belong to those of a video.
-
-        Returns:
-            A new annotation, with ``total_frames`` and arrays of floats. What is None
-            is left out.
-
-        Raises:
-            ValueError: If it does not fit.
+        That is ``keypoint`` ``[M, T, V, C]``, ``keypoint_score`` ``[M, T, V]`` where it
+        is wanted, both of floats, ``total_frames`` and further keys that are not None.
+        Persons who are in no frame come last, and, with ``trim_frames``, the frames
+        before the first and after the last one with anybody are left out: what takes
+        person 0 or the first frames would take zeros. Empty frames within stay, as in
+        CTR-GCN's feeder. What does not fit is a ``ValueError``.
         """
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
@@ -135,11 +126,7 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Makes an array of floats of an array, a tensor or nested lists named ``what``.
-
-    Raises:
-        ValueError: If they are no numbers, or ragged.
-    """
+    """Makes an array of floats of an array, a tensor or nested lists named ``what``."""
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
     try:

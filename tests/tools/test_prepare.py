@@ -199,10 +199,8 @@ def test_archives_and_the_command_for_nwucla_give_the_same(tmp_path: Path) -> No
     ("data", "joint", "place"),
     [
         ("nwucla", "head", 3),
-        ("utd_mhad", "head", 0),
         ("utd_mhad", "left hand", 7),
         ("msr_action3d", "head", 19),
-        ("msr_action3d", "right hand", 12),
         ("msr_action3d", "left foot", 17),
         ("utkinect", "head", 3),
         ("jhmdb14", "left wrist", 12),
@@ -314,42 +312,28 @@ LABELS = "actionLabel_modified.txt"
         ("jhmdb14", GT, gt([], [1]), "0 poses, but 1"),
         ("jhmdb14", GT, gt([joints(3, 15, 2)], ["kick"]), "unknown class 'kick'"),
         ("jhmdb14", GT, gt([joints(3, 15, 3)], ["wave"]), "expected floats"),
+        # Files too many, or absent.
+        ("nwucla", "a07_s01_e00_v01.json", b"", "unknown action 7"),
+        ("nwucla", f"old/{UCLA}", nwucla(3), "a03_s02_e00_v02 is there twice"),
+        ("msr_action3d", "a00_s01_e01_skeleton3D.txt", b"", "unknown action 0"),
+        ("msr_action3d", "b_skeleton3D.txt", b"", "not of the form aAA_sSS_eEE"),
+        ("sbu_kinect", f"s01s05/{SBU[7:]}", b"", "unknown subject s01s05"),
+        ("utkinect", f"old/{UTK}", b"", "there is also"),
+        ("utkinect", "actionLabel", None, "no actionLabel_modified.txt or actionLa"),
+        ("jhmdb14", "GT_train_3.pkl", None, "GT_train_3.pkl is not beside"),
     ],
 )
 def test_broken_file_is_named(
     data: str, file: str, change: Any, message: str, tmp_path: Path, capsys: Capture
 ) -> None:
     files = dict(SETS[data])
-    (name,) = (name for name in files if name.endswith(file))
-    files[name] = change(files[name]) if callable(change) else change
+    if change is None:
+        files = {name: files[name] for name in files if file not in name}
+    else:
+        name = next((name for name in files if name.endswith(file)), file)
+        files[name] = change(files[name]) if callable(change) else change
     error = fails(data, write(tmp_path / "source", files), capsys)
     assert file in error and re.search(message, error)
-
-
-@pytest.mark.parametrize(
-    ("data", "name", "found"),
-    [
-        ("nwucla", "a07_s01_e00_v01.json", "unknown action 7"),
-        ("nwucla", f"old/{UCLA}", "a03_s02_e00_v02 is there twice"),
-        ("msr_action3d", "a00_s01_e01_skeleton3D.txt", "unknown action 0"),
-        ("msr_action3d", "b_skeleton3D.txt", "not of the form aAA_sSS_eEE"),
-        ("sbu_kinect", "s01s05/01/001/skeleton_pos.txt", "unknown subject s01s05"),
-        ("utkinect", "old/joints_s01_e01.txt", "there is also"),
-        ("utkinect", "-actionLabel", "no actionLabel_modified.txt or actionLabel.txt"),
-        ("jhmdb14", "-GT_train_3.pkl", "GT_train_3.pkl is not beside"),
-        ("nwucla", "-.json", "neither an archive nor a folder"),
-    ],
-)
-def test_file_too_many_or_too_few(
-    data: str, name: str, found: str, tmp_path: Path, capsys: Capture
-) -> None:
-    files = SETS[data]
-    if name.startswith("-"):
-        files = {file: files[file] for file in files if name[1:] not in file}
-    else:
-        same = (files[file] for file in files if file.endswith(name[4:]))
-        files = {**files, name: next(same, next(iter(files.values())))}
-    assert found in fails(data, write(tmp_path / "source", files), capsys)
 
 
 def test_labels_and_gaps_of_utkinect(tmp_path: Path) -> None:
@@ -384,6 +368,8 @@ def test_broken_archives(
         assert "bytes unpacked" in fails("nwucla", source, capsys)  # fills the memory
     source.write_bytes(cut(bytes(data)))
     assert "not a readable zip archive" in fails("nwucla", source, capsys)
+    error = fails("nwucla", tmp_path / "none", capsys)
+    assert "none: neither an archive nor a folder" in error
 
 
 # Clips of the first fold, as the data sets' READMEs and papers have them.
