@@ -61,11 +61,16 @@ def utkinect_labels(trials: tuple[str, ...], *absent: str) -> bytes:
     for trial in trials:
         lines.append(trial)
         for i, action in enumerate(UTKINECT_ACTIONS):
-            span = f"{10 + 4 * i} {12 + 4 * i}"
-            lines.append(
-                f"{action}: {'NaN NaN' if f'{trial}_{action}' in absent else span}"
-            )
+            is_absent = f"{trial}_{action}" in absent
+            span = "NaN NaN" if is_absent else f"{10 + 4 * i} {12 + 4 * i}"
+            lines.append(f"{action}: {span}")
     return "\n".join(lines).encode()
+
+
+def nwucla(action: int, **change: Any) -> bytes:
+    label = ACTION_IDS.index(action) + 1
+    content = {"label": label, "skeletons": joints(FRAMES, 20, 3).tolist(), **change}
+    return json.dumps(content).encode()
 
 
 def gt(poses: list[Any], labels: list[Any]) -> bytes:
@@ -75,20 +80,13 @@ def gt(poses: list[Any], labels: list[Any]) -> bytes:
 def jhmdb_lists() -> Files:
     """Writes the six lists: clip i is tested by split i, clip 0 by none."""
     poses = [joints(FRAMES + i, 15, 2) for i in range(4)]
-    labels = ["wave", "catch", "wave", "wave"]
     files = {}
     for split in (1, 2, 3):
-        for part, chosen in (("test", {split}), ("train", {0, 1, 2, 3} - {split})):
-            files[f"JHMDB/GT_{part}_{split}.pkl"] = gt(
-                [poses[i] for i in chosen], [labels[i] for i in chosen]
-            )
+        for part, chosen in (("test", [split]), ("train", [*{0, 1, 2, 3} - {split}])):
+            labels = ["catch" if i == 1 else "wave" for i in chosen]
+            data = gt([poses[i] for i in chosen], labels)
+            files[f"JHMDB/GT_{part}_{split}.pkl"] = data
     return files
-
-
-def nwucla(action: int, **change: Any) -> bytes:
-    label = ACTION_IDS.index(action) + 1
-    content = {"label": label, "skeletons": joints(FRAMES, 20, 3).tolist(), **change}
-    return json.dumps(content).encode()
 
 
 TRIALS = ("s01_e01", "s10_e02")
@@ -264,11 +262,6 @@ def drop_number(data: bytes) -> bytes:
     return re.sub(rb"[ ,][\d.]+\n", b"\n", data, count=1)
 
 
-def nested(value: Any) -> list[Any]:
-    """Makes one frame with ``value`` as a coordinate."""
-    return [[[0.0, 1.0, value], *([[0.0, 1.0, 2.0]] * 19)]]
-
-
 UCLA, UTD = "a03_s02_e00_v02.json", "a1_s1_t1_skeleton.mat"
 MSR, UTK = "a01_s01_e01_skeleton3D.txt", "joints_s01_e01.txt"
 SBU, GT = "s01s02/01/001/skeleton_pos.txt", "GT_test_2.pkl"
@@ -281,18 +274,15 @@ LABELS = "actionLabel_modified.txt"
         ("nwucla", UCLA, b"{", "not json"),
         ("nwucla", UCLA, b"[" * 10**5, "nested too deeply"),
         ("nwucla", UCLA, b'{"label": 3}', "'label' and 'skeletons', found"),
-        *(
-            ("nwucla", UCLA, nwucla(3, label=label), f"'label' is {label}.*means 3")
-            for label in (4, True)
-        ),
+        ("nwucla", UCLA, nwucla(3, label=4), "'label' is 4.*means 3"),
         *(
             ("nwucla", UCLA, nwucla(3, skeletons=skeletons), message)
             for skeletons, message in (
                 ([], "no frames"),
                 ([[[0, 1, 2]] * 20, [[0, 1, 2]] * 19], "ragged"),
                 ([[[0, 1]] * 20], r"shape \[1, 20, 2\]"),
-                (nested("2.0"), "type <U"),
-                (nested(1e60), "not finite at .0, 0, 2."),
+                ([[[0.0, 1.0, "2.0"]] * 20], "type <U"),
+                ([[[0.0, 1.0, 1e60]] * 20], "not finite at .0, 0, 2."),
             )
         ),
         ("utd_mhad", UTD, cut, "not a readable MATLAB file"),
@@ -403,12 +393,12 @@ def test_the_real_files(
         assert all(parts)
     # The head is above the feet; y goes down in pictures alone.
     keypoint = np.concatenate([c["keypoint"][0] for c in content["annotations"]])
-    names = get_skeleton(LAYOUTS[data]).joint_names
+    names, is_2d = get_skeleton(LAYOUTS[data]).joint_names, data == "jhmdb14"
     head, foot = (
         keypoint[:, [part in name for name in names], 1].mean()
-        for part in (("face", "ankle") if data == "jhmdb14" else ("head", "foot"))
+        for part in (("face", "ankle") if is_2d else ("head", "foot"))
     )
-    assert 0.5 < (foot - head if data == "jhmdb14" else head - foot) < 1.8
+    assert 0.5 < (foot - head if is_2d else head - foot) < 1.8
     if data == "nwucla":
         golden = json.loads((shared / "golden" / "nwucla_splits.json").read_text())
         clips = {clip["frame_dir"]: clip for clip in content["annotations"]}

@@ -63,18 +63,23 @@ def write_folder(path: Path, files: Files) -> Path:
     return path
 
 
+def notes(out: Path) -> dict[tuple[str, str], str]:
+    with open(out.with_suffix(".report.csv"), newline="") as stream:
+        return {(sample, kind): reason for sample, kind, reason in csv.reader(stream)}
+
+
+def is_running(process: str) -> bool:
+    with contextlib.suppress(OSError):
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    return False
+
+
 def convert(source: Path, out: Path, *args: Any) -> int:
     options = ("--raw", source, "--out", out, "--workers", 1, *args)
     return prepare_ntu.main([str(option) for option in options])
 
 
-def notes(out: Path) -> dict[tuple[str, str], str]:
-    with open(out.with_suffix(".report.csv"), newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return {(row["sample"], row["kind"]): row["reason"] for row in rows}
-
-
-def test_annotation_file(
+def test_annotations(
     tmp_path: Path, source: Path, files: Files, capsys: Capture
 ) -> None:
     out = tmp_path / "new" / "ntu60.pkl"
@@ -92,7 +97,7 @@ def test_annotation_file(
     error = capsys.readouterr().err
     assert f"{out}, xview_val: no sample of 57 of 60 classes, A003, A" in error
     assert {path.suffix for path in out.parent.iterdir()} == {".pkl", ".csv"}
-    assert len(notes(out)) == 18  # all are short
+    assert len(notes(out)) == 1 + 18  # all are short
     options: Any = {"layout": "nturgb+d", "num_classes": 60}
     assert len(SafePoseDataset(str(out), [], "xview_val", **options)) == 6
 
@@ -106,13 +111,11 @@ def test_zips_folders_and_workers_give_the_same(
             archive.writestr("__MACOSX/._S001C001P001R001A001.skeleton", "mac")
             for name in sorted(files)[i::2]:
                 archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", files[name])
-    results: list[bytes] = []
-    for raw, workers, size in (([source], 1, 9), (archives, 2, 4)):
-        out = tmp_path / f"{len(results)}.pkl"
-        options = ("--workers", workers, "--chunk-size", size)
-        assert convert(raw[0], out, "--raw", *raw, *options) == 0
-        results.append(out.read_bytes())
-    assert results[0] == results[1]
+    out, same = tmp_path / "o.pkl", tmp_path / "same.pkl"
+    options = ("--workers", 2, "--chunk-size", 4)
+    assert convert(source, out) == 0
+    assert convert(source, same, "--raw", *archives, *options) == 0
+    assert out.read_bytes() == same.read_bytes()
 
 
 def test_dataset(tmp_path: Path, files: Files, out: Path) -> None:
@@ -196,7 +199,6 @@ def test_changed_file_is_read_again(tmp_path: Path, source: Path, out: Path) -> 
 def test_memory_does_not_grow_with_the_data(
     source: Path, files: Files, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 18 samples, with those of rule 9 doubled, two parts are in memory at most."""
     loaded: list[weakref.ref] = []
     counts: list[int] = []
     real_load = Chunk.load
@@ -209,33 +211,21 @@ def test_memory_does_not_grow_with_the_data(
 
     monkeypatch.setattr(Chunk, "load", load)
     assert convert(source, out, "--chunk-size", 2, "--dataset", "ntu120") == 0
-    assert len(loaded) >= 18
-    assert max(counts) <= 4
+    assert len(loaded) >= 18 and max(counts) <= 4  # of two parts
     items = load_annotations(out)["annotations"]
     assert [item["frame_dir"] for item in items] == sorted(files)
     assert all(len(item["keypoint"]) == 2 for item in items)
 
 
-def is_running(process: str) -> bool:
-    with contextlib.suppress(OSError):
-        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
-    return False
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="not Linux")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_kill_and_resume(
-    workers: int,
-    tmp_path: Path,
-    source: Path,
-    out: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Capture,
+    workers: int, source: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    whole, parts = tmp_path / "whole.pkl", Path(f"{out}.parts")
+    whole, out = source.with_name("whole.pkl"), source.with_name("o.pkl")
+    parts = Path(f"{out}.parts")
     assert convert(source, whole) == 0
-    options = ["--workers", str(workers), "--chunk-size", "2"]
-    argv = ["--raw", str(source), "--out", str(out), *options]
+    options = (source, out, "--workers", workers, "--chunk-size", 2)
     real_convert = Chunk.convert
 
     def count_done() -> int:
@@ -250,7 +240,7 @@ def test_kill_and_resume(
     with monkeypatch.context() as patch:  # the fork has it
         patch.setattr(Chunk, "convert", convert_some)
         context = multiprocessing.get_context("fork")
-        process = context.Process(target=prepare_ntu.main, args=(argv,))
+        process = context.Process(target=convert, args=options)
         process.start()
         deadline = time.monotonic() + 60
         while count_done() < 3 and time.monotonic() < deadline:
@@ -267,7 +257,7 @@ def test_kill_and_resume(
     done = count_done()
     assert 3 <= done < 9
     capsys.readouterr()
-    assert prepare_ntu.main(argv) == 0
+    assert convert(*options) == 0
     assert f"{2 * done} files were converted by an earlier" in capsys.readouterr().out
     assert out.read_bytes() == whole.read_bytes()
     assert not parts.exists()
@@ -330,8 +320,7 @@ def test_bad_options(tmp_path: Path, capsys: Capture) -> None:
         ("o.json", "must end in .pkl"),
         ("taken.pkl", "--out is a folder"),
         ("o.pkl", "o.pkl.parts' is no folder"),
-        ("n.pkl --workers 0", "--workers must be 1 or more, got 0"),
-        ("n.pkl --chunk-size -1", "--chunk-size must be 1 or more"),
+        ("n.pkl --chunk-size 0", "--chunk-size must be 1 or more, got 0"),
     ):
         with pytest.raises(SystemExit):
             convert(Path(), *f"{tmp_path}/{options}".split())
