@@ -13,7 +13,6 @@ from mmaction.registry import TRANSFORMS
 from gap_mmaction.skeletons.skeleton import NUM_COORDINATES, Skeleton
 from gap_mmaction.utils.brief import brief
 
-_AXES = 4
 _AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"
 # Metres, millimetres and pixels are far below; squares of these are finite still.
 _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
@@ -86,7 +85,7 @@ class AnnotationCheck:
 
     def _check_shape(self, keypoint: np.ndarray) -> None:
         shape = list(keypoint.shape)
-        if len(shape) != _AXES:
+        if len(shape) != 4:
             raise ValueError(
                 f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; of one person "
                 "it is keypoint[None]"

@@ -18,13 +18,8 @@ from tests.config_files import ROOT, load
 
 Annotations = dict[str, Any]
 Build = Callable[..., SafePoseDataset]
-
-
-def filled(value: float) -> np.ndarray:
-    """Coordinates of ones, one of which is the value."""
-    keypoint = np.ones((1, 8, 20, 3))
-    keypoint[0, 5, 7, 2] = value
-    return keypoint
+PLACE = np.zeros((1, 8, 20, 3))
+PLACE[0, 5, 7, 2] = 1
 
 
 @pytest.fixture
@@ -75,19 +70,21 @@ def test_same_samples_as_stock(build: Build, content: Annotations) -> None:
         ("label", 3, r"label=3 is not in 0\.\.2"),
         ("label", "walk", "label='walk' is not an integer"),
         ("label", [[1], [1, 2]], "label="),
-        ("label", 1.0, "label=1.0 is not"),
         pytest.param("label", 10**5000, "label=<int> is not", id="huge label"),
         ("keypoint", None, "'keypoint'.* its keys are .*'label'"),
         ("keypoint", [[1.0]], r"'keypoint' has shape \[1, 1\]"),
         ("keypoint", [[1.0], [1.0, 2.0]], "'keypoint' is ragged"),
         ("keypoint", np.full((1, 8, 20, 3), "x"), "type <U1"),
-        ("keypoint", np.ones((1, 8, 20, 2)), "2 columns.*expected 3.*x y z"),
         ("keypoint", np.ones((1, 8, 20, 4)), "4 columns.*one more would be taken"),
         ("keypoint", np.zeros((1, 0, 20, 3)), "no frames"),
         ("keypoint", np.zeros((1, 8, 20, 3)), "no person"),
         ("keypoint", np.zeros((1, 8, 25, 3)), "25 joints.*'nw-ucla' has 20"),
         *(
-            ("keypoint", filled(value), f"{value}.*person 0, frame 5, joint 7, axis 2")
+            (
+                "keypoint",
+                np.where(PLACE, value, 1),
+                f"{value}.*person 0, frame 5, joint 7, axis 2",
+            )
             for value in (np.nan, -np.inf, 1e10)
         ),
         ("total_frames", 9, "total_frames=9.*8 frames"),
@@ -108,11 +105,13 @@ def test_bad_annotation_is_named_on_loading(
 def test_content_and_settings_that_do_not_fit(
     build: Build, content: Annotations
 ) -> None:
-    nobody: list[Any] = [[{"frame_dir": name}] for name in (None, np.zeros(2))]
     changes: list[tuple[dict[str, Any], str]] = [
         ({"annotations": 3}, "'annotations' is 3, not a list"),
         ({"annotations": [3]}, "annotation 0 has no key 'frame_dir'"),
-        *(({"annotations": x}, "annotation 0 has.*'frame_dir'") for x in nobody),
+        (
+            {"annotations": [{"frame_dir": np.zeros(2)}]},
+            "annotation 0 has.*'frame_dir'",
+        ),
         ({"split": ["train"]}, r"'split' is \['train'\], not a dict"),
         ({"split": {"train": "s0"}}, "split 'train' is 's0', not a list"),
         ({"split": {"train": [["s0"]]}}, r"has \['s0'\] among its names"),
@@ -206,8 +205,8 @@ def test_transforms_know_the_layout(build: Build, content: Annotations) -> None:
     assert not keypoint[0, 0, 1].any()
     # Inference has it from the config.
     loader = {"dataset": {"pipeline": [step], "layout": "nw-ucla"}}
-    (found,) = find_test_pipeline({"test_dataloader": loader})
-    assert found == {**step, "layout": "nw-ucla"}
+    found = find_test_pipeline({"test_dataloader": loader})
+    assert found == [{**step, "layout": "nw-ucla"}]
 
 
 def test_videos_and_single_files(

@@ -18,8 +18,6 @@ from mmaction.registry import TRANSFORMS
 
 from .coordinates import ShownTransform
 
-_REPEATS = 100
-
 
 def _take_clip(
     results: dict[str, Any], clip_len: int, take: Callable[[np.ndarray], np.ndarray]
@@ -37,7 +35,7 @@ def _take_clip(
 def draw_frames(num_frames: int, clip_len: int) -> np.ndarray:
     """Draws 0-based indices ``[clip_len]``, sorted, from 100 copies of each frame."""
     # More copies only where a very short sequence has too few for the draw.
-    repeats = max(_REPEATS, -(-clip_len // num_frames))
+    repeats = max(100, -(-clip_len // num_frames))
     drawn = np.random.choice(num_frames * repeats, clip_len, replace=False)
     return np.sort(drawn % num_frames)
 
