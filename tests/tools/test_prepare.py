@@ -132,6 +132,15 @@ EXPECTED = [
     ("jhmdb14", "wave_00", 13, "", "", ""),
     ("jhmdb14", "wave_01", 13, "", "fold2", "fold1"),
 ]
+# Joints of the first frame of the first clip, as the files have them.
+JOINTS = [
+    ("nwucla", "head", joints(FRAMES, 20, 3)[0, 3]),
+    ("utd_mhad", "left hand", joints(20, 3, FRAMES)[7, :, 0]),
+    ("msr_action3d", "head", joints(20 * FRAMES, 4)[19, :3]),
+    ("msr_action3d", "left foot", joints(20 * FRAMES, 4)[17, :3]),
+    ("utkinect", "head", joints(20, 60)[8, 9:12]),
+    ("jhmdb14", "left wrist", joints(FRAMES + 1, 15, 2)[0, 12]),
+]
 
 
 def write(folder: Path, files: Files) -> Path:
@@ -159,7 +168,7 @@ def fails(data: str, source: Path, capsys: Capture) -> str:
 
 
 @pytest.mark.parametrize("data", SETS)
-def test_clips_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
+def test_clips_joints_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
     out, clip_set = tmp_path / "out.pkl", CLIP_SETS[data]
     content = run(data, write(tmp_path / "source", SETS[data]), out)
     clips = {clip["frame_dir"]: clip for clip in content["annotations"]}
@@ -174,6 +183,10 @@ def test_clips_and_splits(data: str, tmp_path: Path, capsys: Capture) -> None:
                 for part in ("train", "val", "fit", "dev")
                 if name in content["split"][f"{fold}_{part}"]
             }
+    names = get_skeleton(LAYOUTS[data]).joint_names
+    first = content["annotations"][0]["keypoint"][0, 0]
+    for _, joint, raw in (x for x in JOINTS if x[0] == data):
+        np.testing.assert_allclose(first[names.index(joint)], raw, rtol=1e-5)
     options: Any = {"layout": LAYOUTS[data], "num_classes": len(clip_set.classes)}
     for fold in clip_set.folds:
         assert len(SafePoseDataset(str(out), [], f"{fold}_train", **options))
@@ -190,34 +203,6 @@ def test_archives_and_the_command_for_nwucla_give_the_same(tmp_path: Path) -> No
         outs.append(tmp_path / f"{source}.pkl")
         run("nwucla", tmp_path / source, outs[-1])
     assert len({out.read_bytes() for out in outs}) == 1
-
-
-# A joint that is in the same place of every layout, and where the files have it.
-@pytest.mark.parametrize(
-    ("data", "joint", "place"),
-    [
-        ("nwucla", "head", 3),
-        ("utd_mhad", "left hand", 7),
-        ("msr_action3d", "head", 19),
-        ("msr_action3d", "left foot", 17),
-        ("utkinect", "head", 3),
-        ("jhmdb14", "left wrist", 12),
-    ],
-)
-def test_joints_are_those_of_the_layout(
-    data: str, joint: str, place: int, tmp_path: Path
-) -> None:
-    source = write(tmp_path / "source", SETS[data])
-    clip = run(data, source, tmp_path / "out.pkl")["annotations"][0]
-    index = get_skeleton(LAYOUTS[data]).joint_names.index(joint)
-    raw = {
-        "nwucla": joints(FRAMES, 20, 3)[0],
-        "utd_mhad": joints(20, 3, FRAMES)[:, :, 0],
-        "msr_action3d": joints(20 * FRAMES, 4)[:20, :3],
-        "utkinect": joints(20, 60)[8].reshape(20, 3),
-        "jhmdb14": joints(FRAMES + 1, 15, 2)[0],
-    }[data]
-    np.testing.assert_allclose(clip["keypoint"][0, 0, index], raw[place], rtol=1e-5)
 
 
 def test_sbu_is_in_metres_and_upright(tmp_path: Path) -> None:

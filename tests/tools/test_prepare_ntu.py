@@ -79,7 +79,7 @@ def convert(source: Path, out: Path, *args: Any) -> int:
     return prepare_ntu.main([str(option) for option in options])
 
 
-def test_annotations(
+def test_annotations_of_folders_and_zips(
     tmp_path: Path, source: Path, files: Files, capsys: Capture
 ) -> None:
     out = tmp_path / "new" / "ntu60.pkl"
@@ -100,21 +100,14 @@ def test_annotations(
     assert len(notes(out)) == 1 + 18  # all are short
     options: Any = {"layout": "nturgb+d", "num_classes": 60}
     assert len(SafePoseDataset(str(out), [], "xview_val", **options)) == 6
-
-
-def test_zips_folders_and_workers_give_the_same(
-    tmp_path: Path, source: Path, files: Files
-) -> None:
-    archives = [tmp_path / "0.zip", tmp_path / "1.zip"]
+    same, archives = tmp_path / "same.pkl", [tmp_path / "0.zip", tmp_path / "1.zip"]
     for i, path in enumerate(archives):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("__MACOSX/._S001C001P001R001A001.skeleton", "mac")
-            for name in sorted(files)[i::2]:
+            for name in names[i::2]:
                 archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", files[name])
-    out, same = tmp_path / "o.pkl", tmp_path / "same.pkl"
-    options = ("--workers", 2, "--chunk-size", 4)
-    assert convert(source, out) == 0
-    assert convert(source, same, "--raw", *archives, *options) == 0
+    workers = ("--workers", 2, "--chunk-size", 4)
+    assert convert(source, same, "--raw", *archives, *workers) == 0
     assert out.read_bytes() == same.read_bytes()
 
 
