@@ -371,6 +371,7 @@ def test_the_real_files(
     for fold in clip_set.folds:
         parts = [set(split[f"{fold}_{part}"]) for part in ("fit", "dev", "val")]
         assert sum(map(len, parts)) == len(set().union(*parts)) == clip_set.size
+        assert all(parts)
     # The head is above the feet; y goes down in pictures alone.
     keypoint = np.concatenate([c["keypoint"][0] for c in content["annotations"]])
     names, is_2d = get_skeleton(LAYOUTS[data]).joint_names, data == "jhmdb14"
