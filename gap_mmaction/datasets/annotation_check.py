@@ -13,7 +13,6 @@ from mmaction.registry import TRANSFORMS
 from gap_mmaction.skeletons.skeleton import NUM_COORDINATES, Skeleton
 from gap_mmaction.utils.brief import brief
 
-_AXES = 4
 _AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"
 # Metres, millimetres and pixels are far below; squares of these are finite still.
 _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
@@ -41,21 +40,12 @@ class AnnotationCheck:
     ) -> dict[str, Any]:
         """Checks an annotation and returns what a pipeline is to have of it.
 
-        Persons who are in no frame come last, and the frames before the first and after
-        the last one with anybody are left out: what takes person 0 or the first frames
-        would take zeros. Empty frames within stay, as in CTR-GCN's feeder.
-
-        Args:
-            annotation: ``keypoint`` ``[M, T, V, C]``, with ``keypoint_score``
-                ``[M, T, V]`` where it is wanted; further keys are kept.
-            trim_frames: Whether empty frames may go, or belong to those of a video.
-
-        Returns:
-            A new annotation, with ``total_frames`` and arrays of floats. What is None
-            is left out.
-
-        Raises:
-            ValueError: If it does not fit.
+        That is ``keypoint`` ``[M, T, V, C]``, ``keypoint_score`` ``[M, T, V]`` where it
+        is wanted, both of floats, ``total_frames`` and further keys that are not None.
+        Persons who are in no frame come last, and, with ``trim_frames``, the frames
+        before the first and after the last one with anybody are left out: what takes
+        person 0 or the first frames would take zeros. Empty frames within stay, as in
+        CTR-GCN's feeder. What does not fit is a ``ValueError``.
         """
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
@@ -95,7 +85,7 @@ class AnnotationCheck:
 
     def _check_shape(self, keypoint: np.ndarray) -> None:
         shape = list(keypoint.shape)
-        if len(shape) != _AXES:
+        if len(shape) != 4:
             raise ValueError(
                 f"'keypoint' has shape {shape}, expected {_AXIS_NAMES}; of one person "
                 "it is keypoint[None]"
@@ -135,11 +125,7 @@ def scales_by_picture(step: Any) -> bool:
 
 
 def to_numbers(values: Any, what: str) -> np.ndarray:
-    """Makes an array of floats of an array, a tensor or nested lists named ``what``.
-
-    Raises:
-        ValueError: If they are no numbers, or ragged.
-    """
+    """Makes an array of floats of an array, a tensor or nested lists named ``what``."""
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
     try:

@@ -37,7 +37,6 @@ class SafePoseDataset(PoseDataset):
 
     Args:
         ann_file: Path to the annotation file.
-        pipeline: Transforms, as dicts or callables.
         split: Name of the split to use; None for files that are a list.
         layout: Joint layout of the data, a name or a dict, see ``get_skeleton``. The
             data must have its number of joints and of coordinates, and transforms that
@@ -52,9 +51,8 @@ class SafePoseDataset(PoseDataset):
             ``valid_ratio``, ``box_thr``, ``start_index``) and ``BaseDataset``.
 
     Raises:
-        FileNotFoundError: If ``ann_file`` is not there.
-        pickle.UnpicklingError: If it asks for more than containers, numbers, strings
-            and numpy arrays.
+        pickle.UnpicklingError: If the file asks for more than containers, numbers,
+            strings and numpy arrays.
         KeyError: If the split is not in the file.
         ValueError: If annotations are wrong; the message names them.
     """

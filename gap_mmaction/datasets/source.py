@@ -26,10 +26,6 @@ class Source:
     Attributes:
         stamps: By the path of each file in the source, sorted, what changes when its
             content does: size and time, or size and checksum; empty in a tar archive.
-
-    Raises:
-        FileNotFoundError: If the path does not exist or has no such file.
-        ValueError: If it is a file but no such archive.
     """
 
     def __init__(self, path: str | PathLike[str], patterns: Sequence[str]) -> None:

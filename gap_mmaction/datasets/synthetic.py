@@ -108,9 +108,6 @@ def make_synthetic(
     Returns:
         Annotations as ``SafePoseDataset`` and ``PoseDataset`` read them: splits
         ``xsub_train`` and ``xsub_val``, ``keypoint`` float32 ``[1, T, 25, 3]``.
-
-    Raises:
-        ValueError: If a split would be empty.
     """
     if not 0 < num_train_performers < num_performers or repetitions < 1:
         raise ValueError(

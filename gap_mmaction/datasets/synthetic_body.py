@@ -234,12 +234,11 @@ ACTIONS = tuple(
 """The classes, in the order of the labels."""
 
 
-def _sides(where: str) -> tuple[str, ...]:
+def _sides(where: str) -> list[str]:
     """Resolves lead to left, off to right and both to the two."""
-    for word, sides in (("lead", "left"), ("off", "right"), ("both", "left right")):
-        if where.startswith(word):
-            return tuple(where.replace(word, side) for side in sides.split())
-    return (where,)
+    word, _, part = where.partition(" ")
+    sides = {"lead": "left", "off": "right", "both": "left right"}.get(word, word)
+    return [f"{side} {part}".rstrip() for side in sides.split()]
 
 
 def perform(action: Action, phase: np.ndarray, strength: np.ndarray) -> np.ndarray:

@@ -22,7 +22,6 @@ from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu import conversion
 from gap_mmaction.datasets.ntu.conversion import Chunk, list_files
 from gap_mmaction.utils.restricted_pickle import load_annotations
-from tests.benchmarks import ntu as benchmark
 from tests.ntu_recordings import format_skeleton, make_recording
 from tools.data import prepare_ntu
 
@@ -64,21 +63,23 @@ def write_folder(path: Path, files: Files) -> Path:
     return path
 
 
-def run(*args: Any) -> int:
-    return prepare_ntu.main([str(arg) for arg in args])
+def notes(out: Path) -> dict[tuple[str, str], str]:
+    with open(out.with_suffix(".report.csv"), newline="") as stream:
+        return {(sample, kind): reason for sample, kind, reason in csv.reader(stream)}
+
+
+def is_running(process: str) -> bool:
+    with contextlib.suppress(OSError):
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    return False
 
 
 def convert(source: Path, out: Path, *args: Any) -> int:
-    return run("--raw", source, "--out", out, "--workers", 1, *args)
+    options = ("--raw", source, "--out", out, "--workers", 1, *args)
+    return prepare_ntu.main([str(option) for option in options])
 
 
-def notes(out: Path) -> dict[tuple[str, str], str]:
-    with open(out.with_suffix(".report.csv"), newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return {(row["sample"], row["kind"]): row["reason"] for row in rows}
-
-
-def test_annotation_file(
+def test_annotations_of_folders_and_zips(
     tmp_path: Path, source: Path, files: Files, capsys: Capture
 ) -> None:
     out = tmp_path / "new" / "ntu60.pkl"
@@ -96,27 +97,18 @@ def test_annotation_file(
     error = capsys.readouterr().err
     assert f"{out}, xview_val: no sample of 57 of 60 classes, A003, A" in error
     assert {path.suffix for path in out.parent.iterdir()} == {".pkl", ".csv"}
-    assert len(notes(out)) == 18  # all are short
+    assert len(notes(out)) == 1 + 18  # all are short
     options: Any = {"layout": "nturgb+d", "num_classes": 60}
     assert len(SafePoseDataset(str(out), [], "xview_val", **options)) == 6
-
-
-def test_zips_folders_and_workers_give_the_same(
-    tmp_path: Path, source: Path, files: Files
-) -> None:
-    archives = [tmp_path / "0.zip", tmp_path / "1.zip"]
+    same, archives = tmp_path / "same.pkl", [tmp_path / "0.zip", tmp_path / "1.zip"]
     for i, path in enumerate(archives):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("__MACOSX/._S001C001P001R001A001.skeleton", "mac")
-            for name in sorted(files)[i::2]:
+            for name in names[i::2]:
                 archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", files[name])
-    results: list[bytes] = []
-    for raw, workers, size in (([source], 1, 9), (archives, 2, 4)):
-        out = tmp_path / f"{len(results)}.pkl"
-        options = ("--workers", workers, "--chunk-size", size)
-        assert run("--raw", *raw, "--out", out, *options) == 0
-        results.append(out.read_bytes())
-    assert results[0] == results[1]
+    workers = ("--workers", 2, "--chunk-size", 4)
+    assert convert(source, same, "--raw", *archives, *workers) == 0
+    assert out.read_bytes() == same.read_bytes()
 
 
 def test_dataset(tmp_path: Path, files: Files, out: Path) -> None:
@@ -200,7 +192,6 @@ def test_changed_file_is_read_again(tmp_path: Path, source: Path, out: Path) -> 
 def test_memory_does_not_grow_with_the_data(
     source: Path, files: Files, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 18 samples, with those of rule 9 doubled, two parts are in memory at most."""
     loaded: list[weakref.ref] = []
     counts: list[int] = []
     real_load = Chunk.load
@@ -213,33 +204,21 @@ def test_memory_does_not_grow_with_the_data(
 
     monkeypatch.setattr(Chunk, "load", load)
     assert convert(source, out, "--chunk-size", 2, "--dataset", "ntu120") == 0
-    assert len(loaded) >= 18
-    assert max(counts) <= 4
+    assert len(loaded) >= 18 and max(counts) <= 4  # of two parts
     items = load_annotations(out)["annotations"]
     assert [item["frame_dir"] for item in items] == sorted(files)
     assert all(len(item["keypoint"]) == 2 for item in items)
 
 
-def is_running(process: str) -> bool:
-    with contextlib.suppress(OSError):
-        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
-    return False
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="not Linux")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_kill_and_resume(
-    workers: int,
-    tmp_path: Path,
-    source: Path,
-    out: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Capture,
+    workers: int, source: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    whole, parts = tmp_path / "whole.pkl", Path(f"{out}.parts")
+    whole, out = source.with_name("whole.pkl"), source.with_name("o.pkl")
+    parts = Path(f"{out}.parts")
     assert convert(source, whole) == 0
-    options = ["--workers", str(workers), "--chunk-size", "2"]
-    argv = ["--raw", str(source), "--out", str(out), *options]
+    options = (source, out, "--workers", workers, "--chunk-size", 2)
     real_convert = Chunk.convert
 
     def count_done() -> int:
@@ -254,7 +233,7 @@ def test_kill_and_resume(
     with monkeypatch.context() as patch:  # the fork has it
         patch.setattr(Chunk, "convert", convert_some)
         context = multiprocessing.get_context("fork")
-        process = context.Process(target=prepare_ntu.main, args=(argv,))
+        process = context.Process(target=convert, args=options)
         process.start()
         deadline = time.monotonic() + 60
         while count_done() < 3 and time.monotonic() < deadline:
@@ -271,102 +250,66 @@ def test_kill_and_resume(
     done = count_done()
     assert 3 <= done < 9
     capsys.readouterr()
-    assert prepare_ntu.main(argv) == 0
+    assert convert(*options) == 0
     assert f"{2 * done} files were converted by an earlier" in capsys.readouterr().out
     assert out.read_bytes() == whole.read_bytes()
     assert not parts.exists()
 
 
-def test_killed_worker(
-    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.setattr(Chunk, "convert", lambda self: os._exit(9))
-    Chunk.convert.__name__ = "convert"  # by which it is pickled
-    options = ("--workers", 2, "--chunk-size", 4)
-    assert run("--raw", source, "--out", out, *options) == 1
-    assert "a worker process was killed" in capsys.readouterr().err
-
-
-def test_full_disk(
+def test_killed_worker_and_full_disk(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     error = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(conversion, "write_annotations", Mock(side_effect=error))
-    assert convert(source, out) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "write_annotations", Mock(side_effect=error))
+        assert convert(source, out) == 1
     assert f"error: {out}: {error}" in capsys.readouterr().err
+    monkeypatch.setattr(Chunk, "convert", lambda self: os._exit(9))
+    Chunk.convert.__name__ = "convert"  # by which it is pickled
+    assert convert(source, out, "--workers", 2, "--chunk-size", 4) == 1
+    assert "a worker process was killed" in capsys.readouterr().err
 
 
-def test_sources_that_cannot_be_used(
-    tmp_path: Path, out: Path, capsys: Capture
+def test_sources_and_lists_that_cannot_be_used(
+    tmp_path: Path, files: Files, out: Path, capsys: Capture
 ) -> None:
-    for name, files in (
+    for name, content in (
         ("raw", {EMPTY: format_skeleton([[], []])}),
         ("unknown", {f"{OF_120[:-3]}121": b"", "notes": b""}),
         ("link", {}),
+        ("120", {OF_120: b"1\n0\n"}),
+        ("one", files),
+        ("two", files),
     ):
-        write_folder(tmp_path / name, files)
+        write_folder(tmp_path / name, content)
     (tmp_path / "link" / "a.skeleton").symlink_to("b")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "words").write_text("nothing\n")
+    (tmp_path / "names").write_text(OF_120)
     shutil.make_archive(str(tmp_path / "a"), "tar", tmp_path / "raw")
-    for name, found in (
-        ("empty", "empty: no file named *.skeleton in it"),
-        ("a.tar", "a.tar: a tar archive; give the folder"),
-        ("unknown", "2 unknown file names"),
-        ("link", "a.skeleton: a link to a file that is not there"),
-        ("raw", "no frame has a body"),
+    for source, options, found in (
+        ("empty", "", "empty: no file named *.skeleton in it"),
+        ("a.tar", "", "a.tar: a tar archive; give the folder"),
+        ("unknown", "", "2 unknown file names"),
+        ("link", "", "a.skeleton: a link to a file that is not there"),
+        ("raw", "", "no frame has a body"),
+        ("one", f"--raw {tmp_path}/one {tmp_path}/two", "18 samples are there twice"),
+        ("one", f"--raw {tmp_path}/one {tmp_path}/two/../one", "named twice by --raw"),
+        ("120", f"--skip-list {tmp_path}/none", "not found"),
+        ("120", f"--skip-list {tmp_path}/words", "no line is the name of a sample"),
+        ("120", f"--skip-list {tmp_path}/120", "120' is a folder"),
+        ("120", f"--skip-list {tmp_path}/names", "on the skip list"),
+        ("120", "--dataset ntu60", "no sample of NTU RGB+D 60"),
     ):
-        assert convert(tmp_path / name, out) == 1
+        assert convert(tmp_path / source, out, *options.split()) == 1
         assert found in capsys.readouterr().err
         assert not out.exists()
 
 
-def test_the_same_twice(
-    tmp_path: Path, files: Files, out: Path, capsys: Capture
-) -> None:
-    folders = [write_folder(tmp_path / str(i), files) for i in range(2)]
-    assert run("--raw", *folders, "--out", out) == 1
-    error = capsys.readouterr().err
-    assert "18 samples are there twice" in error
-    for folder in folders:
-        assert str(next(folder.rglob(f"{min(files)}.skeleton"))) in error
-    again = folders[1] / ".." / "0"
-    assert run("--raw", folders[0], again, "--out", out) == 1
-    assert f"{again}: named twice by --raw" in capsys.readouterr().err
-
-
-def test_nothing_left(tmp_path: Path, out: Path, capsys: Capture) -> None:
-    source = write_folder(tmp_path / "120", {OF_120: b"1\n0\n"})
-    for name, content in (("words", "nothing\n"), ("names", OF_120)):
-        (tmp_path / name).write_text(content)
-    for option, value, found in (
-        ("--skip-list", tmp_path / "none", "not found"),
-        ("--skip-list", tmp_path / "words", "no line is the name of a sample"),
-        ("--skip-list", source, f"skip list '{source}' is a folder"),
-        ("--skip-list", tmp_path / "names", "on the skip list"),
-        ("--dataset", "ntu60", "no sample of NTU RGB+D 60"),
-    ):
-        assert convert(source, out, option, value) == 1
-        assert found in capsys.readouterr().err
-
-
-def test_bad_options(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "taken.pkl").mkdir()
-    (tmp_path / "o.pkl.parts").write_text("mine")
-    for options, found in (
-        ("o.json", "must end in .pkl"),
-        ("taken.pkl", "--out is a folder"),
-        ("o.pkl", "o.pkl.parts' is no folder"),
-        ("n.pkl --workers 0", "--workers must be 1 or more, got 0"),
-        ("n.pkl --chunk-size -1", "--chunk-size must be 1 or more"),
-    ):
-        with pytest.raises(SystemExit):
-            run("--raw", ".", "--out", *f"{tmp_path}/{options}".split())
-        assert found in capsys.readouterr().err
-    assert (tmp_path / "o.pkl.parts").read_text() == "mine"
-
-
-def test_files_of_the_benchmark(tmp_path: Path, out: Path) -> None:
-    folder = tmp_path / "raw"
-    benchmark.main(["--files", "5", "--frames", "24", "--write", str(folder)])
-    assert convert(folder, out) == 0
-    assert len(load_annotations(out)["annotations"]) == 5
+def test_place_of_the_parts_is_taken(source: Path, out: Path, capsys: Capture) -> None:
+    taken = Path(f"{out}.parts")
+    taken.write_text("mine")
+    with pytest.raises(SystemExit):
+        convert(source, out)
+    assert f"'{taken}' is no folder" in capsys.readouterr().err
+    assert taken.read_text() == "mine"

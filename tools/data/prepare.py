@@ -32,9 +32,8 @@ def parse_args(
         description="Turn the original files of a data set into one annotation file."
     )
     if data is None:
-        parser.add_argument(
-            "data", choices=CLIP_SETS, metavar="SET", help=", ".join(CLIP_SETS)
-        )
+        names = ", ".join(CLIP_SETS)
+        parser.add_argument("data", choices=CLIP_SETS, metavar="SET", help=names)
     parser.set_defaults(data=data)
     what = "the original files: a zip or tar archive, or the folder it unpacks to"
     parser.add_argument("source", type=Path, help=what)
@@ -92,16 +91,11 @@ def main(argv: Sequence[str] | None = None, data: str | None = None) -> int:
     if not annotations["annotations"]:
         raise ValueError(f"{args.source}: no clip is left: {'; '.join(notes)}")
     write_annotations(annotations, args.out)
-    for note in notes:
-        print(note)
-    print(summarise(annotations, clip_set))
+    print(*notes, summarise(annotations, clip_set), sep="\n")
     clips = len(annotations["annotations"])
     if clips != clip_set.size:
-        print(
-            f"warning: the full data set has {clip_set.size:,} clips, this source has "
-            f"{clips:,}",
-            file=sys.stderr,
-        )
+        full = f"the full data set has {clip_set.size:,} clips"
+        print(f"warning: {full}, this source has {clips:,}", file=sys.stderr)
     print(f"written: {args.out}")
     return 0
 

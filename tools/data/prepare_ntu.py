@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.utils import ProgressBar
 
@@ -148,12 +147,6 @@ def convert(chunks: list[Chunk], num_workers: int) -> list[str]:
     return errors
 
 
-def load_samples(chunks: list[Chunk]) -> Iterator[dict[str, Any]]:
-    """Goes through the samples, sorted by name, with one chunk in memory at a time."""
-    for chunk in chunks:
-        yield from chunk.load()
-
-
 def _warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
@@ -171,13 +164,14 @@ def run(args: argparse.Namespace) -> None:
     dropped = skipped.intersection(file.name for file in files)
     notes = [(name, "dropped", "on the skip list") for name in dropped]
     names = []
-    for sample in load_samples(chunks):
-        name, annotation = sample["name"], sample["annotation"]
-        notes += [(name, kind, reason) for kind, reason in sample["notes"]]
-        if annotation is not None:
-            names.append(name)
-            if args.protocol == "clean" and lacks_second_actor(annotation, dataset):
-                notes.append((name, "changed", RULE_9))
+    for chunk in chunks:  # with one in memory at a time, here and below
+        for sample in chunk.load():
+            name, annotation = sample["name"], sample["annotation"]
+            notes += [(name, kind, reason) for kind, reason in sample["notes"]]
+            if annotation is not None:
+                names.append(name)
+                if args.protocol == "clean" and lacks_second_actor(annotation, dataset):
+                    notes.append((name, "changed", RULE_9))
     if not names:
         raise ValueError(
             f"no sample is left of {len(files):,} files:\n{summarise(notes)}"
@@ -185,7 +179,8 @@ def run(args: argparse.Namespace) -> None:
     splits = make_splits(names, dataset)
     annotations = (
         finish_annotation(sample["annotation"], dataset, args.protocol)
-        for sample in load_samples(chunks)
+        for chunk in chunks
+        for sample in chunk.load()
         if sample["annotation"] is not None
     )
     content = {"split": splits, "annotations": StreamedList(annotations)}
@@ -214,10 +209,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise OSError(f"{args.out}: {error}") from error
         raise
     except KeyboardInterrupt:
-        print(
-            "\ninterrupted: run the same command again to go on from here",
-            file=sys.stderr,
-        )
+        told = "\ninterrupted: run the same command again to go on from here"
+        print(told, file=sys.stderr)
         return 130
     return 0
 

@@ -47,11 +47,7 @@ class Actors(NamedTuple):
 def select_actors(sequence: RawSequence, protocol: str) -> tuple[Actors, list[str]]:
     """Chooses one or two actors (rules 2 to 7), still where the camera saw them.
 
-    Returns:
-        The actors, and what ``clean`` did otherwise than ``reference``.
-
-    Raises:
-        UnusableSampleError: If nobody is there, or nobody for long enough.
+    The second result is what ``clean`` did otherwise than ``reference``.
     """
     bodies, num_frames = sequence.bodies, sequence.num_frames
     if not bodies:
@@ -189,9 +185,6 @@ def translate(joints: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
     This is rule 8. Of two actors, frames in which one is missing (its coordinates sum
     to 0) are zero for it; of one actor, every frame is moved.
-
-    Raises:
-        UnusableSampleError: If actor 1 is zero throughout.
     """
     there = joints[:, _COLUMNS[0]].any(axis=1)
     if not there.any():

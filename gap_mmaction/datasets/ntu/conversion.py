@@ -47,13 +47,7 @@ class SkeletonFile:
 
 
 def list_files(sources: Sequence[Path]) -> list[SkeletonFile]:
-    """Lists the ``.skeleton`` files of folders and zip archives, sorted by name.
-
-    Raises:
-        FileNotFoundError: If a source is not there or has no such file.
-        ValueError: If a source is named twice, or is a file but no zip archive, if a
-            file is not named as a sample is, or if a sample is there twice.
-    """
+    """Lists the ``.skeleton`` files of folders and zip archives, sorted by name."""
     files: list[SkeletonFile] = []
     unknown: list[str] = []
     seen: set[str] = set()
@@ -156,11 +150,7 @@ def convert_chunks(
 ) -> Iterator[tuple[Chunk, list[str]]]:
     """Converts chunks in several processes, or, with one worker, in this one.
 
-    Yields:
-        Each chunk, as it is done, and the errors of its broken files.
-
-    Raises:
-        RuntimeError: If a process was killed.
+    Yields each chunk, as it is done, and the errors of its broken files.
     """
     if num_workers == 1 or len(chunks) <= 1:
         for chunk in chunks:

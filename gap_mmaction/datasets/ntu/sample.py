@@ -45,9 +45,6 @@ def convert_skeleton(
 
     ``name`` is the file's without the suffix, ``where`` what error messages call it, by
     default the name; ``protocol`` is one of ``PROTOCOLS``.
-
-    Raises:
-        ValueError: If the name, the content or the protocol is not valid.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"protocol={protocol!r}: not one of {', '.join(PROTOCOLS)}")
@@ -67,10 +64,9 @@ def convert_skeleton(
         "total_frames": len(moved),
         "keypoint": np.ascontiguousarray(keypoint),
     }
+    suspicious = _find_suspicious(sequence, actors, parts)
     sample.notes += [("changed", change) for change in changes]
-    sample.notes += [
-        ("suspicious", reason) for reason in _find_suspicious(sequence, actors, parts)
-    ]
+    sample.notes += [("suspicious", reason) for reason in suspicious]
     return sample
 
 

@@ -85,10 +85,8 @@ def parse_skeleton(data: bytes, where: str) -> RawSequence:
     """Reads the text of one recording, with line ends of any system.
 
     Coordinates are the float32 values of the reference (text to float64 to float32).
-
-    Raises:
-        ValueError: If the text is cut short or not of the form above, or a coordinate
-            is not a finite number; the message has ``where`` and the line, from 1.
+    A text that is cut short or not of the form above, or a coordinate that is not a
+    finite number, is a ``ValueError`` with ``where`` and the line, from 1.
     """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -228,13 +226,8 @@ def parse_decimals(
     and one division by a power of ten (exact as well up to 1e22) is rounded once. Any
     other goes through ``float``.
 
-    Args:
-        text: ASCII text that begins with ``PADDING``.
-        start: ``[n]``, where each number begins.
-        end: ``[n]``, where each ends, exclusive; later than ``start``.
-
-    Raises:
-        ValueError: If there is something that is not a number.
+    The ASCII text begins with ``PADDING``; ``start`` and ``end`` (exclusive) are
+    ``[n]``. What is not a number is a ``ValueError``.
     """
     codes = np.frombuffer(text, np.uint8)
     negative = codes[start] == _MINUS

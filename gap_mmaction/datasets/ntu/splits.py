@@ -43,17 +43,11 @@ class SampleName(NamedTuple):
 
     @classmethod
     def parse(cls, name: str, where: str = "") -> SampleName:
-        """Takes a file name without its suffix apart.
-
-        Raises:
-            ValueError: If the name has another form, or a part that neither data set
-                has; the message begins with ``where``, by default the name.
-        """
+        """Takes a file name without its suffix apart; errors begin with ``where``."""
         match = _NAME.fullmatch(name)
         if match is None:
-            raise ValueError(
-                f"{where or name}: not a name of the form SsssCcccPpppRrrrAaaa"
-            )
+            form = "SsssCcccPpppRrrrAaaa"
+            raise ValueError(f"{where or name}: not a name of the form {form}")
         parts = cls(*map(int, match.groups()))
         for key, limit in _LIMITS_120.items():
             value = getattr(parts, key)
@@ -87,12 +81,10 @@ def find_dataset(names: Iterable[str]) -> str:
 
 
 def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
-    """Deals samples out to the splits of a data set.
+    """Deals samples out to ``xsub_train``, ``xsub_val`` and two of the other protocol.
 
-    Returns:
-        ``xsub_train``, ``xsub_val`` and those of ``xview`` (``"ntu60"``) or ``xset``
-        (``"ntu120"``), each in the order of the reference: by performer, camera or
-        setup first, as in ``names`` within each.
+    Each is in the order of the reference: by performer, camera or setup first, as in
+    ``names`` within each.
     """
     parsed = [(name, SampleName.parse(name)) for name in names]
     splits: dict[str, list[str]] = {}
@@ -129,11 +121,7 @@ def read_skip_list(path: str | PathLike[str]) -> tuple[set[str], list[str]]:
 
     The file is one such as ``NTU_RGBD120_samples_with_missing_skeletons.txt`` of
     github.com/shahroudy/NTURGB-D. Empty lines and those that begin with ``#`` are
-    passed over.
-
-    Returns:
-        The names, and the other lines, with their numbers, for a warning: the official
-        lists have had a heading.
+    passed over; other lines, as the heading of official lists, come second.
     """
     remedy = "give the path of a text file with the name of a sample in each line"
     if Path(path).is_dir():

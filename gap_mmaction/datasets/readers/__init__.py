@@ -1,13 +1,6 @@
 """The data sets that ``tools/data/prepare.py`` knows, one module each."""
 
-from gap_mmaction.datasets.readers import (
-    jhmdb14,
-    msr_action3d,
-    nwucla,
-    sbu_kinect,
-    utd_mhad,
-    utkinect,
-)
+from . import jhmdb14, msr_action3d, nwucla, sbu_kinect, utd_mhad, utkinect
 
 CLIP_SETS = {
     "nwucla": nwucla.CLIP_SET,

@@ -54,9 +54,6 @@ class CenterSkeleton(ShownTransform):
     Args:
         joint: 0-based index of the joint, or, with ``layout``, its name.
         layout: Joint layout, a name or a dict, see ``get_skeleton``.
-
-    Raises:
-        ValueError: If the layout or the data has no such joint.
     """
 
     def __init__(
@@ -90,34 +87,27 @@ class CenterSkeleton(ShownTransform):
         return results
 
 
-def minmax_normalize(keypoint: np.ndarray) -> np.ndarray:
-    """Maps each axis of ``[M, T, V, C]`` linearly to [-1, 1], in float64.
-
-    The extremes are those over all persons, frames and joints; an axis without extent,
-    and absent persons, become zero.
-    """
-    present = np.asarray(keypoint.any(axis=(2, 3)))
-    values = keypoint.astype(np.float64)
-    if not present.any():
-        return values
-    seen = values[present]
-    low, high = seen.min(axis=(0, 1)), seen.max(axis=(0, 1))
-    extent = high - low
-    scaled = (values - low) / np.where(extent > 0, extent, 1.0) * 2 - 1
-    return np.where(present[..., None, None] & (extent > 0), scaled, 0.0)
-
-
 @TRANSFORMS.register_module()
 class MinMaxNormalize3D(ShownTransform):
-    """Map each axis of a sequence to [-1, 1] over all its frames and joints.
+    """Map each axis of a sequence linearly to [-1, 1], in float64.
 
-    As in the NW-UCLA feeder of CTR-GCN. It comes after rotation and before frames are
-    sampled.
+    As in the NW-UCLA feeder of CTR-GCN, over all persons, frames and joints; an axis
+    without extent, and absent persons, become zero. It comes after rotation and before
+    frames are sampled.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Scales ``results['keypoint']``."""
-        results["keypoint"] = minmax_normalize(results["keypoint"])
+        keypoint = results["keypoint"]
+        present = np.asarray(keypoint.any(axis=(2, 3)))
+        values = results["keypoint"] = keypoint.astype(np.float64)
+        if present.any():
+            seen = values[present]
+            low, high = seen.min(axis=(0, 1)), seen.max(axis=(0, 1))
+            extent = high - low
+            scaled = (values - low) / np.where(extent > 0, extent, 1.0) * 2 - 1
+            there = present[..., None, None] & (extent > 0)
+            results["keypoint"] = np.where(there, scaled, 0.0)
         return results
 
 

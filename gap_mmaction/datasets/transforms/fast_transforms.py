@@ -41,11 +41,6 @@ class FastPreNormalize3D(PreNormalize3D):
         align_center: Whether to move the spine's joint to the origin.
         layout: Joint layout, a name or a dict, see ``get_skeleton``. By default that of
             the data set, and without one NTU's, as mmaction2 has it.
-
-    Raises:
-        ValueError: If the layout does not say its spine and shoulders, the data do not
-            fit, nobody is further than 1e-8 from the origin in any frame, or it was
-            done before with other arguments.
     """
 
     def __init__(

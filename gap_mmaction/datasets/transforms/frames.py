@@ -18,8 +18,6 @@ from mmaction.registry import TRANSFORMS
 
 from .coordinates import ShownTransform
 
-_REPEATS = 100
-
 
 def _take_clip(
     results: dict[str, Any], clip_len: int, take: Callable[[np.ndarray], np.ndarray]
@@ -37,7 +35,7 @@ def _take_clip(
 def draw_frames(num_frames: int, clip_len: int) -> np.ndarray:
     """Draws 0-based indices ``[clip_len]``, sorted, from 100 copies of each frame."""
     # More copies only where a very short sequence has too few for the draw.
-    repeats = max(_REPEATS, -(-clip_len // num_frames))
+    repeats = max(100, -(-clip_len // num_frames))
     drawn = np.random.choice(num_frames * repeats, clip_len, replace=False)
     return np.sort(drawn % num_frames)
 
@@ -52,10 +50,6 @@ class SampleSortedFrames(ShownTransform):
     """Take ``clip_len`` frames: at random in training, evenly spread in testing.
 
     As in the NW-UCLA feeder of CTR-GCN.
-
-    Args:
-        clip_len: Number of frames.
-        test_mode: Whether to spread frames evenly.
     """
 
     def __init__(self, clip_len: int = 52, test_mode: bool = False) -> None:
@@ -69,12 +63,6 @@ class SampleSortedFrames(ShownTransform):
         choose = spread_frames if self.test_mode else draw_frames
         indices = choose(results["keypoint"].shape[1], self.clip_len)
         return _take_clip(results, self.clip_len, lambda values: values[:, indices])
-
-
-def crop_center(num_frames: int, share: float) -> tuple[int, int]:
-    """Returns first frame and end of a span in the middle with a share of T frames."""
-    margin = int((1 - share) * num_frames / 2)
-    return margin, num_frames - margin
 
 
 def crop_random(
@@ -124,9 +112,6 @@ class ValidCropResize(ShownTransform):
         clip_len: Number of frames.
         p_interval: One share of the frames, for testing, or the smallest and the
             largest, for training, in (0, 1].
-
-    Raises:
-        ValueError: If an argument is out of range, or a sequence has no such frame.
     """
 
     def __init__(
@@ -161,6 +146,7 @@ class ValidCropResize(ShownTransform):
         if len(self.p_interval) == 2:
             start, end = crop_random(len(valid), self.clip_len, *self.p_interval)
         else:
-            start, end = crop_center(len(valid), *self.p_interval)
+            start = int((1 - self.p_interval[0]) * len(valid) / 2)
+            end = len(valid) - start
         span, length = slice(valid[0] + start, valid[0] + end), self.clip_len
         return _take_clip(results, length, lambda x: resize_frames(x[:, span], length))

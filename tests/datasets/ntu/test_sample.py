@@ -1,7 +1,8 @@
-"""The chain: against the public scripts, rule by rule, and ``clean``."""
+"""The chain: against the public scripts, rule by rule, and ``clean``; its splits."""
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,17 @@ import pytest
 
 from gap_mmaction.datasets.ntu import SampleName, convert_skeleton, make_splits
 from gap_mmaction.datasets.ntu.actors import select_actors
+from gap_mmaction.datasets.ntu.conversion import StreamedList, publish
 from gap_mmaction.datasets.ntu.sample import finish_annotation
 from gap_mmaction.datasets.ntu.skeleton_file import Body, RawSequence, parse_skeleton
+from gap_mmaction.datasets.ntu.splits import find_dataset
 from tests.ntu_recordings import format_skeleton
 
-NAME = "S001C001P001R001A050"
+TRAIN_60 = "1 2 4 5 8 9 13 14 15 16 17 18 19 25 27 28 31 34 35 38"
+TRAIN_120 = (
+    f"{TRAIN_60} 45 46 47 49 50 52 53 54 55 56 57 58 59 70 74 78 80 81 82 83 84 85 86 "
+    "89 91 92 93 94 95 97 98 100 103"
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +36,16 @@ def expected(folder: Path) -> dict[str, Any]:
         return dict(file)
 
 
-def flatten(keypoint: np.ndarray) -> np.ndarray:
-    """Back to the reference's columns."""
-    return keypoint.transpose(1, 0, 2, 3).reshape(keypoint.shape[1], -1)
-
-
-def pad(flat: np.ndarray) -> np.ndarray:
-    """Pads to two persons, as the reference does."""
-    return np.pad(flat, ((0, 0), (0, 150 - flat.shape[1])))
-
-
-def convert(data: bytes, name: str) -> dict[str, Any]:
-    annotation = convert_skeleton(data, name).annotation
+def flatten(annotation: dict[str, Any] | None) -> np.ndarray:
+    """Turns the keypoints into the reference's columns."""
     assert annotation is not None
-    return annotation
+    keypoint = annotation["keypoint"]
+    return np.asarray(keypoint.transpose(1, 0, 2, 3).reshape(keypoint.shape[1], -1))
 
 
 def test_samples_are_the_references(folder: Path, expected: dict[str, Any]) -> None:
-    for i, name in enumerate(expected["names"]):
+    padded = 0
+    for i, name in enumerate(map(str, expected["names"])):
         data = (folder / f"{name}.skeleton").read_bytes()
         sequence = parse_skeleton(data, name)
         assert sequence.num_frames == expected["raw_num_frames"][i]
@@ -55,28 +54,26 @@ def test_samples_are_the_references(folder: Path, expected: dict[str, Any]) -> N
         for key in ("label", "performer", "camera", "setup", "replication"):
             assert getattr(parts, key) == expected[key][i]
         actors, _ = select_actors(sequence, "reference")
-        assert actors.joints.shape[1] == 75 * expected["num_bodies"][i]
-        np.testing.assert_array_equal(pad(actors.joints), expected[f"denoised/{name}"])
-        annotation = convert(data, str(name))
-        assert annotation["frame_dir"] == name
+        columns = 75 * expected["num_bodies"][i]
+        assert actors.joints.shape[1] == columns
+        wanted = expected[f"denoised/{name}"]
+        np.testing.assert_array_equal(actors.joints, wanted[:, :columns])
+        annotation = convert_skeleton(data, name).annotation
+        flat, wanted = flatten(annotation), expected[f"translated/{name}"]
+        assert annotation is not None and annotation["frame_dir"] == name
         assert annotation["label"] == expected["label"][i]
         assert annotation["total_frames"] == expected["frames"][i]
-        flat = pad(flatten(annotation["keypoint"]))
         assert flat.dtype == np.float32
-        np.testing.assert_array_equal(flat, expected[f"translated/{name}"])
-
-
-def test_padding_of_ntu120(folder: Path, expected: dict[str, Any]) -> None:
-    keys = [key for key in expected if key.startswith("translated120/")]
-    assert len(keys) == 2
-    for key in keys:
-        name = key.split("/")[1]
-        data = (folder / f"{name}.skeleton").read_bytes()
-        annotation = convert(data, name)
-        assert finish_annotation(annotation, "ntu60", "reference") is annotation
-        assert finish_annotation(annotation, "ntu120", "clean") is annotation
-        finished = finish_annotation(annotation, "ntu120", "reference")
-        np.testing.assert_array_equal(flatten(finished["keypoint"]), expected[key])
+        np.testing.assert_array_equal(flat, wanted[:, : flat.shape[1]])
+        assert not wanted[:, flat.shape[1] :].any()
+        if f"translated120/{name}" in expected:
+            padded += 1
+            assert finish_annotation(annotation, "ntu60", "reference") is annotation
+            assert finish_annotation(annotation, "ntu120", "clean") is annotation
+            finished = finish_annotation(annotation, "ntu120", "reference")
+            wanted = expected[f"translated120/{name}"]
+            np.testing.assert_array_equal(flatten(finished), wanted)
+    assert padded == 2
 
 
 def test_order_of_the_splits(expected: dict[str, Any]) -> None:
@@ -88,6 +85,44 @@ def test_order_of_the_splits(expected: dict[str, Any]) -> None:
             for subset, key in (("train", "train"), ("val", "test")):
                 rows = expected[f"order_{key}/{protocol}{dataset}"]
                 assert splits[f"{protocol}_{subset}"] == [names[i] for i in rows]
+
+
+def make_name(**parts: int) -> str:
+    parts = dict(setup=1, camera=1, performer=1, action=1) | parts
+    return "S{setup:03d}C{camera:03d}P{performer:03d}R001A{action:03d}".format(**parts)
+
+
+def test_subjects_views_and_setups() -> None:
+    for dataset, train, limit in (("ntu60", TRAIN_60, 40), ("ntu120", TRAIN_120, 106)):
+        splits = make_splits(
+            [make_name(performer=i + 1) for i in range(limit)], dataset
+        )
+        found = [SampleName.parse(name).performer for name in splits["xsub_train"]]
+        assert found == [int(number) for number in train.split()]
+        found += [SampleName.parse(name).performer for name in splits["xsub_val"]]
+        assert sorted(found) == list(range(1, limit + 1))
+    names = [make_name(camera=i) for i in (3, 1, 2)]
+    splits = make_splits(names, "ntu60")
+    assert splits["xview_train"] == [names[2], names[0]]
+    assert splits["xview_val"] == [names[1]]
+    names = [make_name(setup=i) for i in range(1, 33)]
+    splits = make_splits(names, "ntu120")
+    assert (splits["xset_train"], splits["xset_val"]) == (names[1::2], names[::2])
+
+
+def test_names() -> None:
+    assert find_dataset([make_name()]) == "ntu60"
+    for more in (dict(action=61), dict(performer=41), dict(setup=18)):
+        assert find_dataset([make_name(), make_name(**more)]) == "ntu120"
+    found = [i for i in range(1, 121) if SampleName(1, 1, 1, 1, i).is_two_person]
+    assert found == [*range(50, 61), *range(106, 121)]
+    for name, fault in (
+        ("S001C001P001R001A121", "action 121"),
+        ("S001C001P001R001A000", "action 0"),
+        ("S001C001P001R001A001_rgb", "form"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: .*{fault}"):
+            SampleName.parse(name)
 
 
 def make_body(identity: str, frames: list[int], value: float, move: float = 1) -> Body:
@@ -108,18 +143,14 @@ def choose(bodies: list[Body], num_frames: int, *rules: str) -> list[np.ndarray]
     return [reference.joints, clean.joints]
 
 
-def span(first: int, last: int) -> list[int]:
-    return list(range(first, last + 1))
-
-
 def test_rules_3_to_5_and_7() -> None:
     """Ghosts and furniture are dropped, the one who moves most comes first."""
     still, moving, ghost, wide, half = (
-        make_body("still", span(0, 29), 1),
-        make_body("moving", span(0, 29), 2, move=3),
-        make_body("ghost", span(0, 10), 3, move=9),
-        make_body("wide", span(0, 29), 4, move=9),
-        make_body("half wide", span(0, 29), 5, move=1.5),
+        make_body("still", [*range(0, 30)], 1),
+        make_body("moving", [*range(0, 30)], 2, move=3),
+        make_body("ghost", [*range(0, 11)], 3, move=9),
+        make_body("wide", [*range(0, 30)], 4, move=9),
+        make_body("half wide", [*range(0, 30)], 5, move=1.5),
     )
     wide.joints[..., 0] *= 200
     half.joints[:15, :, 0] *= 200  # no part of what it moves
@@ -141,34 +172,34 @@ def test_dropped() -> None:
     ):
         joints = np.full((25, 3), value)
         bodies = [[(identity, joints) for identity in ids] for ids in frames]
-        sample = convert_skeleton(format_skeleton(bodies), NAME)
+        sample = convert_skeleton(format_skeleton(bodies), make_name())
         ((kind, found),) = sample.notes
         assert sample.annotation is None
         assert kind == "dropped" and found.startswith(reason)
 
 
 def test_rule_2_gap_stays() -> None:
-    main = make_body("a", span(0, 39), 1, move=3)
-    other = make_body("b", span(5, 14) + span(30, 39), 2)
+    main = make_body("a", [*range(0, 40)], 1, move=3)
+    other = make_body("b", [*range(5, 15), *range(30, 40)], 2)
     reference, clean = choose([main, other], 40, "rule 2")
     present = clean[:, 75:].any(axis=1)
     assert np.flatnonzero(present).tolist() == other.frames.tolist()
     np.testing.assert_array_equal(clean[30:, 75:], other.joints[10:].reshape(10, 75))
-    assert np.flatnonzero(reference[:, 75:].any(axis=1)).tolist() == span(5, 24)
+    assert np.flatnonzero(reference[:, 75:].any(axis=1)).tolist() == [*range(5, 25)]
 
 
 def test_rule_6_start_of_actor_2() -> None:
-    main = make_body("a", span(0, 49), 1, move=9)
-    late = make_body("b", span(25, 49), 2, move=3)
-    early = make_body("c", span(3, 20), 3)
+    main = make_body("a", [*range(0, 50)], 1, move=9)
+    late = make_body("b", [*range(25, 50)], 2, move=3)
+    early = make_body("c", [*range(3, 21)], 3)
     reference, clean = choose([main, late, early], 50, "rule 6")
     assert not reference[:20, 75:].any()
     np.testing.assert_array_equal(clean[3:21, 75:], early.joints.reshape(18, 75))
 
 
 def test_rule_6_shared_frame_is_kept() -> None:
-    main = make_body("a", span(0, 20), 1, move=3)
-    same = make_body("b", span(20, 39), 2)
+    main = make_body("a", [*range(0, 21)], 1, move=3)
+    same = make_body("b", [*range(20, 40)], 2)
     reference, clean = choose([main, same], 40, "rule 6")
     assert reference.shape == (40, 150)
     assert clean.shape == (40, 75)  # nobody is actor 2
@@ -178,17 +209,23 @@ def test_rule_6_shared_frame_is_kept() -> None:
     np.testing.assert_array_equal(clean[others], reference[others, :75])
 
 
-def test_a_third_body_at_once_is_left_out() -> None:
-    bodies = [make_body(name, span(0, 29), i, 9 - i) for i, name in enumerate("abc")]
-    sequence = RawSequence(bodies, 30, 0, 0)
-    for protocol in ("reference", "clean"):
-        assert select_actors(sequence, protocol)[0].left_out == ("c",)
-    reference, clean = choose(bodies, 30)
-    np.testing.assert_array_equal(clean, reference)
-
-
 def test_twice_in_a_frame() -> None:
     body = make_body("a", [0, 1, 1, 2], 1)
     clean, found = select_actors(RawSequence([body], 3, 0, 0), "clean")
     np.testing.assert_array_equal(clean.joints, body.joints[[0, 1, 3]].reshape(3, 75))
     assert found == ["a body that is twice in a frame counts once"]
+    # A third body at once is left out.
+    bodies = [make_body(x, [*range(30)], i, 9 - i) for i, x in enumerate("abc")]
+    for protocol in ("reference", "clean"):
+        actors, _ = select_actors(RawSequence(bodies, 30, 0, 0), protocol)
+        assert actors.left_out == ("c",)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2500])  # pickle appends 1,000 at a time
+def test_streamed_list_reads_as_a_list(count: int, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "o.pkl"
+    items = [{"label": i, "keypoint": np.full((1, 4, 25, 3), i)} for i in range(count)]
+    publish({"split": {}, "annotations": StreamedList(items)}, path, tmp_path / "new")
+    content = pickle.loads(path.read_bytes())
+    assert list(content) == ["split", "annotations"]
+    np.testing.assert_equal(content["annotations"], items)

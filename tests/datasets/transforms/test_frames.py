@@ -26,8 +26,6 @@ def test_drawn_and_spread_frames(num_frames: int) -> None:
     assert (np.diff(indices) >= 0).all()
     assert 0 <= indices[0] <= indices[-1] < num_frames
     assert not np.array_equal(indices, draw_frames(num_frames, 52)) or num_frames == 1
-    np.random.seed(0)
-    np.testing.assert_array_equal(indices, draw_frames(num_frames, 52))
     expected = [int(x) for x in np.linspace(0, num_frames - 1, 52)]
     np.testing.assert_array_equal(spread_frames(num_frames, 52), expected)
 
@@ -41,14 +39,7 @@ def test_frames_are_drawn_evenly() -> None:
     assert not draw_frames(1, 250).any()
 
 
-@pytest.mark.parametrize(
-    "transform",
-    [
-        SampleSortedFrames(clip_len=16),
-        SampleSortedFrames(clip_len=16, test_mode=True),
-        ValidCropResize(clip_len=16),
-    ],
-)
+@pytest.mark.parametrize("transform", [SampleSortedFrames(16), ValidCropResize(16)])
 def test_keys_and_scores(transform: Any) -> None:
     keypoint = np.random.default_rng(0).normal(size=(2, 30, 20, 3))
     # Scores that are one of the coordinates must come out as it does.
@@ -63,14 +54,15 @@ def test_keys_and_scores(transform: Any) -> None:
     np.testing.assert_array_equal(decoded["keypoint"], out["keypoint"])
 
 
-def to_keypoint(feeder: np.ndarray) -> np.ndarray:
-    """Turns the feeder's ``[C, T, V, M]`` into ``[M, T, V, C]``."""
-    return feeder.transpose(3, 1, 2, 0)
-
-
 def crop(keypoint: np.ndarray, *options: Any) -> np.ndarray:
     result = ValidCropResize(*options).transform({"keypoint": keypoint})
     return np.asarray(result["keypoint"])
+
+
+def assert_same(before: np.ndarray, after: np.ndarray, *options: Any) -> None:
+    """Compares with the feeder, which has ``[C, T, V, M]`` for ``[M, T, V, C]``."""
+    found = crop(before.transpose(3, 1, 2, 0), *options)
+    np.testing.assert_allclose(found, after.transpose(3, 1, 2, 0), rtol=0, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +72,11 @@ def golden(golden_folder: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def assert_same(keypoint: np.ndarray, feeder: np.ndarray) -> None:
-    np.testing.assert_allclose(keypoint, to_keypoint(feeder), rtol=0, atol=1e-5)
-
-
 def test_testing_is_the_references(golden: dict[str, np.ndarray]) -> None:
     share, window = float(golden["test/p_interval"][0]), int(golden["test/window"])
     for i in range(len(golden["test/valid_frames"])):
-        out = crop(to_keypoint(golden[f"test/{i}/input"]), window, (share,))
-        assert_same(out, golden[f"test/{i}/output"])
+        pair = golden[f"test/{i}/input"], golden[f"test/{i}/output"]
+        assert_same(*pair, window, (share,))
 
 
 def test_training_is_the_references(
@@ -96,15 +84,14 @@ def test_training_is_the_references(
 ) -> None:
     for i, frames in enumerate(golden["train/valid_frames"]):
         share = np.array([(float(golden[f"train/{i}/p"]) - 0.5) / 0.5])
-        rand = Mock(return_value=share)
         randint = Mock(return_value=int(golden[f"train/{i}/bias"]))
-        monkeypatch.setattr(np.random, "rand", rand)
+        monkeypatch.setattr(np.random, "rand", Mock(return_value=share))
         monkeypatch.setattr(np.random, "randint", randint)
-        out = crop(to_keypoint(golden[f"train/{i}/input"]), 64, (0.5, 1.0))
+        pair = golden[f"train/{i}/input"], golden[f"train/{i}/output"]
+        assert_same(*pair, 64, (0.5, 1.0))
         # From so many places.
         length = int(golden[f"train/{i}/cropped_length"])
         randint.assert_called_once_with(0, frames - length + 1)
-        assert_same(out, golden[f"train/{i}/output"])
 
 
 def test_empty_frames_within_cost_real_ones_at_the_end(
@@ -114,7 +101,7 @@ def test_empty_frames_within_cost_real_ones_at_the_end(
     occupied = [np.flatnonzero(x.any(axis=(0, 2, 3))) for x in golden["feeder/input"]]
     assert any(frames[-1] + 1 > count for frames, count in zip(occupied, counts))
     for x, expected in zip(golden["feeder/input"], golden["feeder/joint"]):
-        assert_same(crop(to_keypoint(x)), expected)
+        assert_same(x, expected)
 
 
 def test_random_spans() -> None:
@@ -135,9 +122,6 @@ def test_padding_is_left_out(is_first: bool) -> None:
     np.testing.assert_array_equal(crop(keypoint), crop(padded))
     half = keypoint.astype(np.float16)
     np.testing.assert_array_equal(crop(half), crop(half.astype(np.float64)))
-
-
-def test_sequence_without_anybody() -> None:
     sample = {"keypoint": np.zeros((1, 4, 25, 3)), "frame_dir": "S001"}
     with pytest.raises(ValueError, match=r"'S001'.*nobody is there"):
         ValidCropResize().transform(sample)
