@@ -104,12 +104,7 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
     if args.labels is not None:
         labels = load_class_names(args.labels, config.model.cls_head.num_classes)
     inferencer = SkeletonInferencer(
-        config,
-        args.checkpoint,
-        args.device,
-        labels=labels,
-        batch_size=args.batch_size,
-        top_k=args.top_k,
+        config, args.checkpoint, args.device, labels, args.batch_size, args.top_k
     )
     if args.part_similarity:
         inferencer.load_text_branch()
