@@ -76,12 +76,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="also compare the parts of the body with the texts of the classes; the "
         "checkpoint must have kept its text branch",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="names of the classes: a description file, or the name of one that ships "
-        "(default: that of the config's text branch)",
-    )
+    labels = "description file, or the name of one that ships (default: the config's)"
+    parser.add_argument("--labels", metavar="FILE", help=labels)
     parser.add_argument("--split", help="of annotation files, the split to take")
     parser.add_argument(
         "--img-shape",

@@ -55,10 +55,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     split = {"val": ["a0", "a1", "a2", "a4"]}
     content = {"split": split, "annotations": items}
     (folder / "clips.pkl").write_bytes(pickle.dumps(content))
-    options = [
-        *("--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)),
-        *("--ann-file", str(folder / "clips.pkl")),
-    ]
+    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
+    options += ["--ann-file", str(folder / "clips.pkl")]
     inferencer = SkeletonInferencer(config, checkpoint)
     results = inferencer(sequences, part_similarity=True)
     cosines = np.array([result.part_similarity for result in results])

@@ -45,12 +45,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="POINTS",
         help="show classes that differ by more (default: %(default)g, as the paper)",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="DESCRIPTIONS",
-        help="description file with the names of the classes, or the name of one that "
-        "ships: ntu60, ntu120, nwucla",
-    )
+    labels = "names of the classes: a description file, or the name of one that ships"
+    parser.add_argument("--labels", metavar="DESCRIPTIONS", help=labels)
     parser.add_argument(
         "--names",
         nargs=2,
