@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gap_mmaction.evaluation import check_same_samples, load_scores, write_scores
 from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.fusion import (
     TRANSFORMS,
@@ -24,8 +25,6 @@ from gap_mmaction.evaluation.fusion import (
     search_weights,
     transform_scores,
 )
-from gap_mmaction.evaluation.same_samples import check_same_samples
-from gap_mmaction.evaluation.score_file import load_scores, write_scores
 from gap_mmaction.utils.command_line import tells_errors
 
 

@@ -76,12 +76,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="also compare the parts of the body with the texts of the classes; the "
         "checkpoint must have kept its text branch",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="FILE",
-        help="names of the classes: a description file, or the name of one that ships "
-        "(default: that of the config's text branch)",
-    )
+    labels = "description file, or the name of one that ships (default: the config's)"
+    parser.add_argument("--labels", metavar="FILE", help=labels)
     parser.add_argument("--split", help="of annotation files, the split to take")
     parser.add_argument(
         "--img-shape",
@@ -104,12 +100,7 @@ def build(args: argparse.Namespace) -> SkeletonInferencer:
     if args.labels is not None:
         labels = load_class_names(args.labels, config.model.cls_head.num_classes)
     inferencer = SkeletonInferencer(
-        config,
-        args.checkpoint,
-        args.device,
-        labels=labels,
-        batch_size=args.batch_size,
-        top_k=args.top_k,
+        config, args.checkpoint, args.device, labels, args.batch_size, args.top_k
     )
     if args.part_similarity:
         inferencer.load_text_branch()

@@ -114,9 +114,7 @@ class Search:
         if args.features is not None and args.features.is_file():
             self._clips = ClipFeatures.load(args.features)
             kept = self._clips.source
-            different = [
-                key for key in self.source if kept.get(key) != self.source[key]
-            ]
+            different = [k for k, v in self.source.items() if kept.get(k) != v]
             if different:
                 raise ValueError(
                     f"--features {args.features}: was made with another "

@@ -8,8 +8,7 @@ from .clip_features import (
     rank_clips,
 )
 from .part_similarity import PartSimilarity
-from .skeleton_inferencer import SkeletonInferencer
-from .skeleton_result import SkeletonResult
+from .skeleton_inferencer import SkeletonInferencer, SkeletonResult
 from .trained_model import load_model, read_weights
 
 __all__ = [

@@ -115,10 +115,7 @@ def compute_clip_features(
     source: Mapping[str, str] | None = None,
     progress: Callable[[int], Any] | None = None,
 ) -> ClipFeatures:
-    """Runs a model with its text branch over clips and over its classes' texts.
-
-    The arguments are those of :func:`extract_features`, and what the features are of.
-    """
+    """Runs a model with its text branch over clips and over its classes' texts."""
     similarity = inferencer.load_text_branch()
     return ClipFeatures(
         names=tuple(str(item["frame_dir"]) for item in annotations),
@@ -138,7 +135,7 @@ def extract_features(
     where: str = "",
     progress: Callable[[int], Any] | None = None,
 ) -> Tensor:
-    """Runs the model with its text branch's head over clips.
+    """Runs the model with its text branch's head over clips: ``[N, K, D]``, of norm 1.
 
     Args:
         inferencer: The model, with its test pipeline.
@@ -146,9 +143,6 @@ def extract_features(
         annotations: As ``inferencer.read()`` returns them.
         where: The file that they come from, for messages.
         progress: Told the number of clips after each batch.
-
-    Returns:
-        ``[N, K, D]``, of norm 1, on the CPU.
 
     Raises:
         ValueError: If there is no clip, or one does not fit the config.
@@ -214,13 +208,9 @@ class Match:
 def rank_clips(
     clips: ClipFeatures, text: Tensor, parts: Sequence[str] = (), top: int | None = None
 ) -> list[Match]:
-    """Ranks clips by how near they are to a text, the nearest first.
+    """Ranks clips by how near they are to a text, ``[K, D]`` of norm 1, nearest first.
 
-    Args:
-        clips: The clips.
-        text: The text's features ``[K, D]``, of norm 1.
-        parts: The slots that count, alike; all by default.
-        top: How many to return; all by default.
+    The given parts count alike, all by default; ``top`` is how many to return.
     """
     for part in parts:
         if part not in clips.parts:

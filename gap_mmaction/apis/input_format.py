@@ -86,13 +86,8 @@ class InputFormat(AnnotationCheck):
     ) -> dict[str, Any]:
         """Checks an annotation, as training does, and adds what a pipeline needs.
 
-        Args:
-            annotation: See :meth:`.AnnotationCheck.read`.
-            name: The sequence's name, for messages.
-            img_shape: Height and width of the picture, where the annotation has none.
-
-        Returns:
-            A new annotation with arrays of its own, ``label`` -1.
+        ``img_shape`` is height and width of the picture, where the annotation has none.
+        Returns a new annotation with arrays of its own, ``label`` -1.
         """
         given = dict(annotation)
         if given.get("img_shape") is None:

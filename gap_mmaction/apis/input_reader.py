@@ -48,7 +48,6 @@ class InputReader:
             actor is prepared as those of NTU RGB+D 120.
         ntu_protocol: ``"reference"`` or ``"clean"``, as for
             ``tools/data/prepare_ntu.py``; the one of the training data.
-
     """
 
     def __init__(
@@ -65,15 +64,10 @@ class InputReader:
     def read(
         self, source: Any, name: str, split: str | None = None
     ) -> list[dict[str, Any]]:
-        """Reads one input; what it raises is as of :class:`.SkeletonInferencer`.
+        """Reads one input of :class:`.SkeletonInferencer`, which says what it raises.
 
-        Args:
-            source: See :class:`.SkeletonInferencer`.
-            name: Its name for messages, and of a sequence that has none of its own.
-            split: Of an annotation file with splits, the one to take.
-
-        Returns:
-            An unchecked annotation per sequence, with its name as ``frame_dir``.
+        ``name`` is for messages and for a sequence that has none of its own. Returns an
+        unchecked annotation per sequence, with its name as ``frame_dir``.
         """
         if isinstance(source, (str, PathLike)):
             return self._read_file(Path(source), name, split)

@@ -92,9 +92,8 @@ class PartSimilarity:
     def skeleton_features(self, data: Mapping[str, Any]) -> Tensor:
         """Computes the features ``[B, K, D]`` of a batch of skeletons, of norm 1.
 
-        Args:
-            data: Lists ``inputs`` and ``data_samples`` of a pipeline's outputs; the
-                clips of a sample count alike. The model is put into evaluation mode.
+        ``data`` has the lists ``inputs`` and ``data_samples`` of a pipeline's outputs;
+        the clips of a sample count alike. The model is put into evaluation mode.
         """
         self.model.eval()
         # A preprocessor writes into the dict that it is given.
@@ -121,12 +120,9 @@ class PartSimilarity:
         """Returns the text features ``[C, K, D]`` of classes, of norm 1.
 
         Where a slot has several texts for a class, the mean of their unit features
-        stands for it.
-
-        Args:
-            classes: Indices or labels; all classes of the bank by default.
-            bank: A prompt bank with the model's slots, e.g. with classes that it was
-                not trained on. By default the model's own.
+        stands for it. Classes are indices or labels, all of the bank by default. The
+        bank is the model's own, or one with its slots for classes that it was not
+        trained on.
         """
         bank = self.branch.prompts if bank is None else bank
         names = tuple(slot.name for slot in bank.slots)

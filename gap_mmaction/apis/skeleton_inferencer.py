@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import Compose
@@ -20,8 +22,45 @@ from gap_mmaction.utils.shipped_models import find_shipped_model
 from .input_format import InputFormat
 from .input_reader import InputReader, are_pose_results
 from .part_similarity import PartSimilarity
-from .skeleton_result import SkeletonResult
 from .trained_model import load_model
+
+
+@dataclass(frozen=True)
+class SkeletonResult:
+    """The classes of one sequence, most likely first.
+
+    Scores are probabilities, averaged over the clips, unless
+    ``model.cls_head.average_clips`` says otherwise.
+    """
+
+    name: str  # of the sequence's annotation or file, or its number
+    label: int  # the most likely class
+    label_name: str
+    score: float
+    top_labels: tuple[int, ...]  # the k most likely classes
+    top_names: tuple[str, ...]
+    top_scores: tuple[float, ...]
+    scores: np.ndarray  # of all classes, float32 [classes]
+    parts: tuple[str, ...] = ()  # names of the K slots, with part similarity
+    # Cosines of the parts and the texts of the classes, float32 [K, classes].
+    part_similarity: np.ndarray | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as lists, numbers and strings, e.g. for JSON."""
+        keys = ("label", "label_name", "score")
+        top = zip(self.top_labels, self.top_names, self.top_scores)
+        result: dict[str, Any] = {
+            "name": self.name,
+            "label": self.label,
+            "label_name": self.label_name,
+            "score": self.score,
+            "top": [dict(zip(keys, values)) for values in top],
+            "scores": self.scores.tolist(),
+        }
+        if self.part_similarity is not None:
+            rows = self.part_similarity.tolist()
+            result["part_similarity"] = dict(zip(self.parts, rows))
+        return result
 
 
 class SkeletonInferencer:
@@ -164,15 +203,9 @@ class SkeletonInferencer:
         img_shape: tuple[int, int] | None = None,
         where: str = "",
     ) -> dict[str, Any]:
-        """Checks an annotation and runs the test pipeline on it.
+        """Checks an annotation of :meth:`read` and runs the test pipeline on it.
 
-        Args:
-            annotation: As :meth:`read` returns it.
-            img_shape: Height and width of the picture, if it does not have it.
-            where: The input that it comes from, for messages.
-
-        Returns:
-            ``name``, ``inputs`` ``[clips, M, T, V, C]`` and ``data_samples``.
+        Returns ``name``, ``inputs`` ``[clips, M, T, V, C]`` and ``data_samples``.
         """
         name = str(annotation.get("frame_dir") or "the annotation")
         spot = name if name.startswith(where) else f"{where}: {name}"

@@ -46,7 +46,7 @@ def load_model(
     device: str | torch.device = "cpu",
     text_branch: bool = False,
 ) -> nn.Module:
-    """Builds the model of a config with the weights of a checkpoint, for testing.
+    """Builds the model of a config with a checkpoint's weights, in evaluation mode.
 
     Args:
         config: A path or a config, which is left as it is.
@@ -56,9 +56,6 @@ def load_model(
             or imported. With it a tuned encoder has the checkpoint's weights; a frozen
             one is run over the texts of the classes and let go, unless the config names
             a file of features.
-
-    Returns:
-        The model in evaluation mode.
 
     Raises:
         FileNotFoundError: If a file is not there.

@@ -39,12 +39,9 @@ class Clips:
 
 
 def dataset_clips(cfg: Config, limit: int | None, ann_file: str | None = None) -> Clips:
-    """Reads sequences of a config's test set, spread over it, in its order.
+    """Reads up to ``limit`` sequences of a config's test set, spread over it, in order.
 
-    Args:
-        cfg: The config.
-        limit: How many at most; None for all.
-        ann_file: An annotation file to take instead of the config's.
+    ``ann_file`` is an annotation file to take instead of the config's.
 
     Raises:
         FileNotFoundError: If the annotations are not there.

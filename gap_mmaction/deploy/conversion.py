@@ -51,8 +51,8 @@ def convert_checkpoint(
     """Converts a file of weights.
 
     Args:
-        source: Where the weights are from, one of :data:`SOURCES`: ``"gap"``, the
-            paper's repository; ``"ctrgcn"``, that of CTR-GCN's authors; ``"pyskl"``.
+        source: Where they are from, one of :data:`SOURCES`: ``"gap"``, the paper's
+            repository; ``"ctrgcn"``, that of CTR-GCN's authors; ``"pyskl"``.
         path: Their file, read without running anything in it.
         target: The file to write, ``.pth`` or ``.safetensors``.
         cfg: The config of the model that they are for; by default the model is read

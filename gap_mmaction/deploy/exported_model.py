@@ -47,8 +47,7 @@ def export_onnx(
         opset: Version of ONNX's operators; by default that of torch's exporter.
 
     Returns:
-        The content of the file. Its input is ``clips`` ``[batch, clips, persons, T,
-        V, C]``, its output ``scores``.
+        The file: from ``clips`` ``[batch, clips, persons, T, V, C]`` to ``scores``.
     """
     require_onnx()
     dim: Any = torch.export.Dim
@@ -85,9 +84,7 @@ def export_torchscript(
 ) -> bytes:
     """Traces a model; arguments and what is free are as in :func:`export_onnx`.
 
-    Returns:
-        The content of the file, for ``torch.jit.load``; the metadata are its extra
-        file ``metadata.json``.
+    The file's metadata are its extra file ``metadata.json``.
     """
     clips, *rest = shape
     stream = io.BytesIO()

@@ -52,14 +52,13 @@ def publish_model(
 
     Args:
         source: A checkpoint that mmengine's Runner has written.
-        target: Where, ``.pth`` or ``.safetensors``.
+        target: ``.pth`` or ``.safetensors``.
         keep_text: Whether to keep the text branch, which part similarities need.
         name: What the card calls the model; by default the name of the file.
         config: The config file to name in the card and in the meta.
         accuracy: What is known of the accuracy, a line for the card.
         licence: The licence of the weights, a line for the card.
-        labels: A description file, or the name of one that ships, that names the
-            classes, in the meta's ``dataset_meta`` and in the card.
+        labels: A description file, or the name of one that ships, of the classes.
         half: Whether to write matrices and kernels as float16.
         hashed: Whether to put the first eight digits of the content's SHA-256 into the
             name, as mmengine and mmaction2 do.
@@ -145,10 +144,7 @@ def check_suffix(suffix: str) -> None:
 
 
 def accuracy_of_log(run: Path, checkpoint: Path) -> str:
-    """Returns, for the card, what a run has logged on its checkpoint's epoch.
-
-    A ValueError is raised if that is not known, or was not validated.
-    """
+    """Returns, for the card, what a run has logged on its checkpoint's epoch."""
     log = read_training_log(run)
     key = "epoch" if log.by_epoch else "iter"
     position = (read_checkpoint(checkpoint).get("meta") or {}).get(key)
@@ -179,10 +175,7 @@ def accuracy_of_scores(path: Path) -> str:
 
 
 def _to_half(state: Mapping[str, Tensor], source: str | Path) -> dict[str, Tensor]:
-    """Turns matrices and kernels into float16.
-
-    Vectors, as those of normalizations, are few and half of the loss in precision.
-    """
+    """Turns matrices and kernels into float16; vectors are few and lose the most."""
     half = {}
     for key, value in state.items():
         wide = value.is_floating_point() and value.dim() > 1

@@ -4,8 +4,7 @@ from .accuracy import accuracy, confusion_matrix
 from .class_comparison import compare_classes
 from .class_names import load_class_names
 from .fusion import fuse_scores, search_weights, transform_scores
-from .same_samples import check_same_samples
-from .score_file import ScoreFile, load_scores, write_scores
+from .score_file import ScoreFile, check_same_samples, load_scores, write_scores
 from .training_log import read_training_log
 from .zero_shot import combine_slots, evaluate_zero_shot
 

@@ -29,23 +29,14 @@ def accuracy(scores: np.ndarray, labels: np.ndarray) -> Accuracy:
 def confusion_matrix(
     predictions: np.ndarray, labels: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Counts predictions ``[N]`` by true class, of C classes.
-
-    Returns:
-        ``[C, C]``, int64: row true class, column predicted class.
-    """
+    """Counts predictions ``[N]``: ``[C, C]``, row true class, column predicted one."""
     cells = labels * num_classes + predictions
     counts = np.bincount(cells, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
 
 
 def most_confused(matrix: np.ndarray, count: int) -> list[tuple[int, int, int]]:
-    """Finds the ``count`` most frequent errors in a confusion matrix.
-
-    Returns:
-        ``(true class, predicted class, samples)``, most frequent first; errors that
-        did not occur are left out.
-    """
+    """Finds the most frequent errors: ``(true class, predicted class, samples)``."""
     errors = matrix.copy()
     np.fill_diagonal(errors, 0)
     order = np.argsort(-errors, axis=None, kind="stable")[:count]

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from .same_samples import check_same_samples
-from .score_file import ScoreFile
+from .score_file import ScoreFile, check_same_samples
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,9 @@ class ClassComparison:
 def compare_classes(
     base: ScoreFile, other: ScoreFile, num_resamples: int = 10_000, seed: int = 0
 ) -> tuple[ClassComparison, list[ClassComparison]]:
-    """Compares two models on the same samples.
+    """Compares two models on the same samples, ``base`` such as the one without GAP.
 
-    Args:
-        base: The model to compare with, such as the one without GAP.
-        other: The model in question.
-        num_resamples: Draws of the bootstrap, with ``seed``.
-        seed: Of the draws.
-
-    Returns:
-        The comparison over all samples, and that of each class in order.
+    Returns the comparison over all samples, and that of each class in order.
     """
     check_same_samples([base, other])
     labels, rng = base.labels, np.random.default_rng(seed)
@@ -110,13 +102,10 @@ def paired_bootstrap_interval(
     rng: np.random.Generator,
     num_resamples: int = 10_000,
 ) -> tuple[float, float]:
-    """Returns the percentile interval of a difference of accuracies.
+    """Returns the 95 % percentile interval of the second accuracy minus the first.
 
     The samples are drawn anew with replacement, each with the answers of both models.
     Since a sample counts +1, 0 or -1, such a draw is one of a multinomial.
-
-    Returns:
-        The ends of the 95 % interval of the second accuracy minus the first.
     """
     shares = np.array([only_first, only_second, count - only_first - only_second])
     draws = rng.multinomial(count, shares / count, size=num_resamples)

@@ -9,12 +9,9 @@ from gap_mmaction.utils.paths import find_description_file
 
 
 def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:
-    """Returns the name of each class, in order.
+    """Returns the names of a description file, or of one that ships, as ``ntu120``.
 
-    Args:
-        descriptions: A description file, or the name of one that ships, such as
-            ``ntu120``. None names the classes by their index.
-        num_classes: How many there must be.
+    None names the classes by their index.
 
     Raises:
         FileNotFoundError: If the file is not there.

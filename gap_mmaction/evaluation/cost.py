@@ -91,9 +91,6 @@ def build_pair(
     Text encoders have random weights in place of those that would be downloaded, which
     cost the same. For testing neither has a text branch, as in ``tools/test.py``.
     Returns both, and for them a batch of labelled clips.
-
-    Raises:
-        ValueError: If the config has no text branch.
     """
     init_default_scope("mmaction")
     if not config.model.get("text_branch"):

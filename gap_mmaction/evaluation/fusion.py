@@ -16,14 +16,11 @@ _CHUNK_NUMBERS = 4_000_000
 
 
 def transform_scores(scores: np.ndarray, transform: str, name: str) -> np.ndarray:
-    """Changes the form of scores before they are fused.
+    """Changes the form of scores ``[N, C]``, of a name, before they are fused.
 
-    Args:
-        scores: ``[N, C]``.
-        transform: ``none``; ``softmax``, scores to probabilities; or ``log``,
-            probabilities to their logarithms. These differ from the raw scores by a
-            number that all classes of a sample share: the ensemble decides alike.
-        name: What messages call the scores.
+    ``softmax`` turns scores into probabilities, ``log`` probabilities into their
+    logarithms, which differ from the raw scores by a number that all classes of a
+    sample share: the ensemble decides alike.
 
     Raises:
         ValueError: If ``log`` meets scores that are no probabilities.
@@ -56,10 +53,6 @@ def fuse_scores(scores: Sequence[np.ndarray], weights: Sequence[float]) -> np.nd
 
     This is the ensemble of CTR-GCN and of the public GAP implementation, which add
     raw scores. The paper's weights are 0.8 for joint and bone, 0.2 for both motions.
-
-    Args:
-        scores: One ``[N, C]`` for each model.
-        weights: One number for each model, finite and not all zero.
     """
     if len(weights) != len(scores):
         raise ValueError(
@@ -102,15 +95,10 @@ def search_weights(
 
     The samples are dealt into folds, class by class. For each fold the weights with
     the highest top-1 accuracy on the other folds are taken; of several, those nearest
-    to equal weights.
+    to equal weights. The candidates are all weights that are multiples of
+    ``1 / steps`` and sum up to 1: 286 for four models and 10 steps.
 
-    Args:
-        scores: One ``[N, C]`` for each of K models, 2 or more.
-        labels: ``[N]``.
-        num_folds: Number of folds F.
-        steps: Candidates are all weights that are multiples of ``1 / steps`` and sum
-            up to 1: 286 for four models and 10 steps.
-        seed: Of the deal.
+    The scores are ``[N, C]`` for each of K models, 2 or more, the labels ``[N]``.
     """
     if len(scores) < 2:
         raise ValueError("a search for weights needs 2 models or more")

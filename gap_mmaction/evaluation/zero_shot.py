@@ -150,9 +150,7 @@ def combine_slots(
     renormalized, is the softmax of the sum of the cosines: their mean decides as all
     slots together do, without a temperature to be chosen.
 
-    Args:
-        cosines: ``[N, K, C]``, K slots.
-        weights: One for each slot, not negative; all alike by default.
+    The cosines are ``[N, K, C]``; weights, not negative, are alike by default.
     """
     slots = cosines.shape[1]
     given = np.ones(slots) if weights is None else np.asarray(weights, np.float64)

@@ -13,8 +13,7 @@ import numpy as np
 
 from gap_mmaction.evaluation import fusion
 from gap_mmaction.evaluation.accuracy import accuracy
-from gap_mmaction.evaluation.same_samples import check_same_samples
-from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.evaluation.score_file import check_same_samples, load_scores
 
 from .paper_tables import ABLATION_DATA_SET, COMPARISONS
 from .tables import DATA_SETS, STREAM_WEIGHTS, Cell, Measure, RunSpec, Table

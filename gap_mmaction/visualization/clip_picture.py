@@ -27,34 +27,20 @@ _NAME_WIDTH = 18
 
 @dataclass(frozen=True)
 class ClipPicture:
-    """A clip with its colours, its view and what a model says of it.
-
-    Attributes:
-        clip: The clip.
-        view: From where it is looked at.
-        colours: Of its layout.
-        result: What a model says of it, or None.
-        label_name: The true class, or None where that is not known.
-        slot_parts: The part of the layout that each slot of the text branch pools,
-            which gives the slot's colour.
-    """
+    """A clip with its colours, its view and what a model says of it."""
 
     clip: SkeletonClip
     view: View
     colours: PartColours
     result: SkeletonResult | None = None
-    label_name: str | None = None
+    label_name: str | None = None  # of the true class, where that is known
+    # The part of the layout that each slot of the text branch pools, for its colour.
     slot_parts: Mapping[str, str] = field(default_factory=dict)
 
     def movie(self, frames: Sequence[int], height: float = 4.2) -> Iterator[np.ndarray]:
-        """Draws frames.
+        """Draws frames, by their indices, with bodies in hundreds of pixels of height.
 
-        Args:
-            frames: Their indices.
-            height: Of the bodies' panel, in hundreds of pixels.
-
-        Yields:
-            Pictures ``[height, width, 3]``, uint8, all of the same even size.
+        Yields pictures ``[height, width, 3]``, uint8, all of the same even size.
         """
         points = self.view.project(self.clip.keypoint[self.clip.visible])
         floor = self.view.floor(self.clip).reshape(-1, 2)

@@ -41,19 +41,12 @@ def find_package(method: str) -> Any:
 def embed(
     points: np.ndarray, method: str = "tsne", seed: int = 0, neighbours: float = 30.0
 ) -> np.ndarray:
-    """Lays points out on a plane, neighbours near one another.
+    """Lays points out on a plane ``[N, 2]``, neighbours near one another.
 
-    Args:
-        points: ``[N, D]``, of norm 1, at least 4.
-        method: ``"tsne"`` (van der Maaten and Hinton, 2008; by scikit-learn),
-            ``"umap"`` (McInnes et al., 2018; by umap-learn), or ``"pca"``, the two
-            directions of most variance.
-        seed: Of the layout.
-        neighbours: How many neighbours of a point count, t-SNE's perplexity; fewer
-            where there are few points.
-
-    Returns:
-        ``[N, 2]``.
+    The points are ``[N, D]``, of norm 1, at least 4. The method is ``"tsne"`` (van der
+    Maaten and Hinton, 2008; by scikit-learn), ``"umap"`` (McInnes et al., 2018; by
+    umap-learn), or ``"pca"``, the two directions of most variance. So many neighbours
+    of a point count (t-SNE's perplexity), fewer where there are few points.
 
     Raises:
         ImportError: If the package is missing.
@@ -100,8 +93,7 @@ def centre(clips: ClipFeatures) -> ClipFeatures:
 
     The loss (GAP, eq. 4 to 6) compares the texts with one another for a skeleton, and
     the skeletons for a text. What is common to one side does not count there, but it
-    keeps the two sides apart in a picture.
-    All classes count alike in the mean of the clips.
+    keeps the two sides apart in a picture. All classes count alike in the clips' mean.
     """
     of_class = [clips.features[clips.labels == c].mean(0) for c in set(clips.labels)]
     return replace(
@@ -122,10 +114,7 @@ def draw_features(
 ) -> Figure:
     """Draws a panel for each slot: clips as dots, texts of the classes as stars.
 
-    Args:
-        clips: The features.
-        layouts: For each slot places ``[N + C, 2]`` of clips and texts.
-        title: What stands above.
+    The layouts are, for each slot, the places ``[N + C, 2]`` of clips and texts.
     """
     count = len(clips.classes)
     colours = _class_colours(count)

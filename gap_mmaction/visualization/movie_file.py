@@ -26,16 +26,9 @@ _NEARLY_WHITE = 247
 def write_gif(
     pictures: Iterable[np.ndarray], path: Path | BinaryIO, fps: float
 ) -> None:
-    """Writes a GIF that repeats, whole or not at all.
+    """Writes pictures ``[height, width, 3]``, uint8, as a GIF that repeats.
 
-    Args:
-        pictures: ``[height, width, 3]``, uint8, of the same size.
-        path: The file, or one that is open.
-        fps: Pictures per second, up to :data:`MAX_GIF_FPS`.
-
-    Raises:
-        OSError: If it cannot be written.
-        ValueError: If there is no picture, or ``fps`` is out of range.
+    It is written whole or not at all, up to :data:`MAX_GIF_FPS` pictures per second.
     """
     if not 0 < fps <= MAX_GIF_FPS:
         raise ValueError(f"fps={fps:g}: a GIF has up to {MAX_GIF_FPS} frames a second")
@@ -60,19 +53,12 @@ def write_gif(
 
 
 def write_mp4(pictures: Iterable[np.ndarray], path: Path, fps: float) -> None:
-    """Writes an MP4, whole or not at all.
+    """Writes pictures ``[height, width, 3]``, uint8, of even size as an MP4.
 
-    With ``ffmpeg`` on the PATH it is H.264, which browsers play; else it is MPEG-4
-    Part 2 by OpenCV, which players play.
-
-    Args:
-        pictures: ``[height, width, 3]``, uint8, of the same even size.
-        path: The file.
-        fps: Pictures per second.
+    It is written whole or not at all. With ``ffmpeg`` on the PATH it is H.264, which
+    browsers play; else it is MPEG-4 Part 2 by OpenCV, which players play.
 
     Raises:
-        OSError: If it cannot be written.
-        ValueError: If there is no picture.
         RuntimeError: If neither program has an encoder; the message says what to do.
     """
     remaining = iter(pictures)

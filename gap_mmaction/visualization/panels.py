@@ -13,15 +13,10 @@ _LONG = 300
 
 
 def plain_text(text: str, width: int | None = None) -> str:
-    """Makes a name from a file safe to be drawn by matplotlib.
+    """Makes any text safe to be drawn, perhaps in lines of a width in characters.
 
-    Args:
-        text: Any text. Matplotlib would read what stands between dollars as a formula,
-            and fail on a wrong one.
-        width: Where to break lines, in characters, if at all.
-
-    Returns:
-        The text, with dollars escaped and without control characters.
+    Matplotlib would read what stands between dollars as a formula, and fail on a wrong
+    one. Control characters become spaces.
     """
     clean = "".join(c if c.isprintable() else " " for c in text[:_LONG])
     if width is not None:

@@ -49,11 +49,7 @@ def draw_confusion(matrix: np.ndarray, names: Sequence[str], title: str) -> Figu
 
 
 def choose_keys(logs: Sequence[TrainingLog], keys: Sequence[str] | None) -> list[str]:
-    """Returns what to draw: ``keys``, or those of the usual that have been logged.
-
-    Raises:
-        ValueError: If no run has logged one of them, or there is nothing to draw.
-    """
+    """Returns what to draw: ``keys``, or those of the usual that have been logged."""
     known = {key for log in logs for key in log.curves}
     chosen = list(keys) if keys else [key for key in DEFAULT_KEYS if key in known]
     missing = [key for key in chosen if key not in known]

@@ -74,11 +74,8 @@ pre { background: #f6f7f9; padding: 12px; overflow-x: auto; }
 def render_page(title: str, notes: Sequence[str], config: str, **parts: Any) -> str:
     """Writes the page, which loads and runs nothing; what is put in is escaped.
 
-    Args:
-        title: What stands above.
-        notes: What is left out, and how to come by it.
-        config: The text of a config.
-        **parts: ``test`` and ``clips`` as the functions below return them, or nothing.
+    Notes say what is left out, and how to come by it. The parts are ``test`` and
+    ``clips`` as the functions below return them, or nothing.
     """
     template = Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE)
     return template.render(title=title, notes=notes, config=config, **parts)
@@ -115,9 +112,6 @@ def describe_worst(
     """Describes up to ``count`` clips, those that a wrong class is furthest ahead for.
 
     Those are drawn that have an annotation by their name, if their layout is known.
-
-    Raises:
-        ValueError: If an annotation is broken or of another layout.
     """
     own = scores.scores[np.arange(len(scores.labels)), scores.labels]
     order = np.argsort(own - scores.scores.max(axis=1), kind="stable")

@@ -23,22 +23,13 @@ _BELOW = ("foot", "leg-foot", "lower", "leg", "hip")
 
 @dataclass(frozen=True)
 class SkeletonClip:
-    """A sequence of skeletons.
-
-    Attributes:
-        name: Its name.
-        skeleton: Its joint layout.
-        keypoint: ``[M, T, V, C]``, C 2 (pixels, y down) or 3; persons that are in no
-            frame are left out.
-        visible: ``[M, T, V]``, whether there is something to draw.
-        label: Its class, or None where that is not known.
-    """
+    """A sequence of skeletons, without persons that are in no frame."""
 
     name: str
     skeleton: Skeleton
-    keypoint: np.ndarray
-    visible: np.ndarray
-    label: int | None = None
+    keypoint: np.ndarray  # [M, T, V, C], C 2 (pixels, y down) or 3
+    visible: np.ndarray  # [M, T, V], whether there is something to draw
+    label: int | None = None  # None where it is not known
 
     @classmethod
     def from_annotation(
@@ -46,13 +37,9 @@ class SkeletonClip:
     ) -> SkeletonClip:
         """Makes one of a checked annotation.
 
-        Args:
-            annotation: ``keypoint`` ``[M, T, V, C]``, finite; perhaps
-                ``keypoint_score`` ``[M, T, V]``, ``frame_dir`` and ``label``.
-            skeleton: The layout of the joints.
-
-        Raises:
-            ValueError: If nobody is there in any frame.
+        It has ``keypoint`` ``[M, T, V, C]``, finite, and perhaps ``keypoint_score``
+        ``[M, T, V]``, ``frame_dir`` and ``label``. A ValueError is raised if nobody is
+        there in any frame.
         """
         name = str(annotation.get("frame_dir", ""))
         keypoint = np.asarray(annotation["keypoint"], np.float64)
@@ -83,16 +70,11 @@ class SkeletonClip:
 
 @dataclass(frozen=True)
 class View:
-    """A parallel projection, which keeps lengths equal in all directions.
+    """A parallel projection, which keeps lengths equal in all directions."""
 
-    Attributes:
-        matrix: ``[2 or 3, C]``: rows to the right, upwards and, in 3D, towards the
-            viewer, of norm 1.
-        up: The axis that points upwards, one of :data:`UP_AXES`.
-    """
-
+    # [2 or 3, C]: rows to the right, upwards and, in 3D, towards the viewer, of norm 1.
     matrix: np.ndarray
-    up: str
+    up: str  # the axis that points upwards, one of UP_AXES
 
     @classmethod
     def of(
@@ -110,13 +92,9 @@ class View:
 
         Args:
             clip: The clip.
-            up: The axis that points upwards; by default that along which heads are
-                most above feet.
+            up: The axis that points upwards; by default that of :func:`find_up`.
             azimuth: How far the viewer goes to the right from there, in degrees.
             elevation: How far up, in degrees.
-
-        Raises:
-            ValueError: If there is no such axis.
         """
         if clip.is_flat:
             return cls(np.array([[1.0, 0.0], [0.0, -1.0]]), "-y")

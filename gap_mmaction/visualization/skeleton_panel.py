@@ -34,31 +34,18 @@ _MARGIN = 0.06
 
 @dataclass(frozen=True)
 class PartColours:
-    """Colours of a layout by part.
+    """Colours of a layout by part."""
 
-    Attributes:
-        parts: The colour of each part, in the order of a legend.
-        joints: The colour of each joint.
-        bones: ``(joint, other joint, colour)`` of each edge of the layout.
-    """
-
-    parts: dict[str, str]
+    parts: dict[str, str]  # in the order of a legend
     joints: tuple[str, ...]
-    bones: tuple[tuple[int, int, str], ...]
+    bones: tuple[tuple[int, int, str], ...]  # joint, other joint, colour of each edge
 
     @classmethod
     def of(cls, skeleton: Skeleton, parts: Sequence[str] | None = None) -> PartColours:
-        """Colours a layout.
+        """Colours parts of a layout, by default the paper's four, or all without these.
 
         Parts overlap: a joint has the colour of the smallest part that it is in, and a
         bone that of its outer end.
-
-        Args:
-            skeleton: The layout.
-            parts: By default the paper's four, or all of a layout without these.
-
-        Raises:
-            ValueError: If the layout has no such part.
         """
         if parts is None:
             has_usual = all(part in skeleton.parts for part in USUAL_PARTS)
@@ -78,14 +65,8 @@ class SkeletonPanel:
 
     All frames have the same scale, and a unit is as long upwards as sideways.
 
-    Args:
-        axes: The panel, which is cleared of its own axes.
-        clip: The clip.
-        view: From where it is looked at.
-        colours: Of the clip's layout.
-        scale: Of lines and dots.
-        follow: Whether the panel moves along with the bodies. Otherwise it shows every
-            place that they come to.
+    The panel moves along with the bodies if it follows them. Otherwise it shows every
+    place that they come to.
     """
 
     def __init__(

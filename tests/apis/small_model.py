@@ -16,7 +16,6 @@ from tests.config_files import ROOT, load
 
 FEATURES = 6
 CLASSES = 10
-JOINTS = 20
 
 
 def make_config(folder: Path, leaf: str = "ctrgcn_nwucla") -> Config:
@@ -48,12 +47,8 @@ def make_model(config: Config, checkpoint: Path) -> Any:
     return model.eval()
 
 
-def make_sequences(
-    count: int, persons: int = 1, joints: int = JOINTS, columns: int = 3
-) -> list[np.ndarray]:
-    """Make sequences ``[M, T, V, C]`` of several lengths."""
+def make_sequences(count: int) -> list[np.ndarray]:
+    """Make sequences ``[1, T, 20, 3]`` of several lengths."""
     rng = np.random.default_rng(0)
-    return [
-        rng.normal(size=(persons, 9 + 5 * i, joints, columns)).astype(np.float32)
-        for i in range(count)
-    ]
+    shapes = [(1, 9 + 5 * i, 20, 3) for i in range(count)]
+    return [rng.normal(size=shape).astype(np.float32) for shape in shapes]

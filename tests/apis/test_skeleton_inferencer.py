@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from mmaction.apis import inference_recognizer, inference_skeleton, init_recognizer
-from mmaction.registry import DATASETS, MODELS
+from mmaction.apis import inference_skeleton, init_recognizer
+from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
@@ -28,8 +28,6 @@ SEQUENCES = make_sequences(4)
 
 
 class Trained(NamedTuple):
-    """A model, and what an inferencer needs to know of it."""
-
     config: Config
     checkpoint: Path
     model: Any
@@ -52,15 +50,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def test_scores_are_those_of_a_test_run(trained: Trained, tmp_path: Path) -> None:
+    # float16, as NTU RGB+D is stored: what a transform makes of it depends on it.
     annotations = [
-        {
-            "frame_dir": f"a{i}",
-            "label": i,
-            "total_frames": keypoint.shape[1],
-            # As NTU RGB+D is stored: what a transform makes of it depends on it.
-            "keypoint": keypoint.astype(np.float16),
-        }
-        for i, keypoint in enumerate(SEQUENCES)
+        dict(frame_dir=f"a{i}", label=i, total_frames=x.shape[1], keypoint=x)
+        for i, x in enumerate(x.astype(np.float16) for x in SEQUENCES)
     ]
     names = [annotation["frame_dir"] for annotation in annotations]
     path = tmp_path / "mine.pkl"
@@ -109,9 +102,7 @@ def test_names_of_the_classes(trained: Trained) -> None:
     names = [f"class {i}" for i in range(CLASSES)]
     (result,) = trained.inferencer(labels=names, top_k=3)(SEQUENCES[0])
     order = np.argsort(-result.scores)[:3]
-    assert result.top_labels == tuple(order)
     assert result.top_names == tuple(f"class {i}" for i in order)
-    assert result.score == result.top_scores[0] == result.scores.max()
     with pytest.raises(ValueError, match="9 names of classes, but the model has 10"):
         trained.inferencer(labels=names[:9])
     config = copy.deepcopy(trained.config)
@@ -157,21 +148,12 @@ class TestPartSimilarity:
             SkeletonInferencer(config, trained.checkpoint).load_text_branch()
 
 
-def test_failing_pipeline_and_weights(trained: Trained, tmp_path: Path) -> None:
+def test_failing_pipeline(trained: Trained) -> None:
     config = copy.deepcopy(trained.config)
     config.test_dataloader.dataset.pipeline[0] = {"type": "JointToBone"}
     inferencer = SkeletonInferencer(config, trained.checkpoint)
     with pytest.raises(ValueError, match=r"mine: .*pipeline fails.*IndexError"):
         inferencer({"frame_dir": "mine", "keypoint": SEQUENCES[0]})
-    content = torch.load(trained.checkpoint, weights_only=True)
-    content["state_dict"]["cls_head.fc.bias"][0] = torch.nan
-    broken = tmp_path / "broken.pth"
-    torch.save(content, broken)
-    with pytest.raises(ValueError, match=r"not finite.*broken\.pth"):
-        SkeletonInferencer(trained.config, broken)(SEQUENCES[0])
-    for key, value in (("batch_size", 0), ("ntu_protocol", "raw"), ("device", "gpu")):
-        with pytest.raises(ValueError, match=f"{key}={value!r}"):
-            trained.inferencer(**{key: value})
 
 
 class TestCheckpoints:
@@ -198,24 +180,6 @@ class TestCheckpoints:
         torch.save({"state_dict": kept}, path)
         with pytest.raises(CheckpointError, match=r"half\.pth: .*has no cls_head"):
             SkeletonInferencer(trained.config, path)
-        path.write_bytes(trained.checkpoint.read_bytes()[:1000])
-        with pytest.raises(ValueError, match=f"{path}:? (refused|no checkpoint)"):
-            SkeletonInferencer(trained.config, path)
-
-
-HEIGHT, WIDTH = 256, 512
-
-
-def make_poses(frames: int) -> list[dict[str, np.ndarray]]:
-    """Makes results of mmpose, of numbers that mmaction2's float16 has as well."""
-    rng = np.random.default_rng(0)
-    return [
-        {
-            "keypoints": rng.integers(0, HEIGHT, (count, 17, 2)).astype(np.float32),
-            "keypoint_scores": rng.integers(1, 9, (count, 17)).astype(np.float32) / 8,
-        }
-        for count in np.resize([1, 2, 1], frames)
-    ]
 
 
 def test_inference_skeleton_of_mmaction2(tmp_path: Path) -> None:
@@ -224,41 +188,23 @@ def test_inference_skeleton_of_mmaction2(tmp_path: Path) -> None:
     sampler.update(clip_len=8, num_clips=2)
     checkpoint = tmp_path / "epoch_1.pth"
     make_model(config, checkpoint)
-    poses = make_poses(12)
+    # Numbers that mmaction2's float16 has as well.
+    rng = np.random.default_rng(0)
+    poses = [
+        {
+            "keypoints": rng.integers(0, 256, (count, 17, 2)).astype(np.float32),
+            "keypoint_scores": rng.integers(1, 9, (count, 17)).astype(np.float32) / 8,
+        }
+        for count in 4 * [1, 2, 1]
+    ]
 
-    model = init_recognizer(config, str(checkpoint), device="cpu")
-    sample = inference_skeleton(model, poses, (HEIGHT, WIDTH))
+    config.dump(tmp_path / "config.py")  # as most users have it
+    model = init_recognizer(str(tmp_path / "config.py"), str(checkpoint), device="cpu")
+    sample = inference_skeleton(model, poses, (256, 512))
     scores = sample.pred_score.numpy()
 
     inferencer = SkeletonInferencer(config, checkpoint)
-    (result,) = inferencer(poses, img_shape=(HEIGHT, WIDTH))
+    (result,) = inferencer(poses, img_shape=(256, 512))
     np.testing.assert_allclose(result.scores, scores, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="input 0: the size of the picture"):
         inferencer(poses)
-
-
-def test_inference_recognizer_of_mmaction2(trained: Trained, tmp_path: Path) -> None:
-    keypoint = SEQUENCES[0]
-    annotation = {"frame_dir": "mine", "label": -1, "keypoint": keypoint}
-    annotation["total_frames"] = keypoint.shape[1]
-    (result,) = trained.inferencer()(dict(annotation))
-    # As a file too, as most users have it.
-    path = tmp_path / "config.py"
-    trained.config.dump(path)
-    model = init_recognizer(str(path), str(trained.checkpoint), device="cpu")
-    sample = inference_recognizer(model, dict(annotation))
-    np.testing.assert_allclose(sample.pred_score, result.scores, rtol=0, atol=1e-6)
-
-
-def test_pipeline_for_mmaction2(tmp_path: Path) -> None:
-    settings = make_config(tmp_path)
-    settings.model.text_branch = None
-    model: Any = MODELS.build(settings.model)
-    model.cfg = settings
-    steps = settings.test_dataloader.dataset.pipeline
-    # As the data set has them: some know its layout.
-    expected = [{**steps[0], "layout": "nw-ucla"}, *steps[1:]]
-    assert model.cfg.test_pipeline == expected
-    # One of its own stays.
-    model.cfg = own = Config({"test_pipeline": [{"type": "PoseDecode"}]})
-    assert model.cfg is own

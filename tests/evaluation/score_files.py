@@ -31,18 +31,6 @@ def dump(
     return str(path)
 
 
-def dump_streams(golden: Path, folder: Path, softmax: bool = False) -> list[str]:
-    """Write the four streams of golden/ensemble.npz, in the order of its weights."""
-    paths = []
-    with np.load(golden) as content:
-        for name in ("joint", "bone", "joint_motion", "bone_motion"):
-            scores = content[name]
-            if softmax:
-                scores = torch.from_numpy(scores).softmax(dim=1).numpy()
-            paths.append(dump(folder / f"{name}.pkl", scores, content["labels"]))
-    return paths
-
-
 def noisy_scores(
     labels: np.ndarray, num_classes: int, rng: np.random.Generator, signal: float = 1.0
 ) -> np.ndarray:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 
 from gap_mmaction.evaluation import fuse_scores, search_weights, transform_scores
 from tests.evaluation.score_files import noisy_scores
@@ -14,17 +13,6 @@ from tests.evaluation.score_files import noisy_scores
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(4), 25)
 GOOD, FAIR, NOISE = (noisy_scores(LABELS, 4, RNG, signal) for signal in (2.5, 1, 0))
-
-
-def test_log_of_probabilities_decides_as_raw_scores() -> None:
-    rng = np.random.default_rng(0)
-    raw = [rng.normal(size=(50, 10), scale=5) for _ in range(3)]
-    soft = [torch.from_numpy(s).softmax(1).float().numpy() for s in raw]
-    weights = [0.8, 0.8, 0.2]
-    logs = [transform_scores(s, "log", "x") for s in soft]
-    expected = np.argsort(fuse_scores(raw, weights), axis=1)
-    found = np.argsort(fuse_scores(logs, weights), axis=1)
-    np.testing.assert_array_equal(found[:, -5:], expected[:, -5:])
 
 
 def test_other_scores_and_weights() -> None:

@@ -25,8 +25,7 @@ from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.sample import PROTOCOLS, convert_skeleton
 from gap_mmaction.datasets.readers import CLIP_SETS
 from gap_mmaction.datasets.source import Source
-from gap_mmaction.evaluation.same_samples import check_same_samples
-from gap_mmaction.evaluation.score_file import load_scores
+from gap_mmaction.evaluation.score_file import check_same_samples, load_scores
 from gap_mmaction.models.text.cached_encoder import FORMAT, hash_texts, open_features
 from gap_mmaction.models.text.descriptions import load_descriptions
 from tests.fuzz.mutations import WRONG_VALUES, mutate, put, to_json

@@ -25,24 +25,19 @@ def test_demo_prints_the_table(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    row = r"^(without GAP|with GAP) +([\d.]+) ± nan +([\d,]+) +([\d.]+)$"
-    names, accuracies, parameters, times = zip(*re.findall(row, done.stdout, re.M))
+    row = r"^(without GAP|with GAP) +([\d.]+) ± nan +([\d,]+) +[\d.]+$"
+    names, accuracies, parameters = zip(*re.findall(row, done.stdout, re.M))
     assert names == ("without GAP", "with GAP")
     assert all(0 < float(accuracy) < 100 for accuracy in accuracies)
     assert len(set(parameters)) == 1
-    assert all(float(time) > 0 for time in times)
 
 
-@pytest.mark.parametrize(
-    ("gains", "verdict"),
-    [
-        ((3.0, 3.5, 4.0), "+3.5 points (+3.0 +3.5 +4.0 by seed), 95 % interval"),
+def test_verdict() -> None:
+    for gains, verdict in (
         ((3.0, 3.5, 4.0), ": beyond chance."),
         ((3.0, -2.0, 4.0), "which may be chance."),
         ((3.0,), "it takes more seeds"),
-    ],
-)
-def test_verdict(gains: tuple[float, ...], verdict: str) -> None:
-    plain = {seed: 40.0 for seed in range(len(gains))}
-    better = {seed: 40.0 + gain for seed, gain in enumerate(gains)}
-    assert verdict in conclude({"without GAP": plain, "with GAP": better})
+    ):
+        plain = dict.fromkeys(range(len(gains)), 40.0)
+        better = {seed: 40.0 + gain for seed, gain in enumerate(gains)}
+        assert verdict in conclude({"without GAP": plain, "with GAP": better})

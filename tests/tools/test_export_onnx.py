@@ -42,11 +42,9 @@ OPTIONS = [
 def check(scorer: Any, name: str, stream: str = "joint", **settings: Any) -> None:
     """Compare with the recognizer, at other sizes than those of the export."""
     model = build(name, stream, **settings)
-    reference = recognizer_scorer(model, "prob")
-    inputs = [clips(1), clips(5), clips(3, number=2)]
-    pairs = [(x, x) for x in inputs]
+    pairs = [(x, x) for x in (clips(1), clips(5), clips(3, number=2))]
     pairs += with_fewer_persons(clips(4), ClipScorer(model).persons)
-    parity = compare_scorers(reference, scorer, pairs)
+    parity = compare_scorers(recognizer_scorer(model, "prob"), scorer, pairs)
     assert parity.holds(1e-5), parity
     assert parity.samples >= 9
 
@@ -91,10 +89,6 @@ def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_annotation(data, "nturgb+d", CLASSES, "xsub_train", "xsub_val")
     options = ["--report", str(report), "--benchmark", "--pairs", "2"]
     assert run(tmp_path, "--ann-file", str(data), *options) == 0
-    printed = capsys.readouterr().out
-    assert "checked with 4 of 4 sequences of data.pkl" in printed
-    for line in ("folded plain torch", "torchscript", "torchscript, fewer persons"):
-        assert f"\n{line}: 4 of 4 labels the same" in printed
     content = json.loads(report.read_text())
     assert content["torchscript"]["samples"] == 4
     assert content["torchscript"]["difference"] < 1e-5
@@ -103,9 +97,7 @@ def test_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exported(torch.zeros(1, 1, 2, 32, 25, 3)).shape == (1, CLASSES)
     options = ["--clips", "3", "--average-clips", "none", "--no-fold"]
     assert run(tmp_path, "--generated", *options) == 0
-    printed = capsys.readouterr().out
-    assert "checked with 3 generated sequences, 1 clips, 2 persons each" in printed
-    assert "average of clips: none" in printed and "folded" not in printed
+    assert "average of clips: none" in capsys.readouterr().out
 
 
 def test_refused(
@@ -117,11 +109,7 @@ def test_refused(
     monkeypatch.setattr(export, "export_torchscript", wrong)
     monkeypatch.setattr(exported_model, "_ONNX_PACKAGES", ("no_such_onnx",))
     for args, model, message in (
-        (
-            ["--generated", "--clips", "3"],
-            "ctrgcn",
-            "is another model",
-        ),
+        (["--generated", "--clips", "3"], "ctrgcn", "is another model"),
         (["--ann-file", "absent.pkl"], "ctrgcn", "absent.pkl is not there"),
         (["--generated"], "ctrbaseline", "epoch_1.pth: the checkpoint does not fit"),
         (["--format", "onnx"], "ctrgcn", "`pip install no_such_onnx`"),

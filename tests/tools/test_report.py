@@ -29,8 +29,6 @@ NAMES = [f'a{i}"><img src=x onerror=alert(1)>' for i in range(6)]
 
 
 class Page(HTMLParser):
-    """Collects tags, text and pictures."""
-
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
@@ -47,9 +45,6 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
-
-    def count(self, name: str) -> int:
-        return sum(attributes.get("class") == name for _, attributes in self.tags)
 
 
 @pytest.fixture
@@ -97,14 +92,17 @@ def test_whole_page(run: Path, options: list[str]) -> None:
     kinds = [(image.format, getattr(image, "n_frames", 1)) for image in page.images]
     # Confusion, and samples 2, 5 and 1 of as many frames as they have.
     assert kinds == [("PNG", 1), ("GIF", 6), ("GIF", 9), ("GIF", 5)]
-    for words in (
-        *("50.00 %", "stream='joint'", "</pre><script>"),
-        *(EVIL, NAMES[2], "dollar $\\frac$", "<i>run"),
-    ):
-        assert words in page.text
-    assert page.count("missing") == 0
+    words = ("50.00 %", "</pre><script>", EVIL, NAMES[2], "dollar $\\frac$", "<i>run")
+    assert all(word in page.text for word in words)
     bars = [a["style"] for tag, a in page.tags if tag == "i"]
     assert bars == ["width: 0.0%", "width: 50.0%", "width: 100.0%"]
+    assert len(make_page(run, *options, "--clips", "1").images) == 2
+    # What is missing is said.
+    page = make_page(run, *options[:2])
+    assert "--ann-file names what was tested on" in page.text
+    assert len(page.images) == 1
+    page = make_page(run)
+    assert "--scores scores.pkl" in page.text and not page.images
 
 
 def test_page_loads_and_runs_nothing(run: Path, options: list[str]) -> None:
@@ -119,19 +117,6 @@ def test_page_loads_and_runs_nothing(run: Path, options: list[str]) -> None:
     assert policy is not None and policy.startswith("default-src 'none'")
 
 
-def test_what_is_missing_is_said(
-    run: Path, options: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = make_page(run)
-    assert (len(page.images), page.count("missing")) == (0, 1)
-    assert "--scores scores.pkl" in page.text
-    page = make_page(run, *options[:2])
-    assert "--ann-file names what was tested on" in page.text
-    assert (page.count("clip"), len(page.images)) == (3, 1)
-    assert make_page(run, *options, "--clips", "1").count("clip") == 1
-    assert "note: " in capsys.readouterr().err
-
-
 def test_scores_without_names(
     run: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,26 +125,10 @@ def test_scores_without_names(
     images = make_page(run, *options).images
     assert [image.format for image in images] == ["PNG", *["GIF"] * 4]
     write_annotations(Path(options[3]), LABELS[::-1])
-    assert main([str(run), *options, "--out", str(run / "a.html")]) == 1
-    assert "has no names of samples" in capsys.readouterr().err
-
-
-def test_errors(
-    run: Path, options: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, folder = run.parent / "report.html", run.parent
-    (folder / "empty").mkdir()
-    (folder / "broken.pkl").write_bytes(b"\x80")
     for arguments, message in (
-        ([str(folder / "none")], "none: no config of a run"),
-        ([str(folder / "empty")], "empty: no config of a run"),
-        ([str(run), "--scores", "none.pkl"], "there is no such file"),
-        ([str(run), *options, "--ann-file", str(folder / "broken.pkl")], "broken.pkl"),
-        ([str(run), *options, "--labels", "nwucla"], "describes 10 classes"),
-        ([str(run), *options, "--layout", "coco"], "20 joints"),
+        ([str(run), *options], "has no names of samples"),
+        ([str(run.parent / "none")], "none: no config of a run"),
     ):
-        assert main([*arguments, "--out", str(out)]) == 1
+        assert main([*arguments, "--out", str(run / "a.html")]) == 1
         assert message in capsys.readouterr().err
-        assert not out.exists()
-    with pytest.raises(SystemExit):
-        main([str(run), "--out", "report.txt"])
+    assert not (run / "a.html").exists()

@@ -25,8 +25,6 @@ ENCODER = ["--encoder", "EmbeddingTextEncoder"]
 
 
 class Files(NamedTuple):
-    """A model and clips."""
-
     folder: Path
     options: list[str]
     inferencer: SkeletonInferencer
@@ -55,13 +53,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     ]
     del items[1]["label"]
     split = {"val": ["a0", "a1", "a2", "a4"]}
-    (folder / "clips.pkl").write_bytes(
-        pickle.dumps({"split": split, "annotations": items})
-    )
-    options = [
-        *("--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)),
-        *("--ann-file", str(folder / "clips.pkl")),
-    ]
+    content = {"split": split, "annotations": items}
+    (folder / "clips.pkl").write_bytes(pickle.dumps(content))
+    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
+    options += ["--ann-file", str(folder / "clips.pkl")]
     inferencer = SkeletonInferencer(config, checkpoint)
     results = inferencer(sequences, part_similarity=True)
     cosines = np.array([result.part_similarity for result in results])
@@ -106,11 +101,13 @@ def test_text(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     cosines = similarity.compare(features, similarity.text_features([query]))
     scores = cosines[:, :, 0].mean(1).numpy()
     assert [match["name"] for match in content["results"]] == names(scores)
-    # Without an encoder nothing is computed.
-    kept = tmp_path / "clips.safetensors"
-    assert files.run(query, "--features", str(kept)) == 1
-    assert "is no text of the model's classes" in capsys.readouterr().err
-    assert not kept.exists()
+    for arguments, message in (
+        ([query], "is no text of the model's classes"),
+        (["--class", "swim"], "there is no such class; there are pick up with"),
+        (["--class", "throw", "--part", "tail"], "no part 'tail'"),
+    ):
+        assert files.run(*arguments) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_kept_features(
@@ -128,7 +125,6 @@ def test_kept_features(
         patch.delattr(retrieve, "SkeletonInferencer")
         assert files.run(*arguments) == 0
     assert capsys.readouterr().out in first
-    assert files.run("jump", *ENCODER, "--features", str(features)) == 0
     # They are not taken for those of something else.
     state = torch.load(files.folder / "epoch_1.pth", weights_only=True)
     state["state_dict"]["cls_head.fc.bias"] += 1
@@ -140,13 +136,3 @@ def test_kept_features(
         assert files.run(*arguments, *change) == 1
         assert what in capsys.readouterr().err
     assert features.read_bytes() == before
-
-
-def test_errors(files: Files, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments, message in (
-        (["--class", "swim"], "there is no such class; there are pick up with"),
-        (["--class", "throw", "--part", "tail"], "no part 'tail'"),
-        (["jump", *ENCODER, "--encoder-options", "embed_dims=4"], "is not the one"),
-    ):
-        assert files.run(*arguments) == 1
-        assert message in capsys.readouterr().err

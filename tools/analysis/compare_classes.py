@@ -22,6 +22,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.atomic_file import atomic_file, save_png
 from gap_mmaction.utils.command_line import count, not_negative, tells_errors
+from gap_mmaction.visualization.panels import hide_frame
 
 BETTER, WORSE = "#7fb0dd", "#e6a57a"
 CSV_COLUMNS = (
@@ -44,12 +45,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="POINTS",
         help="show classes that differ by more (default: %(default)g, as the paper)",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="DESCRIPTIONS",
-        help="description file with the names of the classes, or the name of one that "
-        "ships: ntu60, ntu120, nwucla",
-    )
+    labels = "names of the classes: a description file, or the name of one that ships"
+    parser.add_argument("--labels", metavar="DESCRIPTIONS", help=labels)
     parser.add_argument(
         "--names",
         nargs=2,
@@ -104,9 +101,7 @@ def draw(
     differences = np.array([item.difference for item in items])
     ends = np.array([item.interval for item in items])
     # A percentile interval need not hold the value itself when samples are few.
-    errors = np.clip(
-        np.stack([differences - ends[:, 0], ends[:, 1] - differences]), 0, None
-    )
+    errors = np.maximum([differences - ends[:, 0], ends[:, 1] - differences], 0)
     positions = np.arange(len(items))
     axes.barh(
         positions,
@@ -120,8 +115,7 @@ def draw(
     axes.axvline(0, color="0.2", linewidth=0.8)
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    hide_frame(axes, ("top", "right", "left"))
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("difference of accuracy in points, with 95 % interval")
     axes.set_title(title, fontsize=10)

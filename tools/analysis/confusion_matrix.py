@@ -28,12 +28,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("result", help="scores, as tools/test.py --dump wrote them")
-    parser.add_argument(
-        "--labels",
-        metavar="DESCRIPTIONS",
-        help="description file with the names of the classes, or the name of one that "
-        "ships: ntu60, ntu120, nwucla",
-    )
+    labels = "names of the classes: a description file, or the name of one that ships"
+    parser.add_argument("--labels", metavar="DESCRIPTIONS", help=labels)
     parser.add_argument("--out", type=Path, required=True, metavar="PNG")
     parser.add_argument("--title", help="what stands above the matrix")
     parser.add_argument("--top", type=natural, default=10, help="errors to list (10)")

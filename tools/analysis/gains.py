@@ -51,11 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     out = args.out or args.runs[0].parent
     runs = {run.key: run for path in args.runs for run in read_runs(path)}
-    kept = [
-        run
-        for run in runs.values()
-        if args.backbone is None or run.backbone in args.backbone
-    ]
+    only = args.backbone
+    kept = [run for run in runs.values() if only is None or run.backbone in only]
     if not kept:
         raise ValueError(f"{', '.join(map(str, args.runs))}: no run to compare")
     found = accuracies(kept)

