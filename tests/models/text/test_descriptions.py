@@ -88,6 +88,7 @@ def test_base_and_include(tmp_path: Path) -> None:
         ("be seated", "{a: b}", 7, ["class 0, field 'synonyms' must be a text"]),
         ("[stand up]", "[]", 12, ["class 1, field 'synonyms' is an empty list"]),
         ("head:", "synonyms:", 8, ["the key 'synonyms' stands twice"]),
+        ("  - label: 5\n    syn", "  - five\n#", 11, ["class 1 must be"]),
         (GOOD, f"{SCHEMA}classes:\n  a: b", 3, ["`classes` must be a list"]),
         # Of other files.
         (GOOD, f"{BASED}first: 3", 3, ["`first` is '3'", "base has 2 classes"]),
