@@ -1,8 +1,7 @@
 """CTR-GCN and its baseline, stated plainly: what the fast ones are compared with.
 
-Written after the formulas of the golden files, one subset and one operation
-at a time, in the usual layout ``[N, C, T, V]``. Names in the state dicts are those of
-``gap_mmaction``.
+After the formulas of the golden files, in the usual layout ``[N, C, T, V]``; names in
+the state dicts are those of ``gap_mmaction``.
 """
 
 from __future__ import annotations
@@ -162,10 +161,7 @@ class CTRGCN(PlainGCN):
 
 
 def perturb(model: nn.Module, seed: int = 0) -> None:
-    """Gives every parameter and statistic a value at which it matters.
-
-    A fresh CTR-GCN starts as its residual paths.
-    """
+    """Gives every parameter and statistic a value at which it matters."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in model.state_dict().items():

@@ -21,7 +21,6 @@ FIELDS = ("head", "hand", "arm", "hip", "leg", "foot")
 
 def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
     """Writes a description file of classes with three synonyms each."""
-    # JSON is YAML.
     classes = [
         dict(
             label=label,
@@ -32,7 +31,7 @@ def write_descriptions(folder: Path, labels: Sequence[str] = LABELS) -> str:
     ]
     path = folder / "descriptions.yaml"
     content = dict(schema="gap-descriptions/1", dataset="mine", classes=classes)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content))  # which is YAML
     return str(path)
 
 
@@ -46,16 +45,11 @@ def raises(kind: type[Exception], *words: str) -> Iterator[None]:
 
 def model_config(layout: Any = "nw-ucla", classes: int = 3, **options: Any) -> Any:
     """Returns the config of a small model of 8 channels."""
+    size = dict(base_channels=8, num_stages=2, num_person=1)
     return dict(
         type="RecognizerGAP",
         data_preprocessor=dict(type="SkeletonDataPreprocessor", layout=layout),
-        backbone=dict(
-            type="CTRGCN",
-            graph_cfg=dict(layout=layout),
-            base_channels=8,
-            num_stages=2,
-            num_person=1,
-        ),
+        backbone=dict(type="CTRGCN", graph_cfg=dict(layout=layout), **size),
         cls_head=dict(type="GCNHead", num_classes=classes, in_channels=8),
         **options,
     )
@@ -85,9 +79,7 @@ class EmbeddingTextEncoder(TransformerTextEncoder):
 
     def tokenize(self, texts: Sequence[str]) -> Tokens:
         length = 2 + max(map(len, texts))  # longer than needed
-        ids = torch.zeros(len(texts), length, dtype=torch.long)
-        for row, text in enumerate(texts):
-            ids[row, : len(text)] = torch.tensor([ord(letter) for letter in text])
+        ids = torch.tensor([list(text.encode().ljust(length, b"\0")) for text in texts])
         return {"ids": ids, "mask": (ids > 0).long()}
 
     def forward(self, tokens: Tokens) -> Tensor:
@@ -146,11 +138,8 @@ def save_tiny_hf(folder: Path, kind: str, dtype: torch.dtype = torch.float32) ->
     else:
         text_size |= dict(bos_token_id=2, eos_token_id=3, pad_token_id=0)
         vision = dict(size, image_size=8, patch_size=4)
-        model = transformers.CLIPModel(
-            transformers.CLIPConfig(
-                text_config=text_size, vision_config=vision, projection_dim=10
-            )
-        )
+        both: Any = dict(text_config=text_size, vision_config=vision, projection_dim=10)
+        model = transformers.CLIPModel(transformers.CLIPConfig(**both))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

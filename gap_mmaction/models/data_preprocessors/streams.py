@@ -23,14 +23,10 @@ def to_stream(
     last one). The confidence of a bone is the mean of its two ends', that of a motion
     the mean of its two frames', as in mmaction2's ``JointToBone`` and ``ToMotion``.
 
-    Args:
-        joints: ``[..., T, V, C]``.
-        stream: ``'joint'``, ``'bone'``, ``'joint-motion'`` or ``'bone-motion'``.
-        bones: ``(joint, parent)``, one pair per joint.
-        matrix: ``[V, V]`` of :func:`hierarchy_matrix`, multiplied with the joints of
-            any stream instead of taking the bones.
-        num_coordinates: How many of the C columns are coordinates; further ones are
-            confidence. By default all of them.
+    ``joints`` are ``[..., T, V, C]``, of which ``num_coordinates`` columns (by default
+    all) are coordinates, the others confidence; ``bones`` are ``(joint, parent)``, one
+    per joint. A ``matrix`` ``[V, V]`` of :func:`hierarchy_matrix` is multiplied with
+    the joints of any stream instead of taking the bones.
     """
     check_stream(stream)
     positions, scores = joints[..., :num_coordinates], None

@@ -21,8 +21,6 @@ FOUR_PARTS = ("head", "hand-arm", "hip", "leg-foot")
 class PartClassifier(TrainingBranch):
     """A linear classifier on every pooled part, the baseline of GAP's Table 1e.
 
-    It stands in a recognizer's ``text_branch`` and is left out at test time.
-
     ``parts`` are joint groups of the layout, ``loss_weight`` is that of the mean over
     them. A ValueError is raised if there is no part, or a name is unknown.
     """

@@ -57,10 +57,7 @@ class CachedTextEncoder(TextEncoder):
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """The header of a file of features ``[len(texts), embed_dims]``.
-
-    ``encoder`` says in words what made them.
-    """
+    """The header of a file of features ``[len(texts), embed_dims]``."""
 
     path: Path
     embed_dims: int
@@ -99,12 +96,8 @@ def save_features(
     path: str | Path, texts: Sequence[str], features: Tensor, encoder: str
 ) -> None:
     """Writes features ``[len(texts), D]`` and what made them, in words, to a file."""
-    metadata = {
-        "format": FORMAT,
-        "encoder": encoder,
-        "texts": json.dumps(list(texts)),
-        "sha256": hash_texts(texts),
-    }
+    metadata = dict(format=FORMAT, encoder=encoder, texts=json.dumps(list(texts)))
+    metadata["sha256"] = hash_texts(texts)
     content = save({"features": features.contiguous()}, metadata)
     with atomic_file(path) as stream:
         stream.write(content)

@@ -16,8 +16,7 @@ from gap_mmaction.utils.dependency import import_optional
 class PrefixTree:
     """The tokens of several texts, where common beginnings stand once.
 
-    In a transformer whose tokens see the past alone, texts that begin alike, at least
-    with the start token and often with the action's name, share that computation.
+    Where tokens see the past alone, texts that begin alike share that computation.
 
     Args:
         ids: Tokens ``[U, L]`` of U texts, start and end included.
@@ -77,10 +76,7 @@ class PrefixTree:
 
 
 def is_plain_causal(tower: Any) -> bool:
-    """Whether no adapter or hook has changed a causal tower of open_clip's usual form.
-
-    Only then does :func:`encode_prefix_tree` compute what it does.
-    """
+    """Whether a causal tower of open_clip's usual form has no adapters or hooks."""
     transformer = import_optional("open_clip.transformer", "open_clip_torch")
     if type(tower) is not transformer.TextTransformer:
         return False
@@ -99,10 +95,9 @@ def is_plain_causal(tower: Any) -> bool:
 
 
 def encode_prefix_tree(tower: Any, tree: PrefixTree) -> Tensor:
-    """Returns the features ``[U, D]`` of texts' last tokens, projected.
+    """Returns the features ``[U, D]`` of a tower that :func:`is_plain_causal`.
 
-    The last block computes the texts' last tokens alone, as no other is read. Values
-    and gradients are those of a tower for which :func:`is_plain_causal` is true.
+    The last block computes the texts' last tokens alone, as no other is read.
     """
     x = tower.token_embedding(tree.ids)
     x = x + F.embedding(tree.positions, tower.positional_embedding)

@@ -58,26 +58,18 @@ def load_descriptions(
 ) -> list[ActionDescription]:
     """Returns the classes of a description file, in the order of their indices.
 
-    docs/descriptions.md describes the format. Without ``include``, the files that it
-    includes are not read.
-
-    Raises:
-        FileNotFoundError: If the file is not there.
-        DescriptionError: If it breaks the schema; the message names file and line.
+    docs/descriptions.md describes the format; a file that breaks it is a
+    DescriptionError. Without ``include``, the files that it includes are not read.
     """
     return _Reader(Path(path), (), include, {}).read()
 
 
 def write_descriptions(
-    path: str | PathLike[str],
-    dataset: str,
-    classes: Iterable[Fields],
-    header: str = "",
+    path: str | PathLike[str], dataset: str, classes: Iterable[Fields], header: str = ""
 ) -> None:
-    """Writes a file that :func:`load_descriptions` reads, in place of an old one.
+    """Writes a file that :func:`load_descriptions` reads, ``header`` as a comment.
 
-    ``classes`` have the fields of each class, ``label`` among them, in the order of the
-    labels; ``header`` stands above as a comment.
+    ``classes`` are the fields of each class, ``label`` among them, in order.
     """
     plain = [
         {name: v if isinstance(v, str) else list(v) for name, v in fields.items()}
@@ -88,6 +80,10 @@ def write_descriptions(
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)
     with atomic_file(path) as stream:
         stream.write((comment + body).encode())
+
+
+def _items(node: yaml.Node) -> list[yaml.Node]:
+    return node.value if isinstance(node, yaml.SequenceNode) else [node]
 
 
 class _Reader:
@@ -127,8 +123,7 @@ class _Reader:
             classes = self._read_classes(top["classes"])
         if self.include and "include" in top:
             node = top["include"]
-            many = isinstance(node, yaml.SequenceNode)
-            for one in node.value if many else [node]:
+            for one in _items(node):
                 classes = self._include(one, classes)
         return classes
 
@@ -237,10 +232,9 @@ class _Reader:
         return ActionDescription(fields["label"][0], fields, self._where(node))
 
     def _texts(self, node: yaml.Node, what: str) -> Iterator[str]:
-        many = isinstance(node, yaml.SequenceNode)
-        if many and not node.value:
+        if not _items(node):
             self._fail(node, f"{what} is an empty list")
-        for item in node.value if many else [node]:
+        for item in _items(node):
             yield self._string(item, what)
 
     def _string(self, node: yaml.Node, what: str) -> str:

@@ -26,8 +26,7 @@ POOLINGS = ("cls", "mean", "eos")
 class HFTextEncoder(TransformerTextEncoder):
     """A text encoder that ``transformers.AutoModel`` knows: BERT, MiniLM, CLIP text.
 
-    GAP, section 3.3 and Table 1c (BERT). Of a model with an image side only the text
-    side is built.
+    GAP, section 3.3 and Table 1c (BERT). Of a CLIP only the text side is built.
 
     Args:
         model: A name on the hub, the folder of a saved model, or ``PACKAGE/FOLDER`` of
@@ -82,8 +81,7 @@ class HFTextEncoder(TransformerTextEncoder):
     def init_weights(self) -> None:
         """Reads the pretrained weights; a RuntimeError if they cannot be had.
 
-        Files that lack some of the text side's weights are a ValueError, those that
-        hold more than weights or are broken a ``pickle.UnpicklingError``.
+        Files that lack some are a ValueError, broken ones an UnpicklingError.
         """
         kind = type(self.model)
         with _offline_errors(self.model_name), named_errors(self.model_name):

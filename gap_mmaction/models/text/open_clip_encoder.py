@@ -76,9 +76,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
                 )
         if quick_gelu is None:
             quick_gelu = bool(config.get("quick_gelu") or tag.get("quick_gelu"))
-        self.tower = compat.open_clip_text_tower(
-            config["embed_dim"], text_config, quick_gelu
-        )
+        width = config["embed_dim"]
+        self.tower = compat.open_clip_text_tower(width, text_config, quick_gelu)
         if gradient_checkpointing:
             self.tower.set_grad_checkpointing(True)
         self._tokenizer: Any = None
@@ -94,10 +93,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         return self.tower.context_length
 
     def init_weights(self) -> None:
-        """Reads the tower's weights; a RuntimeError if they cannot be had.
-
-        A file that does not hold this tower's weights is a ValueError.
-        """
+        """Reads the weights; a RuntimeError without them, a ValueError for others."""
         if self.pretrained is None:
             return
         open_clip, path = _open_clip(), self.pretrained

@@ -34,8 +34,7 @@ class PartState:
 def read_part_states(path: str | Path) -> list[PartState]:
     """Reads a file with one ``part: state`` a line, as HAKE's 93 (TPAMI 2023).
 
-    ``no_interaction``, which is what a part has when it has no state, is left out. A
-    line that is no state of one of the six parts, or stands twice, is a ValueError.
+    ``no_interaction`` is left out. Any other line, or one twice, is a ValueError.
     """
     path = Path(path)
     try:
@@ -75,22 +74,12 @@ def nearest_states(
     threshold: float,
     at_least: int = 1,
 ) -> list[list[tuple[PartState, float]]]:
-    """Finds the states that are nearest to each label (GAP, section 3.5).
+    """Returns each label's nearest states and similarities (GAP, section 3.5).
 
-    Args:
-        label_features: ``[N, D]``.
-        state_features: ``[S, D]``, of the S states.
-        states: Of equally similar ones the first comes first.
-        k: States per part at the most.
-        threshold: The least cosine similarity, in [-1, 1].
-        at_least: States of a label at the least, even below the threshold, as far as
-            ``k`` allows.
-
-    Returns:
-        For each label the kept states with their similarities, the most similar first.
-
-    Raises:
-        ValueError: If a number is out of its range.
+    Features are ``[N, D]`` and ``[S, D]``. A label gets at the most ``k`` states per
+    part, whose cosine is ``threshold`` or more; ``at_least`` so many even below it, as
+    far as ``k`` allows. The most similar come first, of equal ones the first of
+    ``states``. A number that is out of its range is a ValueError.
     """
     for name, value in (("k", k), ("at_least", at_least)):
         if value < 1:
@@ -120,9 +109,8 @@ def nearest_states(
 def part_state_fields(states: Sequence[PartState]) -> dict[str, str]:
     """Returns the fields of a description file for a class's states.
 
-    ``hake`` is all of them, each with its part in front, as in GAP's Fig. 4: "foot
-    stand on, hand put on". ``hake_head``, ``hake_hand`` and so on are those of one
-    part, or "head no interaction" where there are none.
+    ``hake`` is all of them, as in GAP's Fig. 4: "foot stand on, hand put on";
+    ``hake_head`` and so on are those of a part, or "head no interaction".
     """
     fields = {"hake": ", ".join(f"{state.part} {state.words}" for state in states)}
     for part in PARTS:

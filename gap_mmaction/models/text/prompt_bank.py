@@ -49,8 +49,7 @@ class PromptBank(nn.Module):
         shuffle_classes: Seed by which every class gets the texts of another one, as a
             control of what the texts add.
 
-    Attributes:
-        texts: Every distinct text, in a fixed order.
+    ``texts`` is every distinct text, in a fixed order.
     """
 
     table: Tensor
@@ -78,9 +77,7 @@ class PromptBank(nn.Module):
         self.labels = tuple(action.label for action in actions)
         if shuffle_classes is not None:
             actions = [actions[i] for i in _derange(len(actions), shuffle_classes)]
-        variants = [
-            [slot.variants(action) for action in actions] for slot in self.slots
-        ]
+        variants = [[slot.variants(one) for one in actions] for slot in self.slots]
         counts = torch.tensor([[len(texts) for texts in slot] for slot in variants])
         table = torch.zeros(*counts.shape, int(counts.max()), dtype=torch.long)
         index: dict[str, int] = {}
@@ -196,8 +193,7 @@ class PromptSlot:
         names = _names_in(item)
         values = [self._field(name, action) for name in names]
         return [
-            item.format(**dict(zip(names, combination)))
-            for combination in itertools.product(*values)
+            item.format(**dict(zip(names, one))) for one in itertools.product(*values)
         ]
 
     def _field(self, name: str, action: ActionDescription) -> tuple[str, ...]:

@@ -30,10 +30,9 @@ class TextBranch(TrainingBranch):
     Args:
         prompts: Config of the :class:`PromptBank`.
         in_channels: Channels of the feature map.
-        layout: Layout of the skeletons.
+        layout: Layout of the skeletons, ``stream`` is theirs too.
         encoder: Config of the text encoder; not built if ``features`` are given.
         features: A file for the :class:`CachedTextEncoder`.
-        stream: Stream of the skeletons.
         num_classes: Number of classes, for a check of the descriptions.
         head: Config of the :class:`PartPoolingHead`, beyond the other arguments.
         loss: Config of the :class:`MultiPartContrastiveLoss`, without ``num_parts``.
@@ -119,11 +118,8 @@ class TextBranch(TrainingBranch):
         skeleton = self.head(x)
         text = self.encode(self.prompts.sample(labels))
         criterion = self.loss_con
-        losses = criterion.per_part(
-            gather_from_ranks(skeleton),
-            gather_from_ranks(text.to(skeleton.dtype)),
-            gather_from_ranks(labels),
-        )
+        inputs = skeleton, text.to(skeleton.dtype), labels
+        losses = criterion.per_part(*map(gather_from_ranks, inputs))
         logs = {"loss_con": criterion.loss_weight * losses.mean()}
         learned = getattr(criterion, "log_variance", None)  # of a loss of one's own
         if learned is not None:
@@ -155,8 +151,8 @@ class TextBranch(TrainingBranch):
 def gather_from_ranks(x: Tensor) -> Tensor:
     """Concatenates batches ``[B, ...]``, of one size, of the W ranks to ``[W B, ...]``.
 
-    Every rank computes the same loss of the whole batch, and DDP takes the mean of the
-    parameters' gradients. A rank adds its own part's share alone, hence times W.
+    Every rank computes the same loss, and DDP takes the mean of the gradients. A rank
+    adds its own part's share alone, hence times W.
     """
     world = get_world_size()
     if world == 1:

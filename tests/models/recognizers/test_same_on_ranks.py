@@ -33,14 +33,10 @@ def build(folder: str, text: str) -> Any:
     encoder = dict(type="EmbeddingTextEncoder", frozen=text == "fixed")
     if text == "bert":
         encoder = dict(type="HFTextEncoder", model=f"{folder}/bert", frozen=False)
-    branch = dict(
-        prompts=dict(descriptions=f"{folder}/descriptions.yaml", seed=4),
-        encoder=encoder,
-        loss=dict(target="softmax", learnable=True),
-    )
-    model: Any = MODELS.build(
-        model_config(text_branch=None if text == "none" else branch)
-    )
+    prompts = dict(descriptions=f"{folder}/descriptions.yaml", seed=4)
+    loss = dict(target="softmax", learnable=True)
+    branch = dict(prompts=prompts, encoder=encoder, loss=loss)
+    model = MODELS.build(model_config(text_branch=None if text == "none" else branch))
     model.init_weights()
     model.double()
     torch.manual_seed(2)
@@ -57,9 +53,8 @@ def build(folder: str, text: str) -> Any:
 
 
 def batch(indices: list[int]) -> dict[str, Any]:
-    x = torch.randn(
-        (max(SIZES), 1, 1, 6, 20, 3), generator=torch.Generator().manual_seed(1)
-    )
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(max(SIZES), 1, 1, 6, 20, 3, generator=generator)
     samples = [ActionDataSample().set_gt_label(i * i % 5 % 3) for i in indices]
     return dict(inputs=x[indices].double(), data_samples=samples)
 
@@ -76,8 +71,7 @@ def losses_and_gradients(model: Any, indices: list[int]) -> dict[str, Any]:
     model.zero_grad()
     sum(v for k, v in terms.items() if k.startswith("loss")).backward()
     grads = {
-        # DDP prepends its own name.
-        name.removeprefix("module."): parameter.grad.clone()
+        name.removeprefix("module."): parameter.grad.clone()  # of DDP
         for name, parameter in model.named_parameters()
         if parameter.grad is not None
     }
@@ -92,12 +86,10 @@ def process(rank: int, folder: str) -> None:
     )
     results = []
     for text, size in CASES:
-        model = nn.parallel.DistributedDataParallel(
-            build(folder, text), broadcast_buffers=False
-        )
-        results.append(
-            [losses_and_gradients(model, b) for b in batches(size, BATCH // WORLD)]
-        )
+        single = build(folder, text)
+        model = nn.parallel.DistributedDataParallel(single, broadcast_buffers=False)
+        own = batches(size, BATCH // WORLD)
+        results.append([losses_and_gradients(model, indices) for indices in own])
     torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -135,12 +127,11 @@ def test_losses_and_gradients(folder: Path, case: Any) -> None:
         tuned = any(".encoder." in name for name in expected["grads"])
         assert tuned == (text in ("tuned", "bert"))
         for name, value in expected["losses"].items():
+            found = [part["losses"][name] for part in parts]
             # Each rank has its own part's classification loss, and all of the other.
             if name == "loss_cls":
-                mean = sum(part["losses"][name] for part in parts) / WORLD
-                torch.testing.assert_close(mean, value, **EXACT)
-            else:
-                for part in parts:
-                    torch.testing.assert_close(part["losses"][name], value, **EXACT)
+                found = [sum(found) / WORLD]
+            for one in found:
+                torch.testing.assert_close(one, value, **EXACT)
         for part in parts:
             torch.testing.assert_close(part["grads"], expected["grads"], **EXACT)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -53,34 +51,21 @@ def _labels(path: Path) -> list[str]:
     return [action.label for action in load_descriptions(path)]
 
 
-def test_fields(tmp_path: Path) -> None:
-    path = _write(tmp_path, GOOD)
-    first, second = load_descriptions(str(path))
-    assert first.label == "sit down"
-    assert first.fields == {
-        "label": ("sit down",),
-        "synonyms": ("take a seat", "be seated"),
-        "head": ("head moves down",),
-    }
-    assert (first.where, second.where) == (f"{path}, line 4", f"{path}, line 11")
-    assert second.label == "5"
-
-
-def test_base(tmp_path: Path) -> None:
+def test_base_and_include(tmp_path: Path) -> None:
     _write(tmp_path, GOOD, "large.yaml")
     assert _labels(_write(tmp_path, f"{BASED}first: 1\n")) == ["sit down"]
     assert _labels(_write(tmp_path, BASED, "whole.yaml")) == ["sit down", "5"]
-
-
-def test_include(tmp_path: Path) -> None:
     path = _write(tmp_path, INCLUDING)
     small = _write(tmp_path, f"{SCHEMA}base: mine.yaml\n", "small.yaml")
     # What is included need not be there where it is left out.
     second = load_descriptions(small, include=False)[1]
     assert set(second.fields) == {"label", "synonyms"}
     _write(tmp_path, MORE, "more.yaml")
-    first, second = load_descriptions(path)
-    assert set(first.fields) == {"label", "synonyms", "head"}
+    first, second = load_descriptions(str(path))
+    assert (first.where, second.where) == (f"{path}, line 5", f"{path}, line 12")
+    synonyms = ("take a seat", "be seated")
+    expected = dict(label=("sit down",), synonyms=synonyms, head=("head moves down",))
+    assert first.fields == expected
     assert second.fields["manual"] == ("legs straighten",)
     # Several, and through a base.
     _write(tmp_path, MORE.replace("manual", "hake"), "hake.yaml")
@@ -100,7 +85,6 @@ def test_include(tmp_path: Path) -> None:
         ("  - label: 5\n    syn", "  - syn", 11, ["class 1 needs one `label`"]),
         ("label: 5", "label: sit down", 11, ["class 1", "'sit down'", "line 4"]),
         ("label: 5", "label: ''", 11, ["class 1, field 'label' is empty"]),
-        ("take a seat", "", 6, ["class 0, field 'synonyms' must be a text"]),
         ("be seated", "{a: b}", 7, ["class 0, field 'synonyms' must be a text"]),
         ("[stand up]", "[]", 12, ["class 1, field 'synonyms' is an empty list"]),
         ("head:", "synonyms:", 8, ["the key 'synonyms' stands twice"]),
@@ -108,7 +92,6 @@ def test_include(tmp_path: Path) -> None:
         (GOOD, f"{SCHEMA}classes:\n  a: b", 3, ["`classes` must be a list"]),
         # Of other files.
         (GOOD, f"{BASED}first: 3", 3, ["`first` is '3'", "base has 2 classes"]),
-        (GOOD, f"{BASED}first: \u00b2", 3, ["`first`"]),
         (GOOD, f"{BASED}first: {'9' * 5000}", 3, ["`first`"]),
         (GOOD, BASED.replace("large", "no"), 2, ["no.yaml', the `base`"]),
         (GOOD, BASED.replace("large", "y" * 5000), 2, ["the `base`"]),
@@ -129,19 +112,15 @@ def test_line(tmp_path: Path, old: str, new: str, line: int, words: list[str]) -
         load_descriptions(path)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
+def test_included(tmp_path: Path) -> None:
+    for old, new, words in (
         ("label: 5", "label: run", r"line 3: there is no class 'run'"),
         ("manual", "synonyms", r"line 3: class '5' .*'synonyms' at .*12"),
-        ("schema", "shema", r"line 1: unknown key 'shema'"),
         ("classes:", "include: mine.yaml\nclasses:", r"line 2: 'mine"),
-    ],
-)
-def test_included(tmp_path: Path, old: str, new: str, words: str) -> None:
-    _write(tmp_path, MORE.replace(old, new), "more.yaml")
-    with pytest.raises(DescriptionError, match=rf"more\.yaml, {words}"):
-        load_descriptions(_write(tmp_path, INCLUDING))
+    ):
+        _write(tmp_path, MORE.replace(old, new), "more.yaml")
+        with pytest.raises(DescriptionError, match=rf"more\.yaml, {words}"):
+            load_descriptions(_write(tmp_path, INCLUDING))
 
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n", "a: [b", b"\xff\xfe"])
@@ -152,15 +131,6 @@ def test_no_mapping(tmp_path: Path, text: str | bytes) -> None:
         load_descriptions(path)
     with pytest.raises(FileNotFoundError, match=r"no\.yaml.*prompts\.descriptions"):
         load_descriptions(tmp_path / "no.yaml")
-
-
-def test_nothing_is_executed(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    call = f"!!python/object/apply:pathlib.Path.touch [{victim}]"
-    path = _write(tmp_path, GOOD.replace("be seated", call))
-    with pytest.raises(DescriptionError, match="line 7"):
-        load_descriptions(path)
-    assert not victim.exists()
 
 
 def test_aliases_without_end(tmp_path: Path) -> None:
@@ -183,19 +153,17 @@ def test_files_that_name_the_next_one_twice(tmp_path: Path) -> None:
         load_descriptions(path)
 
 
-CLASSES: list[Fields] = [
-    {"label": "sit down", "synonyms": ["take a seat", "be seated: now"]},
-    {"label": "null", "head": "yes", "hand": "später - # 坐下 " + 40 * "long " + "end"},
-    {"label": "12", "head": "'quoted' \"twice\""},
-]
-
-
 def test_written_files_can_be_read(tmp_path: Path) -> None:
+    classes: list[Fields] = [
+        dict(label="sit down", synonyms=["take a seat", "be seated: now"]),
+        dict(label="null", head="yes", hand="später # 坐下 " + 40 * "long " + "end"),
+        dict(label="12", head="'quoted' \"twice\""),
+    ]
     path = tmp_path / "new" / "mine.yaml"
-    write_descriptions(path, "Mine", CLASSES, "How they were made:\n\nby hand.")
+    write_descriptions(path, "Mine", classes, "How they were made:\n\nby hand.")
     assert [action.fields for action in load_descriptions(path)] == [
         {k: (v,) if isinstance(v, str) else tuple(v) for k, v in fields.items()}
-        for fields in CLASSES
+        for fields in classes
     ]
     before = path.read_text("utf-8")
     assert before.startswith("# How they were made:\n#\n# by hand.\nschema: gap-desc")
@@ -205,10 +173,8 @@ def test_written_files_can_be_read(tmp_path: Path) -> None:
     assert path.read_text("utf-8") == before
 
 
-STATES = [
-    *(PartState("foot", name) for name in ("stand on", "kick")),
-    *(PartState("hand", name) for name in ("raise(over head)", "hold", "wear")),
-]
+STATES = [PartState("foot", name) for name in ("stand on", "kick")]
+STATES += [PartState("hand", name) for name in ("raise(over head)", "hold", "wear")]
 
 
 def test_part_states(shared: Path, tmp_path: Path) -> None:
@@ -216,37 +182,28 @@ def test_part_states(shared: Path, tmp_path: Path) -> None:
     path.write_text("foot: stand on\nfoot: no_interaction\n\n hand : raise(over  head)")
     states = read_part_states(str(path))
     assert states == [STATES[0], STATES[2]]
-    assert [state.words for state in states] == ["stand on", "raise over head"]
     states = read_part_states(shared / "data" / "hake" / "part_states_93.txt")
-    counts = Counter(state.part for state in states)
-    assert counts == dict(foot=15, leg=14, hip=5, hand=33, arm=7, head=13)
+    assert len(states) == 87 and len({state.part for state in states}) == 6
     fields = part_state_fields([STATES[2], STATES[0], STATES[3]])
-    assert fields == {
-        "hake": "hand raise over head, foot stand on, hand hold",
-        "hake_hand": "hand raise over head, hand hold",
-        "hake_foot": "foot stand on",
-        **{f"hake_{p}": f"{p} no interaction" for p in ("head", "arm", "hip", "leg")},
-    }
+    assert fields["hake"] == "hand raise over head, foot stand on, hand hold"
+    assert fields["hake_hand"] == "hand raise over head, hand hold"
+    assert len(fields) == 7 and fields["hake_arm"] == "arm no interaction"
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+def test_bad_part_states(tmp_path: Path) -> None:
+    path = tmp_path / "states.txt"
+    with pytest.raises(FileNotFoundError, match=r"'.*states\.txt'; give one"):
+        read_part_states(path)
+    for text, words in (
         (b"foot: kick\nfoot kick", r", line 2: 'foot kick' is no 'part: state'"),
-        (b"foot:", ", line 1: 'foot:' is no"),
         (b"toe: kick", r", line 1: 'toe: kick': the part 'toe' is none of \('head'"),
         (b"leg: bend\n\nleg:  bend", ", line 3: .* stands in line 1 too"),
         (b"foot: no_interaction", " has no part states"),
         (b"foot: \xff", " is no UTF-8 text"),
-    ],
-)
-def test_bad_part_states(tmp_path: Path, text: bytes, words: str) -> None:
-    path = tmp_path / "states.txt"
-    with pytest.raises(FileNotFoundError, match=r"'.*states\.txt'; give one"):
-        read_part_states(path)
-    path.write_bytes(text)
-    with pytest.raises(ValueError, match=rf"states\.txt{words}"):
-        read_part_states(path)
+    ):
+        path.write_bytes(text)
+        with pytest.raises(ValueError, match=rf"states\.txt{words}"):
+            read_part_states(path)
 
 
 def _place(*degrees: float) -> torch.Tensor:
@@ -259,16 +216,10 @@ def _place(*degrees: float) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("k", "threshold", "at_least", "label", "expected"),
     [
-        # So many of each part.
         (2, -1, 1, 0, ["kick", "stand on", "hold", "wear"]),
-        (9, 0, 1, 0, ["kick", "stand on", "hold", "wear", "raise(over head)"]),
-        # 0.95 is at 18 degrees.
-        (2, 0.95, 1, 25, ["hold", "wear", "stand on"]),
-        # None reaches it.
-        (2, 0.999, 1, 0, ["kick"]),
-        # So many of a label, but no more of a part for it.
+        (2, 0.95, 1, 25, ["hold", "wear", "stand on"]),  # it is at 18 degrees
+        (2, 0.999, 1, 0, ["kick"]),  # none reaches it
         (2, 0.95, 3, 0, ["kick", "stand on", "hold"]),
-        (1, 0.95, 2, 0, ["kick", "hold"]),
     ],
 )
 def test_nearest_states(
@@ -282,8 +233,7 @@ def test_nearest_states(
     features = torch.tensor([[1.0, 0.0], [1.0, 1e-6], [1.0, -1e-6]])
     for kept in nearest_states(features, features, STATES[2:], 3, 0.5):
         assert kept == [(state, 1.0) for state in STATES[2:]]
-    wrong: dict[str, Any] = {"k": (0, 0), "at_least": (1, 0, 0)}
-    wrong |= {"threshold": (1, 1.5), "5 states": (1, 0)}
-    for words, numbers in wrong.items():
+    wrong = dict(k=(0, 0, 1), at_least=(1, 0, 0), threshold=(1, 1.5, 1))
+    for words, (k, threshold, at_least) in {**wrong, "5 states": (1, 0, 1)}.items():
         with pytest.raises(ValueError, match=words):
-            nearest_states(features, features, STATES, *numbers)
+            nearest_states(features, features, STATES, k, threshold, at_least)
