@@ -64,12 +64,15 @@ class TestChatModel:
             with pytest.raises(GenerationError, match="status 422"):
                 model.ask(QUESTIONS[0])
             model.ask(QUESTIONS[1])
-        assert "response_format" in server.bodies[-1]
+            assert "response_format" in server.bodies.pop()
+            model.stopped.set()
+            with pytest.raises(GenerationError, match="stopped"):
+                model.ask(QUESTIONS[2])
+            assert len(server.bodies) == 2
 
     def test_waits_of_the_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for retry_after, delay, waits in (
-            ("", 7.0, [(5.2, 7.0), (10.5, 14.0), (21.0, 28.0), (42.0, 56.0)]),
-            ("", 50.0, [(37.0, 50.0), *3 * [(45.0, 60.0)]]),
+            ("", 25.0, [(18.0, 25.0), (37.0, 50.0), (45.0, 60.0), (45.0, 60.0)]),
             ("9", 7.0, 4 * [(9.0, 9.0)]),
         ):
             slept: list[float] = []
@@ -83,14 +86,6 @@ class TestChatModel:
             for wait, (least, most) in zip(slept, waits):
                 assert least <= wait <= most
 
-    def test_stopped(self) -> None:
-        with ChatServer() as server:
-            model = ChatModel("m", server.url, retry_delay=0.0)
-            model.stopped.set()
-            with pytest.raises(GenerationError, match="stopped"):
-                model.ask(QUESTIONS[0])
-        assert not server.bodies
-
     def test_bad_key_or_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for key, address, problem in (
             ("  ", None, f"set {KEY_VARIABLE}"),
@@ -98,7 +93,6 @@ class TestChatModel:
             ("sk-s\u00e9cret", URL, KEY_VARIABLE),
             ("sk secret", URL, KEY_VARIABLE),
             (KEY, "localhost:8000", "--base-url must start with"),
-            (KEY, "//localhost/v1", "--base-url must start with"),
         ):
             monkeypatch.setenv(KEY_VARIABLE, key)
             with pytest.raises(ValueError, match=problem) as caught:
@@ -107,9 +101,8 @@ class TestChatModel:
 
     def test_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(KEY_VARIABLE)
-        ChatModel("m", URL)  # needs no key
         monkeypatch.setenv("OPENAI_BASE_URL", URL)
-        ChatModel("m")
+        ChatModel("m")  # needs no key
         monkeypatch.setitem(sys.modules, "openai", None)
         with pytest.raises(ImportError, match=r"pip install openai.*--backend"):
             ChatModel("m", URL)
@@ -153,10 +146,9 @@ class TestLocalModel:
         assert answers[0].text != answers[1].text
         assert answers[0].tokens_in == answers[1].tokens_in
         for answer in answers:
-            assert answer.text
             assert 1 <= (answer.tokens_out or 0) <= 6
             assert answer.cut_off or answer.tokens_out != 6
-        # In any order, in another run: the answer depends on the question and the seed.
+        # In any order, in another run: it depends on question and seed.
         again = LocalModel(folder, max_tokens=6)
         texts = [again.ask(question).text for question in reversed(self.questions)]
         assert texts[::-1] == [answer.text for answer in answers]
@@ -190,8 +182,6 @@ def good(question: Question) -> str:
 
 
 class ScriptedModel:
-    """Answers what a function says, or raises what it raises."""
-
     def __init__(self, script: Callable[[Question], str] = good) -> None:
         self.script = script
         self.asked: list[Question] = []
@@ -216,16 +206,13 @@ class TestCollectAnswers:
         model = ScriptedModel(script)
         lines: list[str] = []
         collect_answers(model, journal, QUESTIONS, concurrency, lines.append)
-        assert len(model.asked) == len(QUESTIONS)
-        assert {q: a.text for q, (a,) in journal.answers.items()} == {
-            question: script(question) for question in QUESTIONS
-        }
-        assert [line[:5] for line in lines] == [f"[{i}/9]" for i in range(1, 10)]
-        bad = "sit down: paragraph: could not be parsed, the model refused to answer"
-        assert [line[6:] for line in lines if "could not" in line] == [bad]
+        assert len(model.asked) == len(lines) == len(QUESTIONS)
+        texts = {question: a.text for question, (a,) in journal.answers.items()}
+        assert texts == {question: script(question) for question in QUESTIONS}
+        (bad,) = (line for line in lines if "could not be parsed" in line)
+        assert bad.endswith("refused to answer")
 
     def test_keeps_what_is_under_way(self, journal: Journal) -> None:
-        """A failure ends the run and is raised; what is under way comes to its end."""
         failed = threading.Event()
         model = ScriptedModel()
         lines: list[str] = []
