@@ -65,14 +65,11 @@ def test_all_files(run: Run) -> None:
     assert run(contents) == ""
     (first, _) = load_descriptions("out.yaml")
     assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
-    assert first.label == "paddle a boat"
     assert first.fields["synonyms"] == ("row along", "canoe")
     assert first.fields["paragraph"] == ("One sits; then rows. So on.",)
     assert parts() == [text.split("; ") for text in SENTENCES]
     text = Path("out.yaml").read_text()
-    assert "#   parts: parts.txt" in text
-    assert str(Path.cwd()) not in text
-    assert "dataset: Mine" in text
+    assert "#   parts: parts.txt" in text and str(Path.cwd()) not in text
     # Of one file alone, whose lines have the labels.
     for kind, content in contents.items():
         told = run({kind: content})
@@ -93,7 +90,6 @@ def test_all_files(run: Run) -> None:
         ("Wave,sway", "sway", "line 1: the label 'Wave' is taken for 'wave'"),
         # Six sentences of parts.
         ("wave; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
-        ("wave, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
         ("wave; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
         ("wave;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
         (
@@ -111,8 +107,7 @@ def test_all_files(run: Run) -> None:
 def test_lines(run: Run, line: str, expected: str, told: str) -> None:
     kind = "parts" if expected.count("|") == 5 else "synonyms"
     error = run({kind: line, "labels": "\nwave\n\n"})
-    assert told in error
-    assert bool(told) == bool(error)
+    assert told in error and bool(told) == bool(error)
     found = parts()[0] if kind == "parts" else [*texts("synonyms")[0]]
     assert found == expected.split("|")
 
@@ -140,7 +135,6 @@ def test_labels_with_commas(run: Run) -> None:
 @pytest.mark.parametrize(
     ("contents", "where", "problem"),
     [
-        ({"labels": "wave", "synonyms": "wave, ,."}, "s.txt, line 1", "'wave' has no"),
         ({"labels": "wave", "synonyms": "wave"}, "s.txt, line 1", "'wave' has no"),
         ({"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"}, "s.txt, line 2", "7 sentences"),
         ({"parts": "row, head, hand, hand, arm, hip, leg, foot"}, "", "by ';'"),
@@ -148,25 +142,17 @@ def test_labels_with_commas(run: Run) -> None:
         ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
         ({"parts": with_parts(" ")}, "line 1", "--labels"),
         ({"paragraphs": "wave. One waves, and rests."}, "line 1", "--labels"),
-        ({"paragraphs": "One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"paragraphs": ", One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"synonyms": "reach, then grab; snatch"}, "line 1", "'reach, then grab'"),
-        ({"labels": KICK, "paragraphs": "kicks; One kicks."}, "line 1", EXPECTED),
         ({"labels": KICK, "paragraphs": "kick one kicks."}, "line 1", EXPECTED),
         ({"labels": KICK, "synonyms": "kick Hit, strike"}, "line 1", EXPECTED),
-        ({"labels": KICK, "parts": "kick it;1;2;3;4;5;6"}, "line 1", EXPECTED),
         # A longer label is not cut.
         ({"labels": KICK, "parts": "kick a ball 1;2;3;4;5;6"}, "line 1", EXPECTED),
-        (
-            {"synonyms": "a,b\nc,d", "parts": "\nc;1;2;3;4;5;6"},
-            "ts.txt, line 2",
-            "'a' of",
-        ),
+        ({"synonyms": "a,b\nc,d", "parts": "\nc;1;2;3;4;5;6"}, "ts.txt, line 2", "'a'"),
         ({"labels": KICK, "synonyms": "kick,hit"}, "line 1", "ends before the label"),
         ({"labels": "a", "synonyms": "a,b\nc,d"}, "s.txt, line 2", "is the last"),
         ({"labels": "row\nwave\n\nRow"}, "labels.txt, line 4", "'Row' is at"),
         ({"labels": "row;1;2;3;4;5;6"}, "labels.txt, line 1", "is it for --synonyms"),
-        ({"labels": "row,paddle,canoe\nwave,greet,hail"}, "labels.txt", "by ','"),
         ({"parts": " \n"}, "parts.txt", "is empty"),
         ({"synonyms": "row\tpaddle\nwave\tgreet"}, "line 1", "has tabs"),
     ],
@@ -175,8 +161,7 @@ def test_bad_files(
     run: Run, contents: dict[str, str], where: str, problem: str
 ) -> None:
     error = run(contents, status=1)
-    assert where in error
-    assert problem in error
+    assert where in error and problem in error
 
 
 def test_files_that_cannot_be_used(
@@ -188,8 +173,6 @@ def test_files_that_cannot_be_used(
         labels = ["--labels", str(tmp_path / name)]
         assert main([*options, *labels]) == 1
         assert name in capsys.readouterr().err
-    for out in (tmp_path / "gone.txt", tmp_path / "o.txt", tmp_path):
+    for out in (tmp_path / "gone.txt", tmp_path):
         with pytest.raises(SystemExit):
             main([*options, *labels, "--out", str(out)])
-    with pytest.raises(SystemExit):
-        main(options)
