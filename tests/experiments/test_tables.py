@@ -19,7 +19,7 @@ from gap_mmaction.experiments.paper_tables import (
     ablation_table,
     comparison_table,
 )
-from gap_mmaction.experiments.schedule import scale_schedule
+from gap_mmaction.experiments.runs import scale_schedule
 from gap_mmaction.experiments.table_configs import TableConfigs
 from gap_mmaction.experiments.tables import DATA_SETS, RunSpec
 from gap_mmaction.experiments.variants import BACKBONES, Variant
