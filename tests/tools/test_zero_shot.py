@@ -171,7 +171,6 @@ def test_failures_do_not_stop_the_others(project: Project, capsys: Printed) -> N
         ([], ("model.text_branch=None",), "text_branch.prompts.descriptions is"),
         ([], ("model.cls_head.num_classes=9",), "sets model.cls_head.num_classes"),
         (["--ann-file", "absent.pkl"], (), "absent.pkl"),
-        (["--across", OTHER, OTHER], (), "must have different names"),
         (["--across", str(CONFIG)], (), "at least two classes must be lacking"),
         (["--across", OTHER, "--same", "run=walk"], (), "--same run=walk: must"),
         (["--across", ANOTHER], (), "its joints are those of openni-15"),
