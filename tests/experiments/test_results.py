@@ -67,10 +67,8 @@ def test_estimate_of_time(tmp_path: Path) -> None:
     plain = RunSpec("nwucla", "joint", PLAIN, 0)
     stgcn = RunSpec("nwucla", "joint", Variant("stgcn"), 0)
     other = RunSpec("ntu60-xsub", "joint", GAP, 0)
-    config, specs = (
-        RunConfig(settings, 200, Path()),
-        (ended, begun, plain, stgcn, other),
-    )
+    config = RunConfig(settings, 200, Path())
+    specs = (ended, begun, plain, stgcn, other)
     runs = {spec: Run(tmp_path, spec.name, spec.seed, config) for spec in specs}
     runs[ended].record.update(minutes=100.0, result={"top1": 90.0})
     runs[plain].record.update(minutes=60.0, result={"top1": 90.0})

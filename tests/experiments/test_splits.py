@@ -59,15 +59,14 @@ def test_performers_stay_together_and_classes_are_shared_out() -> None:
     assert (folds.of != make_folds(names, labels, 5, seed=1).of).any()
 
 
-@pytest.mark.parametrize("performers", [3, 10])
-def test_by_sample(performers: int) -> None:
+def test_by_sample() -> None:
     # Too few performers, or names that do not tell them.
-    names, labels = samples(performers, 4)
-    folds = make_folds(names if performers < 5 else list("x" * len(names)), labels, 5)
-    assert not folds.by_performer
-    counts = count(folds.of, labels)
-    assert (np.ptp(counts, axis=0) <= 1).all()
-    assert np.ptp(counts.sum(axis=1)) <= 1
+    names, labels = samples(3, 4)
+    for known in (names, list("x" * len(names))):
+        folds = make_folds(known, labels, 5)
+        assert not folds.by_performer
+        counts = count(folds.of, labels)
+        assert (np.ptp(counts, axis=0) <= 1).all() and np.ptp(counts.sum(axis=1)) <= 1
 
 
 def test_names_of_performers() -> None:

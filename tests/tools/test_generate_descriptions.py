@@ -23,6 +23,7 @@ from tests.generation.common import (
 )
 from tools.generate_descriptions import main
 
+Printed = pytest.CaptureFixture[str]
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path("labels.txt")
 OUT = Path("out/mine.yaml")
@@ -117,7 +118,7 @@ def test_what_is_asked_anew() -> None:
     check(Path("b.yaml"), ("wave", *LABELS))
 
 
-def test_unparsed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unparsed(capsys: Printed) -> None:
     def script(prompt: str, attempt: int) -> Action:
         bad = kind_and_label(prompt) == ("synonyms", "throw") and attempt < 3
         return REFUSAL if bad else good_answer(prompt)
@@ -137,9 +138,7 @@ def test_unparsed(capsys: pytest.CaptureFixture[str]) -> None:
     assert JOURNAL.read_text().count('"throw", "kind": "synonyms"') == 3
 
 
-def test_key_stays_secret(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_key_stays_secret(capsys: Printed, caplog: pytest.LogCaptureFixture) -> None:
     """The server says the key in an answer, and in its refusals."""
     caplog.set_level(logging.DEBUG)
 
@@ -162,9 +161,7 @@ def test_key_stays_secret(
         assert text and KEY not in text
 
 
-def test_dry_run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dry_run(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
     with ChatServer() as server:
         assert run(url=server.url) == 0
     before = JOURNAL.read_bytes()
@@ -184,7 +181,7 @@ def test_dry_run(
     assert not OUT.exists() and JOURNAL.read_bytes() == before
 
 
-def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_user_errors(capsys: Printed) -> None:
     for options, message in (
         ("--out mine.txt", "--out must be a file and end in .yaml"),
         ("--labels out/mine.yaml", "three different files"),
@@ -194,9 +191,6 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             run(*options.split())
         assert message in capsys.readouterr().err
-
-
-def test_user_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--journal", str(Path(__file__))) == 1
     assert "this is no journal" in capsys.readouterr().err
     with ChatServer(lambda prompt, attempt: 404) as server:
@@ -205,7 +199,7 @@ def test_user_errors(capsys: pytest.CaptureFixture[str]) -> None:
     assert not OUT.exists()
 
 
-def test_local_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_local_model(capsys: Printed) -> None:
     model = save_tiny_language_model(Path("models/tiny").resolve(), template=True)
     options = ("--backend", "transformers", "--model", model, "--max-tokens", "5")
     assert run(*options) == 1

@@ -12,6 +12,7 @@ from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
 from tests.models.text_common import LABELS, EmbeddingTextEncoder, write_descriptions
 from tools.hake_descriptions import main
 
+Printed = pytest.CaptureFixture[str]
 DESCRIPTIONS = Path(__file__).resolve().parents[2] / "data" / "descriptions"
 STATES = ("foot: stand on", "foot: run to", "hand: throw", "hip: sit on", "leg: bend")
 PLAIN = [state.replace(":", "") for state in STATES]
@@ -111,7 +112,7 @@ def test_a_file_that_includes_the_result(tmp_path: Path, before: str) -> None:
     assert all("hake_foot" in fields for fields in whole)
 
 
-def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments(tmp_path: Path, capsys: Printed) -> None:
     assert run(tmp_path, labels="gone.txt") == run(tmp_path, states="lost.txt") == 1
     told = capsys.readouterr().err
     assert "gone.txt" in told and "lost.txt" in told
@@ -124,9 +125,7 @@ def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert message in capsys.readouterr().err
 
 
-def test_text_file_and_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_file_and_warning(tmp_path: Path, capsys: Printed) -> None:
     (tmp_path / "mine.txt").write_text("sit down\nthrow: far, high")
     states = "\n".join(f"hand: move it {name}" for name in "abcdefghijklmn")
     (tmp_path / "states.txt").write_text(states)

@@ -17,6 +17,7 @@ SENTENCES = (
     "turns, a little; knees stay bent; rests on the floor",
     "nods; hand holds a pole; arm sways high; hip leads; legs stand; feet apart",
 )
+Printed = pytest.CaptureFixture[str]
 Run = Callable[..., str]
 KICK = "kick\nkick a ball"
 EXPECTED = "the label 'kick' of"
@@ -28,9 +29,7 @@ def with_parts(glue: str = "; ") -> str:
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> Run:
     """Writes files and imports them; returns what is told on stderr."""
     monkeypatch.chdir(tmp_path)
 
@@ -158,9 +157,7 @@ def test_bad_files(
     assert where in error and problem in error
 
 
-def test_files_that_cannot_be_used(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_that_cannot_be_used(tmp_path: Path, capsys: Printed) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     options = ["--dataset", "x", "--out", str(tmp_path / "out.yaml")]
     for name in ("latin.txt", "gone.txt"):
