@@ -105,7 +105,8 @@ def test_every_preset(file: str) -> None:
             bank = PromptBank(str(DESCRIPTIONS / file), preset=preset)
         except ValueError as error:
             assert "has no field" in str(error)
-            assert file not in (WITH_HAKE if preset == "hake" else WHOLE), error
+            assert file not in WITH_HAKE, error
+            assert file not in WHOLE or preset == "hake", error
             continue
         texts += bank.texts
         for k, slot in enumerate(bank.slots):
