@@ -37,10 +37,7 @@ def class_sizes(path: Path, split: str | None) -> Counter[str]:
 def read_split(path: Path, split: str | None) -> list[dict[str, Any]]:
     """Reads the annotations of a split, None for a file that is a list, in its order.
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        pickle.UnpicklingError: If it is no annotation file.
-        ValueError: If nothing is in the split, or a sample twice.
+    A ValueError says that nothing is in the split, or a sample twice.
     """
     if not path.is_file():
         way_out = "name it with --ann-file, or make it with tools/data/prepare*.py"
@@ -50,11 +47,8 @@ def read_split(path: Path, split: str | None) -> list[dict[str, Any]]:
         return list(content)
     splits = content.get("split", {}) if isinstance(content, dict) else {}
     members = set(splits.get(split, ()))
-    chosen = (
-        [x for x in content["annotations"] if sample_name(x) in members]
-        if members
-        else []
-    )
+    items = content["annotations"] if members else ()
+    chosen = [item for item in items if sample_name(item) in members]
     where = f"annotation file {path}"
     if not chosen:
         known = ", ".join(splits) or "no splits"
@@ -89,10 +83,8 @@ def make_folds(
     """Deals samples into folds, each with its share of every class.
 
     Where the names tell the performers, and there are enough of them, a performer stays
-    in one fold, as on the cross-subject splits. The seed decides the rest.
-
-    Raises:
-        ValueError: If there are too few samples, or a class is in one fold alone.
+    in one fold, as on the cross-subject splits. The seed decides the rest. A ValueError
+    says that there are too few samples, or that a class is in one fold alone.
     """
     if not 2 <= num_folds <= len(names):
         raise ValueError(f"{num_folds} folds of {len(names)} samples are not possible")
@@ -105,9 +97,7 @@ def make_folds(
     else:
         fold_of = _by_sample(indices, num_folds, rng)
     for fold in range(num_folds):
-        for missing in set(range(len(classes))) - set(
-            indices[fold_of != fold].tolist()
-        ):
+        for missing in np.setdiff1d(indices, indices[fold_of != fold]):
             needed = "of a second performer" if by_performer else "besides its only one"
             raise ValueError(
                 f"class {classes[missing]}: all its samples are in fold {fold}, so no "
@@ -155,12 +145,7 @@ def write_folds(source: Path, split: str, num_folds: int, out: Path) -> str:
 
     It has the splits ``fold0_train``, ``fold0_val`` and so on, and of the annotations
     those of the training split alone: nothing else can be trained or tested on.
-    Returns a line on what was made.
-
-    Raises:
-        FileNotFoundError: As :func:`read_split`, like the others.
-        pickle.UnpicklingError: If it is no annotation file.
-        ValueError: If it has no such split, or folds cannot be made.
+    Returns a line on what was made; raises what the two above do.
     """
     chosen = read_split(source, split)
     names = [str(sample_name(item)) for item in chosen]

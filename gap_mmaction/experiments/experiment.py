@@ -57,10 +57,8 @@ class Experiment:
     def plan(self) -> dict[RunSpec, Run]:
         """Returns every run with what is there of it.
 
-        Raises:
-            FileNotFoundError: If a config or the annotation file is not there.
-            ValueError: If the settings do not fit, the folder of a run is that of
-                another one, or a line of ``runs_csv`` is wrong.
+        A ValueError says that settings do not fit, that the folder of a run is that of
+        another one, or that a line of ``runs_csv`` is wrong.
         """
         lines = read_runs(self.runs_csv) if self.runs_csv else []
         known, runs = {line.key: line.top1 for line in lines}, {}

@@ -42,11 +42,7 @@ class Launcher:
         return [sys.executable, str(script), *words]
 
     def call(self, log: Path, tool: str, *arguments: str | Path) -> None:
-        """Runs a tool until its end or ours; logs its output.
-
-        Raises:
-            RunFailedError: If it fails.
-        """
+        """Runs a tool until its end or ours, and logs its output; or RunFailedError."""
         package = str(Path(gap_mmaction.__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         gpus = str(self.processes if tool == "train" else 1)
@@ -83,11 +79,9 @@ def sole_use(work_dir: Path, tool: str) -> Iterator[None]:
     """Keeps a work dir to one process of a tool, and ends it in order on a signal.
 
     The kernel holds the lock, so nothing is left over from a process that was killed;
-    a training that outlives it has the lock until it ends. The work dir is made.
-
-    Raises:
-        RuntimeError: If another process has it.
-        SystemExit: At Ctrl-C or SIGTERM, with 128 and the signal's number.
+    a training that outlives it has the lock until it ends. The work dir is made. A
+    RuntimeError says that another process has it; Ctrl-C and SIGTERM become a
+    SystemExit with 128 and the signal's number.
     """
 
     def stop(number: int, frame: object) -> None:

@@ -139,10 +139,8 @@ def ablation_table(name: str, data_set: str, model: Mapping[str, Any]) -> Table:
 def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
     """Lays one of :data:`COMPARISONS` out: four streams, without GAP and with it.
 
-    A column without a data set stays empty.
-
-    Raises:
-        ValueError: If a data set is none of the table's, or a column has two.
+    A column without a data set stays empty; one with two, or a data set of another
+    table, is a ValueError.
     """
     title, columns = COMPARISONS[name]
     known = [data_set for names in columns for data_set in names]

@@ -15,8 +15,13 @@ from gap_mmaction.utils.config_options import read_config
 from gap_mmaction.utils.loader_data import annotated_data
 
 from .annotation_splits import FOLDS, class_sizes, write_folds
-from .runs import RunConfig, refuse_run_settings
-from .schedule import epoch_length, epochs_of, scale_schedule
+from .runs import (
+    RunConfig,
+    epoch_length,
+    epochs_of,
+    refuse_run_settings,
+    scale_schedule,
+)
 from .tables import DATA_SETS, RunSpec
 
 PARTS = ("train", "val")

@@ -72,11 +72,8 @@ class Results:
 def fused_accuracy(paths: Sequence[Path], weights: Sequence[float]) -> float:
     """Returns the top-1 accuracy in percent of a weighted sum of raw scores in files.
 
-    Of probabilities, which mmaction2's heads give, the logarithm decides alike.
-
-    Raises:
-        OSError: As :func:`load_scores`, like UnpicklingError.
-        ValueError: If they do not belong together.
+    Of probabilities, which mmaction2's heads give, the logarithm decides alike. A
+    ValueError says that they do not belong together.
     """
     files = [load_scores(path) for path in paths]
     check_same_samples(files)
@@ -128,9 +125,10 @@ def to_csv(table: Table, results: Results, seeds: Sequence[int]) -> str:
         values = results.values(measure, seeds)
         best = results.values(measure, seeds, best=True)
         paper = "" if measure.paper is None else measure.paper
+        model = f"{measure.variant.name} {'+'.join(measure.streams)}"
         writer.writerow(
             [
-                *(table.name, words, column, measure.data_set, measure.name),
+                *(table.name, words, column, measure.data_set, model),
                 *(_full(_mean(values)), _full(_deviation(values)), len(values)),
                 *(len(measure.replicates(seeds)), " ".join(map(_full, values))),
                 *(_full(_mean(best)), " ".join(map(_full, best)), paper),

@@ -49,7 +49,6 @@ DATA_SETS = {
         _small("jhmdb14", "JHMDB, 14 classes", folds=3),
     )
 }
-"""By name."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,6 @@ class Measure:
     paper: float | None = None  # the paper's number
     folds: tuple[int, ...] = ()
     shots: int | None = None
-
-    @property
-    def name(self) -> str:
-        """A name for a CSV file."""
-        return f"{self.variant.name} {'+'.join(self.streams)}"
 
     def replicates(self, seeds: Sequence[int]) -> list[tuple[RunSpec, ...]]:
         """Lists for each seed, and each fold, the run, or those that are fused."""

@@ -47,11 +47,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 
 
 def backbone_changes(name: str, backbone: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a config's ``model.backbone`` is merged with for a backbone's name.
-
-    Raises:
-        ValueError: If the config's is no CTRGCN.
-    """
+    """Returns what a config's backbone, a CTRGCN, is merged with for another's name."""
     kind = backbone.get("type")
     if kind != "CTRGCN":
         way_out = "the tables' backbones are made from a config with CTRGCN"
@@ -111,8 +107,7 @@ class Variant:
     def changes(self, model: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
         """Returns what a config's ``model`` is merged with; ``seed`` draws texts.
 
-        Raises:
-            ValueError: If the config has no CTRGCN or no text branch.
+        A ValueError says that the config has no CTRGCN or no text branch.
         """
         backbone = backbone_changes(self.backbone, model["backbone"])
         if self.text == PLAIN:

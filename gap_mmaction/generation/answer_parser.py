@@ -85,11 +85,9 @@ def parse_answer(kind: str, answer: str) -> Fields:
     """Reads an answer, in JSON, markdown or plain text.
 
     Synonyms may be in a list or between commas, with or without explanations. Parts
-    may have labels (``Head: tilts``), or sentences that start with their names.
-
-    Returns:
-        ``synonyms``, a list of ten; ``paragraph``, in one line; or the six parts, each
-        a phrase that names the part. A ValueError says that one of these is missing.
+    may have labels (``Head: tilts``), or sentences that start with their names. Returns
+    ``synonyms``, a list of ten; ``paragraph``, in one line; or the six parts, each a
+    phrase that names the part. A ValueError says that one of these is missing.
     """
     # Without thoughts and signs that are no text.
     text = _THOUGHT.sub("", answer).translate(_QUOTES)

@@ -22,9 +22,8 @@ model = dict(
     ),
 )
 data = dict(ann_file="nwucla.pkl", split="xview_train")
-train_dataloader = dict(
-    batch_size=4, dataset=dict(type="RepeatDataset", times=2, dataset=data)
-)
+repeated = dict(type="RepeatDataset", times=2, dataset=data)
+train_dataloader = dict(batch_size=4, dataset=repeated)
 val_dataloader = dict(dataset=dict(ann_file="nwucla.pkl", split="xview_val"))
 test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=20, val_interval=5)

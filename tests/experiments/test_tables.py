@@ -19,7 +19,7 @@ from gap_mmaction.experiments.paper_tables import (
     ablation_table,
     comparison_table,
 )
-from gap_mmaction.experiments.schedule import scale_schedule
+from gap_mmaction.experiments.runs import scale_schedule
 from gap_mmaction.experiments.table_configs import TableConfigs
 from gap_mmaction.experiments.tables import DATA_SETS, RunSpec
 from gap_mmaction.experiments.variants import BACKBONES, Variant
@@ -75,11 +75,8 @@ def test_tables_of_the_paper(name: str) -> None:
 def test_runs_are_shared() -> None:
     model = model_of("nwucla")
     tables = {n: ablation_table(n, "nwucla", model).runs([0]) for n in ABLATIONS}
-    spec = tables["1a"][1]
-    assert spec.variant == Variant("ctrgcn-single", "synonym")
     # The config's own encoder is Table 1c's first.
-    assert tables["1c"][0] == spec == tables["1b"][2]
-    assert tables["1f"][0] in tables["1b"]
+    assert tables["1a"][1] == tables["1c"][0] == tables["1b"][2]
     assert tables["1e"][3] == tables["1f"][3] == tables["1b"][5]
     assert comparison_table("2", ["nwucla"]).runs([0])[0] in tables["1d"]
     # With features that were computed beforehand an encoder is another thing.
@@ -98,24 +95,22 @@ def test_backbones_of_table_1d(backbone: str) -> None:
     assert type(model.backbone).__name__ == kind
     if kind == "CTRGCN":
         assert model.backbone.temporal == {"ctrgcn": "multi"}.get(backbone, "single")
-        assert model.backbone.variant == "authors"
     features = model.backbone(torch.rand(2, 1, 8, 20, 3))
     assert features.shape == (2, 1, 32, 2, 20)
 
 
-@pytest.mark.parametrize(("name", "weight"), [("nwucla", 1.0), ("ntu120-xsub", 0.8)])
-def test_both_forms_of_the_loss(name: str, weight: float) -> None:
-    table = ablation_table("1d", name, model_of(name)).with_losses(["paper", "public"])
+def test_both_forms_of_the_loss() -> None:
+    model = model_of("nwucla")
+    table = ablation_table("1d", "nwucla", model).with_losses(["paper", "public"])
     # The plain networks once, those with texts twice.
     assert [len(cell) for row in table.rows for cell in row.cells] == 4 * [1, 2]
     (*_, spec) = (spec for spec in table.runs([0]) if spec.variant.loss == "public")
     found = table_configs().make(spec).settings.model.text_branch.loss
     public = {"temperature": 0.1, "target": "softmax", "learnable": True}
-    assert found == {**public, "loss_weight": weight}
+    assert found == {**public, "loss_weight": 1.0}
 
 
 def test_models_without_texts() -> None:
-    # What is about texts is left out where there are none.
     options = {**TINY, "model.text_branch.loss.temperature": 0.2}
     plain, parts, manual = (
         made("nwucla-cpu", "ctrgcn-single", text, options=options)
@@ -125,14 +120,9 @@ def test_models_without_texts() -> None:
     assert type(MODELS.build(parts).text_branch).__name__ == "PartClassifier"
     assert manual.text_branch.prompts.preset == "manual"
     assert manual.text_branch.loss.temperature == 0.2
-    assert manual.text_branch.features.endswith("nwucla_minilm.safetensors")
-
-
-@pytest.mark.parametrize("name", ["nwucla", "nwucla-cpu"])
-def test_encoders(name: str) -> None:
-    kinds = {"clip-l14": "OpenCLIPTextEncoder", "bert": "HFTextEncoder"}
-    for encoder, kind in {**kinds, "learned-fixed": "PromptLearner"}.items():
-        branch = made(name, "ctrgcn-single", "label", encoder).text_branch
+    kinds = {"bert": "HFTextEncoder", "learned-fixed": "PromptLearner"}
+    for encoder, kind in kinds.items():
+        branch = made("nwucla-cpu", "ctrgcn-single", "label", encoder).text_branch
         assert (branch.encoder.type, branch.features) == (kind, None)
     inner = branch.encoder.encoder
     assert (inner.model, inner.pretrained, inner.frozen) == ("ViT-B-32", "openai", True)
@@ -145,15 +135,18 @@ def test_config_of_a_run() -> None:
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         dataset = annotated_data(settings, loader).settings
         assert dataset["ann_file"] == str(data.absolute())
-        # Nothing else of the data set has gone.
         assert len(dataset["pipeline"]) >= 5
     # Two processes share the batch of 64.
     assert settings.train_dataloader.batch_size == 32
     assert settings.model.data_preprocessor.stream == "bone"
-    assert settings.train_cfg.max_epochs == 110
     options = {"train_dataloader.batch_size": 16}
-    config = table_configs(options=options, ann_file=data, processes=2).make(spec)
-    assert config.settings.train_dataloader.batch_size == 16
+    settings = table_configs(options=options, processes=2).make(spec).settings
+    assert settings.train_dataloader.batch_size == 16
+
+    spec = RunSpec("sbu_kinect-cpu", "joint", Variant("ctrgcn"), 0, fold=2, shots=5)
+    settings = table_configs(parts=("fit", "dev")).make(spec).settings
+    assert settings.train_dataloader.dataset.dataset.split == "fold2_fit"
+    assert settings.test_dataloader.dataset.split == "fold2_dev"
 
 
 def test_tables_of_few_clips() -> None:
@@ -166,14 +159,10 @@ def test_tables_of_few_clips() -> None:
     # UTD-MHAD has 5 and all, SBU 5, 20 and all on five folds.
     assert len({spec.name for spec in low.runs([0])}) == 3 * (2 + 3 * 5)
     assert [row.words[1] for row in low.rows] == ["5", "all", "5", "20", "all"]
-    notes = " ".join(low.notes)
-    assert "UTD-MHAD: no class has more than 16 clips." in notes
-    assert "1 of 2 classes have fewer than 20 clips" in notes
     # Without the data all that is asked for.
     assert len(low_shot_table(["utd_mhad-cpu"], shots, arms, {}).rows) == 3
-
     board = board_table(["utd_mhad-cpu", "sbu_kinect-cpu"]).runs([0])
-    assert len(board) == 4 * 2 * (1 + 5)
+    assert len(set(board)) == 4 * 2 * (1 + 5)
     assert len(set(board) & set(low.runs([0]))) == 2 * (1 + 5)
     backbones = ablation_table("1d", "nwucla-cpu", model_of("nwucla-cpu")).runs([0])
     assert set(board_table(["nwucla-cpu"]).runs([0])) == set(backbones)
@@ -188,8 +177,7 @@ def test_equal_steps_and_seeds(tmp_path: Path, steps: int | None, wanted: int) -
     for shots, times in {None: 1, 5: 16, 30: 2 if steps is None else 3}.items():
         few = RunSpec("nwucla-cpu", "joint", variant, 3, shots=shots)
         config = configs.make(few)
-        assert config.iterations is not None
-        assert abs(config.iterations - wanted) <= wanted / 100
+        assert config.iterations == pytest.approx(wanted, rel=0.01)
         data = config.settings.train_dataloader.dataset
         assert data.times == times
         assert data.dataset.get("samples_per_class") == shots
@@ -202,15 +190,6 @@ def test_equal_steps_and_seeds(tmp_path: Path, steps: int | None, wanted: int) -
     branch = configs.make(shuffled).settings.model.text_branch
     assert branch.prompts.shuffle_classes == 4
     assert few.name.endswith("ctrgcn_synonym+parts4_random/30-clips_seed3")
-    assert shuffled.name.endswith("ctrgcn_synonym+parts4_shuffled/seed4")
-
-
-def test_folds_and_parts() -> None:
-    spec = RunSpec("sbu_kinect-cpu", "joint", Variant("ctrgcn"), 0, fold=2, shots=5)
-    settings = table_configs(parts=("fit", "dev")).make(spec).settings
-    assert settings.train_dataloader.dataset.dataset.split == "fold2_fit"
-    assert settings.val_dataloader.dataset.split == "fold2_dev"
-    assert settings.test_dataloader.dataset.split == "fold2_dev"
 
 
 def schedule(name: str) -> dict[str, Any]:
@@ -218,7 +197,7 @@ def schedule(name: str) -> dict[str, Any]:
     return Config.fromfile(path, import_custom_modules=False).to_dict()
 
 
-def test_schedule_of_steps() -> None:
+def test_scaled_schedules() -> None:
     changes = scale_schedule(schedule("gap_sgd_110e"), 2, 550)
     warm_up, steps = changes["param_scheduler"]
     # 5, 90 and 100 of 110 epochs; 2 epochs are 1,100 iterations.
@@ -227,16 +206,11 @@ def test_schedule_of_steps() -> None:
     assert not warm_up["by_epoch"] and not steps["by_epoch"]
     # A warm-up that is shorter than an iteration is left out.
     (steps,) = scale_schedule(schedule("gap_sgd_110e"), 1, 5)["param_scheduler"]
-    assert steps["type"] == "MultiStepLR"
-
-
-def test_schedule_of_a_cosine() -> None:
     changes = scale_schedule(schedule("gap_sgd_cosine_40e"), 2, 32)
     assert changes["train_cfg"] == {"max_epochs": 2, "val_interval": 1}
     warm_up, cosine = changes["param_scheduler"]
     assert (warm_up["begin"], warm_up["end"]) == (0, 5)
     assert (cosine["begin"], cosine["end"], cosine["eta_min"]) == (5, 64, 1e-4)
-    assert not any("convert_to_iter_based" in item for item in (warm_up, cosine))
 
 
 @pytest.mark.parametrize("steps", [20, 2000])
@@ -257,7 +231,6 @@ def test_average_of_the_weights_is_near_the_last_ones(steps: int) -> None:
 def test_schedules_that_are_left_or_cannot_be_scaled() -> None:
     own = schedule("gap_sgd_110e")
     assert scale_schedule(own, 110, 550) == {}
-    assert "param_scheduler" not in scale_schedule(own, 2, None)
     own["param_scheduler"] = {"type": "ExponentialLR", "gamma": 0.9}
     with pytest.raises(ValueError, match="'ExponentialLR': --epochs can scale"):
         scale_schedule(own, 2, 10)

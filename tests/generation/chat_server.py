@@ -14,21 +14,14 @@ from tests.generation.common import good_answer
 
 Action = Union[str, int, bytes, None]
 Script = Callable[[str, int], Action]
-"""Prompt and number of the attempt -> what to do.
-
-A text is the answer, with ``{key}`` replaced by the client's key; a number is a status;
-bytes are the body of a response; None is a connection that is broken off.
-"""
+"""Prompt and number of the attempt -> an answer, in which ``{key}`` is the client's;
+a status; the body of a response; or None, a connection that is broken off."""
 
 SLOW = "slow"  # no answer at all
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Runs in a thread while its ``with`` block does.
-
-    ``delay`` is in seconds, ``retry_after`` is sent with every response, and without
-    ``schema`` a request for JSON is refused.
-    """
+    """Runs during its ``with`` block; without ``schema`` it refuses to give JSON."""
 
     daemon_threads = True
 

@@ -71,20 +71,16 @@ def test_parts() -> None:
     for answer in (
         *map(parts, FORMS_OF_PARTS),
         *(PART_ANSWER, PART_ANSWER.capitalize()),
-        parts("{P} {text}.").replace("\n", " "),
         parts("{P}: {Text};").replace("\n", " "),
         f"| Part | Action |\n|---|---|\n{parts('| {P} | {text} |')}",
         f"Sure! Here's what they do:\n\n{listed}\n\n{CLOSED}",
         listed.replace("knee, ", "knee,\n  "),
-        f"```text\n{parts('{P}: {text}')}\n```",
         json.dumps({part: [text] for part, text in PLAIN.items()}),
         f"```json\n{json.dumps({'parts': PLAIN}, indent=1)}\n```",
         "{\n" + parts('  "{p}": "{text}",') + "\n}",
         f"{listed}\n\nThe whole body works together.",
     ):
-        fields = parse_answer("parts", answer)
-        assert fields == TEXTS
-        assert list(fields) == list(TEXTS)
+        assert [*parse_answer("parts", answer).items()] == [*TEXTS.items()]
 
 
 def test_what_names_a_part() -> None:
@@ -111,7 +107,6 @@ def test_what_names_a_part() -> None:
 def test_paragraph() -> None:
     for answer in (
         PARAGRAPH.replace(". ", ".\n"),
-        f'"{PARAGRAPH}"',
         f"**Putting on a shoe**\n\n{PARAGRAPH}",
         f"Certainly! Here is a description:\n\n{PARAGRAPH}\n\n{CLOSED}",
         f"A person puts on a shoe as follows:\n{PARAGRAPH}",
@@ -127,7 +122,6 @@ def test_no_answer() -> None:
     for kind, answer, reason in (
         ("synonyms", "", "empty"),
         ("synonyms", REFUSAL, "refused"),
-        ("paragraph", "As an AI, I have no body.", "refused"),
         ("synonyms", NUMBERED.replace("Tie", "Boot"), "9 of 10"),
         ("synonyms", (PARAGRAPH.replace(".", ",") + "\n") * 4, "of 10"),
         ("synonyms", "\n".join(f"- {i} {PARAGRAPH}" for i in range(10)), "a sentence"),
@@ -137,7 +131,6 @@ def test_no_answer() -> None:
         ("parts", "Head and hand: they move\nArm: a\nHip: b\nLeg: c\nFoot: d", "head"),
         ("parts", '{"head": "tilts"', "hand"),
         ("parts", "5", "head, hand, arm, hip, leg, foot"),
-        ("paragraph", "[1, 2]", "no description"),
     ):
         with pytest.raises(ValueError, match=reason):
             parse_answer(kind, answer)

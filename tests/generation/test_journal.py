@@ -68,7 +68,6 @@ def test_cut_off_anywhere(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert path.read_bytes() == whole[:size]  # reading changes nothing
         with open_journal(path) as journal:
             journal.append(answer_to(QUESTIONS[4], "next"))
-        assert path.read_bytes().startswith(header + b"".join(lines[:kept]))
         assert read(path) == [*answers[:kept], answer_to(QUESTIONS[4], "next")]
 
 

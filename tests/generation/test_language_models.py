@@ -54,8 +54,7 @@ class TestChatModel:
         form = server.bodies[0].pop("response_format")
         assert form["json_schema"]["schema"] == json_schema("paragraph")
         # It is refused once, and not asked for again.
-        assert len(server.bodies) == 4
-        assert not any("response_format" in body for body in server.bodies)
+        assert ["response_format" in body for body in server.bodies] == 4 * [False]
 
     def test_a_refused_question_says_nothing_of_json(self) -> None:
         refused = QUESTIONS[0].prompt
@@ -64,32 +63,24 @@ class TestChatModel:
             with pytest.raises(GenerationError, match="status 422"):
                 model.ask(QUESTIONS[0])
             model.ask(QUESTIONS[1])
-        assert "response_format" in server.bodies[-1]
+            assert "response_format" in server.bodies.pop()
+            model.stopped.set()
+            with pytest.raises(GenerationError, match="stopped"):
+                model.ask(QUESTIONS[2])
+            assert len(server.bodies) == 2
 
     def test_waits_of_the_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for retry_after, delay, waits in (
-            ("", 7.0, [(5.2, 7.0), (10.5, 14.0), (21.0, 28.0), (42.0, 56.0)]),
-            ("", 50.0, [(37.0, 50.0), *3 * [(45.0, 60.0)]]),
-            ("9", 7.0, 4 * [(9.0, 9.0)]),
-        ):
+        doubled = [(18.0, 25.0), (37.0, 50.0), (45.0, 60.0), (45.0, 60.0)]
+        for retry_after, waits in (("", doubled), ("9", 4 * [(9.0, 9.0)])):
             slept: list[float] = []
             with ChatServer(lambda *_: 503, retry_after=retry_after) as server:
-                model = ChatModel("m", server.url, max_retries=4, retry_delay=delay)
+                model = ChatModel("m", server.url, max_retries=4, retry_delay=25.0)
                 monkeypatch.setattr(time, "sleep", slept.append)
                 with pytest.raises(GenerationError):
                     model.ask(QUESTIONS[0])
-                assert len(server.bodies) == 5
             assert len(slept) == len(waits)
             for wait, (least, most) in zip(slept, waits):
                 assert least <= wait <= most
-
-    def test_stopped(self) -> None:
-        with ChatServer() as server:
-            model = ChatModel("m", server.url, retry_delay=0.0)
-            model.stopped.set()
-            with pytest.raises(GenerationError, match="stopped"):
-                model.ask(QUESTIONS[0])
-        assert not server.bodies
 
     def test_bad_key_or_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for key, address, problem in (
@@ -98,18 +89,15 @@ class TestChatModel:
             ("sk-s\u00e9cret", URL, KEY_VARIABLE),
             ("sk secret", URL, KEY_VARIABLE),
             (KEY, "localhost:8000", "--base-url must start with"),
-            (KEY, "//localhost/v1", "--base-url must start with"),
         ):
             monkeypatch.setenv(KEY_VARIABLE, key)
             with pytest.raises(ValueError, match=problem) as caught:
                 ChatModel("m", address)
             assert "sk" not in str(caught.value)
 
-    def test_what_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(KEY_VARIABLE)
-        ChatModel("m", URL)  # needs no key
         monkeypatch.setenv("OPENAI_BASE_URL", URL)
-        ChatModel("m")
+        ChatModel("m")  # needs no key
         monkeypatch.setitem(sys.modules, "openai", None)
         with pytest.raises(ImportError, match=r"pip install openai.*--backend"):
             ChatModel("m", URL)
@@ -123,8 +111,7 @@ class TestChatModel:
         for message in (r"127\.0\.0\.1:9.*Connection error", r"Bearer \[hidden\]"):
             with pytest.raises(GenerationError, match=message) as caught:
                 model.ask(QUESTIONS[0])
-            assert KEY not in str(caught.value)
-            assert "password" not in str(caught.value)
+            assert KEY not in str(caught.value) and "password" not in str(caught.value)
             assert caught.value.__cause__ is caught.value.__context__ is None
             monkeypatch.setattr(model._client.chat.completions, "create", fail)
         mask = ChatModel("m", f"http://user:EMPTY@localhost/{KEY}")._mask
@@ -151,17 +138,15 @@ class TestLocalModel:
         assert torch.equal(torch.get_rng_state(), state)
         # Two samples of the same prompt.
         assert answers[0].text != answers[1].text
-        assert answers[0].tokens_in == answers[1].tokens_in
         for answer in answers:
-            assert answer.text
             assert 1 <= (answer.tokens_out or 0) <= 6
             assert answer.cut_off or answer.tokens_out != 6
-        # In any order, in another run: the answer depends on the question and the seed.
+        # In any order, in another run: it depends on question and seed.
         again = LocalModel(folder, max_tokens=6)
         texts = [again.ask(question).text for question in reversed(self.questions)]
         assert texts[::-1] == [answer.text for answer in answers]
         other = LocalModel(folder, max_tokens=6, seed=1)
-        assert [other.ask(question).text for question in self.questions] != texts[::-1]
+        assert other.ask(self.questions[0]).text != answers[0].text
 
     def test_greedy_and_cut_off(self, folder: str) -> None:
         model = LocalModel(folder, temperature=0.0, max_tokens=3)
@@ -179,10 +164,8 @@ class TestLocalModel:
         assert len(plain) == len(f"< > {self.questions[0].prompt}".split())
         chat = LocalModel(save_tiny_language_model(tmp_path, True))
         assert text_of(chat) == ["<", "user", ">", *plain, "<", "head", ">"]
-
-    def test_no_model(self, tmp_path: Path) -> None:
         with pytest.raises(GenerationError, match="no language model can be read"):
-            LocalModel(str(tmp_path))
+            LocalModel(str(tmp_path / "none"))
 
 
 def good(question: Question) -> str:
@@ -190,8 +173,6 @@ def good(question: Question) -> str:
 
 
 class ScriptedModel:
-    """Answers what a function says, or raises what it raises."""
-
     def __init__(self, script: Callable[[Question], str] = good) -> None:
         self.script = script
         self.asked: list[Question] = []
@@ -216,19 +197,14 @@ class TestCollectAnswers:
         model = ScriptedModel(script)
         lines: list[str] = []
         collect_answers(model, journal, QUESTIONS, concurrency, lines.append)
-        assert len(model.asked) == len(QUESTIONS)
-        assert {q: a.text for q, (a,) in journal.answers.items()} == {
-            question: script(question) for question in QUESTIONS
-        }
-        assert [line[:5] for line in lines] == [f"[{i}/9]" for i in range(1, 10)]
-        bad = "sit down: paragraph: could not be parsed, the model refused to answer"
-        assert [line[6:] for line in lines if "could not" in line] == [bad]
+        assert len(model.asked) == len(lines) == len(QUESTIONS)
+        texts = {question: a.text for question, (a,) in journal.answers.items()}
+        assert texts == {question: script(question) for question in QUESTIONS}
+        assert ["could not be parsed" in line for line in lines].count(True) == 1
 
     def test_keeps_what_is_under_way(self, journal: Journal) -> None:
-        """A failure ends the run and is raised; what is under way comes to its end."""
         failed = threading.Event()
         model = ScriptedModel()
-        lines: list[str] = []
 
         def script(question: Question) -> str:
             if question == QUESTIONS[0]:  # under way when another one fails
@@ -243,8 +219,7 @@ class TestCollectAnswers:
 
         model.script = script
         with pytest.raises(GenerationError, match="wrong key"):
-            collect_answers(model, journal, QUESTIONS, 3, lines.append)
-        assert lines[0] == f"{QUESTIONS[2]}: wrong key"
+            collect_answers(model, journal, QUESTIONS, 3, lambda line: None)
         assert journal.answers.keys() == {QUESTIONS[0]}
         assert {*model.asked} == {*QUESTIONS[:3]}
 

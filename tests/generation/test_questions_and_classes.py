@@ -27,7 +27,6 @@ def test_questions() -> None:
         "arm, hip, leg, foot.",
     ]
     assert len(questions) == len(set(questions)) == 2 * 3 * 2
-    assert [question.label for question in questions[5:7]] == ["put on a shoe", "b"]
     schema = json_schema("parts")
     assert schema["required"] == list(schema["properties"]) == list(PARTS)
 
@@ -38,9 +37,8 @@ def test_labels(tmp_path: Path) -> None:
     assert read_labels(path) == ["sit down", "stand up", "throw"]
     described = Path(text_common.write_descriptions(tmp_path))
     assert read_labels(described) == list(text_common.LABELS)
-    for name in ("gone.txt", "gone.yaml"):
-        with pytest.raises(FileNotFoundError, match=name):
-            read_labels(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match=r"gone\.yaml"):
+        read_labels(tmp_path / "gone.yaml")
     for content, message in (
         (b"a\nb\n a \n", r", line 3: the label 'a' stands at line 1"),
         (b"\n# none\n", " holds no label"),
@@ -57,9 +55,7 @@ def test_samples() -> None:
     answers = {q: [answer_to(q, ANSWERS[q.kind])] for q in questions}
     (fields, _) = assemble(questions[::2], answers).classes
     assert list(fields) == ["label", "synonyms", "paragraph", *PARTS]
-    assert fields["label"] == "b"
-    assert fields["synonyms"] == SYNONYMS.split(", ")
-    assert fields["paragraph"] == ANSWERS["paragraph"]
+    assert (fields["label"], fields["paragraph"]) == ("b", ANSWERS["paragraph"])
     # With two of each: lists, of which none holds a text twice.
     answers[questions[1]] = [answer_to(questions[1], "A person puts it on.")]
     more = SYNONYMS.replace("boot", "Wear")
@@ -85,14 +81,7 @@ def test_failures_and_header(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     write_descriptions(path, "mine", result.classes, header)
     assert [action.label for action in load_descriptions(path)] == ["a", "b"]
-    for line in (
-        "Action descriptions for My set (2 classes).",
-        "Model: m (answered as served)",
-        "Date: 2026-01-02",
-        "System message: be short",
-        '  Suggest 10 synonyms for "<action>"',
-        "  a: synonyms",
-    ):
+    for line in ("Model: m (answered as served)", "Date: 2026-01-02", "  a: synonyms"):
         assert f"# {line}\n" in path.read_text()
     nothing = assemble(questions[1:2], answers)
     assert "Date: none" in make_header("x", "m", 1, "", nothing)
@@ -109,11 +98,10 @@ def test_newest_that_can_be_parsed() -> None:
 
 def test_review() -> None:
     classes = [
-        {"label": "a", "paragraph": 51 * "word ", "synonyms": ["nod", "bow"]},
+        {"label": "a", "synonyms": ["nod", "bow"]},
         {"label": "b", "head": ["head nods", 21 * "nod "], "synonyms": ["Bow"]},
     ]
     assert review(classes) == [
-        "a: paragraph: 51 words, CLIP may cut off what exceeds 50",
         "b: head: 21 words, CLIP may cut off what exceeds 20",
         "b: synonyms: 'Bow' serves 'a', too",
     ]

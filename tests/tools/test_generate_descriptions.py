@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from tests.generation.common import (
 )
 from tools.generate_descriptions import main
 
+Printed = pytest.CaptureFixture[str]
 ROOT = Path(__file__).resolve().parents[2]
 FILE = Path("labels.txt")
 OUT = Path("out/mine.yaml")
@@ -59,7 +59,6 @@ def check(out: Path = OUT, labels: tuple[str, ...] = LABELS) -> None:
     assert [action.label for action in actions] == list(labels)
     for action in actions:
         assert set(action.fields) == FIELDS
-        assert len(action.fields["synonyms"]) == 10
         assert all(action.label in text for text in action.fields["synonyms"])
         assert action.fields["hip"] == (f"hip moves as in {action.label}",)
 
@@ -96,7 +95,6 @@ def test_request() -> None:
     for (answer,) in read_journal(JOURNAL).values():
         assert (answer.tokens_in, answer.tokens_out) == (11, 22)
         assert answer.served_model == "m-0613"
-    assert "Model: m (answered as m-0613)" in OUT.read_text().split("schema:")[0]
 
 
 def test_what_is_asked_anew() -> None:
@@ -109,23 +107,18 @@ def test_what_is_asked_anew() -> None:
         OUT.unlink()
         assert run() == 0
         assert OUT.read_bytes() == first
-        for options, asked in (
-            ((), 9),
-            (("--model", "other"), 18),
-            (("--system", "be brief"), 27),
-            (("--n", "2"), 36),
-        ):
+        changed = ((), ("--model", "other"), ("--system", "be brief"), ("--n", "2"))
+        for count, options in enumerate(changed, start=1):
             assert run(*options, url=server.url) == 0
-            assert len(server.bodies) == asked
+            assert len(server.bodies) == 9 * count
         FILE.write_text("wave\n" + FILE.read_text())
         assert run("--n", "2", url=server.url) == 0
         assert len(server.bodies) == 42
         assert run("--labels", str(OUT), "--out", "b.yaml", url=server.url) == 0
-    assert len(server.bodies) == 42 + 12
     check(Path("b.yaml"), ("wave", *LABELS))
 
 
-def test_unparsed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unparsed(capsys: Printed) -> None:
     def script(prompt: str, attempt: int) -> Action:
         bad = kind_and_label(prompt) == ("synonyms", "throw") and attempt < 3
         return REFUSAL if bad else good_answer(prompt)
@@ -134,24 +127,18 @@ def test_unparsed(capsys: pytest.CaptureFixture[str]) -> None:
         assert run(url=server.url) == 1
         error = capsys.readouterr().err
         assert f"throw: synonyms: the model refused to answer: {REFUSAL!r}" in error
-        assert "1 answers could not be parsed, 1 classes are incomplete" in error
         fields = [set(action.fields) for action in load_descriptions(OUT)]
         assert fields == [FIELDS, FIELDS, FIELDS - {"synonyms"}]
-        assert "INCOMPLETE" in OUT.read_text()
         again = ("--retry-unparsed",)
         for options, status, asked in (((), 1, 9), (again, 1, 10), (again, 0, 11)):
             assert run(*options, url=server.url) == status
             assert len(server.bodies) == asked
     check()
-    assert "INCOMPLETE" not in OUT.read_text()
     # All three answers are kept.
     assert JOURNAL.read_text().count('"throw", "kind": "synonyms"') == 3
 
 
-def test_key_stays_secret(
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_key_stays_secret(capsys: Printed, caplog: pytest.LogCaptureFixture) -> None:
     """The server says the key in an answer, and in its refusals."""
     caplog.set_level(logging.DEBUG)
 
@@ -168,18 +155,13 @@ def test_key_stays_secret(
         assert run(url=server.url) == 0
     printed = capsys.readouterr()
     assert f"key [hidden] is refused; check the key in {KEY_VARIABLE}" in printed.err
-    assert "the same command goes on from there" in printed.err
     assert "who sent [hidden] does it" in OUT.read_text()
     texts = [path.read_text() for path in OUT.parent.iterdir()]
     for text in (*texts, printed.out, printed.err, caplog.text):
-        assert text
-        assert KEY not in text
+        assert text and KEY not in text
 
 
-def test_dry_run(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_dry_run(capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
     with ChatServer() as server:
         assert run(url=server.url) == 0
     before = JOURNAL.read_bytes()
@@ -190,67 +172,44 @@ def test_dry_run(
     prices = ("--price-in", "1000000", "--price-out", "0")
     assert run("--dry-run", "--n", "2", *prices) == 0
     printed = capsys.readouterr().out
-    assert printed.count('synonyms: Suggest 10 synonyms for "wave"') == 1
     assert "throw: parts (sample 2): Describing following body parts" in printed
     assert "throw: parts: " not in printed  # it is in the journal
-    assert "4 labels, 24 questions: 9 in " in printed
     tokens = printed.split("estimate: ")[1].split(" tokens in")[0]
     # A token is four letters; 15 questions have eight tokens more each.
     assert 250 < int(tokens.replace(",", "")) < 500
     assert f"estimated cost: {tokens}.0000" in printed
-    assert not OUT.exists()
-    assert JOURNAL.read_bytes() == before
+    assert not OUT.exists() and JOURNAL.read_bytes() == before
 
 
-def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_user_errors(capsys: Printed) -> None:
     for options, message in (
         ("--out mine.txt", "--out must be a file and end in .yaml"),
         ("--labels out/mine.yaml", "three different files"),
-        ("--price-in 1", "go together"),
         ("--n 2 --temperature 0", "all would be the same"),
-        ("--backend transformers --concurrency 2", "one question at a time"),
         ("--backend transformers --base-url http://a", "--backend openai"),
     ):
         with pytest.raises(SystemExit):
             run(*options.split())
         assert message in capsys.readouterr().err
-
-
-def test_user_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--labels", "absent.txt") == 1
-    assert "absent.txt" in capsys.readouterr().err
     assert run("--journal", str(Path(__file__))) == 1
     assert "this is no journal" in capsys.readouterr().err
     with ChatServer(lambda prompt, attempt: 404) as server:
         assert run(url=server.url) == 1
-    error = capsys.readouterr().err
-    assert "check --model and --base-url" in error
-    assert f"{OUT} is not written" in error
-    assert "goes on from there" not in error  # there is nothing to go on from
+    assert "check --model and --base-url" in capsys.readouterr().err
+    assert not OUT.exists()
 
 
-def test_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("tools.generate_descriptions.generate", interrupt)
-    assert run() == 130
-
-
-def test_local_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_local_model(capsys: Printed) -> None:
     model = save_tiny_language_model(Path("models/tiny").resolve(), template=True)
     options = ("--backend", "transformers", "--model", model, "--max-tokens", "5")
     assert run(*options) == 1
-    error = capsys.readouterr().err
-    assert "9 answers could not be parsed, 3 classes are incomplete" in error
+    assert "9 answers could not be parsed" in capsys.readouterr().err
     assert [set(action.fields) for action in load_descriptions(OUT)] == 3 * [{"label"}]
-    assert "Model: models/tiny\n" in OUT.read_text()
 
 
 def test_killed_and_resumed() -> None:
     """No answer is asked for twice, and none is lost."""
     names = tuple(f"action {i}" for i in range(10))
-    log = Path("log")
     FILE.write_text("\n".join(names))
     prompts = {question.prompt for question in make_questions(names, "m")}
 
@@ -258,15 +217,12 @@ def test_killed_and_resumed() -> None:
         tool = str(ROOT / "tools" / "generate_descriptions.py")
         options = arguments("--concurrency", "2", url=server.url)
         command = [sys.executable, "-W", "ignore", tool, *options]
-        with open(log, "w") as stream:
-            first = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as first:
             deadline = time.monotonic() + PATIENCE
             while server.num_answered < 12 and time.monotonic() < deadline:
-                assert first.poll() is None, log.read_text()
+                assert first.poll() is None
                 time.sleep(0.005)
-            first.send_signal(signal.SIGKILL)
-            first.wait()
-        assert first.returncode == -signal.SIGKILL
+            first.kill()
         assert not OUT.exists()
         kept = [answer for (answer,) in read_journal(JOURNAL).values()]
         # All that were answered, but for those that the kill found on their way.

@@ -17,6 +17,7 @@ SENTENCES = (
     "turns, a little; knees stay bent; rests on the floor",
     "nods; hand holds a pole; arm sways high; hip leads; legs stand; feet apart",
 )
+Printed = pytest.CaptureFixture[str]
 Run = Callable[..., str]
 KICK = "kick\nkick a ball"
 EXPECTED = "the label 'kick' of"
@@ -28,9 +29,7 @@ def with_parts(glue: str = "; ") -> str:
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> Run:
     """Writes files and imports them; returns what is told on stderr."""
     monkeypatch.chdir(tmp_path)
 
@@ -64,15 +63,11 @@ def test_all_files(run: Run) -> None:
     }
     assert run(contents) == ""
     (first, _) = load_descriptions("out.yaml")
-    assert list(first.fields) == ["label", "synonyms", "paragraph", *PARTS]
-    assert first.label == "paddle a boat"
     assert first.fields["synonyms"] == ("row along", "canoe")
     assert first.fields["paragraph"] == ("One sits; then rows. So on.",)
     assert parts() == [text.split("; ") for text in SENTENCES]
     text = Path("out.yaml").read_text()
-    assert "#   parts: parts.txt" in text
-    assert str(Path.cwd()) not in text
-    assert "dataset: Mine" in text
+    assert "#   parts: parts.txt" in text and str(Path.cwd()) not in text
     # Of one file alone, whose lines have the labels.
     for kind, content in contents.items():
         told = run({kind: content})
@@ -87,13 +82,11 @@ def test_all_files(run: Run) -> None:
         ("\ufeff  wave ; sway,\t flap\r\n\r\n", "sway|flap", ""),
         ("wave,sway,flap.", "sway|flap", "final full stops dropped (1)"),
         ("wave,sway,,flap", "sway|flap", "empty fields dropped (1)"),
-        ("wave,sway,", "sway", "at the end of a line dropped (1)"),
         ("wave,sway,Sway", "sway", "line 1: the second 'Sway' is dropped"),
         ("wave,wave,sway", "wave|sway", ""),
         ("Wave,sway", "sway", "line 1: the label 'Wave' is taken for 'wave'"),
         # Six sentences of parts.
         ("wave; h.; h2; a; p; l; f...", "h|h2|a|p|l|f...", "full stops dropped (1)"),
-        ("wave, a, b, c, d, e, f", "a|b|c|d|e|f", ""),
         ("wave; a, b, c, d, e, f", "a|b|c|d|e|f", ""),
         ("wave;a;b;c;d;e;f ;.", "a|b|c|d|e|f", "at the end of a line dropped (1)"),
         (
@@ -111,8 +104,7 @@ def test_all_files(run: Run) -> None:
 def test_lines(run: Run, line: str, expected: str, told: str) -> None:
     kind = "parts" if expected.count("|") == 5 else "synonyms"
     error = run({kind: line, "labels": "\nwave\n\n"})
-    assert told in error
-    assert bool(told) == bool(error)
+    assert told in error and bool(told) == bool(error)
     found = parts()[0] if kind == "parts" else [*texts("synonyms")[0]]
     assert found == expected.split("|")
 
@@ -131,8 +123,7 @@ def test_glued_labels(run: Run) -> None:
 
 def test_labels_with_commas(run: Run) -> None:
     synonyms = "reach, extend\nreach, then grab, snatch"
-    told = run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
-    assert "labels.txt: final full stops dropped (1)" in told
+    run({"labels": "reach.\nreach, then grab", "synonyms": synonyms})
     assert texts("label") == [("reach",), ("reach, then grab",)]
     assert texts("synonyms") == [("extend",), ("snatch",)]
 
@@ -140,33 +131,21 @@ def test_labels_with_commas(run: Run) -> None:
 @pytest.mark.parametrize(
     ("contents", "where", "problem"),
     [
-        ({"labels": "wave", "synonyms": "wave, ,."}, "s.txt, line 1", "'wave' has no"),
         ({"labels": "wave", "synonyms": "wave"}, "s.txt, line 1", "'wave' has no"),
         ({"parts": "w;1;2;3;4;5;6\nr,1,2,3,4,5,6,7"}, "s.txt, line 2", "7 sentences"),
         ({"parts": "row, head, hand, hand, arm, hip, leg, foot"}, "", "by ';'"),
         ({"parts": "row;a;b;c;d;e", "labels": "row"}, "line 1: 5 sent", "expected 6"),
         ({"parts": "row;a;b; ;d;e;f"}, "line 1", "the sentence of arm is empty"),
-        ({"parts": with_parts(" ")}, "line 1", "--labels"),
         ({"paragraphs": "wave. One waves, and rests."}, "line 1", "--labels"),
-        ({"paragraphs": "One waves."}, "paragraphs.txt, line 1", "no label before"),
         ({"paragraphs": ", One waves."}, "paragraphs.txt, line 1", "no label before"),
-        ({"synonyms": "reach, then grab; snatch"}, "line 1", "'reach, then grab'"),
-        ({"labels": KICK, "paragraphs": "kicks; One kicks."}, "line 1", EXPECTED),
         ({"labels": KICK, "paragraphs": "kick one kicks."}, "line 1", EXPECTED),
         ({"labels": KICK, "synonyms": "kick Hit, strike"}, "line 1", EXPECTED),
-        ({"labels": KICK, "parts": "kick it;1;2;3;4;5;6"}, "line 1", EXPECTED),
-        # A longer label is not cut.
         ({"labels": KICK, "parts": "kick a ball 1;2;3;4;5;6"}, "line 1", EXPECTED),
-        (
-            {"synonyms": "a,b\nc,d", "parts": "\nc;1;2;3;4;5;6"},
-            "ts.txt, line 2",
-            "'a' of",
-        ),
+        ({"synonyms": "a,b\nc,d", "parts": "\nc;1;2;3;4;5;6"}, "ts.txt, line 2", "'a'"),
         ({"labels": KICK, "synonyms": "kick,hit"}, "line 1", "ends before the label"),
         ({"labels": "a", "synonyms": "a,b\nc,d"}, "s.txt, line 2", "is the last"),
         ({"labels": "row\nwave\n\nRow"}, "labels.txt, line 4", "'Row' is at"),
         ({"labels": "row;1;2;3;4;5;6"}, "labels.txt, line 1", "is it for --synonyms"),
-        ({"labels": "row,paddle,canoe\nwave,greet,hail"}, "labels.txt", "by ','"),
         ({"parts": " \n"}, "parts.txt", "is empty"),
         ({"synonyms": "row\tpaddle\nwave\tgreet"}, "line 1", "has tabs"),
     ],
@@ -175,21 +154,16 @@ def test_bad_files(
     run: Run, contents: dict[str, str], where: str, problem: str
 ) -> None:
     error = run(contents, status=1)
-    assert where in error
-    assert problem in error
+    assert where in error and problem in error
 
 
-def test_files_that_cannot_be_used(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_that_cannot_be_used(tmp_path: Path, capsys: Printed) -> None:
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     options = ["--dataset", "x", "--out", str(tmp_path / "out.yaml")]
     for name in ("latin.txt", "gone.txt"):
         labels = ["--labels", str(tmp_path / name)]
         assert main([*options, *labels]) == 1
         assert name in capsys.readouterr().err
-    for out in (tmp_path / "gone.txt", tmp_path / "o.txt", tmp_path):
+    for out in (tmp_path / "gone.txt", tmp_path):
         with pytest.raises(SystemExit):
             main([*options, *labels, "--out", str(out)])
-    with pytest.raises(SystemExit):
-        main(options)

@@ -75,19 +75,14 @@ def test_table_is_run_once(project: FakeProject, capsys: Printed) -> None:
     # All rows with the first seed, then with the second.
     runs = [f"{PREFIX}{row}/seed{seed}" for seed in (0, 1) for row in ROWS]
     assert project.starts() == [(run, 1) for run in runs]
-    out = capsys.readouterr().out
     # 50 % and 60 % right.
-    assert "| Head, Hand, Hip, Leg | 55.0 ± 7.1 | 85.4 |" in out
-    assert "2 of 20 epochs, with the schedule in proportion" in out
-    assert "10 of 10 runs have ended, 0 failed" in out
     written = (project.work_dir / "table_1a_nwucla.md").read_text("utf-8")
-    assert written in out
-    table = (project.work_dir / "table_1a_nwucla.csv").read_text("utf-8")
-    assert ",55.0000,7.0711,2,2,50.0000 60.0000," in table
+    assert "| Head, Hand, Hip, Leg | 55.0 ± 7.1 | 85.4 |" in written
+    assert written in capsys.readouterr().out
+    assert (project.work_dir / "table_1a_nwucla.csv").is_file()
     saved = record(project, runs[3])
     assert saved["result"]["samples"] == 10
     assert saved["config"]["model"]["text_branch"]["prompts"]["preset"] == "parts4"
-    assert saved["versions"]["torch"] and saved["minutes"] > 0
     # 200 samples twice in batches of 4.
     assert saved["iterations"] == 200
     (last,) = (project.work_dir / runs[3] / "train").glob("epoch_*.pth")
@@ -110,13 +105,10 @@ def test_killed_and_resumed(project: FakeProject, capsys: Printed) -> None:
         assert "or a training that it has left, is at work" in capsys.readouterr().err
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not is_running(pid))
-    assert project.run(*options, "--dry-run") == 0
-    assert f"| {killed} | stopped at epoch 2 | 2 | 200 |" in capsys.readouterr().out
     assert project.run(*options) == 0
     rows = [(f"{PREFIX}{row}/seed0", 1) for row in ROWS]
     assert project.starts() == [*rows[:3], (killed, 3), *rows[3:]]
     assert len([line for line in project.lines() if "epoch" in line]) == 5 * 4
-    assert len([line for line in project.lines() if "test" in line]) == 5
 
 
 def test_interrupted(project: FakeProject) -> None:
@@ -135,15 +127,12 @@ def test_failed_runs_and_foreign_folders(
     monkeypatch.setenv("FAKE_FAIL", "parts2")
     options = ("--seeds", "1", "--epochs", "1")
     assert project.run(*options) == 1
-    out = capsys.readouterr().out
     log = project.work_dir / f"{PREFIX}parts2/seed0/train.log"
-    assert "4 of 5 runs have ended, 1 failed" in out
-    assert f"ValueError: the loss is not finite (log: {log})" in out
-    assert "| Upper, Lower | - | 85.3 |" in out
+    told = f"ValueError: the loss is not finite (log: {log})"
+    assert told in capsys.readouterr().out
     # What is unfinished cannot go on with another number of processes.
     assert project.run(*options, "--gpus", "2") == 1
-    error = capsys.readouterr().err
-    assert "unfinished run with other settings, 1 in all: train_dataloader.b" in error
+    assert "unfinished run with other settings, 1 in all" in capsys.readouterr().err
     monkeypatch.delenv("FAKE_FAIL")
     assert project.run(*options) == 0
     assert len(project.starts()) == 6
@@ -164,13 +153,10 @@ def test_failed_runs_and_foreign_folders(
 
 
 def test_dry_run_writes_nothing(project: FakeProject, capsys: Printed) -> None:
-    assert project.run("--dry-run") == 0
-    out = capsys.readouterr().out
-    # 5 rows and seeds, 20 epochs of 100 iterations.
-    assert "25 runs, 25 of them to train: 500 epochs, 50,000 iterations" in out
-    assert "no estimate of time" in out
-    assert project.run("--dry-run", table="lambda") == 0
-    assert "20 runs, 20 of them to train: 400 epochs, 32,000" in capsys.readouterr().out
+    # 5 rows and seeds, or 4 rows and 5 folds; 20 epochs of 100 or 80 iterations.
+    for table, cost in (("1a", "500 epochs, 50,000"), ("lambda", "400 epochs, 32,000")):
+        assert project.run("--dry-run", table=table) == 0
+        assert cost in capsys.readouterr().out
     project.data.unlink()
     assert project.run("--dry-run") == 0
     assert "an unknown number of iterations" in capsys.readouterr().out
@@ -178,19 +164,9 @@ def test_dry_run_writes_nothing(project: FakeProject, capsys: Printed) -> None:
     assert not project.journal.exists()
 
 
-def test_four_streams(project: FakeProject, capsys: Printed) -> None:
-    assert project.run("--seeds", "1", "--epochs", "1", table="2") == 0
-    out = capsys.readouterr().out
-    assert "| CTR-GCN | 4 ensemble | 50.0 | 96.5 |" in out
-    assert "| CTR-GCN with GAP | Joint/Joint-M | 50.0 / 50.0 | 94.0 / 93.5 |" in out
-    assert len(project.starts()) == 8
-
-
 def test_cross_validation(project: FakeProject, capsys: Printed) -> None:
     assert project.run("--epochs", "1", table="lambda") == 0
-    out = capsys.readouterr().out
-    assert "5 folds of 200 samples (40, 40, 40, 40, 40; performers stay" in out
-    assert "| 0.8 | 50.0 ± 0.0 | 85.5 |" in out
+    assert "| 0.8 | 50.0 ± 0.0 | 85.5 |" in capsys.readouterr().out
     runs = [run for run, _ in project.starts()]
     assert len(set(runs)) == len(runs) == 4 * 5
     saved = record(project, runs[4])
@@ -210,12 +186,10 @@ def test_cross_validation(project: FakeProject, capsys: Printed) -> None:
         (["--cfg-options", "randomness.seed=3"], "randomness.seed=...: each run has"),
         (["--gpus", "3"], "the recipe's batch of 4 cannot be dealt evenly"),
         (["--ann-file", "none.pkl"], "none.pkl is not there"),
-        (["--data", "nwucla-cpu", "--table", "2"], "ctrgcn_nwucla_cpu_joint-motion"),
         (["--data", "ntu60-xsub", "--table", "2"], "Table 2 is about nwucla"),
         (["--launcher", "slurm"], "--partition"),
         (["--data", "nwucla", "nwucla-cpu"], "Table 1a is about one"),
         (["--runs-csv", "r.csv"], "for --table low-shot and board"),
-        (["--table", "low-shot", "--shots", "0"], "--shots"),
     ],
 )
 def test_settings_that_cannot_be_had(
@@ -236,20 +210,19 @@ def test_lines_of_runs(project: FakeProject, tmp_path: Path, capsys: Printed) ->
         *("--cfg-options", "model.backbone.base_channels=8"),
     )
     assert project.run("--shots", "5", "20", *options, table="low-shot") == 0
-    printed = capsys.readouterr().out
     # The largest class has 20.
-    assert "12 of 12 runs have ended" in printed
-    assert "| NW-UCLA | all | 55.0 ± 7.1 | 55.0 ± 7.1 | 55.0 ± 7.1 |" in printed
+    row = "| NW-UCLA | all | 55.0 ± 7.1 | 55.0 ± 7.1 | 55.0 ± 7.1 |"
+    assert row in capsys.readouterr().out
     runs = read_runs(out)
     assert len(runs) == 12
-    assert runs[0][:5] == ("nwucla", "low-shot", "ctrgcn@8", "plain", "5")
-    assert runs[0][5:9] == (0, "xview", 1, 50.0)
+    arm = ("nwucla", "low-shot", "ctrgcn@8", "plain", "5")
+    assert runs[0][:9] == (*arm, 0, "xview", 1, 50.0)
 
     # On another machine what has a line is done.
     before, lines = project.journal.read_text(), out.read_text()
     project.work_dir = tmp_path / "other"
     assert project.run("--shots", "5", "all", *options, table="low-shot") == 0
-    assert "| NW-UCLA | 5 | 55.0 ± 7.1 | 55.0 ± 7.1 |" in capsys.readouterr().out
+    assert row in capsys.readouterr().out
     assert project.journal.read_text() == before
     assert out.read_text() == lines
 
@@ -265,23 +238,16 @@ def test_commands() -> None:
         assert launcher.command(tool, "c.py", "--w", "w") == [*command, "--w", "w"]
 
 
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        ("print('slurmstepd: killed'); exit(1)", "exit status 1: slurmstepd: killed"),
+def test_failures_and_environment(tmp_path: Path) -> None:
+    for code, message in (
         ("import os; os.kill(os.getpid(), 9)", "exit status -9: no output"),
-    ],
-)
-def test_failures(tmp_path: Path, code: str, message: str) -> None:
-    (tmp_path / "train.py").write_text(code)
-    with pytest.raises(RunFailedError) as caught:
-        Launcher(tmp_path).call(tmp_path / "log", "train")
-    assert str(caught.value) == f"{message} (log: {tmp_path / 'log'})"
+        ("print('slurmstepd: killed'); exit(1)", "exit status 1: slurmstepd: killed"),
+    ):
+        (tmp_path / "train.py").write_text(code)
+        with pytest.raises(RunFailedError, match=message):
+            Launcher(tmp_path).call(tmp_path / "train.log", "train")
 
-
-def test_environment(tmp_path: Path) -> None:
-    names = ("PYTHONPATH", "PYTHON", "GPUS")
-    (tmp_path / "dist_train.sh").write_text(f"echo {' '.join(f'${n}' for n in names)}")
+    (tmp_path / "dist_train.sh").write_text("echo $PYTHONPATH $PYTHON $GPUS")
     log, root = tmp_path / "log", str(Path(__file__).resolve().parents[2])
     Launcher(tmp_path, 4).call(log, "train", "c.py")
     line = log.read_text()

@@ -22,8 +22,13 @@ from gap_mmaction.utils.paths import find_shipped_file
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
 from ..annotation_splits import make_folds, read_split, sample_name
-from ..runs import RunConfig, refuse_run_settings
-from ..schedule import epoch_length, epochs_of, scale_schedule
+from ..runs import (
+    RunConfig,
+    epoch_length,
+    epochs_of,
+    refuse_run_settings,
+    scale_schedule,
+)
 
 HELD_OUT = "held_out"
 _TRAIN = "train_dataloader"
@@ -33,10 +38,8 @@ _TRAIN = "train_dataloader"
 class ClassSplit:
     """The classes of a data set, and those that are not trained on, 0-based, in order.
 
-    There are no unseen ones where they are those of other data sets.
-
-    Raises:
-        ValueError: If one is no class or there twice, or one alone is unseen or seen.
+    There are no unseen ones where they are those of other data sets. One that is no
+    class or there twice, or alone unseen or seen, is a ValueError.
     """
 
     num_classes: int
@@ -76,10 +79,8 @@ def draw_splits(
     """Draws ``count`` different splits; classes are unseen as evenly as can be.
 
     The classes are shuffled and cut into groups, each the unseen ones of a split; then
-    they are shuffled again. More splits of the same seed begin with the same ones.
-
-    Raises:
-        ValueError: If there are not so many, or a split is not possible.
+    they are shuffled again. More splits of the same seed begin with the same ones. If
+    there are not so many, or a split is not possible, that is a ValueError.
     """
     possible = math.comb(num_classes, num_unseen)
     if not 1 <= count <= possible:
@@ -99,11 +100,8 @@ class ZeroShotConfigs:
     """Makes the configs of trainings that lack classes.
 
     Of ``num_folds`` folds of the training split, see :func:`.make_folds`, one is held
-    out. What is None is the config's, which has all classes and a text branch.
-
-    Raises:
-        FileNotFoundError: If the config is not there.
-        ValueError: If it cannot be trained without classes.
+    out. What is None is the config's, which has all classes and a text branch; one that
+    cannot be trained without classes is a ValueError.
     """
 
     def __init__(
@@ -130,9 +128,8 @@ class ZeroShotConfigs:
     def make(self, split: ClassSplit, folder: Path) -> tuple[RunConfig, Path]:
         """Writes data with nothing of the unseen classes in them, and makes the config.
 
-        Returns:
-            The config, and the annotation file of the training, which has the splits
-            ``train`` and :data:`HELD_OUT`; its labels are places in ``split.seen``.
+        The annotation file, which is returned too, has the splits ``train`` and
+        :data:`HELD_OUT`; its labels are places in ``split.seen``.
         """
         changes: dict[str, Any] = {"model.cls_head.num_classes": len(split.seen)}
         places = []
@@ -251,10 +248,8 @@ def match_sets(
     """Finds out which classes of other data sets a training lacks, by their labels.
 
     ``same`` has pairs of further classes, of training and of others, that are the same.
-
-    Raises:
-        ValueError: If one has other joints, or training lacks too few or all of its
-            classes; if two have one name, or there is no such class in ``same``.
+    A ValueError says that a set has other joints, that training lacks too few or all of
+    its classes, that two have one name, or that there is no such class in ``same``.
     """
     if len({item.config.stem for item in others}) < len(others):
         raise ValueError("the configs of the other sets must have different names")

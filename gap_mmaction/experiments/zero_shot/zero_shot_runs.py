@@ -50,11 +50,8 @@ class ZeroShotExperiment:
 
     ``device`` and ``batch_size`` are those of scoring. The classes of ``others``, with
     features in ``test_CONFIG.safetensors``, are named in place of the unseen ones of
-    the splits, which then have none.
-
-    Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If settings and data do not fit, or a run's folder is another one's.
+    the splits, which then have none. A ValueError says that settings and data do not
+    fit, or that a run's folder is another one's.
     """
 
     splits: Sequence[ClassSplit]
@@ -135,11 +132,7 @@ class ZeroShotExperiment:
 def _encode_classes(
     inferencer: SkeletonInferencer, branch: Mapping[str, Any], of: ZeroShotConfigs
 ) -> tuple[PartSimilarity, tuple[str, ...], Tensor]:
-    """Encodes the texts of all classes as those of the seen ones were in training.
-
-    That is by the file of features that the config names, by the frozen encoder, or by
-    the one that is tuned.
-    """
+    """Encodes the texts of all classes as those of the seen ones were in training."""
     cached = branch.get("features")
     similarity = inferencer.load_text_branch()
     if similarity.branch.encoder is None:

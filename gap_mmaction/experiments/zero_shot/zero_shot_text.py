@@ -73,9 +73,6 @@ def evaluate_split(
     By the ``held_out`` clips, of seen classes that were not trained on, is chosen what
     is done against the lead of the seen classes; see :func:`.choose_factor` for
     ``max_loss``. ``title`` is that of the tables, in place of the unseen classes.
-
-    Raises:
-        ValueError: If weights or clips do not fit.
     """
     slots = len(test.parts)
     by_slot = {part: np.eye(slots)[k].tolist() for k, part in enumerate(test.parts)}
