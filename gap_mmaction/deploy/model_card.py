@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils.config_text import parse_config_text
 from gap_mmaction.utils.loader_data import innermost_data
 from gap_mmaction.utils.versions import collect_versions

@@ -10,9 +10,9 @@ from typing import Any
 from mmengine.config import Config
 from safetensors import SafetensorError, safe_open
 
+from .command_line import read_config
 from .config_keys import did_you_mean
-from .config_options import read_config
-from .paths import find_shipped_file
+from .files import find_shipped_file
 from .safetensors_checkpoint import SUFFIX
 
 FOLDER = "data/weights"

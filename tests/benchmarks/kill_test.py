@@ -35,8 +35,7 @@ from mmengine.registry import init_default_scope
 
 from gap_mmaction.engine import launch
 from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
-from gap_mmaction.utils.command_line import count
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.command_line import add_cfg_options, count
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = (

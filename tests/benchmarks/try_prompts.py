@@ -23,7 +23,7 @@ from mmengine.runner import Runner, set_random_seed
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models.text.presets import PRESETS
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.command_line import add_cfg_options, read_config
 
 HOW = ("", "-tuned", "-learned")
 ENCODERS = ("cached", *(kind + how for kind in ("hf", "clip") for how in HOW))

@@ -6,7 +6,7 @@ import pytest
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 
-from gap_mmaction.engine.config_errors import named_settings
+from gap_mmaction.engine.launch import named_settings
 from tests.config_files import LEAVES, load
 
 LEAF = next(path for path in LEAVES if path.stem == "ctrgcn_nwucla_cpu")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gap_mmaction.utils.atomic_file import atomic_file, remove_parts, try_lock
+from gap_mmaction.utils.files import atomic_file, remove_parts, try_lock
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:

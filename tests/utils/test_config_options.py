@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.skeletons.layouts import find_test_pipeline
+from gap_mmaction.utils.command_line import add_cfg_options, read_config
 from gap_mmaction.utils.config_keys import check_keys, did_you_mean
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
 from gap_mmaction.utils.loader_data import annotated_data, innermost_data
 
 ROOT = Path(__file__).resolve().parents[2]

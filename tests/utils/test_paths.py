@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gap_mmaction.utils.dependency import find_package_folder
-from gap_mmaction.utils.paths import (
+from gap_mmaction.utils.files import (
     find_description_file,
     find_shipped_file,
     name_of_model,

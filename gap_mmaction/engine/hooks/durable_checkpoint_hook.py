@@ -11,7 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
-from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
+from gap_mmaction.utils.files import atomic_file, remove_parts
 
 from ..checkpoint_files import LAST
 from . import model_of

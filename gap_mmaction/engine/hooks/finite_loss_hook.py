@@ -13,8 +13,8 @@ from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook
 from torch import Tensor, nn
 
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.brief import name_of_sample
+from gap_mmaction.utils.files import atomic_file
 
 from . import model_of
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.config_keys import did_you_mean
-from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.files import find_shipped_file
 from gap_mmaction.utils.randomness import derive_seed
 
 from .descriptions import PARTS, ActionDescription, load_descriptions
