@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,27 +57,22 @@ def run_epoch(hook: CheckpointHook, runner: FakeRunner) -> None:
 
 def kill_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process end after so many renamings, removals and flushes."""
-    left = [count]
+    left, unlink = [count], os.unlink
 
-    def counted(function: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                raise Killed
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in ("fsync", "replace", "remove"):
-        monkeypatch.setattr(os, name, counted(getattr(os, name)))
-    monkeypatch.setattr(tempfile, "mkstemp", counted(tempfile.mkstemp))
-    # A killed process cleans nothing up.
-    unlink = os.unlink
+    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return function(*args, **kwargs)
 
     def kept(path: Any, **kwargs: Any) -> None:
+        # A killed process cleans nothing up.
         if left[0] >= 0:
             unlink(path, **kwargs)
 
+    targets = [(os, name) for name in ("fsync", "replace", "remove")]
+    for module, name in (*targets, (tempfile, "mkstemp")):
+        monkeypatch.setattr(module, name, partial(call, getattr(module, name)))
     monkeypatch.setattr(os, "unlink", kept)
 
 
