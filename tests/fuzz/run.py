@@ -1,7 +1,6 @@
 """Fuzzes the readers of files: ``python -m tests.fuzz.run TARGET --seconds 60``.
 
-Valid files are damaged at random, after a seed. An input that is a finding is kept in
-``--findings``.
+An input that is a finding is kept in ``--findings``.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def fuzz(name: str, args: argparse.Namespace, folder: Path) -> int:
             accepted += target.check(data, folder)
         except (Exception, Finding) as error:
             # Of a finding that was an exception, the place of that one.
-            cause = error.__cause__ or error
+            cause = error.__context__ or error
             place = traceback.extract_tb(cause.__traceback__)[-1]
             key = f"{type(error).__name__} {place.filename}:{place.lineno}"
             if key not in found:
