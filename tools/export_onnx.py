@@ -38,8 +38,8 @@ from gap_mmaction.utils.command_line import (
     read_config,
     tells_errors,
 )
+from gap_mmaction.utils.config_parts import annotated_data
 from gap_mmaction.utils.files import atomic_file
-from gap_mmaction.utils.loader_data import annotated_data
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -26,7 +26,7 @@ from gap_mmaction.utils.command_line import (
     add_cfg_options,
     read_config,
 )
-from gap_mmaction.utils.config_keys import did_you_mean
+from gap_mmaction.utils.config_parts import did_you_mean
 
 from .skeleton_runner import SkeletonRunner
 
@@ -124,12 +124,7 @@ def build_runner(cfg: Config) -> Runner:
 
 @contextmanager
 def named_settings(config: Config) -> Iterator[None]:
-    """Names the place of a setting that a class refuses, in the whole config.
-
-    Raises:
-        TypeError: In place of Python's, with the path of the setting in the config,
-            what the class takes, and which of that it may have meant.
-    """
+    """Adds to the TypeError of a class that refuses a setting where that stands."""
     try:
         yield
     except TypeError as error:
@@ -148,10 +143,9 @@ def named_settings(config: Config) -> Iterator[None]:
         if not places:
             raise
         takes = _arguments(kind)
-        near = did_you_mean(key, takes)
-        what = f"{kind} takes {takes}" if takes else f"{kind} does not take it"
-        where = " or ".join(places)
-        raise TypeError(f"{where}: unknown setting{near}; {what}") from error
+        near, where = did_you_mean(key, takes), " or ".join(places)
+        what = f"takes {takes}" if takes else "does not take it"
+        raise TypeError(f"{where}: unknown setting{near}; {kind} {what}") from error
 
 
 def unknown_settings(settings: Any) -> Iterator[str]:
@@ -187,10 +181,7 @@ def _name_of_type(settings: Mapping[str, Any]) -> str | None:
 
 
 def _arguments(kind: str, only_strict: bool = False) -> list[str]:
-    """Lists what a registered class takes, if it is known.
-
-    With ``only_strict``, nothing either if it takes any setting.
-    """
+    """Lists what a registered class takes; nothing if it takes any, when strict."""
     everything = vars(mmaction.registry).values()
     own = [item for item in everything if isinstance(item, Registry)]
     for registry in (*own, *(item.parent for item in own if item.parent is not None)):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gap_mmaction.utils.config_text import lookup, parse_config_text
+from gap_mmaction.utils.config_parts import lookup, parse_config_text
 from gap_mmaction.utils.files import parse_json
 
 _LOG = "vis_data/scalars.json"

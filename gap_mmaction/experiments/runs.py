@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_text import differences, flatten
+from gap_mmaction.utils.config_parts import differences, flatten
 from gap_mmaction.utils.files import atomic_file, parse_json
 from gap_mmaction.utils.versions import collect_versions
 

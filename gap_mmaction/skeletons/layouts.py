@@ -11,7 +11,7 @@ from typing import Any, Union
 
 from mmaction.registry import TRANSFORMS
 
-from gap_mmaction.utils.loader_data import innermost_data
+from gap_mmaction.utils.config_parts import innermost_data
 
 from .layout_reader import LayoutReader
 from .skeleton import Edge, Skeleton
@@ -59,8 +59,7 @@ def get_skeleton(layout: Layout) -> Skeleton:
     if isinstance(layout, Mapping):
         return LayoutReader(layout).read()
     raise TypeError(
-        f"a skeleton layout is a name or a dict, got {type(layout).__name__}: "
-        f"{layout!r}"
+        f"a skeleton layout is a name or a dict, got {type(layout).__name__}: {layout}"
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, Union
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from .config_keys import did_you_mean
+from .config_parts import did_you_mean
 from .files import name_of_model
 
 ConfigSource = Union[str, "PathLike[str]", Config]

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from safetensors import SafetensorError, safe_open
 
 from .command_line import read_config
-from .config_keys import did_you_mean
+from .config_parts import did_you_mean
 from .files import find_shipped_file
 from .safetensors_checkpoint import SUFFIX
 
@@ -65,9 +65,7 @@ def add_model_arguments(parser: _ActionsContainer) -> None:
 
 
 def read_model_config(args: Namespace, required: bool = True) -> Config:
-    """Reads the config of the model on a command line.
-
-    ``args`` gets the files of ``--model`` as ``config`` and ``checkpoint``.
+    """Reads the config of a command line; ``args`` gets the files of ``--model``.
 
     Raises:
         OSError: If a file is not there.

@@ -12,8 +12,12 @@ from mmengine.config import Config
 from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils import command_line
 from gap_mmaction.utils.command_line import add_cfg_options, read_config, tells_errors
-from gap_mmaction.utils.config_keys import check_keys, did_you_mean
-from gap_mmaction.utils.loader_data import annotated_data, innermost_data
+from gap_mmaction.utils.config_parts import (
+    annotated_data,
+    check_keys,
+    did_you_mean,
+    innermost_data,
+)
 
 CONFIG = Path(__file__).parents[2] / "configs" / "gap" / "ctrgcn_synthetic.py"
 

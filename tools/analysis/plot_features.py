@@ -27,9 +27,8 @@ from gap_mmaction.utils.command_line import (
     read_config,
     tells_errors,
 )
-from gap_mmaction.utils.config_keys import did_you_mean
+from gap_mmaction.utils.config_parts import annotated_data, did_you_mean
 from gap_mmaction.utils.files import save_png
-from gap_mmaction.utils.loader_data import annotated_data
 from gap_mmaction.visualization import feature_figure
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils.checkpoint_fit import check_fit
-from gap_mmaction.utils.config_keys import check_keys
+from gap_mmaction.utils.config_parts import check_keys
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from ..heads import TrainingBranch

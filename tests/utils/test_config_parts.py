@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_text import lookup, parse_config_text
+from gap_mmaction.utils.config_parts import lookup, parse_config_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
