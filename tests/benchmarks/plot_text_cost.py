@@ -1,7 +1,4 @@
-"""Draw how the cost of a tuned text encoder grows with classes, parts and synonyms.
-
-python tests/benchmarks/plot_text_cost.py --out cost.png
-"""
+"""Draw how the cost of a tuned text encoder grows with classes, parts and synonyms."""
 
 from __future__ import annotations
 

@@ -36,8 +36,7 @@ def test_last_one(tmp_path: Path, warnings: list[str]) -> None:
     # Written, but not yet named: the run was killed in between.
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_9.pth"))
     assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
-    tmp_path.rename(tmp_path.with_name("moved"))
-    moved = tmp_path.with_name("moved")
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
     assert find_resumable(moved) == moved / "epoch_9.pth"
     assert not warnings
 

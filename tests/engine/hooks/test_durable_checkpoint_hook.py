@@ -116,15 +116,13 @@ def test_killed_at_every_moment(tmp_path: Path, keep: int) -> None:
 
 
 def test_scale_of_the_data_is_kept() -> None:
-    models = [SkeletonDataPreprocessor("nw-ucla") for _ in range(2)]
-    models[0].input_scale = 0.5
-    runners = [
-        SimpleNamespace(model=SimpleNamespace(data_preprocessor=model))
-        for model in (*models, None)
-    ]
-    checkpoint: dict[str, Any] = {"meta": {}}
-    hook = DurableCheckpointHook()
-    hook.before_save_checkpoint(runners[0], checkpoint)
-    for runner in runners[1:]:
-        hook.after_load_checkpoint(runner, checkpoint)
-    assert models[1].input_scale == 0.5
+    def runner(model: Any) -> Any:
+        return SimpleNamespace(model=SimpleNamespace(data_preprocessor=model))
+
+    one, other = SkeletonDataPreprocessor("nw-ucla"), SkeletonDataPreprocessor("coco")
+    hook, checkpoint = DurableCheckpointHook(), {"meta": {}}
+    one.input_scale = 0.5
+    hook.before_save_checkpoint(runner(one), checkpoint)
+    for model in (other, None):
+        hook.after_load_checkpoint(runner(model), checkpoint)
+    assert other.input_scale == 0.5
