@@ -107,8 +107,7 @@ def _read_annotations(path: Path) -> None:
     dataset = SafePoseDataset(str(path), [], serialize_data=False, **options)
     _require(len(dataset), "there is no sequence")
     for sample in dataset:
-        keypoint = sample["keypoint"]
-        shape = keypoint.shape
+        keypoint, shape = sample["keypoint"], sample["keypoint"].shape
         _require(len(shape) == 4 and shape[2] == 20 and keypoint.any(), "no body")
         _require(np.isfinite(keypoint.astype(np.float32)).all(), "not finite")
         _require(0 <= int(sample["label"]) < 3, "of another class")
@@ -117,13 +116,10 @@ def _read_annotations(path: Path) -> None:
 
 
 def _scores() -> list[Any]:
-    batch = torch.randn(3, 4)
-    tensors = [
-        {"pred_score": row, "gt_label": torch.tensor([i]), "frame_dir": f"s{i}"}
-        for i, row in enumerate(batch)
-    ]
-    arrays = [{"pred_score": x.numpy(), "gt_label": i} for i, x in enumerate(batch)]
-    return [tensors, arrays]
+    rows = list(enumerate(torch.randn(3, 4)))
+    tensors = [dict(pred_score=x, gt_label=torch.tensor([i])) for i, x in rows]
+    named = [{**item, "frame_dir": f"s{i}"} for i, item in enumerate(tensors)]
+    return [named, [dict(pred_score=x.numpy(), gt_label=i) for i, x in rows]]
 
 
 def _read_scores(path: Path) -> None:

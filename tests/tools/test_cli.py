@@ -181,10 +181,6 @@ def test_scripts(command: str, has: str, end: str, tmp_path: Path) -> None:
 
 def test_console_that_cannot_show_a_name() -> None:
     code = "import gap_mmaction; print('\\u52a8 done')"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
-        check=False,
-    )
-    assert done.stdout == b"\\u52a8 done\n", done.stderr
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.check_output(command, env=env) == b"\\u52a8 done\n"
