@@ -25,14 +25,11 @@ from gap_mmaction import compat
 
 
 class _Toy(BaseModel):
-    """A model of one weight, for a Runner that is done in no time."""
-
     def __init__(self) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
 
     def forward(self, inputs: torch.Tensor, mode: str = "tensor") -> Any:  # type: ignore[override]
-        """Returns the loss, whatever the mode."""
         return {"loss": self.layer(inputs).square().mean()}
 
 
@@ -59,15 +56,7 @@ def _make_runner(work_dir: Path, epochs: int = 1, **kwargs: Any) -> Runner:
 
 
 @pytest.fixture
-def checkpoint_file(tmp_path: Path) -> Path:
-    """A checkpoint as mmengine writes it at the end of an epoch."""
-    _make_runner(tmp_path / "first").train()
-    return tmp_path / "first" / "epoch_1.pth"
-
-
-@pytest.fixture
 def bare_allow_list() -> Iterator[None]:
-    """Takes everything from torch's allow-list for the length of a test."""
     allowed = torch.serialization.get_safe_globals()
     torch.serialization.clear_safe_globals()
     yield
@@ -76,8 +65,6 @@ def bare_allow_list() -> Iterator[None]:
 
 
 class _Calls:
-    """Pickles as a call."""
-
     def __init__(self, function: Any, *arguments: Any) -> None:
         self.call = function, arguments
 
@@ -86,15 +73,13 @@ class _Calls:
 
 
 @pytest.mark.usefixtures("bare_allow_list")
-def test_checkpoints_loads_and_resumes(checkpoint_file: Path) -> None:
+def test_checkpoints_loads_and_resumes(tmp_path: Path) -> None:
+    _make_runner(tmp_path).train()
+    checkpoint_file = tmp_path / "epoch_1.pth"
     with pytest.raises(pickle.UnpicklingError, match=r"HistoryBuffer|numpy"):
         checkpoint.load_from_local(str(checkpoint_file), "cpu")
     assert compat.allow_checkpoint_globals()
     assert not compat.allow_checkpoint_globals()
-    loaded = torch.load(checkpoint_file, weights_only=True)
-    buffer = loaded["message_hub"]["log_scalars"]["train/loss"]
-    assert buffer.statistics("mean") == buffer.current()
-
     runner = _make_runner(checkpoint_file.parent, epochs=2, resume=True)
     runner.train()
     assert len(runner.message_hub.get_scalar("train/loss").data[0]) == 2
@@ -104,13 +89,10 @@ def test_checkpoints_loads_and_resumes(checkpoint_file: Path) -> None:
 def test_checkpoints_names_of_both_numpys(tmp_path: Path) -> None:
     compat.allow_checkpoint_globals()
     values = {"array": np.arange(3), "scalar": np.float32(1.5)}
-    torch.save(values, tmp_path / "now.pth")
-    # The name differs in length, so it is the pickle that has to be edited:
-    # the legacy file format is a plain sequence of pickles.
+    # The names differ in length: only the legacy format, plain pickles, can be edited.
     legacy = tmp_path / "legacy.pth"
     torch.save(values, legacy, _use_new_zipfile_serialization=False)
     data = legacy.read_bytes()
-    assert data.count(b"numpy._core.multiarray") + data.count(b"numpy.core.multiarray")
     for name in (b"numpy.core.multiarray", b"numpy._core.multiarray"):
         legacy.write_bytes(re.sub(rb"numpy\._?core\.multiarray", name, data))
         loaded = torch.load(legacy, weights_only=True)
@@ -155,9 +137,6 @@ def test_loader_names_the_file(content: Any, message: str, tmp_path: Path) -> No
         torch.save(content, file)
     with pytest.raises(pickle.UnpicklingError, match=rf"bad\.pth: .*{message}"):
         checkpoint.CheckpointLoader.load_checkpoint(str(file))
-    file.unlink()
-    with pytest.raises(FileNotFoundError, match=r"bad\.pth"):
-        checkpoint.CheckpointLoader.load_checkpoint(str(file))
 
 
 def test_loader_a_config_in_it_is_left_out(tmp_path: Path) -> None:
@@ -166,6 +145,8 @@ def test_loader_a_config_in_it_is_left_out(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "meta": {"config": "1 / 0", "epoch": 3}}, file)
     loaded = checkpoint.CheckpointLoader.load_checkpoint(str(file))
     assert loaded["meta"] == {"epoch": 3}
+    with pytest.raises(FileNotFoundError, match=r"none\.pth"):
+        checkpoint.CheckpointLoader.load_checkpoint(str(tmp_path / "none.pth"))
 
 
 def test_config_text_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from gap_mmaction.apis import load_model as load_for_test
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.conversion import Chunk
 from gap_mmaction.datasets.synthetic import write_synthetic
-from gap_mmaction.deploy.conversion import convert_checkpoint
+from gap_mmaction.deploy.checkpoint_conversion import convert_checkpoint
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.experiments.annotation_splits import class_sizes
@@ -114,11 +114,7 @@ def test_the_marker_works(
 
 PICKLE_READERS: dict[str, Callable[[Path, Path], Any]] = {
     "SafePoseDataset": lambda file, _: SafePoseDataset(str(file), [], split="train"),
-    "single files": lambda file, _: SafePoseDataset(
-        str(write_list(file.parent / "list.pkl", file.stem)),
-        [],
-        data_prefix={"skeleton": str(file.parent)},
-    )[0],
+    "single files": lambda file, _: read_single(file),
     "train": lambda file, folder: train.main([CONFIG, *options(file, folder)]),
     "scores": lambda file, _: load_scores(file),
     "reproduce: sizes": lambda file, _: class_sizes(file, "train"),
@@ -127,10 +123,11 @@ PICKLE_READERS: dict[str, Callable[[Path, Path], Any]] = {
 }
 
 
-def write_list(path: Path, name: str) -> Path:
-    """Write annotations whose skeletons are in files of their own."""
-    path.write_bytes(pickle.dumps([{"frame_dir": name, "label": 0}]))
-    return path
+def read_single(file: Path) -> None:
+    """Reads annotations whose skeletons are in files of their own."""
+    every = file.with_name("list.pkl")
+    every.write_bytes(pickle.dumps([{"frame_dir": file.stem, "label": 0}]))
+    SafePoseDataset(str(every), [], data_prefix={"skeleton": str(file.parent)})[0]
 
 
 @pytest.mark.parametrize("reader", PICKLE_READERS)
@@ -163,12 +160,10 @@ def test_part_of_prepare_ntu(evil_pickle: Path, marker: Path, tmp_path: Path) ->
 
 
 CHECKPOINT_READERS: dict[str, Callable[[Path, Path, Path], Any]] = {
-    "train --resume": lambda file, data, folder: train.main(
-        [CONFIG, "--resume", str(file), *options(data, folder)]
+    "train --resume": lambda file, *rest: train.main(
+        [CONFIG, "--resume", str(file), *options(*rest)]
     ),
-    "test": lambda file, data, folder: test.main(
-        [CONFIG, str(file), *options(data, folder)]
-    ),
+    "test": lambda file, *rest: test.main([CONFIG, str(file), *options(*rest)]),
     "publish": lambda file, _, folder: publish_model(file, folder / "out.pth"),
     "convert": lambda file, _, out: convert_checkpoint("gap", file, out / "out.pth"),
     "export": lambda file, *_: load_for_test(model_config(), file),
@@ -216,29 +211,23 @@ def test_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
     expect_refusal(encoder.init_weights, folder, marker)
 
 
-def test_code_in_the_meta_of_a_checkpoint(
-    data: Path, marker: Path, tmp_path: Path
-) -> None:
+def test_code_in_the_meta_of_a_checkpoint(data: Path, marker: Path) -> None:
     # Nothing but tensors and texts, and yet MMEngine would run the text.
-    model = MODELS.build(model_config().model)
-    checkpoint = tmp_path / "resumed.pth"
+    state = MODELS.build(model_config().model).state_dict()
     meta = {"epoch": 0, "iter": 0, "config": f"open({str(marker)!r}, 'w')"}
     hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
-    content = {"state_dict": model.state_dict(), "meta": meta, "message_hub": hub}
-    torch.save(content, checkpoint)
+    file = marker.with_name("resumed.pth")
+    torch.save({"state_dict": state, "meta": meta, "message_hub": hub}, file)
     more = ["train_cfg.max_epochs=0", "model.text_branch=None"]
-    train.main(
-        [CONFIG, "--resume", str(checkpoint), *options(data, tmp_path / "w", *more)]
-    )
+    more = options(data, marker.with_name("work"), *more)
+    train.main([CONFIG, "--resume", str(file), *more])
     assert not marker.exists()
 
 
 def test_descriptions_with_python_in_them(tmp_path: Path, marker: Path) -> None:
     path = tmp_path / "evil.yaml"
     tag = f"!!python/object/apply:builtins.open ['{marker}', 'w']"
-    path.write_text(
-        f"schema: gap-descriptions/1\nclasses:\n  - label: sit\n    head: {tag}\n"
-    )
+    path.write_text(f"schema: gap-descriptions/1\nclasses: [{{label: {tag}}}]\n")
     expect_refusal(lambda: load_descriptions(path), path, marker)
 
 

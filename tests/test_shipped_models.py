@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gap_mmaction.apis import SkeletonInferencer
-from gap_mmaction.utils import paths
+from gap_mmaction.utils import files
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.apis.small_model import make_config, make_model, make_sequences
 from tests.config_files import ROOT, WEIGHTS, accuracy_of_card
@@ -28,7 +28,7 @@ RAW = {"nwucla": "data/nw-ucla/all_sqe.zip"}
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SkeletonInferencer:
     """Ship a small model ``mine`` from an installed wheel; give it as it was."""
     package = tmp_path / "site" / "gap_mmaction"
-    monkeypatch.setattr(paths, "_PACKAGE", package)
+    monkeypatch.setattr(files, "_PACKAGE", package)
     monkeypatch.chdir(tmp_path)
     config = make_config(tmp_path)
     make_model(config, tmp_path / "epoch_1.pth")

@@ -28,7 +28,6 @@ from gap_mmaction.models.text.cached_encoder import open_features
 from gap_mmaction.models.text.descriptions import ActionDescription, load_descriptions
 from gap_mmaction.models.text.prompt_bank import class_features
 from gap_mmaction.models.text.text_encoder import build_frozen_encoder
-from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.utils.command_line import (
     add_encoder_arguments,
     check_encoder_arguments,
@@ -36,7 +35,7 @@ from gap_mmaction.utils.command_line import (
     tells_errors,
 )
 from gap_mmaction.utils.dependency import import_for
-from gap_mmaction.utils.paths import find_description_file, find_shipped_file
+from gap_mmaction.utils.files import find_description_file, find_shipped_file, save_png
 
 CLIP_TOKENS = 77
 MAX_CLASSES_WITH_NUMBERS = 20

@@ -19,12 +19,13 @@ from gap_mmaction.models.text.presets import PRESETS
 from gap_mmaction.models.text.prompt_bank import MissingFieldError
 from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from gap_mmaction.utils.command_line import (
+    add_cfg_options,
     add_encoder_arguments,
     check_encoder_arguments,
+    read_config,
     tells_errors,
     without_place,
 )
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

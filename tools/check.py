@@ -25,12 +25,11 @@ from mmengine.registry import init_default_scope
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.clip_scorer import person_limit
-from gap_mmaction.engine.config_errors import named_settings, unknown_settings
+from gap_mmaction.engine.launch import named_settings, unknown_settings
 from gap_mmaction.models.text import CachedTextEncoder, PromptBank
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.utils.config_keys import check_keys
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.loader_data import innermost_data
+from gap_mmaction.utils.command_line import add_cfg_options, read_config
+from gap_mmaction.utils.config_parts import check_keys, innermost_data
 
 CLIPS = 32  # of a data set go through its pipeline
 _LOOP = "EpochBasedTrainLoop"

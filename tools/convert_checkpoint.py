@@ -23,9 +23,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 import gap_mmaction  # noqa: F401
-from gap_mmaction.deploy.conversion import SOURCES, convert_checkpoint
-from gap_mmaction.utils.command_line import tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.deploy.checkpoint_conversion import SOURCES, convert_checkpoint
+from gap_mmaction.utils.command_line import add_cfg_options, read_config, tells_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -30,10 +30,16 @@ from gap_mmaction.deploy.clips import Clips, dataset_clips, frames_of, generated
 from gap_mmaction.deploy.export import FORMATS, Exporter, Parity, metadata_of
 from gap_mmaction.deploy.exported_model import require_onnx
 from gap_mmaction.evaluation.cost import environment
-from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.command_line import count, natural, positive, tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.command_line import (
+    add_cfg_options,
+    count,
+    natural,
+    positive,
+    read_config,
+    tells_errors,
+)
+from gap_mmaction.utils.config_parts import annotated_data
+from gap_mmaction.utils.files import atomic_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -43,7 +43,7 @@ from gap_mmaction.utils.command_line import (
     positive,
     tells_errors,
 )
-from gap_mmaction.utils.paths import name_of_model
+from gap_mmaction.utils.files import name_of_model
 
 MOST_REMARKS = 20
 LONGEST_ANSWER = 300  # letters of an answer that could not be parsed, on the screen

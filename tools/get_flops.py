@@ -19,8 +19,12 @@ import torch
 import gap_mmaction  # noqa: F401
 from gap_mmaction.deploy.clips import frames_of
 from gap_mmaction.evaluation import cost
-from gap_mmaction.utils.command_line import count, tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.command_line import (
+    add_cfg_options,
+    count,
+    read_config,
+    tells_errors,
+)
 
 HEADER = (
     "| | parameters | trained | GFLOPs | giga multiply-adds | ms |\n"

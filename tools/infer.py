@@ -26,9 +26,13 @@ from mmengine.utils import ProgressBar
 
 from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
 from gap_mmaction.evaluation.class_names import load_class_names
-from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.command_line import USER_ERRORS, count, tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.command_line import (
+    USER_ERRORS,
+    add_cfg_options,
+    count,
+    tells_errors,
+)
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 MOST_SHOWN = 20

@@ -20,10 +20,9 @@ from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import ScoreFile, load_scores
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.command_line import natural, tells_errors
-from gap_mmaction.utils.config_text import lookup, parse_config_text
-from gap_mmaction.utils.loader_data import innermost_data
+from gap_mmaction.utils.config_parts import innermost_data, lookup, parse_config_text
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.visualization import run_page
 
 

@@ -26,8 +26,7 @@ from gap_mmaction.experiments.launcher import Launcher, sole_use
 from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
 from gap_mmaction.experiments.tables import DATA_SETS, Table
 from gap_mmaction.experiments.variants import LOSSES
-from gap_mmaction.utils.command_line import count, tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.command_line import add_cfg_options, count, tells_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 ABLATIONS, COMPARISONS = paper_tables.ABLATIONS, paper_tables.COMPARISONS

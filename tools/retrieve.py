@@ -38,15 +38,15 @@ from gap_mmaction.apis import (
 )
 from gap_mmaction.evaluation.class_names import find_class
 from gap_mmaction.models.text.text_encoder import build_frozen_encoder
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils.command_line import (
+    add_cfg_options,
     add_encoder_arguments,
     check_encoder_arguments,
     count,
     tells_errors,
 )
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 

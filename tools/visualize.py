@@ -25,10 +25,13 @@ from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
-from gap_mmaction.utils.atomic_file import save_png
-from gap_mmaction.utils.command_line import count, positive, tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options
-from gap_mmaction.utils.paths import find_description_file
+from gap_mmaction.utils.command_line import (
+    add_cfg_options,
+    count,
+    positive,
+    tells_errors,
+)
+from gap_mmaction.utils.files import find_description_file, save_png
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
 from gap_mmaction.visualization.movie_file import MAX_GIF_FPS, write_gif, write_mp4

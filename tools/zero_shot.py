@@ -28,9 +28,14 @@ from gap_mmaction.experiments.zero_shot.unseen_classes import (
 )
 from gap_mmaction.experiments.zero_shot.zero_shot_runs import ZeroShotExperiment
 from gap_mmaction.experiments.zero_shot.zero_shot_text import to_json, to_markdown
-from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.command_line import count, natural, not_negative, tells_errors
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.command_line import (
+    add_cfg_options,
+    count,
+    natural,
+    not_negative,
+    tells_errors,
+)
+from gap_mmaction.utils.files import atomic_file
 
 ROOT = Path(__file__).resolve().parents[1]
 

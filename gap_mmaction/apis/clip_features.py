@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gap_mmaction.evaluation.zero_shot import combine_slots
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.files import atomic_file
 
 from .part_similarity import PartSimilarity
 from .skeleton_inferencer import SkeletonInferencer

@@ -14,7 +14,7 @@ from gap_mmaction.datasets.annotation_check import (
     to_numbers,
 )
 from gap_mmaction.skeletons import Skeleton, get_skeleton
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.skeletons.layouts import find_test_pipeline
 
 _AXES = 4
 

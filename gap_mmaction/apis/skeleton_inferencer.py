@@ -15,8 +15,8 @@ from torch import Tensor
 
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.text_encoder import TextEncoder
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
-from gap_mmaction.utils.config_options import ConfigSource, read_config
+from gap_mmaction.skeletons.layouts import find_test_pipeline
+from gap_mmaction.utils.command_line import ConfigSource, read_config
 from gap_mmaction.utils.shipped_models import find_shipped_model
 
 from .input_format import InputFormat

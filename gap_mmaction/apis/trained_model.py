@@ -18,7 +18,7 @@ from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
 from gap_mmaction.utils.checkpoint_fit import CheckpointError, check_fit
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
-from gap_mmaction.utils.config_options import ConfigSource, read_config
+from gap_mmaction.utils.command_line import ConfigSource, read_config
 
 _PARTS = ("backbone.", "cls_head.")
 

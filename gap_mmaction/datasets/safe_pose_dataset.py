@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 
 from gap_mmaction.datasets.annotation_check import AnnotationCheck, scales_by_picture
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.skeletons.pipeline_layout import fill_layout
+from gap_mmaction.skeletons.layouts import fill_layout
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.randomness import derive_seed
 from gap_mmaction.utils.restricted_pickle import load_annotations

@@ -14,8 +14,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.skeletons.layouts import find_test_pipeline
+from gap_mmaction.utils.config_parts import annotated_data
 
 from .clip_scorer import joints_of, person_limit
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gap_mmaction.evaluation.cost import compare
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.version import __version__
 
 from .clip_scorer import ClipScorer

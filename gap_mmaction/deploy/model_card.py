@@ -11,9 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
-from gap_mmaction.utils.config_text import parse_config_text
-from gap_mmaction.utils.loader_data import innermost_data
+from gap_mmaction.skeletons.layouts import find_test_pipeline
+from gap_mmaction.utils.config_parts import innermost_data, parse_config_text
 from gap_mmaction.utils.versions import collect_versions
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

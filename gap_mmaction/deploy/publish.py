@@ -19,8 +19,8 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.utils.safetensors_checkpoint import SUFFIX, dump_safetensors
 
 from .model_card import ModelCard

@@ -15,7 +15,7 @@ import torch
 from mmengine.logging import print_log
 
 from gap_mmaction.utils.checkpoint_reader import named_errors
-from gap_mmaction.utils.config_text import (
+from gap_mmaction.utils.config_parts import (
     differences,
     flatten,
     lookup,
@@ -150,7 +150,7 @@ def find_resumable(work_dir: Path) -> Path | None:
 
 
 def _number(path: Path) -> int:
-    """Returns the epoch or iteration in a checkpoint's name, 0 if there is none."""
+    """Returns the epoch or iteration in a checkpoint's name, else 0."""
     found = _NUMBERED.fullmatch(path.name)
     return 0 if found is None else int(found[1])
 

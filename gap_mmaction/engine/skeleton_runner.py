@@ -53,8 +53,7 @@ class SkeletonRunner(Runner):
 
         Raises:
             FileNotFoundError: If the checkpoint to resume from is not there.
-            BrokenCheckpointError: If there are checkpoints and none can be read.
-            SettingsError: If it has settings that would overrule the config's.
+            ValueError: If none can be read, or it would overrule the config.
         """
         self._settle_resumption()
         if self._is_epoch_based():
@@ -97,12 +96,11 @@ class SkeletonRunner(Runner):
         """
         loader = self._train_dataloader
         if isinstance(loader, dict) and self._is_epoch_based():
+            # The first rank's seed, from which others may differ.
+            differ = bool(self._randomness_cfg.get("diff_rank_seed"))
+            seeded = {"type": SeededDataset, "seed": self.seed - self.rank * differ}
             loader = copy.deepcopy(loader)
-            loader["dataset"] = {
-                "type": SeededDataset,
-                "dataset": loader["dataset"],
-                "seed": self._first_seed(),
-            }
+            loader["dataset"] = {**seeded, "dataset": loader["dataset"]}
             self._train_dataloader = loader
         built = super().build_train_loop(loop)
         if not len(built.dataloader):
@@ -211,11 +209,6 @@ class SkeletonRunner(Runner):
             return bool(loop.get("by_epoch", True))
         kind = LOOPS.get(kind) if isinstance(kind, str) else kind
         return isinstance(kind, type) and issubclass(kind, EpochBasedTrainLoop)
-
-    def _first_seed(self) -> int:
-        """Returns the seed of the first rank, from which others may differ."""
-        seed: int = self.seed
-        return seed - self.rank * bool(self._randomness_cfg.get("diff_rank_seed"))
 
 
 def _to_steps(scheduler: Any, steps: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gap_mmaction.models.text.descriptions import load_descriptions
-from gap_mmaction.utils.paths import find_description_file
+from gap_mmaction.utils.files import find_description_file
 
 
 def load_class_names(descriptions: str | None, num_classes: int) -> list[str]:

@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gap_mmaction.models.backbones.cpu import plain_path
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.version import __version__
 
 Work = Callable[[], object]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from gap_mmaction.utils.atomic_file import try_lock
+from gap_mmaction.utils.files import try_lock
 
 ALL = "all"
 Key = tuple[str, str, str, str, int, str, int]

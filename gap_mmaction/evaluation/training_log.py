@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gap_mmaction.utils.config_text import lookup, parse_config_text
-from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.config_parts import lookup, parse_config_text
+from gap_mmaction.utils.files import parse_json
 
 _LOG = "vis_data/scalars.json"
 _COUNTERS = ("epoch", "iter", "step")

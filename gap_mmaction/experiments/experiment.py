@@ -13,8 +13,8 @@ from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.finished_runs import ALL, FinishedRun, add_runs, read_runs
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
-from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.config_parts import annotated_data
+from gap_mmaction.utils.files import atomic_file
 
 from .launcher import Launcher, RunFailedError
 from .runs import Run, make_runs

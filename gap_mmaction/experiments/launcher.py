@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gap_mmaction
-from gap_mmaction.utils.atomic_file import try_lock
+from gap_mmaction.utils.files import try_lock
 
 
 class RunFailedError(RuntimeError):

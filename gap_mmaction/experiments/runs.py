@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from gap_mmaction.utils.atomic_file import atomic_file
-from gap_mmaction.utils.config_text import differences, flatten
-from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.config_parts import differences, flatten
+from gap_mmaction.utils.files import atomic_file, parse_json
 from gap_mmaction.utils.versions import collect_versions
 
 from .launcher import Launcher, RunFailedError

@@ -11,8 +11,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_options import read_config
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.command_line import read_config
+from gap_mmaction.utils.config_parts import annotated_data
 
 from .annotation_splits import FOLDS, class_sizes, write_folds
 from .runs import (

@@ -12,8 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
-from gap_mmaction.utils.atomic_file import sync_folder, try_lock
-from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.files import parse_json, sync_folder, try_lock
 
 from .prompts import Question
 

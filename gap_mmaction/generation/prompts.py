@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
-from gap_mmaction.utils.paths import find_description_file
+from gap_mmaction.utils.files import find_description_file
 
 NUM_SYNONYMS = 10
 

@@ -17,13 +17,9 @@ _FEATURES = (
 def import_for(
     purpose: str, *modules: str, package: str | None = None, remedy: str | None = None
 ) -> ModuleType:
-    """Imports what a tool or setting needs; returns the first of the modules.
+    """Imports what a tool or setting (``purpose``) needs; returns the first module.
 
-    Args:
-        purpose: What needs them, as the start of a sentence.
-        modules: The modules' names.
-        package: The name to install it by, where that differs.
-        remedy: What else to do than to install it, for the message.
+    ``package`` is the name to install it by, where that differs.
 
     Raises:
         ImportError: If some are missing; the message names all, and what to do.

@@ -24,8 +24,8 @@ import numpy as np
 
 from gap_mmaction import compat
 
-from .atomic_file import atomic_file
 from .brief import brief
+from .files import atomic_file
 
 _PLAIN_DTYPE = re.compile(r"[<>=|]?([?]|b1|[iu][1248]|f[248]|[US][1-9]\d{0,5})")
 _NDARRAY = "numpy.ndarray"  # not callable

@@ -10,9 +10,9 @@ from typing import Any
 from mmengine.config import Config
 from safetensors import SafetensorError, safe_open
 
-from .config_keys import did_you_mean
-from .config_options import read_config
-from .paths import find_shipped_file
+from .command_line import read_config
+from .config_parts import did_you_mean
+from .files import find_shipped_file
 from .safetensors_checkpoint import SUFFIX
 
 FOLDER = "data/weights"
@@ -65,9 +65,7 @@ def add_model_arguments(parser: _ActionsContainer) -> None:
 
 
 def read_model_config(args: Namespace, required: bool = True) -> Config:
-    """Reads the config of the model on a command line.
-
-    ``args`` gets the files of ``--model`` as ``config`` and ``checkpoint``.
+    """Reads the config of a command line; ``args`` gets the files of ``--model``.
 
     Raises:
         OSError: If a file is not there.

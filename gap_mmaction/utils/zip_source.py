@@ -13,8 +13,7 @@ def open_zip(path: str | PathLike[str], remedy: str) -> zipfile.ZipFile:
     """Opens an archive, to be closed by the caller.
 
     Raises:
-        ValueError: If it is no archive or damaged; the message ends with ``remedy``.
-        OSError: If the file cannot be opened.
+        ValueError: If it is none or damaged; the message ends with ``remedy``.
     """
     open(path, "rb").close()  # else it would count as damaged
     try:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.files import atomic_file
 
 MAX_GIF_FPS = 50
 """Browsers slow faster ones down to ten frames a second."""

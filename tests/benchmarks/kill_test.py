@@ -1,14 +1,10 @@
 #!/usr/bin/env python
 """Kill a training run again and again, and compare what it ends with.
 
-The run is trained once undisturbed and once with random SIGKILLs, resumed after each.
-In the end the weights and the optimizer's state must be the same, bit for bit. Only
-where processes can be forked, as on Linux.
+It is trained once undisturbed and once with random SIGKILLs, resumed after each: in the
+end weights and optimizer must be the same, bit for bit. Needs fork, as on Linux.
 
-Examples:
-    python tests/benchmarks/kill_test.py
     python tests/benchmarks/kill_test.py --processes 2 --workers 2 --kills 6
-    python tests/benchmarks/kill_test.py --config configs/gap/ctrgcn_nwucla_cpu.py
 """
 
 from __future__ import annotations
@@ -35,8 +31,7 @@ from mmengine.registry import init_default_scope
 
 from gap_mmaction.engine import launch
 from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
-from gap_mmaction.utils.command_line import count
-from gap_mmaction.utils.config_options import add_cfg_options
+from gap_mmaction.utils.command_line import add_cfg_options, count
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = (
@@ -47,13 +42,10 @@ POLL, GUARD = 0.001, 3600.0
 
 
 def load_config(args: argparse.Namespace, folder: Path) -> Config:
-    if args.config is None:
-        sys.path.insert(0, str(ROOT))
-        from tests.engine.tiny_run import tiny_config
+    sys.path.insert(0, str(ROOT))
+    from tests.engine.tiny_run import tiny_config
 
-        config = tiny_config(folder)
-    else:
-        config = Config.fromfile(args.config)
+    config = Config.fromfile(args.config) if args.config else tiny_config(folder)
     loader = config.train_dataloader
     loader.num_workers, loader.persistent_workers = args.workers, args.workers > 0
     config.train_cfg.max_epochs = args.epochs
@@ -65,35 +57,27 @@ def load_config(args: argparse.Namespace, folder: Path) -> Config:
 def draw_moments(
     times: Sequence[float], per_epoch: int, args: argparse.Namespace
 ) -> list[tuple[int, float, str]]:
-    """Draws the kills over the whole run: a step, a delay after it, and their aim.
-
-    Every third one is aimed at the end of an epoch, where checkpoints are written.
-    """
+    """Draws steps, delays after them, and aims: each third is where a run saves."""
     rng, gaps, moments = np.random.default_rng(args.seed), np.diff(times), []
     ends = np.arange(per_epoch, len(times), per_epoch)
     for number in range(args.kills):
         saving = number % 3 == 2 and len(ends) > 0
         step = rng.choice(ends) if saving else rng.integers(0, len(times) - 1)
         delay = rng.uniform(0, np.median(gaps[ends - 1] if saving else gaps))
-        aim = "saving" if saving else "any moment"
-        moments.append((int(step), float(delay), aim))
+        moments.append((int(step), delay, "saving" if saving else "any moment"))
     return sorted(moments)
 
 
 def compare_checkpoints(first: Path, second: Path) -> tuple[int, list[str]]:
-    """Compares weights, averages and optimizers of two checkpoints bit for bit.
-
-    Returns the number of tensors, and the names of those that differ or only one has.
-    """
-    keys, contents = ("state_dict", "ema_state_dict", "optimizer"), []
+    """Returns the number of tensors of two runs, and those that differ in any bit."""
+    keys = ("state_dict", "ema_state_dict", "optimizer", "pending_gradients")
+    contents = []
     for path in (first, second):
         content = torch.load(path, map_location="cpu", weights_only=True)
-        chosen = {key: content.get(key) for key in (*keys, "pending_gradients")}
-        tensors = tensors_of(chosen)
+        tensors = tensors_of({key: content.get(key) for key in keys})
         contents.append({n: (t.dtype, t.numpy().tobytes()) for n, t in tensors})
     names = sorted({*contents[0], *contents[1]})
-    different = [n for n in names if contents[0].get(n) != contents[1].get(n)]
-    return len(names), different
+    return len(names), [n for n in names if contents[0].get(n) != contents[1].get(n)]
 
 
 def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
@@ -139,7 +123,6 @@ class Runs:
         self.ended = self.context.Value("b", False)
 
     def finish(self, work_dir: Path) -> None:
-        """Runs, or resumes, to the end."""
         self._join(self._start(work_dir, wait=False), work_dir)
 
     def kill(self, work_dir: Path, step: int, delay: float) -> int:
@@ -166,11 +149,12 @@ class Runs:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        processes = []
-        for rank in range(self.processes):
-            arguments = (work_dir, rank, port, wait)
-            processes.append(self.context.Process(target=self._train, args=arguments))
-            processes[-1].start()
+        processes = [
+            self.context.Process(target=self._train, args=(work_dir, rank, port, wait))
+            for rank in range(self.processes)
+        ]
+        for process in processes:
+            process.start()
         return processes
 
     def _join(self, processes: list[Any], work_dir: Path) -> None:
@@ -182,7 +166,6 @@ class Runs:
             raise RuntimeError(f"a run in {work_dir} ended with {codes}: {log[-3000:]}")
 
     def _train(self, work_dir: Path, rank: int, port: int, wait: bool) -> None:
-        """Trains in a forked process."""
         os.setpgid(0, 0)
         with open(work_dir / f"output_rank{rank}.log", "ab") as log:
             os.dup2(log.fileno(), 1)
@@ -191,10 +174,10 @@ class Runs:
         config.work_dir, config.resume, config.load_from = str(work_dir), True, None
         config.launcher = "pytorch" if self.processes > 1 else "none"
         if self.processes > 1:
-            ranks = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=self.processes)
-            ranks.update(MASTER_PORT=port)
+            ranks: dict[str, Any] = dict(RANK=rank, LOCAL_RANK=rank, MASTER_PORT=port)
+            ranks |= dict(WORLD_SIZE=self.processes, MASTER_ADDR="127.0.0.1")
+            ranks["GLOO_SOCKET_IFNAME"] = "lo"
             os.environ.update({key: str(value) for key, value in ranks.items()})
-            os.environ.update(MASTER_ADDR="127.0.0.1", GLOO_SOCKET_IFNAME="lo")
         with launch.process_group(config):
             runner = launch.build_runner(config)
             runner.register_hook(ProgressHook(self, wait))
@@ -202,15 +185,14 @@ class Runs:
 
 
 def run_kill_test(args: argparse.Namespace, folder: Path) -> list[str]:
-    """Trains undisturbed and with kills; returns the names of tensors that differ."""
     runs = Runs(load_config(args, folder), args.processes)
     undisturbed, disturbed = folder / "undisturbed", folder / "killed"
     runs.finish(undisturbed)
     times = list(runs.times[: runs.steps.value])
     per_epoch = len(times) // args.epochs
     print(COLUMNS)
-    for number, moment in enumerate(draw_moments(times, per_epoch, args), 1):
-        step, delay, aim = moment
+    moments = draw_moments(times, per_epoch, args)
+    for number, (step, delay, aim) in enumerate(moments, 1):
         done = runs.kill(disturbed, step, delay)
         # What last_checkpoint names must be whole: find_resumable would pass on to an
         # older one, with a warning.
@@ -227,17 +209,15 @@ def run_kill_test(args: argparse.Namespace, folder: Path) -> list[str]:
     tensors, different = compare_checkpoints(undisturbed / name, disturbed / name)
     print(
         f"\n{args.kills} kills in a run of {args.epochs} epochs of {per_epoch} steps; "
-        f"{tensors - len(different)} of {tensors} tensors (weights, buffers, "
-        f"optimizer) are the same, bit for bit; different: {different[:10]}"
+        f"{tensors - len(different)} of {tensors} tensors (weights, buffers, optimizer)"
+        f" are the same, bit for bit; different: {different[:10]}"
     )
     return different
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the test; the exit code is 1 if anything differs."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--config", type=Path, help="the run (default: a tiny model, all random)")
     add("--kills", type=count, default=20, help="how many kills (default: 20)")

@@ -1,7 +1,6 @@
 """How fast prepare_ntu.py converts recordings, measured on made-up files.
 
-Example: ``python -m tests.benchmarks.ntu --files 40``. With ``--write DIR`` the files
-are written there instead, as input for a stress run of prepare_ntu.py itself.
+With ``--write DIR`` the files are written there, for a stress run of the tool itself.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ def write_files(folder: Path, num_files: int, num_frames: int) -> list[Path]:
     """Writes recordings, all classes first; each fifth has two bodies, as in NTU."""
     folder.mkdir(parents=True, exist_ok=True)
     rng, paths = np.random.default_rng(0), []
-    names = itertools.product(range(1, 18), range(1, 41), (1, 2), (1, 2, 3))
-    samples = itertools.product(names, range(1, 61))
-    for i, ((s, p, r, c), a) in enumerate(itertools.islice(samples, num_files)):
+    ranges = (range(1, n + 1) for n in (17, 40, 2, 3, 60))
+    samples = itertools.islice(itertools.product(*ranges), num_files)
+    for i, (s, p, r, c, a) in enumerate(samples):
         bodies = 1 if i % 5 else 2
         path = folder / f"S{s:03d}C{c:03d}P{p:03d}R{r:03d}A{a:03d}.skeleton"
         path.write_bytes(make_recording(rng, -(-num_frames // bodies), bodies))

@@ -1,7 +1,4 @@
-"""Draw how the cost of a tuned text encoder grows with classes, parts and synonyms.
-
-python tests/benchmarks/plot_text_cost.py --out cost.png
-"""
+"""Draw how the cost of a tuned text encoder grows with classes, parts and synonyms."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table and draws it; dashed is every text at full length."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="PNG")
+    add("--out", required=True, metavar="PNG")
     add("--model", default="ViT-B-32", help="a model of open_clip")
     add("--classes", type=int, nargs="+", default=[10, 30, 100, 300, 1000])
     add("--samples", type=int, default=16, help="batch size")

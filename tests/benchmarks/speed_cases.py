@@ -78,12 +78,7 @@ class Run:
 
 
 def load_class(against: str) -> Any:
-    """Imports ``PATH_OR_MODULE[:CLASS]``, a backbone that has our state dict.
-
-    Raises:
-        ModuleNotFoundError: If there is no such file, folder or module.
-        KeyError: If there is no such class in it.
-    """
+    """Imports ``PATH_OR_MODULE[:CLASS]``, a backbone that has our state dict."""
     source, colon, name = against.rpartition(":")
     if not colon:
         source, name = against, "CTRGCN"
@@ -98,8 +93,7 @@ def load_class(against: str) -> Any:
     finally:
         MODELS.module_dict["CTRGCN"] = ours
     if not hasattr(module, name):
-        what = f"{source} has no class {name!r}, use PATH_OR_MODULE:CLASS"
-        raise KeyError(f"--against {against}: {what}")
+        raise KeyError(f"--against {against}: {source} has no class {name!r}")
     return getattr(module, name)
 
 
@@ -116,16 +110,13 @@ def pipeline_cases(args: Any, device: torch.device) -> Iterator[Case]:
     normalized = [first.transform(dict(sample)) | done for sample in samples]
 
     def transforms(prefix: str, samples: list[dict[str, Any]]) -> Callable[[], Tensor]:
-        pipeline = Compose(
-            [
-                dict(type=f"{prefix}PreNormalize3D"),
-                dict(type="GenSkeFeat", dataset="nturgb+d", feats=["j"]),
-                dict(type=f"{prefix}UniformSampleFrames", clip_len=100),
-                dict(type="PoseDecode"),
-                dict(type="FormatGCNInput", num_person=2),
-                dict(type="PackActionInputs"),
-            ]
-        )
+        steps: list[dict[str, Any]] = [
+            dict(type=f"{prefix}PreNormalize3D"),
+            dict(type="GenSkeFeat", dataset="nturgb+d", feats=["j"]),
+            dict(type=f"{prefix}UniformSampleFrames", clip_len=100),
+            *(dict(type="PoseDecode"), dict(type="FormatGCNInput", num_person=2)),
+        ]
+        pipeline = Compose([*steps, dict(type="PackActionInputs")])
 
         def run() -> Tensor:
             np.random.seed(0)
@@ -155,9 +146,7 @@ def text_cases(args: Any, device: torch.device) -> Iterator[Case]:
             features = encoder.encode_tokens(tokens, rows)
             return features[inverse.flatten().to(device)]
 
-        def full(every: Any = every) -> Tensor:
-            return encoder(every)
-
+        full = functools.partial(encoder, every)
         ours, other = (Run(encoder, f, args.amp) for f in (distinct, full))
         yield pair(f"{args.model}, 16 samples, {len(bank.labels)} classes", ours, other)
 
@@ -165,10 +154,7 @@ def text_cases(args: Any, device: torch.device) -> Iterator[Case]:
 def pair(
     name: str, ours: Callable[[], Tensor], other: Callable[[], Tensor], count: int = 1
 ) -> Case:
-    """Makes a case of two functions that should give the same.
-
-    Their difference is relative to the largest output; the time is of ``count`` things.
-    """
+    """Makes a case of two functions that should give the same, for ``count`` things."""
 
     def more() -> dict[str, Any]:
         mine, theirs = ours(), other()

@@ -1,8 +1,4 @@
-r"""Train a few iterations with every preset and text encoder, and print the losses.
-
-python tests/benchmarks/try_prompts.py configs/gap/ctrgcn_nwucla_cpu.py \
-        --encoders cached hf hf-tuned --hf FOLDER_OR_NAME
-"""
+"""Train a few iterations with every preset and text encoder, and print the losses."""
 
 from __future__ import annotations
 
@@ -23,14 +19,13 @@ from mmengine.runner import Runner, set_random_seed
 
 import gap_mmaction  # noqa: F401
 from gap_mmaction.models.text.presets import PRESETS
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
+from gap_mmaction.utils.command_line import add_cfg_options, read_config
 
 HOW = ("", "-tuned", "-learned")
 ENCODERS = ("cached", *(kind + how for kind in ("hf", "clip") for how in HOW))
 
 
 def encoder_config(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Returns the config of an encoder of :data:`ENCODERS`."""
     family, _, how = name.partition("-")
     encoder = dict(type="HFTextEncoder", model=args.hf, pooling=args.hf_pooling)
     if family == "clip":

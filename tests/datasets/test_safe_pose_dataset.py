@@ -13,7 +13,7 @@ from mmaction.registry import DATASETS
 
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.skeletons.layouts import find_test_pipeline
 from tests.config_files import ROOT, load
 
 Annotations = dict[str, Any]

@@ -13,7 +13,6 @@ from tests.engine.tiny_run import tiny_config
 
 
 def train(folder: Path, kind: str) -> tuple[np.ndarray, Any]:
-    """Returns the losses, and the features' type in the last step."""
     config = tiny_config(folder, 2, optim_wrapper__type=kind)
     config.experiment_name = f"amp_{kind}"
     config.work_dir = str(folder / kind)

@@ -7,12 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gap_mmaction.engine import checkpoint_files
-from gap_mmaction.engine.checkpoint_files import (
-    BrokenCheckpointError,
-    find_resumable,
-    read_meta,
-)
+from gap_mmaction.engine import BrokenCheckpointError, checkpoint_files
+from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
 
 
 def save(folder: Path, epoch: int) -> Path:
@@ -22,10 +18,6 @@ def save(folder: Path, epoch: int) -> Path:
     torch.save(dict(meta=meta, state_dict=state, message_hub={}), path)
     (folder / "last_checkpoint").write_text(str(path))
     return path
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 @pytest.fixture
@@ -44,19 +36,17 @@ def test_last_one(tmp_path: Path, warnings: list[str]) -> None:
     # Written, but not yet named: the run was killed in between.
     (tmp_path / "last_checkpoint").write_text(str(tmp_path / "epoch_9.pth"))
     assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
-    tmp_path.rename(tmp_path.with_name("moved"))
-    moved = tmp_path.with_name("moved")
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
     assert find_resumable(moved) == moved / "epoch_9.pth"
     assert not warnings
 
 
 def test_damaged_one_is_passed_over(tmp_path: Path, warnings: list[str]) -> None:
     for epoch in (8, 9, 10):
-        save(tmp_path, epoch)
-    cut(tmp_path / "epoch_10.pth")
+        last = save(tmp_path, epoch)
+    last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
     assert find_resumable(tmp_path) == tmp_path / "epoch_9.pth"
-    assert "epoch_10.pth" in warnings[0] and "cannot be read" in warnings[0]
-    assert "goes on from" in warnings[1] and "epoch_9.pth" in warnings[1]
+    assert "epoch_10.pth" in warnings[0] and "epoch_9.pth" in warnings[1]
     (tmp_path / "epoch_9.pth").unlink()
     assert find_resumable(tmp_path) == tmp_path / "epoch_8.pth"
 
@@ -87,9 +77,7 @@ def test_without_last_checkpoint(tmp_path: Path, warnings: list[str]) -> None:
     for epoch in (9, 10):
         last = save(tmp_path, epoch)
     (tmp_path / "best_acc_top1_epoch_11.pth").touch()
-    file = tmp_path / "last_checkpoint"
-    file.write_text("\n")
-    assert find_resumable(tmp_path) == last
-    file.unlink()
-    assert find_resumable(tmp_path) == last
+    for remove in (lambda file: file.write_text("\n"), Path.unlink):
+        remove(tmp_path / "last_checkpoint")
+        assert find_resumable(tmp_path) == last
     assert len(warnings) == 2

@@ -24,7 +24,7 @@ from gap_mmaction.experiments.table_configs import TableConfigs
 from gap_mmaction.experiments.tables import DATA_SETS, RunSpec
 from gap_mmaction.experiments.variants import BACKBONES, Variant
 from gap_mmaction.models.text.presets import PRESETS
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.config_parts import annotated_data
 from tests.config_files import ROOT
 from tests.experiments.fake_project import write_annotations
 

@@ -13,7 +13,6 @@ import numpy as np
 OPERATIONS = ("flip", "set", "delete", "insert", "repeat", "truncate", "swap", "splice")
 LARGEST = 2**20
 
-
 # What parsers stumble over: ends of ranges, lengths, opcodes, names, signs.
 TOKENS = [
     *(b"\x00", b"\xff", b"\x80", b"\xff\xff\xff\xff", b"\xff" * 8, b"\x00" * 8),
@@ -66,25 +65,19 @@ def _nested(levels: int, times: int = 1) -> Any:
     return value
 
 
-# Kinds of values, which hardly ever are what belongs there.
-WRONG_VALUES: dict[str, Any] = {
-    **{"none": None, "true": True, "zero": 0, "minus": -1, "one": 1, "large": 2**70},
-    **{"digits": 10**5000, "small": 0.5, "nan": float("nan"), "inf": float("inf")},
-    **{"tiny": 1e-320, "far": 1e30, "text": "x", "empty text": "", "number": "1"},
-    **{"zeros": "a\x00b", "surrogate": "\ud800", "long": "y" * 100_000, "bytes": b"\0"},
-    **{"list": [], "dict": {}, "tuple": (), "ragged": [[1], [1, 2]], "set": {1, 2}},
-    **{"mixed": [1, "a", None, 2.5], "keys": {1: 2, None: 3, "a": 4}, "texts": ["a"]},
-    **{"deep": _nested(90), "deeper": _nested(3000), "doubled": _nested(12, 2)},
-    **{"path": "../../../etc/passwd", "script": "!!python/name:os.system"},
-    **{"array": np.zeros(3), "scalar": np.float64("nan"), "int64": np.int64(-5)},
-    **{"matrix": np.zeros((2, 3), "f4"), "0-d": np.array(1), "none left": np.ones(0)},
-    **{"bool": np.ones(2, bool), "letters": np.array(["a"]), "half": np.ones(2, "f2")},
-    **{"poses": np.ones((1, 4, 20, 3), "f4"), "ints": np.ones((1, 4, 20, 3), "i4")},
-    **{"no frames": np.ones((1, 0, 20, 3)), "nowhere": np.full((1, 4, 20, 3), np.nan)},
-    **{"2-d": np.ones((1, 4, 20, 2), "f4"), "endian": np.ones((1, 4, 20, 3), ">f8")},
-    **{"objects": np.array([{}, None], dtype=object), "dates": np.zeros(2, "M8[s]")},
-    **{"records": np.zeros(2, [("a", "f4")]), "complex": 1j, "type": int},
-}
+# Values of every kind, which hardly ever are what belongs there.
+WRONG_VALUES: list[Any] = [
+    *(None, True, 0, -1, 1, 2**70, 10**5000, 0.5, float("nan"), float("inf"), 1e-320),
+    *(1e30, "x", "", "1", "a\x00b", "\ud800", "y" * 100_000, b"\0", [], {}, (), ["a"]),
+    *([[1], [1, 2]], {1, 2}, [1, "a", None, 2.5], {1: 2, None: 3, "a": 4}, 1j, int),
+    *(_nested(90), _nested(3000), _nested(12, 2), np.float64("nan"), np.int64(-5)),
+    *("../../../etc/passwd", "!!python/name:os.system", np.zeros(3), np.array(1)),
+    *(np.zeros((2, 3), "f4"), np.ones(0), np.ones(2, bool), np.array(["a"])),
+    *(np.ones(2, "f2"), np.ones((1, 4, 20, 3), "f4"), np.ones((1, 4, 20, 3), "i4")),
+    *(np.ones((1, 0, 20, 3)), np.full((1, 4, 20, 3), np.nan), np.zeros(2, "M8[s]")),
+    *(np.ones((1, 4, 20, 2), "f4"), np.ones((1, 4, 20, 3), ">f8")),
+    *(np.array([{}, None], dtype=object), np.zeros(2, [("a", "f4")])),
+]
 
 
 def put(content: Any, value: Any, rng: random.Random) -> Any:

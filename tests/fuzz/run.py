@@ -1,7 +1,6 @@
 """Fuzzes the readers of files: ``python -m tests.fuzz.run TARGET --seconds 60``.
 
-Valid files are damaged at random, after a seed. An input that is a finding is kept in
-``--findings``.
+An input that is a finding is kept in ``--findings``.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.fuzz.targets import TARGETS, damage, quiet
+from tests.fuzz.targets import TARGETS, Finding, damage, quiet
 
 GIBIBYTES = 6  # of address space beyond what torch's libraries take at the start
 
@@ -31,11 +30,9 @@ def fuzz(name: str, args: argparse.Namespace, folder: Path) -> int:
         inputs += 1
         try:
             accepted += target.check(data, folder)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+        except (Exception, Finding) as error:
             # Of a finding that was an exception, the place of that one.
-            cause = error.__cause__ or error
+            cause = error.__context__ or error
             place = traceback.extract_tb(cause.__traceback__)[-1]
             key = f"{type(error).__name__} {place.filename}:{place.lineno}"
             if key not in found:
@@ -49,7 +46,6 @@ def fuzz(name: str, args: argparse.Namespace, folder: Path) -> int:
 
 
 def main() -> int:
-    """Fuzzes; returns 1 if there are findings, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=[*TARGETS, "all"])
     parser.add_argument("--seconds", type=float, default=60, help="for each target")

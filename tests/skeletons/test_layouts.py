@@ -12,10 +12,10 @@ from mmengine.config import ConfigDict
 from gap_mmaction.skeletons import STREAMS, Skeleton, get_skeleton, layouts
 
 JOINTS = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17, "openni-15": 15, "jhmdb-15": 15}
-NAMES = tuple(JOINTS)
-TWO = ("upper", "lower")
+NAME = pytest.mark.parametrize("name", JOINTS)
 FOUR = ("head", "hand-arm", "hip", "leg-foot")
 SIX = ("head", "arm", "hand", "hip", "leg", "foot")
+STREAM = pytest.mark.parametrize("stream", STREAMS)
 
 
 def _bases(skeleton: Skeleton, part: str, stream: str = "joint") -> set[str]:
@@ -28,83 +28,78 @@ def _span(first: int, last: int) -> list[int]:
     return list(range(first, last + 1))
 
 
-@pytest.mark.parametrize("name", NAMES)
-class TestBuiltIn:
-    """Each layout's table is sound."""
-
-    def test_counts(self, name: str) -> None:
-        skeleton = get_skeleton(name)
-        joints = JOINTS[name]
-        assert skeleton.name == name and tuple(layouts()) == NAMES
-        assert skeleton.num_joints == joints == len(set(skeleton.joint_names))
-        assert len(skeleton.edges) == len(set(skeleton.edges)) == joints - 1
-        assert len(skeleton.bones) == len(set(skeleton.bones)) == joints
-        assert skeleton.num_coordinates == (2 if name in ("coco", "jhmdb-15") else 3)
-
-    @pytest.mark.parametrize("table", ["edges", "bones", "author_edges"])
-    def test_tree(self, name: str, table: str) -> None:
-        skeleton = get_skeleton(name)
-        # The authors' edges are in the table only where they are not mmaction2's.
-        edges = getattr(skeleton, table) or skeleton.edges
-        pairs = [(child, parent) for child, parent in edges if child != parent]
+@NAME
+def test_trees(name: str) -> None:
+    skeleton = get_skeleton(name)
+    joints = JOINTS[name]
+    assert skeleton.name == name and layouts() == list(JOINTS)
+    assert skeleton.num_joints == joints == len(set(skeleton.joint_names))
+    assert len(skeleton.bones) == joints
+    assert skeleton.num_coordinates == (2 if name in ("coco", "jhmdb-15") else 3)
+    # The authors' edges are in the table only where they are not mmaction2's.
+    for edges in (skeleton.edges, skeleton.bones, skeleton.author_edges):
+        pairs = {(child, parent) for child, parent in edges if child != parent}
         loops = [child for child, parent in edges if child == parent]
-        assert loops == ([skeleton.centre] if table == "bones" else [])
-        assert len(pairs) == skeleton.num_joints - 1
+        assert loops == ([skeleton.centre] if edges is skeleton.bones else [])
         reached = {skeleton.centre}
         for _ in pairs:
-            for child, parent in pairs:
-                if reached & {child, parent}:
-                    reached |= {child, parent}
-        assert reached == set(range(skeleton.num_joints))
+            for pair in pairs:
+                reached |= set(pair) if reached & set(pair) else set()
+        if edges:
+            assert len(pairs) == joints - 1 and reached == set(range(joints))
 
-    def test_edges_are_mmaction2s(self, name: str) -> None:
-        skeleton = get_skeleton(name)
-        layout: Any = name
-        if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
-            edges = list(skeleton.edges)
-            layout = dict(num_node=JOINTS[name], inward=edges, center=skeleton.centre)
-        graph = Graph(layout, mode="spatial")
-        assert set(skeleton.edges) == set(graph.inward)
-        assert skeleton.centre == graph.center
-        assert skeleton.adjacency().dtype == np.float32
-        np.testing.assert_array_equal(skeleton.adjacency(), graph.A.astype(np.float32))
 
-    @pytest.mark.parametrize("stream", STREAMS)
-    def test_partitions(self, name: str, stream: str) -> None:
-        skeleton = get_skeleton(name)
-        every = set(range(skeleton.num_joints))
-        group = {part: set(skeleton.part(part, stream)) for part in (*TWO, *FOUR, *SIX)}
-        assert set(skeleton.part("global", stream)) == every
-        assert group["upper"] | group["lower"] == every
-        assert not group["upper"] & group["lower"]
-        # On the bone streams of NTU the public code leaves out the tip of a hand.
-        left_out = {21} if name == "nturgb+d" and stream.startswith("bone") else set()
-        assert every - set().union(*(group[part] for part in FOUR)) == left_out
-        assert len(every - set().union(*(group[part] for part in SIX))) <= 2
-        assert group["head"] <= group["upper"]
-        assert group["leg"] | group["foot"] <= group["leg-foot"] <= group["lower"]
+@NAME
+def test_edges_are_mmaction2s(name: str) -> None:
+    skeleton = get_skeleton(name)
+    layout: Any = name
+    if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
+        edges = list(skeleton.edges)
+        layout = dict(num_node=JOINTS[name], inward=edges, center=skeleton.centre)
+    graph = Graph(layout, mode="spatial")
+    assert set(skeleton.edges) == set(graph.inward)
+    assert skeleton.centre == graph.center
+    assert skeleton.adjacency().dtype == np.float32
+    np.testing.assert_array_equal(skeleton.adjacency(), graph.A.astype(np.float32))
 
-    @pytest.mark.parametrize("stream", STREAMS)
-    def test_parts_hold_what_they_say(self, name: str, stream: str) -> None:
-        skeleton = get_skeleton(name)
-        # Of fewer joints there are no ends beyond wrists and ankles.
-        ends = JOINTS[name] >= 20
-        arm, leg = _bases(skeleton, "arm", stream), _bases(skeleton, "leg", stream)
-        assert arm == {"shoulder", "elbow"} | ({"wrist"} if ends else set())
-        assert leg == {"hip", "knee"} | ({"ankle"} if ends else set())
-        hand = _bases(skeleton, "hand", stream)
-        assert {"wrist", "hand"} & hand
-        assert not hand & {"elbow", "shoulder", "knee", "ankle"}
-        foot = _bases(skeleton, "foot", stream)
-        assert foot and foot <= {"ankle", "foot"}
-        assert "hip" in _bases(skeleton, "hip", stream)
-        assert {"head", "nose", "face"} & _bases(skeleton, "head", stream)
-        # Left and right are treated alike.
-        for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
-            names_ = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
-            left = {n.replace("left", "") for n in names_ if "left" in n}
-            right = {n.replace("right", "") for n in names_ if "right" in n}
-            assert left == right
+
+@NAME
+@STREAM
+def test_partitions(name: str, stream: str) -> None:
+    skeleton = get_skeleton(name)
+    every = set(range(skeleton.num_joints))
+    names = ("upper", "lower", *FOUR, *SIX)
+    group = {part: set(skeleton.part(part, stream)) for part in names}
+    assert set(skeleton.part("global", stream)) == every
+    assert group["upper"] ^ group["lower"] == every
+    # On the bone streams of NTU the public code leaves out the tip of a hand.
+    left_out = {21} if name == "nturgb+d" and stream.startswith("bone") else set()
+    assert every - set().union(*(group[part] for part in FOUR)) == left_out
+    assert len(every - set().union(*(group[part] for part in SIX))) <= 2
+    assert group["head"] <= group["upper"]
+    assert group["leg"] | group["foot"] <= group["leg-foot"] <= group["lower"]
+
+
+@NAME
+@STREAM
+def test_parts_hold_what_they_say(name: str, stream: str) -> None:
+    skeleton = get_skeleton(name)
+    bases = {part: _bases(skeleton, part, stream) for part in SIX}
+    # Of fewer joints there are no ends beyond wrists and ankles.
+    ends = JOINTS[name] >= 20
+    assert bases["arm"] == {"shoulder", "elbow"} | ({"wrist"} if ends else set())
+    assert bases["leg"] == {"hip", "knee"} | ({"ankle"} if ends else set())
+    assert {"wrist", "hand"} & bases["hand"]
+    assert not bases["hand"] & {"elbow", "shoulder", "knee", "ankle"}
+    assert bases["foot"] and bases["foot"] <= {"ankle", "foot"}
+    assert "hip" in bases["hip"] and {"head", "nose", "face"} & bases["head"]
+    for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
+        names = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
+        left, right = (
+            {n.replace(side, "") for n in names if side in n}
+            for side in ("left", "right")
+        )
+        assert left == right
 
 
 @pytest.mark.parametrize("motion", ["", "-motion"])
@@ -126,37 +121,26 @@ def test_parts_of_the_public_code(
         assert list(skeleton.part(part, kind + motion)) == joints
 
 
-class TestTables:
-    """Edges and bones against the lists of CTR-GCN's authors."""
-
-    BODY = (
-        "6-5 7-6 8-7 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19 1-2"
-    )
-
-    @staticmethod
-    def _read(text: str) -> set[tuple[int, int]]:
+def test_edges_of_the_authors_of_ctrgcn() -> None:
+    def read(text: str) -> set[tuple[int, int]]:
         pairs = (pair.split("-") for pair in text.split())
         return {(int(child) - 1, int(parent) - 1) for child, parent in pairs}
 
-    def test_ntu(self) -> None:
-        skeleton = get_skeleton("nturgb+d")
-        trunk = self._read(f"{self.BODY} 2-21 3-21 4-3 5-21 9-21 23-8 25-12")
-        authors = trunk | self._read("22-23 24-25")
-        assert set(skeleton.edges) == trunk | self._read("22-8 24-12")
-        assert set(skeleton.author_edges) == authors
-        assert set(skeleton.bones) == authors | {(20, 20)}
-        ours, theirs = skeleton.adjacency(), skeleton.adjacency(authors=True)
-        different = np.argwhere((ours > 0) != (theirs > 0))
-        tips_and_parents = {7, 11, 21, 22, 23, 24}
-        assert set(different[:, 1:].ravel()) <= tips_and_parents
+    body = "6-5 7-6 8-7 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18 20-19"
+    ucla, ntu = get_skeleton("nw-ucla"), get_skeleton("nturgb+d")
+    authors = read(f"{body} 1-2 2-3 4-3 5-3 9-3")
+    assert set(ucla.edges) == authors and set(ucla.bones) == authors | {(2, 2)}
+    np.testing.assert_array_equal(ucla.adjacency(), ucla.adjacency(authors=True))
 
-    def test_nwucla(self) -> None:
-        skeleton = get_skeleton("nw-ucla")
-        authors = self._read(f"{self.BODY} 2-3 4-3 5-3 9-3")
-        assert set(skeleton.edges) == authors
-        assert set(skeleton.bones) == authors | {(2, 2)}
-        theirs = skeleton.adjacency(authors=True)
-        np.testing.assert_array_equal(skeleton.adjacency(), theirs)
+    trunk = read(f"{body} 1-2 2-21 3-21 4-3 5-21 9-21 23-8 25-12")
+    authors = trunk | read("22-23 24-25")
+    assert set(ntu.edges) == trunk | read("22-8 24-12")
+    assert set(ntu.author_edges) == authors
+    assert set(ntu.bones) == authors | {(20, 20)}
+    ours, theirs = ntu.adjacency(), ntu.adjacency(authors=True)
+    different = np.argwhere((ours > 0) != (theirs > 0))
+    # The tips of the hands and their parents.
+    assert set(different[:, 1:].ravel()) <= {7, 11, 21, 22, 23, 24}
 
 
 def test_bad_lookups() -> None:
@@ -179,70 +163,62 @@ GOOD: dict[str, Any] = dict(
 )
 
 
-class TestDict:
-    """A layout in a config."""
+def test_dict_of_numbers_and_names() -> None:
+    layout = dict(num_node=3, inward=[[1, 0], [2, 1]], center=0)
+    skeleton = get_skeleton({**layout, "parts": dict(end=range(1, 3))})
+    assert skeleton.name == "custom"
+    assert skeleton.joint_names == ("joint 0", "joint 1", "joint 2")
+    named = get_skeleton(GOOD)
+    assert skeleton.edges == named.edges == ((1, 0), (2, 1))
+    assert skeleton.bones == named.bones == ((1, 0), (2, 1), (0, 0))
+    assert skeleton.part("end") == named.part("end") == (1, 2)
+    np.testing.assert_array_equal(skeleton.adjacency(), Graph(layout).A)
 
-    def test_numbers_and_names(self) -> None:
-        layout = dict(num_node=3, inward=[[1, 0], [2, 1]], center=0)
-        skeleton = get_skeleton({**layout, "parts": dict(end=range(1, 3))})
-        assert skeleton.name == "custom"
-        assert skeleton.joint_names == ("joint 0", "joint 1", "joint 2")
-        named = get_skeleton(GOOD)
-        assert skeleton.edges == named.edges == ((1, 0), (2, 1))
-        assert skeleton.bones == named.bones == ((1, 0), (2, 1), (0, 0))
-        assert skeleton.part("end") == named.part("end") == (1, 2)
-        np.testing.assert_array_equal(skeleton.adjacency(), Graph(layout).A)
 
-    def test_what_is_not_taken_from_the_edges(self) -> None:
-        bones = [("root", "root"), ("mid", "root"), ("tip", "root")]
-        more = dict(bones=bones, num_coordinates=2, bone_parts=dict(end=["tip"]))
-        skeleton = get_skeleton(ConfigDict({**GOOD, **more}))
-        assert get_skeleton(skeleton) is skeleton
-        assert skeleton.edges == ((1, 0), (2, 1))
-        assert skeleton.bones == ((0, 0), (1, 0), (2, 0))
-        assert skeleton.num_coordinates == 2
-        ends = [skeleton.part("end", stream) for stream in STREAMS]
-        assert ends == [(1, 2), (2,), (1, 2), (2,)]
+def test_what_is_not_taken_from_the_edges() -> None:
+    bones = [("root", "root"), ("mid", "root"), ("tip", "root")]
+    more = dict(bones=bones, num_coordinates=2, bone_parts=dict(end=["tip"]))
+    skeleton = get_skeleton(ConfigDict({**GOOD, **more}))
+    assert get_skeleton(skeleton) is skeleton
+    assert skeleton.edges == ((1, 0), (2, 1))
+    assert skeleton.bones == ((0, 0), (1, 0), (2, 0))
+    assert skeleton.num_coordinates == 2
+    ends = [skeleton.part("end", stream) for stream in STREAMS]
+    assert ends == [(1, 2), (2,), (1, 2), (2,)]
 
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            (dict(centre=0), ["centre", "use", "'center'"]),
-            (dict(center="top"), ["center", "'top'", "'mid'"]),
-            (dict(center=3), ["center", "3", "0 to 2"]),
-            (dict(joints="abc"), ["joints", "list", "'abc'"]),
-            (dict(joints=["root", "mid", "mid"]), ["joints", "twice", "'mid'"]),
-            (dict(num_node=4), ["num_node is 4", "3 names in joints"]),
-            (dict(num_coordinates=4), ["num_coordinates is 4", "2 or 3"]),
-            (dict(spine=[0]), ["spine is (0,)", "two joints"]),
-            (dict(shoulders=["tip", "hip"]), ["shoulders", "no joint is named 'hip'"]),
-            (dict(inward=5), ["inward", "list", "5"]),
-            (dict(inward=[(1, 0, 2)]), ["inward", "(1, 0, 2)", "no pair"]),
-            (dict(inward=[(1, 0), (3, 1)]), ["inward", "3 is no joint", "0 to 2"]),
-            (dict(inward=[(1, 0.5), (2, 1)]), ["inward", "0.5 is no joint"]),
-            (
-                dict(inward=[(1, 2), (2, 1)]),
-                ["no path", "joint 1 ('mid')", "center joint 0 ('root')", "tree"],
-            ),
-            (dict(inward=[(1, 0), (2, 1), (2, 0)]), ["inward: 'tip' has 2 parents"]),
-            (dict(inward=[(1, 0)]), ["inward: 'tip' has 0 parents", "(child, parent)"]),
-            (dict(inward=[(1, 0), (2, 1), (0, 1)]), ["'root' has 1 parents", "center"]),
-            (dict(bones=[(1, 0), (2, 1)]), ["bones", "joint 0 ('root') has 0"]),
-            (dict(bones=[(1, 0), (2, 1), (0, 1)]), ["center 0", "its own parent"]),
-            (dict(parts=["end"]), ["parts", "['end']", "dict"]),
-            (dict(parts=dict(end=[])), ["parts['end']", "empty"]),
-            (dict(parts=dict(end=[1, "mid"])), ["parts['end']", "twice"]),
-            (dict(parts=dict(end=[True])), ["parts['end']", "True is no joint"]),
-            (dict(parts=dict(end=["toe"])), ["parts['end']", "'toe'", "'tip'"]),
-            (dict(parts={"global": [1]}), ["parts", "'global'", "another name"]),
-            (dict(num_node="3"), ["num_node is '3'", "a whole number"]),
-            (dict(joints=ABSENT), ["give `joints`"]),
-            (dict(center=ABSENT), ["the key 'center' is missing"]),
-        ],
-    )
-    def test_bad(self, change: dict[str, Any], words: list[str]) -> None:
-        layout = {**GOOD, **change}
-        with pytest.raises(ValueError) as error:
-            get_skeleton({k: v for k, v in layout.items() if v is not ABSENT})
-        for word in ("layout 'mine'", *words):
-            assert word in str(error.value)
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(centre=0), ["centre", "use", "'center'"]),
+        (dict(center=3), ["center", "3", "0 to 2"]),
+        (dict(joints="abc"), ["joints", "list", "'abc'"]),
+        (dict(joints=["root", "mid", "mid"]), ["joints", "twice", "'mid'"]),
+        (dict(num_node=4), ["num_node is 4", "3 names in joints"]),
+        (dict(num_coordinates=4), ["num_coordinates is 4", "2 or 3"]),
+        (dict(spine=[0]), ["spine is (0,)", "two joints"]),
+        (dict(shoulders=["tip", "hip"]), ["shoulders", "no joint is named 'hip'"]),
+        (dict(inward=[(1, 0, 2)]), ["inward", "(1, 0, 2)", "no pair"]),
+        (dict(inward=[(1, 0.5), (2, 1)]), ["inward", "0.5 is no joint"]),
+        (dict(inward=[(1, 2), (2, 1)]), ["no path", "joint 1 ('mid')", "0 ('root')"]),
+        (dict(inward=[(1, 0), (2, 1), (2, 0)]), ["inward: 'tip' has 2 parents"]),
+        (dict(inward=[(1, 0)]), ["inward: 'tip' has 0 parents", "(child, parent)"]),
+        (dict(inward=[(1, 0), (2, 1), (0, 1)]), ["'root' has 1 parents", "center"]),
+        (dict(bones=[(1, 0), (2, 1)]), ["bones", "joint 0 ('root') has 0"]),
+        (dict(bones=[(1, 0), (2, 1), (0, 1)]), ["center 0", "its own parent"]),
+        (dict(parts=["end"]), ["parts", "['end']", "dict"]),
+        (dict(parts=dict(end=[])), ["parts['end']", "empty"]),
+        (dict(parts=dict(end=[1, "mid"])), ["parts['end']", "twice"]),
+        (dict(parts=dict(end=[True])), ["parts['end']", "True is no joint"]),
+        (dict(parts={"global": [1]}), ["parts", "'global'", "another name"]),
+        (dict(num_node="3"), ["num_node is '3'", "a whole number"]),
+        (dict(joints=ABSENT), ["give `joints`"]),
+        (dict(center=ABSENT), ["the key 'center' is missing"]),
+    ],
+)
+def test_bad(change: dict[str, Any], words: list[str]) -> None:
+    layout = {**GOOD, **change}
+    with pytest.raises(ValueError) as error:
+        get_skeleton({k: v for k, v in layout.items() if v is not ABSENT})
+    for word in ("layout 'mine'", *words):
+        assert word in str(error.value)

@@ -60,18 +60,15 @@ def test_step_and_inference(tmp_path: Path) -> None:
 
 def test_against(tmp_path: Path) -> None:
     file = tmp_path / "other.py"
-    file.write_text(
-        "from gap_mmaction.models import CTRGCN\nclass Wider(CTRGCN):\n    pass\n"
-    )
+    file.write_text("from gap_mmaction.models import CTRGCN\nclass Wide: pass\n")
     assert load_class(str(file)) is CTRGCN
-    assert load_class(f"{file}:Wider").__name__ == "Wider"
-    with pytest.raises(KeyError, match="no class 'Narrower'"):
-        load_class(f"{file}:Narrower")
+    assert load_class(f"{file}:Wide").__name__ == "Wide"
+    with pytest.raises(KeyError, match="no class 'Narrow'"):
+        load_class(f"{file}:Narrow")
     # A package that registers its own.
-    (tmp_path / "__init__.py").write_text("from .ctrgcn import CTRGCN\n")
-    (tmp_path / "ctrgcn.py").write_text(
+    (tmp_path / "__init__.py").write_text(
         "from mmaction.registry import MODELS\n"
-        "@MODELS.register_module()\nclass CTRGCN:\n    pass\n"
+        "@MODELS.register_module()\nclass CTRGCN: pass\n"
     )
     assert load_class(str(tmp_path)) is not CTRGCN
 
@@ -85,6 +82,3 @@ def test_errors(tmp_path: Path, capsys: Printed) -> None:
     ):
         assert main(args) == 1
         assert message in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["backbone", "--pairs", "1"])
-    assert "must be 2 or more" in capsys.readouterr().err

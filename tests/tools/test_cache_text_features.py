@@ -27,16 +27,14 @@ def prompts_of(name: str) -> dict:
     return Config.fromfile(config_file(name)).model.text_branch.prompts
 
 
-def test_writes_every_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_writes_every_text(tmp_path: Path) -> None:
     out = tmp_path / "new" / "features.safetensors"
     config = config_file("ctrgcn_nwucla")
     assert main([config, str(out), "--device", "cpu", *ENCODER]) == 0
     file = open_features(out)
     assert list(file.texts) == collect_texts(prompts_of("ctrgcn_nwucla"), None)
-    assert "EmbeddingTextEncoder" in file.encoder
     encoder = build_frozen_encoder({"type": "EmbeddingTextEncoder"})
     torch.testing.assert_close(file.read(), encoder.encode(file.texts))
-    assert "140 texts, 8 dimensions" in capsys.readouterr().out
 
 
 def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,10 +55,8 @@ def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--presets manual", "no field 'manual'"),
         ("--cfg-options model.text_branch=None", "model.text_branch has no prompts"),
         ("--encoder EmbedingTextEncoder", "did you mean 'EmbeddingTextEncoder'?"),
-        ("--encoder CTRGCN", "no text encoder 'CTRGCN'"),
         ("--encoder HFTextEncoder", "HFTextEncoder needs ['model']"),
         ("--encoder PromptLearner", "a PromptLearner is trained"),
         ("--encoder CachedTextEncoder --encoder-options features=x", "no feature file"),

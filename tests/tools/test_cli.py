@@ -57,12 +57,10 @@ def test_common_options(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cfg.launcher == "none"
     assert cfg.work_dir == os.path.join("work_dirs", "my_config")
     assert os.environ["LOCAL_RANK"] == "0"
-    options = ["--cfg-options", "work_dir=a", "model.text_branch=None"]
-    options += ["optim_wrapper.optimizer.lr=0.5", "new.list=[1,a]"]
+    options = ["--cfg-options", "work_dir=a", "optim_wrapper.optimizer.lr=0.5"]
     cfg = _train(config, *options)
-    assert cfg.work_dir == "a" and cfg.model.text_branch is None
+    assert cfg.work_dir == "a"
     assert cfg.optim_wrapper.optimizer == {"type": "SGD", "lr": 0.5}
-    assert cfg.new.list == [1, "a"]
     assert _train(config, "--work-dir", "b", *options).work_dir == "b"
     # That of the launcher stays.
     monkeypatch.setenv("LOCAL_RANK", "3")
@@ -74,8 +72,7 @@ def test_errors_of_ones_own_code_keep_their_traceback(config: str) -> None:
     cfg = _train(config)
     with pytest.raises(ValueError, match="mine"), launch.process_group(cfg):
         raise ValueError("mine")
-    message = r"error: .*'ntu' is unknown"
-    with pytest.raises(SystemExit, match=message), launch.process_group(cfg):
+    with pytest.raises(SystemExit, match="'ntu' is"), launch.process_group(cfg):
         get_skeleton("ntu")
 
 
@@ -109,17 +106,11 @@ def test_options_of_testing(config: str, tmp_path: Path) -> None:
     cfg = _test(config, checkpoint)
     assert cfg.model.text_branch is None
     assert cfg.load_from == str(checkpoint) and cfg.resume is False
-    hook = _test(config, checkpoint, "--show-dir", "out").default_hooks
-    assert hook.visualization == {
-        **{"type": "VisualizationHook", "enable": True, "show": False},
-        **{"out_dir": "out", "interval": 1, "wait_time": 2},
-    }
-
+    hook = _test(config, checkpoint, "--show-dir", "out").default_hooks.visualization
+    assert hook.enable and not hook.show and hook.out_dir == "out"
     cfg = _test(config, checkpoint, "--dump", "scores.pkl")
-    assert [metric["type"] for metric in cfg.test_evaluator] == [
-        *("AccMetric", "DumpResults")
-    ]
-    assert cfg.test_evaluator[-1].out_file_path == "scores.pkl"
+    dump = {"type": "DumpResults", "out_file_path": "scores.pkl"}
+    assert cfg.test_evaluator == [{"type": "AccMetric"}, dump]
 
 
 APEX = ["--cfg-options", "optim_wrapper.type=ApexOptimWrapper"]
@@ -134,7 +125,6 @@ NONE.append("default_hooks.visualization=None")
         (train_tool, ["--amp", *APEX], r"my_config\.py.*'ApexOptimWrapper'"),
         (train_tool, ["--resume", "no.pth"], r"--resume no\.pth: there is no such"),
         (train_tool, ["--auto-scale-lr", *NONE], r"my_config\.py.*base_batch_size"),
-        (train_tool, ["--cfg-options", "optim_warpper.a=3"], "no 'optim_warpper' .did"),
         (test_tool, ["no.pth"], r"checkpoint no\.pth is not there"),
         (test_tool, ["https://a", "--dump", "a.pkl", *NONE], "no test_evaluator"),
         (test_tool, ["https://a", "--show", *NONE], "VisualizationHook"),
@@ -149,8 +139,7 @@ def test_faults_are_told_in_a_line(
 
 
 def test_files_that_are_not_there(config: str, tmp_path: Path) -> None:
-    near = r"^error: config .*my_confg\.py is not there \(did .* 'my_config\.py"
-    with pytest.raises(SystemExit, match=near):
+    with pytest.raises(SystemExit, match=r"^error: config .*did .* 'my_config\.py'"):
         train_tool.main([config.replace("config.py", "confg.py")])
     # The data are read in the training itself.
     options = ["--work-dir", str(tmp_path), "--cfg-options", "model.text_branch=None"]
@@ -160,31 +149,21 @@ def test_files_that_are_not_there(config: str, tmp_path: Path) -> None:
         train_tool.main([synthetic, *options])
 
 
+TORCH = "torch.distributed.run --nnodes 2 --nproc-per-node 2 --master-port 29511"
+SRUN = "srun --partition=part --job-name=job --gres=gpu:4 --ntasks=4"
+
+
 @pytest.mark.parametrize(
     ("command", "has", "end"),
     [
-        (
-            "PORT=29511 NNODES=2 dist_train.sh a.py 2 --seed 0",
-            "torch.distributed.run --nnodes 2 --nproc-per-node 2 --master-port 29511",
-            "train.py a.py --seed 0 --launcher pytorch",
-        ),
-        (
-            "NODE_RANK=1 dist_test.sh c.py c.pth 4",
-            "python --node-rank 1 --nproc-per-node 4",
-            "test.py c.py c.pth --launcher pytorch",
-        ),
-        (
-            "GPUS=4 slurm_train.sh part job c.py --amp",
-            "srun --partition=part --job-name=job --gres=gpu:4 --ntasks=4",
-            "train.py c.py --amp --launcher slurm",
-        ),
-        (
-            "GRES= SRUN_ARGS=--quiet slurm_test.sh part job c.py c.pth",
-            "srun --ntasks=8 --quiet",
-            "test.py c.py c.pth --launcher slurm",
-        ),
+        ("PORT=29511 NNODES=2 dist_train.sh a 2 -x", TORCH, "train.py a -x {} pytorch"),
+        ("NODE_RANK=1 dist_test.sh c d 4", "python --node-rank 1 --nproc-per-node 4",
+         "test.py c d {} pytorch"),
+        ("GPUS=4 slurm_train.sh part job c --amp", SRUN, "train.py c --amp {} slurm"),
+        ("GRES= SRUN_ARGS=--quiet slurm_test.sh a b c d", "srun --ntasks=8 --quiet",
+         "test.py c d {} slurm"),
     ],
-)
+)  # fmt: skip
 def test_scripts(command: str, has: str, end: str, tmp_path: Path) -> None:
     # Stand-ins that print their words.
     for name in ("python", "srun"):
@@ -196,16 +175,12 @@ def test_scripts(command: str, has: str, end: str, tmp_path: Path) -> None:
     env["PATH"] = f"{tmp_path}{os.pathsep}{TOOLS}{os.pathsep}{env['PATH']}"
     words = subprocess.check_output(["env", *command.split()], env=env, text=True)
     assert set(has.split()) <= set(words.split())
-    assert words.endswith(f"{TOOLS}/{end}\n")
+    assert words.endswith(f"{TOOLS}/{end.format('--launcher')}\n")
     assert ("--gres" in words) == ("--gres" in has)
 
 
 def test_console_that_cannot_show_a_name() -> None:
     code = "import gap_mmaction; print('\\u52a8 done')"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
-        check=False,
-    )
-    assert done.stdout == b"\\u52a8 done\n", done.stderr
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    assert subprocess.check_output(command, env=env) == b"\\u52a8 done\n"

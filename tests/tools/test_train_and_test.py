@@ -39,8 +39,6 @@ def accuracies(log: str) -> list[str]:
 
 
 class Project:
-    """A small annotation file and the options that point the config at it."""
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         data = folder / "synthetic.pkl"
@@ -68,6 +66,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A small annotation file and the options that point the config at it."""
     return Project(tmp_path_factory.mktemp("tools"))
 
 
@@ -86,7 +85,6 @@ def test_accuracy_is_that_of_training_without_text_libraries(
     log = project.test(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert accuracies(log)[-1] == accuracies(trained)[-1]
     # No log, but clips and results; the file has it all.
-    assert " 10/10, " in log and "mmengine - INFO" not in log
     (folder,) = re.findall(r"^log: (.*)$", log, re.M)
     (file,) = Path(folder).glob("*.log")
     assert "Epoch(test)" in file.read_text() and "Epoch(test)" not in log
@@ -133,21 +131,21 @@ def test_config_in_the_work_dir_is_that_of_training(
 ) -> None:
     own = project.folder / "gap" / "ctrgcn_synthetic.py"
     before = own.read_bytes()
-    config = Config.fromfile(own)
-    assert config.model.text_branch.prompts.preset == "synonym+parts4"
+    first, second = tmp_path / "first.pkl", tmp_path / "second.pkl"
+
+    def test(config: Path, epoch: int, out: Path) -> None:
+        checkpoint = own.with_name(f"epoch_{epoch}.pth")
+        tool = (sys.executable, "tools/test.py")
+        call(*tool, str(config), str(checkpoint), "--dump", str(out))
+
     # In the same work dir, which is the default.
-    first = tmp_path / "first.pkl"
-    arguments = (sys.executable, "tools/test.py", str(own))
-    call(*arguments, str(own.with_name("epoch_2.pth")), "--dump", str(first))
+    test(own, 2, first)
     assert own.read_bytes() == before
     # A config with a file to dump into, as stock tools leave it.
-    config.test_evaluator = [
-        *config.test_evaluator,
-        {"type": "DumpResults", "out_file_path": str(first)},
-    ]
-    dumped, scores = tmp_path / "dumped.py", first.read_bytes()
-    config.dump(dumped)
-    second = tmp_path / "second.pkl"
-    other = str(own.with_name("epoch_1.pth"))
-    call(sys.executable, "tools/test.py", str(dumped), other, "--dump", str(second))
+    config, scores = Config.fromfile(own), first.read_bytes()
+    assert config.model.text_branch.prompts.preset == "synonym+parts4"
+    dump = {"type": "DumpResults", "out_file_path": str(first)}
+    config.test_evaluator = [*config.test_evaluator, dump]
+    config.dump(tmp_path / "dumped.py")
+    test(tmp_path / "dumped.py", 1, second)
     assert first.read_bytes() == scores != second.read_bytes()

@@ -17,7 +17,7 @@ from gap_mmaction.experiments.launcher import Launcher, RunFailedError
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.cached_encoder import CachedTextEncoder
 from gap_mmaction.models.text.prompt_bank import class_features
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.config_parts import annotated_data
 from tests.config_files import ROOT
 from tests.experiments.fake_project import write_annotations
 from tools.zero_shot import main

@@ -39,19 +39,6 @@ def test_safetensors(tmp_path: Path) -> None:
         dump_safetensors(STATE, {"x": torch.ones(1)})
 
 
-def test_refused(tmp_path: Path) -> None:
-    marker, file = tmp_path / "marker", tmp_path / "evil.pth"
-
-    class Evil:
-        def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-            return Path.touch, (marker,)
-
-    torch.save({"state_dict": STATE, "meta": Evil()}, file)
-    with pytest.raises(pickle.UnpicklingError, match=r"evil\.pth: refused"):
-        read_checkpoint(file)
-    assert not marker.exists()
-
-
 def test_damaged(tmp_path: Path) -> None:
     file = tmp_path / "epoch_1.pth"
     hub = {"log": HistoryBuffer([1.0], [1]), "runtime": np.float64(2)}

@@ -1,49 +1,126 @@
-"""What the tools share on their command lines."""
+"""Command lines and configs: numbers, errors, options, keys, and data sets."""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+import argparse
+from pathlib import Path
 from typing import Any
 
 import pytest
+from mmengine.config import Config
 
-from gap_mmaction.utils.command_line import (
-    cosine,
-    count,
-    natural,
-    not_negative,
-    positive,
-    tells_errors,
+from gap_mmaction.skeletons.layouts import find_test_pipeline
+from gap_mmaction.utils import command_line
+from gap_mmaction.utils.command_line import add_cfg_options, read_config, tells_errors
+from gap_mmaction.utils.config_parts import (
+    annotated_data,
+    check_keys,
+    did_you_mean,
+    innermost_data,
 )
+
+CONFIG = Path(__file__).parents[2] / "configs" / "gap" / "ctrgcn_synthetic.py"
 
 
 @pytest.mark.parametrize(
-    ("kind", "good", "bad"),
+    ("kind", "text", "value", "bad"),
     [
-        (natural, {"0": 0}, ["-1", "1.5"]),
-        (count, {"1": 1}, ["0"]),
-        (not_negative, {"0": 0.0}, ["-0.1", "nan", "inf"]),
-        (positive, {"1e-3": 0.001}, ["0", "x"]),
-        (cosine, {"-1": -1.0}, ["1.1", "nan", "x"]),
+        ("natural", "0", 0, ["-1", "1.5"]),
+        ("count", "1", 1, ["0"]),
+        ("not_negative", "0", 0.0, ["-0.1", "nan", "inf"]),
+        ("positive", "1e-3", 0.001, ["0", "x"]),
+        ("cosine", "-1", -1.0, ["1.1", "nan", "x"]),
     ],
 )
-def test_numbers(kind: Any, good: dict[str, float], bad: list[str]) -> None:
-    for text, value in good.items():
-        assert kind(text) == value and type(kind(text)) is type(value)
-    for text in bad:
-        with pytest.raises(ArgumentTypeError):
-            kind(text)
+def test_numbers(kind: str, text: str, value: float, bad: list[str]) -> None:
+    read = getattr(command_line, kind)
+    assert read(text) == value and type(read(text)) is type(value)
+    for wrong in bad:
+        with pytest.raises(argparse.ArgumentTypeError):
+            read(wrong)
 
 
 def test_errors_are_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     @tells_errors
-    def main(error: Exception | None) -> int:
-        if error is not None:
-            raise error
-        return 3
+    def main(error: Exception) -> int:
+        raise error
 
-    assert main(None) == 3
     assert main(KeyError("no 'x'")) == main(OSError("no file")) == 1
     assert capsys.readouterr().err == "error: no 'x'\nerror: no file\n"
     with pytest.raises(ZeroDivisionError):
         main(ZeroDivisionError())
+
+
+def test_values_are_read_as_mmengine_does() -> None:
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    assert parser.parse_args([]).cfg_options is None
+    words = ["model.width=32", "model.text_branch=None", "a.b=[1, 2]", "c=text"]
+    words += ["d=/x/John Smith/a.pkl", "e='a b'", "f=[( a  b, 2 ), c d]"]
+    options = parser.parse_args(["--cfg-options", *words]).cfg_options
+    assert options == {
+        **{"model.width": 32, "model.text_branch": None, "a.b": [1, 2], "c": "text"},
+        **{"d": "/x/John Smith/a.pkl", "e": "a b", "f": [("a  b", 2), "c d"]},
+    }
+    for wrong in (["a.b", "=", "4"], ["a.b=", "=4"]):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--cfg-options", *wrong])
+
+
+def test_misspelt_name() -> None:
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'ctrgcn_synthetic\.py'"):
+        read_config(CONFIG.with_name("ctrgcn_sythetic.py"))
+    with pytest.raises(ValueError, match=r"trian_cfg.*did you mean 'train_cfg'"):
+        read_config(CONFIG, {"trian_cfg.max_epochs": 3})
+    # Arguments of the Runner that the config leaves out, and names of one's own.
+    options = {"train_cfg.max_epochs": 3, "resume": True, "wholly_new": 1}
+    config = read_config(CONFIG, options)
+    assert config.train_cfg.max_epochs == 3 and config.wholly_new == 1
+
+
+def test_keys() -> None:
+    def part(width: int, depth: int = 2) -> None: ...
+    def takes_any(**kwargs: Any) -> None: ...
+
+    check_keys(part, dict(type="Part", width=1), "model.part")
+    check_keys(takes_any, dict(anything=1), "model.part")
+    message = r"model\.part: unknown key 'dept' \(did you mean 'depth'\?\)"
+    with pytest.raises(TypeError, match=message):
+        check_keys(part, dict(width=1, dept=3), "model.part")
+    with pytest.raises(TypeError, match=r"model\.part: part needs \['width'\]"):
+        check_keys(part, dict(depth=3), "model.part")
+    assert did_you_mean("xyz", ["width"]) == ""
+
+
+STEPS = [{"type": "PoseDecode"}]
+DATA = {"type": "PoseDataset", "ann_file": "a.pkl", "pipeline": STEPS}
+
+
+def wrap(data: Any, *times: int) -> dict[str, Any]:
+    for count in times:
+        data = {"type": "RepeatDataset", "times": count, "dataset": data}
+    return {"batch_size": 2, "dataset": data}
+
+
+def test_wrapped_data() -> None:
+    for times, product in (((), 1), ((5,), 5), ((2, 3), 6)):
+        loader = Config({"loader": wrap(DATA, *times)}).loader
+        found = innermost_data(loader)
+        assert found.settings == DATA and found.times == product
+        assert annotated_data({"a": loader}, "a") == found
+        for key in found.keys:
+            loader = loader[key]
+        assert loader == DATA
+    for none in (None, {}, "a loader", {"dataset": "cifar"}):
+        assert innermost_data(none) == ({}, (), 1)
+    for name in ("b", "c"):
+        with pytest.raises(ValueError, match=rf"{name}\.dataset\.ann_file.*--ann-file"):
+            annotated_data({"b": wrap({"type": "X"})}, name)
+
+
+def test_find_test_pipeline() -> None:
+    config: dict[str, Any] = {"test_pipeline": [{"type": "PoseCompact"}]}
+    assert find_test_pipeline(config) == config["test_pipeline"]
+    config["test_dataloader"] = wrap(DATA, 2)
+    assert find_test_pipeline(config) == STEPS
+    assert find_test_pipeline({}) is None

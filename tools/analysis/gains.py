@@ -15,8 +15,8 @@ from pathlib import Path
 from gap_mmaction.evaluation.finished_runs import read_runs
 from gap_mmaction.evaluation.gains import accuracies, gains_text
 from gap_mmaction.experiments.tables import DATA_SETS
-from gap_mmaction.utils.atomic_file import atomic_file, save_png
 from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.files import atomic_file, save_png
 from gap_mmaction.visualization.run_figures import draw_accuracies, draw_gains
 
 

@@ -22,11 +22,16 @@ from gap_mmaction.apis import (
     compute_clip_features,
 )
 from gap_mmaction.evaluation.class_names import find_class
-from gap_mmaction.utils.atomic_file import save_png
-from gap_mmaction.utils.command_line import count, natural, positive, tells_errors
-from gap_mmaction.utils.config_keys import did_you_mean
-from gap_mmaction.utils.config_options import add_cfg_options, read_config
-from gap_mmaction.utils.loader_data import annotated_data
+from gap_mmaction.utils.command_line import (
+    add_cfg_options,
+    count,
+    natural,
+    positive,
+    read_config,
+    tells_errors,
+)
+from gap_mmaction.utils.config_parts import annotated_data, did_you_mean
+from gap_mmaction.utils.files import save_png
 from gap_mmaction.visualization import feature_figure
 
 

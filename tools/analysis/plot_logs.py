@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gap_mmaction.evaluation.training_log import read_training_log
-from gap_mmaction.utils.atomic_file import save_png
 from gap_mmaction.utils.command_line import tells_errors
+from gap_mmaction.utils.files import save_png
 from gap_mmaction.visualization.run_figures import (
     DEFAULT_KEYS,
     choose_keys,

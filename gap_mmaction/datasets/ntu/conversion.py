@@ -22,7 +22,7 @@ from typing import Any
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
 from gap_mmaction.datasets.ntu.splits import SampleName
 from gap_mmaction.datasets.source import Source, name_file, read_file
-from gap_mmaction.utils.atomic_file import atomic_file
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
 Note = tuple[str, str, str]

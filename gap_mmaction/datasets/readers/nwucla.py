@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.files import parse_json
 
 from .clip_set import ClipSet, FileNames, Fold, check_finite, count
 

@@ -11,10 +11,10 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
-from gap_mmaction.utils.atomic_file import atomic_file, remove_parts
+from gap_mmaction.utils.files import atomic_file, remove_parts
 
 from ..checkpoint_files import LAST
-from . import model_of
+from .resumption_hooks import model_of
 
 DURABLE = "gap_durable"  # as in backend_args=dict(backend="gap_durable")
 _OUTDATED = "outdated_ckpt_ids"
@@ -76,16 +76,14 @@ class DurableCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Notes the scale of the training data."""
-        preprocessor = getattr(model_of(runner), "data_preprocessor", None)
-        scale = getattr(preprocessor, _SCALE, None)
+        scale = getattr(_preprocessor(runner), _SCALE, None)
         if scale is not None:
             checkpoint["meta"][_SCALE] = scale
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Takes over the scale of the training data."""
-        preprocessor = getattr(model_of(runner), "data_preprocessor", None)
+        preprocessor, meta = _preprocessor(runner), checkpoint.get("meta") or {}
         if hasattr(preprocessor, _SCALE):
-            meta = checkpoint.get("meta") or {}
             setattr(preprocessor, _SCALE, meta.get(_SCALE))
 
     def _save_checkpoint_with_step(self, runner: Any, step: int, meta: dict) -> None:
@@ -143,24 +141,25 @@ class DurableCheckpointHook(CheckpointHook):
                 self.file_backend.remove(path)
 
 
+def _preprocessor(runner: Any) -> Any:
+    return getattr(model_of(runner), "data_preprocessor", None)
+
+
 class _HeldRemovals:
     """A backend that removes nothing before it is told so."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
-        self._held: list[tuple[str, str]] = []
+        self._held: list[tuple[Any, str]] = []
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-    def remove(self, path: str) -> None:
-        self._held.append(("remove", path))
-
-    def rmtree(self, path: str) -> None:
-        self._held.append(("rmtree", path))
+        function = getattr(self._backend, name)
+        if name not in ("remove", "rmtree"):
+            return function
+        return lambda path: self._held.append((function, path))
 
     def release(self, keep: set[str | None]) -> None:
         """Removes what was to be removed, but for what has been written since."""
-        for method, path in self._held:
+        for function, path in self._held:
             if path not in keep:
-                getattr(self._backend, method)(path)
+                function(path)

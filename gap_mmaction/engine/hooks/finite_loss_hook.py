@@ -13,10 +13,10 @@ from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook
 from torch import Tensor, nn
 
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.brief import name_of_sample
+from gap_mmaction.utils.files import atomic_file
 
-from . import model_of
+from .resumption_hooks import model_of
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -107,11 +107,8 @@ class FiniteLossHook(Hook):
         raw = batch.get("inputs") if isinstance(batch, dict) else None
         inputs = kwargs.get("inputs", args[0] if args else None)
         return {
-            "epoch": runner.epoch,
-            "iter": runner.iter,
-            "batch": self._batch_idx,
-            "rank": get_rank(),
-            "world_size": get_world_size(),
+            **{"epoch": runner.epoch, "iter": runner.iter, "batch": self._batch_idx},
+            **{"rank": get_rank(), "world_size": get_world_size()},
             "seed": runner.seed,
             "loss": _plain(total),
             "losses": {key: _plain(value) for key, value in losses.items()},

@@ -9,11 +9,10 @@ from typing import Any
 from mmaction.registry import HOOKS
 from mmengine.dist import all_reduce, get_rank, is_distributed
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from torch import Tensor
 
 from gap_mmaction.utils.randomness import derive_seed, seed_global
-
-from . import model_of
 
 # Apart from what else is drawn by the run's seed.
 _PURPOSE = 2
@@ -163,3 +162,8 @@ def _pending(runner: Any) -> dict[str, Tensor]:
         for name, parameter in model_of(runner).named_parameters()
         if parameter.grad is not None
     }
+
+
+def model_of(runner: Any) -> Any:
+    """Returns a runner's model, without what distributes it."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

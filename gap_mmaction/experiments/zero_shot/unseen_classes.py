@@ -15,10 +15,9 @@ from gap_mmaction.apis import ClipFeatures
 from gap_mmaction.apis.clip_features import check_label
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions, write_descriptions
-from gap_mmaction.utils.config_options import read_config
-from gap_mmaction.utils.config_text import lookup
-from gap_mmaction.utils.loader_data import annotated_data
-from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.command_line import read_config
+from gap_mmaction.utils.config_parts import annotated_data, lookup
+from gap_mmaction.utils.files import find_shipped_file
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
 from ..annotation_splits import make_folds, read_split, sample_name

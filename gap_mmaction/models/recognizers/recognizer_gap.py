@@ -13,9 +13,9 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
-from gap_mmaction.skeletons.pipeline_layout import find_test_pipeline
+from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils.checkpoint_fit import check_fit
-from gap_mmaction.utils.config_keys import check_keys
+from gap_mmaction.utils.config_parts import check_keys
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from ..heads import TrainingBranch

@@ -13,10 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.paths import find_shipped_file
-from gap_mmaction.utils.strict_json import parse_json
+from gap_mmaction.utils.files import atomic_file, find_shipped_file, parse_json
 
 from .text_encoder import TextEncoder
 

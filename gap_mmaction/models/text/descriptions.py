@@ -10,8 +10,8 @@ from typing import Any, NoReturn, Union
 
 import yaml
 
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.files import atomic_file
 
 SCHEMA = "gap-descriptions/1"
 

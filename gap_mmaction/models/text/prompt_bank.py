@@ -18,8 +18,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.config_keys import did_you_mean
-from gap_mmaction.utils.paths import find_shipped_file
+from gap_mmaction.utils.config_parts import did_you_mean
+from gap_mmaction.utils.files import find_shipped_file
 from gap_mmaction.utils.randomness import derive_seed
 
 from .descriptions import PARTS, ActionDescription, load_descriptions

@@ -17,7 +17,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.config_keys import check_keys, did_you_mean
+from gap_mmaction.utils.config_parts import check_keys, did_you_mean
 from gap_mmaction.utils.randomness import derive_seed
 
 Tokens = dict[str, Tensor]

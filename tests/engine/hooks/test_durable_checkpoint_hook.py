@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,27 +57,22 @@ def run_epoch(hook: CheckpointHook, runner: FakeRunner) -> None:
 
 def kill_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process end after so many renamings, removals and flushes."""
-    left = [count]
+    left, unlink = [count], os.unlink
 
-    def counted(function: Any) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                raise Killed
-            return function(*args, **kwargs)
-
-        return call
-
-    for name in ("fsync", "replace", "remove"):
-        monkeypatch.setattr(os, name, counted(getattr(os, name)))
-    monkeypatch.setattr(tempfile, "mkstemp", counted(tempfile.mkstemp))
-    # A killed process cleans nothing up.
-    unlink = os.unlink
+    def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return function(*args, **kwargs)
 
     def kept(path: Any, **kwargs: Any) -> None:
+        # A killed process cleans nothing up.
         if left[0] >= 0:
             unlink(path, **kwargs)
 
+    targets = [(os, name) for name in ("fsync", "replace", "remove")]
+    for module, name in (*targets, (tempfile, "mkstemp")):
+        monkeypatch.setattr(module, name, partial(call, getattr(module, name)))
     monkeypatch.setattr(os, "unlink", kept)
 
 
@@ -120,15 +116,13 @@ def test_killed_at_every_moment(tmp_path: Path, keep: int) -> None:
 
 
 def test_scale_of_the_data_is_kept() -> None:
-    models = [SkeletonDataPreprocessor("nw-ucla") for _ in range(2)]
-    models[0].input_scale = 0.5
-    runners = [
-        SimpleNamespace(model=SimpleNamespace(data_preprocessor=model))
-        for model in (*models, None)
-    ]
-    checkpoint: dict[str, Any] = {"meta": {}}
-    hook = DurableCheckpointHook()
-    hook.before_save_checkpoint(runners[0], checkpoint)
-    for runner in runners[1:]:
-        hook.after_load_checkpoint(runner, checkpoint)
-    assert models[1].input_scale == 0.5
+    def runner(model: Any) -> Any:
+        return SimpleNamespace(model=SimpleNamespace(data_preprocessor=model))
+
+    one, other = SkeletonDataPreprocessor("nw-ucla"), SkeletonDataPreprocessor("coco")
+    hook, checkpoint = DurableCheckpointHook(), {"meta": {}}
+    one.input_scale = 0.5
+    hook.before_save_checkpoint(runner(one), checkpoint)
+    for model in (other, None):
+        hook.after_load_checkpoint(runner(model), checkpoint)
+    assert other.input_scale == 0.5

@@ -1,13 +1,87 @@
-"""The settings in a config's text, read without running it."""
+"""Parts of configs: keys that a class takes, data sets, settings read from a text."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 _NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def check_keys(
+    build: Callable[..., Any], config: Mapping[str, Any], where: str
+) -> None:
+    """Checks that a config names arguments of a class, and all that it needs.
+
+    A class with ``**kwargs`` takes any key. Messages call the config ``where``.
+
+    Raises:
+        TypeError: If a key is unknown or one is missing.
+    """
+    parameters = dict(inspect.signature(build).parameters)
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for key in config:
+        if key != "type" and key not in parameters:
+            raise TypeError(
+                f"{where}: unknown key {key!r}{did_you_mean(key, parameters)}; "
+                f"{build.__name__} takes {list(parameters)}"
+            )
+    needed = (
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is not parameter.VAR_POSITIONAL
+    )
+    missing = [name for name in needed if name not in config]
+    if missing:
+        raise TypeError(f"{where}: {build.__name__} needs {missing}, set it")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `` (did you mean ...?)``, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+class LoaderData(NamedTuple):
+    """A data set in the config of a dataloader."""
+
+    settings: dict[str, Any]  # empty where there is none
+    keys: tuple[str, ...]  # that lead to it from the loader's config
+    times: int  # that those around it (``RepeatDataset``) repeat it
+
+
+def innermost_data(loader: Any) -> LoaderData:
+    """Finds the data set in ``RepeatDataset`` and its like in a dataloader's config."""
+    found, times = loader, 1
+    keys: tuple[str, ...] = ()
+    while isinstance(found, Mapping) and isinstance(found.get("dataset"), Mapping):
+        found = found["dataset"]
+        keys = (*keys, "dataset")
+        if isinstance(found.get("dataset"), Mapping):
+            repeated = found.get("times", 1)
+            times *= repeated if isinstance(repeated, int) else 1
+    return LoaderData(dict(found) if keys else {}, keys, times)
+
+
+def annotated_data(config: Mapping[str, Any], loader: str) -> LoaderData:
+    """Finds the annotated data set of a loader, such as ``train_dataloader``.
+
+    Raises:
+        ValueError: If the config has no such data set.
+    """
+    data = innermost_data(config.get(loader))
+    if "ann_file" not in data.settings:
+        raise ValueError(
+            f"the config names no annotations ({loader}.dataset.ann_file, or that of a "
+            "data set within it); set them there, or give --ann-file"
+        )
+    return data
 
 
 def parse_config_text(text: str, where: str | PathLike[str]) -> dict[str, Any]:

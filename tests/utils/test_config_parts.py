@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_text import lookup, parse_config_text
+from gap_mmaction.utils.config_parts import lookup, parse_config_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,10 +22,9 @@ def test_as_mmengine_dumps_it() -> None:
 
 def test_keys_that_are_no_names() -> None:
     # MMEngine writes dict({'hand-arm': [2, 3]}, name='suit') for such.
-    layout = {"name": "suit", "parts": {"a-b": (1, -2.5), "hip": [0]}, "c": {0: "a"}}
-    text = Config({"model": {"layout": layout}}).pretty_text
-    assert "dict({" in text
-    assert parse_config_text(text, "a.py") == {"model": {"layout": layout}}
+    config = {"name": "suit", "parts": {"a-b": (1, -2.5), "hip": [0]}, "c": {0: "a"}}
+    text = Config({"layout": config}).pretty_text
+    assert "dict({" in text and parse_config_text(text, "a") == {"layout": config}
 
 
 def test_nothing_is_executed(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Files that are there in full or not at all, and locks on files."""
+"""Files: written in full or not at all, locked, found where they ship, JSON."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ except ImportError:  # not on Windows: there, nobody is kept out
     fcntl = None
 
 PART = ".part"
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
@@ -111,3 +113,40 @@ def save_png(figure: Figure, path: Path) -> None:
     """Writes a picture, in full or not at all; its folder is made."""
     with atomic_file(path) as stream:
         figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
+
+
+def find_shipped_file(path: str | Path) -> Path:
+    """Finds a file that a config names relative to the project's root.
+
+    Returns:
+        The first that exists of the path as it stands, beside the package (a checkout),
+        and in its ``.mim`` folder (a wheel), so that configs work from any working
+        directory; else ``path`` itself, for the caller's message.
+    """
+    path = Path(path)
+    for root in (Path(), _PACKAGE.parent, _PACKAGE / ".mim"):
+        if (root / path).exists():
+            return root / path
+    return path
+
+
+def find_description_file(name: str | Path) -> Path:
+    """Finds a description file by its path, or by a name without suffix if it ships."""
+    path = Path(name)
+    if not path.suffix:
+        path = Path(f"data/descriptions/{path}.yaml")
+    return find_shipped_file(path)
+
+
+def name_of_model(model: str) -> str:
+    """Names a model, a folder by its own and its parent's name, without its place."""
+    path = Path(model)
+    return "/".join(path.resolve().parts[-2:]) if path.exists() else model
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Reads JSON; raises a ``ValueError`` if it is none, or nested too deeply."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -20,9 +20,9 @@ from gap_mmaction.models.backbones import (
 )
 from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.skeletons import get_skeleton, layouts
-from gap_mmaction.utils.atomic_file import atomic_file
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
+from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.version import __version__
 
 from .publish import check_suffix, dump_checkpoint
