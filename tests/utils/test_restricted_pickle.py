@@ -131,7 +131,8 @@ def named(name: str, state: Any = None) -> bytes:
 
 def odd(shape: Any) -> Call:
     """Pickles as an array of an odd shape."""
-    function, args, (version, _, *state) = np.arange(3, dtype=np.int8).__reduce__()
+    reduced: Any = np.arange(3, dtype=np.int8).__reduce__()
+    function, args, (version, _, *state) = reduced
     return Call(function, *args, state=(version, shape, *state))
 
 

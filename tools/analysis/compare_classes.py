@@ -21,6 +21,7 @@ from gap_mmaction.evaluation.class_comparison import ClassComparison, compare_cl
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.command_line import count, not_negative, tells_errors
+from gap_mmaction.utils.files import atomic_file, save_png
 from gap_mmaction.visualization.panels import hide_frame
 
 BETTER, WORSE = "#7fb0dd", "#e6a57a"

@@ -120,7 +120,8 @@ def test_scale_of_the_data_is_kept() -> None:
         return SimpleNamespace(model=SimpleNamespace(data_preprocessor=model))
 
     one, other = SkeletonDataPreprocessor("nw-ucla"), SkeletonDataPreprocessor("coco")
-    hook, checkpoint = DurableCheckpointHook(), {"meta": {}}
+    hook = DurableCheckpointHook()
+    checkpoint: dict[str, Any] = {"meta": {}}
     one.input_scale = 0.5
     hook.before_save_checkpoint(runner(one), checkpoint)
     for model in (other, None):
