@@ -15,7 +15,7 @@ from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 
-from gap_mmaction.models.data_preprocessors.skeleton_data_preprocessor import to_stream
+from gap_mmaction.models.data_preprocessors.streams import to_stream
 from gap_mmaction.skeletons import STREAMS, get_skeleton
 from tests.config_files import (
     LEAVES,

@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""Runs prepare.py for ``nwucla``: ``prepare_nwucla.py all_sqe.zip data/nwucla.pkl``."""
+"""Turn the NW-UCLA skeletons into one annotation file: prepare.py for ``nwucla``.
+
+Example: ``python tools/data/prepare_nwucla.py all_sqe.zip data/nwucla.pkl``
+"""
 
 from __future__ import annotations
 

@@ -14,10 +14,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
 from gap_mmaction.models import SkeletonDataPreprocessor
-from gap_mmaction.models.data_preprocessors.skeleton_data_preprocessor import (
-    hierarchy_matrix,
-    to_stream,
-)
+from gap_mmaction.models.data_preprocessors.streams import hierarchy_matrix, to_stream
 from gap_mmaction.skeletons import STREAMS, get_skeleton
 from tests.models.text_common import raises
 
