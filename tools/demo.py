@@ -1,9 +1,7 @@
 """The main job on the embedded data: train and test with and without GAP, compare.
 
-Few clips of each class train, which is where GAP gains on real skeletons. Each seed
-draws its own clips, the same with and without GAP; a line says whether the gain may be
-chance. Nothing is downloaded: the skeletons are made by the project, the text features
-ship with it. Two runs go side by side, half of the cores each.
+Each seed draws a few clips of each class, the same for both; a line says whether the
+gain may be chance. Nothing is downloaded. Two runs go side by side.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gap_mmaction.datasets.ntu.actors import (
+from gap_mmaction.datasets.ntu.denoising import (
     UnusableSampleError,
     select_actors,
     translate,

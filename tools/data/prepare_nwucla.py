@@ -1,8 +1,5 @@
 #!/usr/bin/env python
-"""Turn the NW-UCLA skeletons into one annotation file: prepare.py for ``nwucla``.
-
-Example: ``python tools/data/prepare_nwucla.py all_sqe.zip data/nwucla.pkl``
-"""
+"""Runs prepare.py for ``nwucla``: ``prepare_nwucla.py all_sqe.zip data/nwucla.pkl``."""
 
 from __future__ import annotations
 

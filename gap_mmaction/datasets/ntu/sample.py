@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gap_mmaction.datasets.ntu.actors import (
+from gap_mmaction.datasets.ntu.denoising import (
     MAX_GHOST_LENGTH,
     Actors,
     UnusableSampleError,

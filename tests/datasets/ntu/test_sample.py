@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gap_mmaction.datasets.ntu import SampleName, convert_skeleton, make_splits
-from gap_mmaction.datasets.ntu.actors import select_actors
 from gap_mmaction.datasets.ntu.conversion import StreamedList, publish
+from gap_mmaction.datasets.ntu.denoising import select_actors
 from gap_mmaction.datasets.ntu.sample import finish_annotation
 from gap_mmaction.datasets.ntu.skeleton_file import Body, RawSequence, parse_skeleton
 from gap_mmaction.datasets.ntu.splits import find_dataset
