@@ -1,6 +1,7 @@
 """One table per joint layout: names, edges, bones, centre and part groups.
 
-This is the only module with joint numbers in it; all of them count from 0.
+This is the only module with joint numbers in it; all of them count from 0. At its end:
+how the transforms of a pipeline get the layout of their data set.
 """
 
 from __future__ import annotations
