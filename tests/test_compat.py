@@ -149,7 +149,7 @@ def test_private_names_are_there(name: str) -> None:
 def test_private_attributes_are_there(name: str) -> None:
     module, _, kind = name.rpartition(".")
     owner = getattr(importlib.import_module(module), kind)
-    source = inspect.getsource(owner.__init__)
+    source = inspect.getsource(owner)
     for attribute in compat.PRIVATE_ATTRIBUTES[name].split():
         assert re.search(rf"self\.{attribute}\b|\"{attribute}\"", source), attribute
 

@@ -179,12 +179,17 @@ class Checker:
             run("model.text_branch, texts", check)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool; returns 0, or 1 where something is wrong."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file")
     add_cfg_options(parser)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the tool; returns 0, or 1 where something is wrong."""
+    args = parse_args(argv)
     findings = Findings()
     # In place of the console, and of INFO.
     MMLogger.get_instance(f"check {id(findings)}").handlers = [findings]

@@ -15,12 +15,7 @@ from pathlib import Path
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.command_line import tells_errors
 from gap_mmaction.utils.files import save_png
-from gap_mmaction.visualization.run_figures import (
-    DEFAULT_KEYS,
-    choose_keys,
-    draw_curves,
-    is_share,
-)
+from gap_mmaction.visualization import run_figures
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         metavar="KEY",
         help="what to draw, a panel each, such as loss_con or top1_acc (default: those "
-        f"of {' '.join(DEFAULT_KEYS)} that have been logged)",
+        f"of {' '.join(run_figures.DEFAULT_KEYS)} that have been logged)",
     )
     add("--names", nargs="+", help="what the legend calls the runs")
     args = parser.parse_args(argv)
@@ -67,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{', '.join(by_iteration)}: logged by iteration, the other runs by epoch; "
             "draw them in pictures of their own"
         )
-    keys = choose_keys(logs, args.keys)
+    keys = run_figures.choose_keys(logs, args.keys)
     unit = "epoch" if logs[0].by_epoch else "iteration"
     for i, log in enumerate(logs):
         if log.is_unfinished:
@@ -80,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         cells = []
         for key in keys:
             last = log.curves[key][1][-1] if key in log.curves else None
-            scale, digits = (100, 2) if is_share(key) else (1, 4)
+            scale, digits = (100, 2) if run_figures.is_share(key) else (1, 4)
             cells.append("" if last is None else f"{scale * last:.{digits}f}")
         print(f"| {name} | {' | '.join(cells)} | {log.length} |")
-    save_png(draw_curves(logs, names, keys), args.out)
+    save_png(run_figures.draw_curves(logs, names, keys), args.out)
     print(f"\nwritten: {args.out}")
     return 0
 
