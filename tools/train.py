@@ -96,8 +96,9 @@ def _merge_randomness(cfg: Config, args: argparse.Namespace) -> None:
     """Sets the seed and its like; what is not given stays as in the config."""
     randomness = {"seed": None, **(cfg.get("randomness") or {})}
     for name in ("seed", "diff_rank_seed", "deterministic"):
-        if getattr(args, name) not in (None, False):
-            randomness[name] = getattr(args, name)
+        value = getattr(args, name)
+        if value is not None and value is not False:  # a seed of 0 is one
+            randomness[name] = value
     if randomness.get("deterministic"):
         # cuBLAS is deterministic with a fixed workspace only.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -80,6 +80,7 @@ def test_randomness(config: str) -> None:
     assert _train(config).randomness == {"seed": None}
     options = ("--cfg-options", "randomness.seed=1")
     assert _train(config, *options).randomness == {"seed": 1}
+    assert _train(config, *options, "--seed", "0").randomness == {"seed": 0}
     cfg = _train(config, *options, "--seed", "2", "--diff-rank-seed")
     assert cfg.randomness == {"seed": 2, "diff_rank_seed": True}
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
