@@ -126,8 +126,8 @@ def main() -> None:
     by_seed = {arm: {seed: top1[arm, seed] for seed in seeds} for arm in ARMS}
     for arm, model in models.items():
         values = list(by_seed[arm].values())
-        spread = np.std(values, ddof=1) if len(values) > 1 else np.nan
-        cell = f"{np.mean(values):.1f} ± {spread:.1f}"
+        cell = f"{np.mean(values):.1f}"
+        cell += f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
         parameters = sum(parameter.numel() for parameter in model.parameters())
         print(f"{arm:12}{cell:>14}{parameters:12,}{times[arm]:13.2f}")
     print(conclude(by_seed))

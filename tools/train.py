@@ -31,9 +31,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="continue from this checkpoint; without a value, or with `auto`, from "
         "the latest one in the work dir, if there is any",
     )
-    parser.add_argument(
-        "--seed", type=int, help="random seed; the same seed gives the same run"
-    )
+    parser.add_argument("--seed", type=int, help="the same seed gives the same run")
     for name, purpose in {
         "amp": "mixed precision; needs an accelerator",
         "no-validate": "no validation while training",
