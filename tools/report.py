@@ -67,10 +67,15 @@ def match_annotations(
     form = InputFormat(skeleton, skeleton.num_coordinates, False, False)
     reader = InputReader(form, num_classes=0)
     has_names = scores.sample_ids is not None
-    items = reader.read(path, path, None if has_names else split)
+    try:
+        items = reader.read(path, path, None if has_names else split)
+    except ValueError:  # without this split, all may be those tested
+        items = reader.read(path, path)
     annotations = {item["frame_dir"]: item for item in items}
     if not has_names:
-        if [item.get("label") for item in items] != scores.labels.tolist():
+        if [
+            item.get("label") for item in annotations.values()
+        ] != scores.labels.tolist():
             raise ValueError(
                 f"{scores.path} has no names of samples, and {path} has other labels. "
                 "Pack meta_keys=('frame_dir',) in PackActionInputs and test again"

@@ -60,7 +60,10 @@ class Launcher:
             status = child.wait()
         except BaseException:
             child.terminate()
-            child.wait()
+            try:
+                child.wait(60)
+            except subprocess.TimeoutExpired:
+                child.kill()
             raise
         if status:
             error = _last_error(log)

@@ -50,7 +50,11 @@ class Answer:
         try:
             question = Question(**{f.name: content[f.name] for f in fields(Question)})
             content = {**content, "question": question, "text": content["answer"]}
-            return cls(**{f.name: content[f.name] for f in fields(cls)})
+            answer = cls(**{f.name: content[f.name] for f in fields(cls)})
+            hash(question)  # a field of a wrong type
+            if not isinstance(answer.text, str):
+                raise TypeError("an 'answer' that is no text")
+            return answer
         except (KeyError, TypeError) as error:
             raise ValueError(f"no object with {error}") from None
 
@@ -104,6 +108,7 @@ def open_journal(path: Path) -> Iterator[Journal]:
         answers, whole = _read(path, data)
         if whole < len(data):
             stream.truncate(whole)
+            print(f"{path}: dropped a last line that a crash had cut off", flush=True)
         if not whole:
             _write(stream, _HEADER)
             sync_folder(path.parent)

@@ -48,7 +48,9 @@ def tells_errors(main: MainFunction) -> MainFunction:
             return main(*args, **kwargs)
         except USER_ERRORS as error:
             # The text of a KeyError would be in quotes.
-            text = error.args[0] if isinstance(error, KeyError) else error
+            text = (
+                error.args[0] if isinstance(error, KeyError) and error.args else error
+            )
             print(f"error: {text}", file=sys.stderr)
             return 1
 
@@ -183,5 +185,9 @@ def read_config(
         if near:
             raise ValueError(f"--cfg-options {key}: the config has no {name!r}{near}")
     if options:
-        read.merge_from_dict(dict(options))
+        try:
+            read.merge_from_dict(dict(options))
+        except (TypeError, KeyError, AssertionError) as error:
+            what = f"--cfg-options {' '.join(options)}: does not fit the config"
+            raise ValueError(f"{what} ({error})") from error
     return read

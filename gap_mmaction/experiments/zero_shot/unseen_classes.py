@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,7 +141,10 @@ class ZeroShotConfigs:
                 changes[f"{places[-1]}.split"] = part
                 if data.settings.get("num_classes") is not None:
                     changes[f"{places[-1]}.num_classes"] = len(split.seen)
-        for key in set(changes) & set(self.options):
+        taken = set(changes)
+        if self.epochs is not None:
+            taken |= {"train_cfg.max_epochs", "param_scheduler"}
+        for key in taken & set(self.options):
             reason = f"sets {key}, which is up to tools/zero_shot.py"
             way_out = "(see --unseen, --ann-file and --epochs)"
             raise ValueError(f"--cfg-options: {reason} {way_out}")
@@ -192,11 +196,13 @@ class ZeroShotConfigs:
         if len(actions) != split.num_classes:
             head = f"the model has model.cls_head.num_classes={split.num_classes}"
             raise ValueError(f"{source} describes {len(actions)} classes, {head}")
-        path = folder / f"{source.stem}_{split.name}.yaml"
         fields = [
             {name: t[0] if len(t) == 1 else t for name, t in actions[c].fields.items()}
             for c in split.seen
         ]
+        # The texts are part of the run's settings, by the name of their file.
+        digest = hashlib.sha256(repr(fields).encode()).hexdigest()[:8]
+        path = folder / f"{source.stem}_{digest}_{split.name}.yaml"
         names = ", ".join(f"{label} {actions[label].label}" for label in split.unseen)
         header = f"Written by tools/zero_shot.py: {source.name} without {names}"
         write_descriptions(path, source.stem, fields, header)
