@@ -186,6 +186,25 @@ def test_other_sources_make_other_files(tmp_path: Path) -> None:
     assert make(tmp_path)[1] != first
 
 
+def test_texts_and_epochs_are_those_asked_for(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "nwucla.pkl")
+    names = set()
+    for word in ("walk", "stroll"):
+        configs = ZeroShotConfigs(CONFIG, tmp_path / "nwucla.pkl", epochs=2)
+        texts = configs.descriptions.read_text("utf-8")
+        configs.descriptions = tmp_path / word / "texts.yaml"
+        configs.descriptions.parent.mkdir()
+        texts = texts.replace("include: nwucla_hake.yaml\n", "")
+        configs.descriptions.write_text(texts.replace("one hand", word))
+        made = configs.make(SPLIT, tmp_path)[0].settings
+        names.add(made.model.text_branch.prompts.descriptions)
+    assert len(names) == 2
+    options = {"train_cfg.max_epochs": 8}
+    configs = ZeroShotConfigs(CONFIG, tmp_path / "nwucla.pkl", 2, options, 5)
+    with pytest.raises(ValueError, match=r"train_cfg\.max_epochs.*--epochs"):
+        configs.make(SPLIT, tmp_path)
+
+
 def test_errors(tmp_path: Path) -> None:
     for num_classes, classes, message in (
         *((10, 9, "no clip of class 9"), (4, 10, "label=4 is no class, 0 to 3")),

@@ -1,9 +1,5 @@
 #!/usr/bin/env python
-"""Draw loss and accuracy curves of several runs.
-
-Example:
-    python tools/analysis/plot_logs.py work_dirs/gap work_dirs/plain --out curves.png
-"""
+"""Draws curves: ``plot_logs.py work_dirs/gap work_dirs/plain --out curves.png``."""
 
 from __future__ import annotations
 
