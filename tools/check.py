@@ -28,7 +28,7 @@ from gap_mmaction.deploy.clip_scorer import person_limit
 from gap_mmaction.engine.launch import named_settings, unknown_settings
 from gap_mmaction.models.text import CachedTextEncoder, PromptBank
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.utils.command_line import add_cfg_options, read_config
+from gap_mmaction.utils.command_line import add_cfg_options, read_config, text_of
 from gap_mmaction.utils.config_parts import check_keys, innermost_data
 
 CLIPS = 32  # of a data set go through its pipeline
@@ -61,7 +61,7 @@ class Findings(logging.Handler):
         try:
             found = step()
         except Exception as error:  # transforms and models raise whatever they like
-            self.add(str(error.args[0]) if isinstance(error, KeyError) else str(error))
+            self.add(text_of(error))
             return None
         if len(self.wrong) == known:
             self.fine.append(where)

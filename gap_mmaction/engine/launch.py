@@ -25,6 +25,7 @@ from gap_mmaction.utils.command_line import (
     USER_ERRORS,
     add_cfg_options,
     read_config,
+    text_of,
 )
 from gap_mmaction.utils.config_parts import did_you_mean
 
@@ -74,12 +75,7 @@ def told_errors() -> Iterator[None]:
     try:
         yield
     except (KeyError, OSError, ValueError) as error:
-        raise _exit(error) from error
-
-
-def _exit(error: Exception) -> SystemExit:
-    # The text of a KeyError would be in quotes.
-    return SystemExit(f"error: {error.args[0] if type(error) is KeyError else error}")
+        raise SystemExit(f"error: {text_of(error)}") from error
 
 
 @contextmanager
@@ -105,7 +101,7 @@ def process_group(cfg: Config) -> Iterator[None]:
         raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
         if _PACKAGE not in Path(raised_in).parents:
             raise
-        raise _exit(error) from error
+        raise SystemExit(f"error: {text_of(error)}") from error
     # Not after an error: the other processes would be waited for in vain, and the
     # launcher ends them.
     if distributed.is_initialized():

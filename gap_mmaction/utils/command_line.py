@@ -36,6 +36,11 @@ USER_ERRORS = (
 )
 
 
+def text_of(error: Exception) -> str:
+    """Returns what an error says; a KeyError itself would put that in quotes."""
+    return str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+
+
 def tells_errors(main: MainFunction) -> MainFunction:
     """Decorates a tool's ``main``: a user's error is a line on stderr and exit code 1.
 
@@ -47,11 +52,7 @@ def tells_errors(main: MainFunction) -> MainFunction:
         try:
             return main(*args, **kwargs)
         except USER_ERRORS as error:
-            # The text of a KeyError would be in quotes.
-            text = (
-                error.args[0] if isinstance(error, KeyError) and error.args else error
-            )
-            print(f"error: {text}", file=sys.stderr)
+            print(f"error: {text_of(error)}", file=sys.stderr)
             return 1
 
     return told  # type: ignore[return-value]
