@@ -73,9 +73,8 @@ def match_annotations(
         items = reader.read(path, path)
     annotations = {item["frame_dir"]: item for item in items}
     if not has_names:
-        if [
-            item.get("label") for item in annotations.values()
-        ] != scores.labels.tolist():
+        labels = [item.get("label") for item in annotations.values()]
+        if labels != scores.labels.tolist():
             raise ValueError(
                 f"{scores.path} has no names of samples, and {path} has other labels. "
                 "Pack meta_keys=('frame_dir',) in PackActionInputs and test again"
