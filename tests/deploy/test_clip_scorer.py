@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gap_mmaction.deploy.clip_scorer import AVERAGES, ClipScorer, person_limit
 from gap_mmaction.deploy.export import compare_scorers, recognizer_scorer
 from gap_mmaction.deploy.folding import fold_batch_norms
-from gap_mmaction.models.backbones.cpu import plain_path
+from gap_mmaction.models.backbones import plain_path
 from gap_mmaction.skeletons import STREAMS, get_skeleton, layouts
 from tests.deploy.models import BACKBONES, build, clips
 
