@@ -65,9 +65,7 @@ def conv_norm(x: Tensor, pairs: Sequence[Any]) -> Tensor:
     with torch.no_grad():
         names = ("running_mean", "running_var")
         kept = [getattr(norm, name) for name in names for norm in norms]
-        found = torch.cat([mean + bias, var]).split(
-            [len(running) for running in kept]
-        )
+        found = torch.cat([mean + bias, var]).split([len(running) for running in kept])
         LERP_(kept, found, momentum)
         ADD_([norm.num_batches_tracked for norm in norms], 1)
     return out
