@@ -151,7 +151,7 @@ def test_bases_for_few_clips(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     small.write_text(text.replace("_base_ = './ctrgcn_nwucla.py'", bases))
     config = Config.fromfile(small)
     assert config.param_scheduler[1].end == 1.0
-    assert config.custom_hooks[0].ema_type == "MomentumAnnealingEMA"
+    assert config.custom_hooks[0].ema_type == "ForeachEMA"
     assert config.optim_wrapper.type == "OptimWrapper"
     dataset = config.train_dataloader.dataset
     assert (dataset.times, dataset.dataset.ann_file) == (1, "data/suit.pkl")

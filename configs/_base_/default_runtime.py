@@ -24,6 +24,8 @@ env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),
+    # On CUDA products in float32 take TensorFloat32; "highest" has all the bits.
+    float32_matmul_precision="high",
 )
 
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=True)

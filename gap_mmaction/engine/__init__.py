@@ -2,6 +2,8 @@
 
 from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .checkpoint_files import BrokenCheckpointError
+from .foreach_ema import ForeachEMA
+from .hooks.compile_hook import CompileBackboneHook
 from .hooks.durable_checkpoint_hook import DurableBackend, DurableCheckpointHook
 from .hooks.finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .hooks.resumption_hooks import PendingGradientsHook, RandomnessHook
@@ -9,9 +11,11 @@ from .hooks.resumption_hooks import PendingGradientsHook, RandomnessHook
 __all__ = [
     "BFloat16OptimWrapper",
     "BrokenCheckpointError",
+    "CompileBackboneHook",
     "DurableBackend",
     "DurableCheckpointHook",
     "FiniteLossHook",
+    "ForeachEMA",
     "NonFiniteLossError",
     "PendingGradientsHook",
     "RandomnessHook",

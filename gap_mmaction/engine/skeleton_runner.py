@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmaction.registry import LOOPS, RUNNERS
 from mmengine.dist import broadcast_object_list
 from mmengine.hooks import EMAHook
@@ -47,6 +48,16 @@ class SkeletonRunner(Runner):
     _train_dataloader: Any
     _resume: bool
     _load_from: str | None
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Sets up as MMEngine does, and what ``float32_matmul_precision`` says.
+
+        For CUDA alone; see ``torch.set_float32_matmul_precision``.
+        """
+        super().setup_env(env_cfg)
+        precision = env_cfg.get("float32_matmul_precision")
+        if precision is not None and torch.cuda.is_available():
+            torch.set_float32_matmul_precision(precision)
 
     def train(self) -> Any:
         """Trains; with ``resume``, goes on from the last good checkpoint.
@@ -152,7 +163,7 @@ class SkeletonRunner(Runner):
                 f"EMAHook: after this run's {steps} steps the average with momentum "
                 f"{average.momentum} still has {left:.0%} of the weights that it began "
                 "with, and tests use it. Set in the hook ema_type="
-                "'MomentumAnnealingEMA', gamma=10, or a momentum of at least "
+                "'ForeachEMA', gamma=10, or a momentum of at least "
                 f"{3 / max(steps, 3):.2g}."
             )
 

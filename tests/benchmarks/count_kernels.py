@@ -242,14 +242,16 @@ def fused_attention(
     key: Tensor,
     value: Tensor,
     attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
     is_causal: bool = False,
 ) -> Tensor:
     """Chooses the kernel of attention that a GPU would."""
     aten, qkv = torch.ops.aten, (query, key, value)
     if attn_mask is None:
-        return aten._scaled_dot_product_flash_attention(*qkv, 0.0, is_causal)[0]
-    bias = torch.zeros_like(attn_mask, dtype=query.dtype)
-    bias = bias.masked_fill(~attn_mask, -torch.inf)
+        return aten._scaled_dot_product_flash_attention(*qkv, dropout_p, is_causal)[0]
+    bias = attn_mask.to(query.dtype)
+    if attn_mask.dtype is torch.bool:
+        bias = torch.zeros_like(bias).masked_fill(~attn_mask, -torch.inf)
     bias = bias.expand(*query.shape[:3], key.shape[2])
     return aten._scaled_dot_product_efficient_attention(*qkv, bias, True)[0]
 

@@ -8,7 +8,7 @@ optim_wrapper = dict(optimizer=dict(lr=0.2))
 custom_hooks = [
     dict(
         type="EMAHook",
-        ema_type="MomentumAnnealingEMA",
+        ema_type="ForeachEMA",
         momentum=0.01,
         gamma=10,
         update_buffers=True,

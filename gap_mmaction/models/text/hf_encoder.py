@@ -36,6 +36,8 @@ class HFTextEncoder(TransformerTextEncoder):
         frozen: Whether the encoder stays as it is.
         gradient_checkpointing: Whether to save memory at the cost of time.
         max_length: Tokens per text at the most; by default the tokenizer's limit.
+        pad_to: Multiples to which the texts of a batch and their tokens are filled up,
+            such as ``(32, 16)``, for batches of few shapes.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class HFTextEncoder(TransformerTextEncoder):
         frozen: bool = False,
         gradient_checkpointing: bool = False,
         max_length: int | None = None,
+        pad_to: Sequence[int] | None = None,
     ) -> None:
         if pooling not in POOLINGS:
             raise ValueError(f"pooling {pooling!r} is unknown, use one of {POOLINGS}")
@@ -55,6 +58,7 @@ class HFTextEncoder(TransformerTextEncoder):
             config = read(model, trust_remote_code=False)
         config = getattr(config, "text_config", None) or config
         super().__init__(config.hidden_size, frozen)
+        self.pad_to = pad_to
         self._auto_tokenizer = transformers.AutoTokenizer
         self.model_name = model
         self.pooling = pooling

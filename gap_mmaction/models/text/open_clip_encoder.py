@@ -36,6 +36,9 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         gradient_checkpointing: Whether to save memory at the cost of time.
         quick_gelu: Whether the weights were trained with OpenAI's approximation of the
             GELU. A tag says so by itself; a file of OpenAI's weights needs ``True``.
+        pad_to: Multiples to which the texts of a batch and their tokens are filled up,
+            such as ``(32, 16)``, for batches of few shapes; by default their common
+            beginnings are computed once, which is less work.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         frozen: bool = False,
         gradient_checkpointing: bool = False,
         quick_gelu: bool | None = None,
+        pad_to: Sequence[int] | None = None,
     ) -> None:
         open_clip = _open_clip()
         config = open_clip.get_model_config(model)
@@ -61,6 +65,7 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
         # Some models return the tokens' features too.
         text_config.output_tokens = False
         super().__init__(config["embed_dim"], frozen)
+        self.pad_to = pad_to
         # A feature is independent of what follows the end token only where tokens see
         # the past alone and the end token is the one that is read.
         sees_all = text_config.no_causal_mask or text_config.embed_cls
@@ -142,7 +147,8 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
 
     def prepare(self, tokens: Tokens, rows: Tensor) -> Callable[[], Tensor]:
         """Does as the base class, at the cost of a PrefixTree."""
-        if not (self.can_cut and is_plain_causal(self.tower)):
+        can_share = self.can_cut and is_plain_causal(self.tower)
+        if self.pad_to is not None or not can_share:
             return super().prepare(tokens, rows)
         tokens = select_tokens(tokens, rows)
         lengths = tokens["mask"].sum(1)

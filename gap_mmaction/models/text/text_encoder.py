@@ -75,6 +75,7 @@ class TransformerTextEncoder(TextEncoder):
 
     batch_size = 256
     bucket_size = 8
+    pad_to: Sequence[int] | None = None
 
     @property
     @abstractmethod
@@ -159,7 +160,12 @@ class TransformerTextEncoder(TextEncoder):
         together. As features do not depend on padding, they are those of one pass:
         ``[U, D]``, with gradients. ``tokens`` are those of all texts, ``rows`` the
         indices ``[U]`` of those wanted, both on the CPU.
+
+        With ``pad_to``, two numbers, there is one batch of few shapes instead: texts
+        and tokens are filled up to multiples of them.
         """
+        if self.pad_to is not None:
+            return self._prepare_padded(tokens, rows, *self.pad_to)
         buckets = (tokens["mask"][rows].sum(1) - 1) // self.bucket_size
         order = buckets.argsort(stable=True)
         sizes = buckets.unique(return_counts=True)[1].tolist()
@@ -169,6 +175,17 @@ class TransformerTextEncoder(TextEncoder):
         sent = iter(send_together(values, next(self.parameters()).device))
         batches = [{name: next(sent) for name in batch} for batch in batches]
         return functools.partial(self._encode_batches, batches, next(sent))
+
+    def _prepare_padded(
+        self, tokens: Tokens, rows: Tensor, texts: int, length: int
+    ) -> Callable[[], Tensor]:
+        longest = int(tokens["mask"][rows].sum(1).max())
+        repeated = rows[:1].expand(-len(rows) % texts)
+        filled, columns = torch.cat([rows, repeated]), longest + -longest % length
+        values = [value[filled, :columns] for value in tokens.values()]
+        sent = send_together(values, next(self.parameters()).device)
+        batch, wanted = dict(zip(tokens, sent)), len(rows)
+        return lambda: self(batch)[:wanted]
 
     def _encode_batches(self, batches: list[Tokens], order: Tensor) -> Tensor:
         return F.embedding(order, torch.cat([self(batch) for batch in batches]))

@@ -178,6 +178,16 @@ def test_common_beginnings(kind: str, checkpointing: bool, calls: list[int]) -> 
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
 
 
+def test_batches_of_few_shapes(calls: list[int]) -> None:
+    encoder = _moved()
+    tokens, rows = encoder.tokenize(TREE), torch.tensor([3, 0, 1])
+    expected = encoder.encode_tokens(tokens, rows)
+    encoder.pad_to = (8, 4)
+    found = encoder.encode_tokens(tokens, rows)
+    assert len(calls) == 1
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["token_embedding", "transformer.resblocks.0"])
 def test_a_tower_with_hooks_computes_by_its_own_means(
     name: str, calls: list[int]

@@ -93,15 +93,21 @@ LENGTHS = [9, 3, 17, 8, 40, 16, 3, 33]
 LETTERS = [chr(97 + i) * length for i, length in enumerate(LENGTHS)]
 
 
+@pytest.mark.parametrize("pad_to", [None, (4, 16)])
 @pytest.mark.parametrize("rows", [[7, 1, 0, 3, 4, 5, 1], [2]])
-def test_features_and_gradients_are_those_of_one_pass(rows: list[int]) -> None:
+def test_features_and_gradients_are_those_of_one_pass(
+    rows: list[int], pad_to: tuple[int, int] | None
+) -> None:
     encoder = EmbeddingTextEncoder()
     encoder.init_weights()
+    encoder.pad_to = pad_to
     tokens = encoder.tokenize(LETTERS)
     parts = encoder.encode_tokens(tokens, torch.tensor(rows))
-    if len(rows) > 1:
+    shapes = [tuple(batch["ids"].shape) for batch in encoder.batches]
+    if pad_to is not None:  # of 42 columns
+        assert shapes == ([(8, 42)] if len(rows) > 1 else [(4, 32)])
+    elif len(rows) > 1:
         # 3 and 8, 9 and 16, 33 and 40 tokens, each padded to the longer one.
-        shapes = [tuple(batch["ids"].shape) for batch in encoder.batches]
         assert shapes == [(3, 8), (2, 16), (2, 40)]
     whole = encoder(tokens)[rows]
     torch.testing.assert_close(parts, whole)
@@ -111,7 +117,7 @@ def test_features_and_gradients_are_those_of_one_pass(rows: list[int]) -> None:
         for features in (parts, whole)
     )
     torch.testing.assert_close(grad, expected)
-    encoder.batch_size = 3
+    encoder.batch_size, encoder.pad_to = 3, None
     encoder.batches.clear()
     features = encoder.encode(LETTERS)
     assert all(len(batch["ids"]) <= 3 for batch in encoder.batches)
