@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import runner
 
 import gap_mmaction  # noqa: F401
+from tests.apis.small_model import SmallRun, make_run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("GAP_SHARED", REPOSITORY.parent / "shared"))
@@ -39,6 +40,13 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"there are no data sets in {SHARED} (set GAP_SHARED)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
+    """A small model for NW-UCLA; its files and config are for reading only."""
+    init_default_scope("mmaction")
+    return make_run(tmp_path_factory.mktemp("small_run"))
 
 
 @pytest.fixture(scope="session")

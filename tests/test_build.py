@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.processes import ROOT, run_python
+
 SOURCES = (
     *("gap_mmaction", "configs", "tools", "requirements"),
     *("data/descriptions", "data/text_features", "data/weights"),
@@ -26,11 +25,8 @@ def test_wheel(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
     for name in (*FILES, "model-index.yml"):
         shutil.copy(ROOT / name, source / name)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q"]
-    command += ["--no-build-isolation", "-w", str(tmp_path), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
+    options = ("--no-deps", "--no-build-isolation", "-q", "-w", tmp_path)
+    run_python("-m", "pip", "wheel", *options, source)
     (wheel,) = tmp_path.glob("gap_mmaction-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

@@ -12,9 +12,7 @@ import importlib.machinery
 import importlib.metadata
 import importlib.util
 import inspect
-import os
 import re
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -30,25 +28,12 @@ from mmengine.runner import Runner, checkpoint
 
 from gap_mmaction import compat
 from gap_mmaction.skeletons import get_skeleton
+from tests.processes import ROOT, run_python
 
 
 def _package(name: str) -> Path:
     """Folder of an installed package, which is not imported."""
     return Path(str(importlib.util.find_spec(name).origin)).parent  # type: ignore[union-attr]
-
-
-def _run_python(code: str) -> str:
-    """Runs code in a fresh interpreter, which has imported nothing so far."""
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 @pytest.mark.parametrize(
@@ -70,8 +55,7 @@ def test_fault_is_still_there(function: Any, fault: str, remedy: str | None) -> 
 
 def test_import_after_gap_mmaction() -> None:
     # Without transformers and importlib_metadata; the registry imports the models.
-    out = _run_python(
-        """
+    code = """
         import sys
         class Absent:
             def find_spec(self, name, path=None, target=None):
@@ -88,8 +72,8 @@ def test_import_after_gap_mmaction() -> None:
             DRN()
         except ImportError as error:
             print(error)
-        """
-    )
+    """
+    out = run_python("-c", textwrap.dedent(code))
     assert out.startswith("GCNHead False\n")
     assert "issue 2714" in out
 
@@ -100,8 +84,7 @@ def test_import_after_a_failed_import(tmp_path: Path) -> None:
         "custom_imports = dict(imports=['mmaction.models', 'gap_mmaction.compat'],"
         " allow_failed_imports=True)\n"
     )
-    out = _run_python(
-        f"""
+    code = f"""
         from mmengine.config import Config
         Config.fromfile({str(config)!r})
         from gap_mmaction import compat
@@ -109,8 +92,8 @@ def test_import_after_a_failed_import(tmp_path: Path) -> None:
         import mmaction.models
         from mmaction.registry import MODELS
         print(mmaction.models.backbones.__name__, MODELS.get("STGCN").__name__)
-        """
-    )
+    """
+    out = run_python("-c", textwrap.dedent(code))
     assert out == "mmaction.models.backbones STGCN\n"
 
 
@@ -127,8 +110,8 @@ def test_mmcv_that_is_missing_or_too_new(
     low, high = compat.MMCV_RANGE
     lite = f"mmcv-lite>={low},<{high}"
     assert lite in str(caught.value)
-    file = Path(__file__).parents[1] / "requirements" / "mminstall.txt"
-    assert lite in file.read_text().splitlines()
+    required = (ROOT / "requirements" / "mminstall.txt").read_text()
+    assert lite in required.splitlines()
 
 
 @pytest.mark.parametrize("name", compat.PRIVATE_NAMES)

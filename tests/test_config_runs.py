@@ -7,8 +7,6 @@ pytest tests/test_config_runs.py -k 'ntu120_bone and not motion'
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +27,7 @@ from tests.config_files import (
     read_descriptions_once,
     write_annotation,
 )
+from tools import test, train
 
 FEATURES = 16
 
@@ -82,7 +81,10 @@ def test_two_iterations_and_a_test(
 
 
 @pytest.mark.slow
-def test_by_the_tools_with_the_text_tower(tmp_path: Path) -> None:
+def test_by_the_tools_with_the_text_tower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     annotation = tmp_path / "ntu120_3d.pkl"
     write_annotation(annotation, "nturgb+d", 120, "xsub_train", "xsub_val")
     config = "configs/gap/ctrgcn_ntu120.py"
@@ -98,23 +100,10 @@ def test_by_the_tools_with_the_text_tower(tmp_path: Path) -> None:
             f"{loader}_dataloader.num_workers=0",
             f"{loader}_dataloader.persistent_workers=False",
         ]
-
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, *command, "--work-dir", str(tmp_path)),
-                *("--cfg-options", *options),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        return done.stdout + done.stderr
-
-    log = run("tools/train.py", config)
-    assert re.search(r"\[1\]\[2/2\].* loss_con: \d", log)
-    trained = re.findall(r"acc/top1: ([\d.]+)", log)[-1]
-    log = run("tools/test.py", config, str(tmp_path / "epoch_1.pth"))
-    assert re.findall(r"acc/top1: ([\d.]+)", log)[-1] == trained
+    options = ["--work-dir", str(tmp_path), "--cfg-options", *options]
+    train.main([config, *options])
+    test.main([config, str(tmp_path / "epoch_1.pth"), *options])
+    logs = [path.read_text() for path in sorted(tmp_path.glob("*/*.log"))]
+    assert re.search(r"\[1\]\[2/2\].* loss_con: \d", logs[0])
+    trained, tested = (re.findall(r"acc/top1: ([\d.]+)", log)[-1] for log in logs)
+    assert tested == trained

@@ -6,8 +6,6 @@ import csv
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,9 @@ from PIL import Image
 from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests import doc_pages
-from tools import infer, retrieve, visualize
+from tests.processes import ROOT, run_python
+from tools import infer, retrieve, test, train, visualize
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "custom_dataset.md"
 SHORT = """
 # Only makes the test short.
@@ -49,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / "data" / "descriptions").mkdir(parents=True)
     skeletons, config, pair = code_blocks("python")
-    subprocess.run([sys.executable, "-c", skeletons], cwd=folder, check=True)
+    run_python("-c", skeletons, cwd=folder)
     (words,) = code_blocks("yaml")
     descriptions = folder / "data" / "descriptions" / "suit.yaml"
     descriptions.write_text(words, encoding="utf-8")
@@ -62,61 +60,39 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def commands(tool: str) -> list[list[str]]:
-    """Give the arguments of the page's calls of a tool that need no text model."""
-    found = [
+def run_tool(tool: Any) -> Any:
+    """Calls a tool as the page does where it needs no text model."""
+    name = f"tools/{Path(tool.__file__).name}"
+    (arguments,) = (
         [argument.replace("epoch_110", "epoch_1") for argument in arguments]
-        for name, *arguments in doc_pages.commands(PAGE)
-        if name == f"tools/{tool}" and "--encoder" not in arguments
-    ]
-    assert found
-    return found
-
-
-def run_tool(project: Path, tool: str) -> str:
-    (arguments,) = commands(tool)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / tool), *arguments],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
+        for command, *arguments in doc_pages.commands(PAGE)
+        if command == name and "--encoder" not in arguments
     )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout + done.stderr
+    return tool.main(arguments)
 
 
-@pytest.fixture(scope="module")
-def log(project: Path) -> str:
-    """What training prints; its checkpoint is in the work dir then."""
-    return run_tool(project, "train.py")
-
-
-def test_train_and_test_without_code(project: Path, log: str) -> None:
-    assert re.search(r"loss_con: \d", log)
-    trained = re.findall(r"acc/top1: ([\d.]+)", log)[-1]
-    tested = run_tool(project, "test.py")
-    assert re.findall(r"acc/top1: ([\d.]+)", tested)[-1] == trained
-
-
-@pytest.mark.usefixtures("log")
-def test_use(
+def test_use_without_code(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
-    (arguments,) = commands("infer.py")
-    assert infer.main(arguments) == 0
+    run_tool(train)
+    (log,) = project.glob("work_dirs/*/*/*.log")
+    assert re.search(r"loss_con: \d", log.read_text())
+    trained = re.findall(r"acc/top1: ([\d.]+)", log.read_text())[-1]
+    capsys.readouterr()
+    run_tool(test)
+    tested = re.findall(r"acc/top1: ([\d.]+)", "".join(capsys.readouterr()))
+    assert tested[-1] == trained
+    assert run_tool(infer) == 0
     with (project / "labels.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 1 + 8
     assert {"squat", "star jump", "bow"} & set(rows[1])
-    (arguments,) = commands("visualize.py")
-    assert visualize.main(arguments) == 0
+    assert run_tool(visualize) == 0
     with Image.open(project / "take016.png") as picture:
         assert picture.width > picture.height
     capsys.readouterr()
-    (arguments,) = commands("retrieve.py")
-    assert retrieve.main(arguments) == 0
+    assert run_tool(retrieve) == 0
     assert len(set(re.findall(r"take\d{3}", capsys.readouterr().out))) == 8
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,9 @@ import torch
 
 from gap_mmaction.datasets.synthetic import write_synthetic
 from tests.benchmarks import plot_text_cost, try_prompts
-from tests.benchmarks.kill_test import ROOT, compare_checkpoints
+from tests.benchmarks.kill_test import compare_checkpoints
 from tests.models.text_common import TINY_CLIP, save_tiny_hf
+from tests.processes import run_python
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
@@ -26,19 +25,11 @@ def test_kills(kills: str, processes: str, workers: str, tmp_path: Path) -> None
     options = ["--epochs", "3", "--kills", kills, "--processes", processes]
     options += ["--workers", workers, "--work-dir", str(tmp_path / "work")]
     # In a process of its own, as this one may have threads that cannot be forked.
-    done = subprocess.run(
-        [sys.executable, "tests/benchmarks/kill_test.py", *options],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    printed = run_python("tests/benchmarks/kill_test.py", *options)
     pattern = r"(\d+) kills in a run .*; (\d+) of (\d+) tensors .* are the same"
-    (row,) = re.findall(pattern, done.stdout)
+    (row,) = re.findall(pattern, printed)
     assert row[0] == kills and int(row[1]) == int(row[2]) > 100
-    assert len(re.findall(r"^\| \d+ \|", done.stdout, re.M)) == int(kills)
+    assert len(re.findall(r"^\| \d+ \|", printed, re.M)) == int(kills)
     # The comparison would see another weight.
     path, other = tmp_path / "work" / "killed" / "epoch_3.pth", tmp_path / "other.pth"
     content = torch.load(path, weights_only=True)

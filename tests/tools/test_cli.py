@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmengine.config import Config
 from gap_mmaction import compat
 from gap_mmaction.engine import launch
 from gap_mmaction.skeletons import get_skeleton
+from tests.processes import run_python
 from tools import test as test_tool
 from tools import train as train_tool
 
@@ -182,6 +182,4 @@ def test_scripts(command: str, has: str, end: str, tmp_path: Path) -> None:
 
 def test_console_that_cannot_show_a_name() -> None:
     code = "import gap_mmaction; print('\\u52a8 done')"
-    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    assert subprocess.check_output(command, env=env) == b"\\u52a8 done\n"
+    assert run_python("-c", code, PYTHONIOENCODING="cp1252") == "\\u52a8 done\n"

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import run_python
 from tools.demo import conclude
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
 def test_demo_prints_the_table(tmp_path: Path) -> None:
-    command = [sys.executable, "tools/demo.py", "--epochs", "1"]
-    done = subprocess.run(
-        [*command, "--seeds", "1", "--work-dir", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    options = ("--epochs", 1, "--seeds", 1, "--work-dir", tmp_path)
+    printed = run_python("tools/demo.py", *options)
     row = r"^(without GAP|with GAP) +([\d.]+) +([\d,]+) +[\d.]+$"
-    names, accuracies, parameters = zip(*re.findall(row, done.stdout, re.M))
+    names, accuracies, parameters = zip(*re.findall(row, printed, re.M))
     assert names == ("without GAP", "with GAP")
     assert all(0 < float(accuracy) < 100 for accuracy in accuracies)
     assert len(set(parameters)) == 1

@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 
-from gap_mmaction.apis import SkeletonInferencer
-from tests.apis.small_model import CLASSES, make_config, make_model, make_sequences
+from tests.apis.small_model import CLASSES, SmallRun, make_sequences
 from tools.infer import main
 
 SEQUENCES = make_sequences(4)
@@ -21,24 +19,18 @@ SEQUENCES = make_sequences(4)
 
 class Files(NamedTuple):
     folder: Path
-    options: list[str]
-    inferencer: SkeletonInferencer
+    model: SmallRun
 
     def run(self, *arguments: str) -> int:
-        return main([*arguments, *self.options])
+        return main([*arguments, *self.model.options])
 
     def paths(self, *names: str) -> list[str]:
         return [str(self.folder / name) for name in names]
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    init_default_scope("mmaction")
+def files(tmp_path_factory: pytest.TempPathFactory, small_run: SmallRun) -> Files:
     folder = tmp_path_factory.mktemp("infer")
-    config = make_config(folder)
-    checkpoint = folder / "epoch_1.pth"
-    make_model(config, checkpoint)
-    config.dump(folder / "config.py")
     np.save(folder / "one.npy", SEQUENCES[0])
     content = {"label": 1, "skeletons": SEQUENCES[1][0].tolist()}
     (folder / "two.json").write_text(json.dumps(content))
@@ -50,8 +42,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     annotations = {"split": {"val": ["a0", "a3"]}, "annotations": items}
     (folder / "many.pkl").write_bytes(pickle.dumps(annotations))
     (folder / "bad.json").write_text("{")
-    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
-    return Files(folder, options, SkeletonInferencer(config, checkpoint))
+    return Files(folder, small_run)
 
 
 def test_json(files: Files, tmp_path: Path) -> None:
@@ -63,7 +54,7 @@ def test_json(files: Files, tmp_path: Path) -> None:
     results = content["results"]
     assert [r["input"] for r in results] == [*paths, paths[2]]
     assert [r["name"] for r in results] == [*paths[:2], "a0", "a3"]
-    expected = files.inferencer([SEQUENCES[i] for i in (0, 1, 0, 3)])
+    expected = files.model.inferencer()([SEQUENCES[i] for i in (0, 1, 0, 3)])
     for result, other in zip(results, expected):
         np.testing.assert_allclose(result["scores"], other.scores, rtol=0, atol=1e-6)
         assert [top["label"] for top in result["top"]] == list(other.top_labels[:2])
@@ -94,7 +85,7 @@ def test_csv(files: Files, tmp_path: Path) -> None:
     assert files.run(*paths, *arguments, "--out", str(out)) == 1
     with out.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    (expected,) = files.inferencer([SEQUENCES[0]], part_similarity=True)
+    (expected,) = files.model.inferencer()([SEQUENCES[0]], part_similarity=True)
     assert [row["true_label"] for row in rows] == ["", "", "2", ""]
     assert rows[0]["label_1"] == str(expected.label)
     assert expected.part_similarity is not None

@@ -8,22 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from PIL import Image
 
-from tests.apis.small_model import make_config, make_model, make_sequences
+from tests.apis.small_model import SmallRun, make_sequences
 from tools.visualize import main
 
+Printed = pytest.CaptureFixture[str]
 SEQUENCES = make_sequences(2)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("visualize")
-    config = make_config(folder)
-    make_model(config, folder / "epoch_1.pth")
-    config.dump(folder / "config.py")
     items = [
         {"frame_dir": f"a{i}", "label": i, "keypoint": SEQUENCES[i]} for i in range(2)
     ]
@@ -52,11 +48,10 @@ def test_movies_without_a_model(folder: Path, tmp_path: Path) -> None:
 
 
 def test_prediction(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_run: SmallRun, folder: Path, tmp_path: Path, capsys: Printed
 ) -> None:
-    model = ["--config", str(folder / "config.py")]
-    model += ["--checkpoint", str(folder / "epoch_1.pth")]
-    clip = [str(folder / "many.pkl"), "--name", "a0", *model, "--frames", "3"]
+    clip = [str(folder / "many.pkl"), "--name", "a0", "--frames", "3"]
+    clip += small_run.options
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     assert main([*clip, "--top-k", "2", "--out", str(wide)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -68,9 +63,7 @@ def test_prediction(
         assert a.width > b.width
 
 
-def test_errors(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors(folder: Path, tmp_path: Path, capsys: Printed) -> None:
     out = tmp_path / "a.png"
     for name, arguments, message in (
         ("many.pkl", ["nw-ucla"], "holds 2 sequences, choose one"),

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from torch import Tensor
 from gap_mmaction.models import PartClassifier, PartPoolingHead
 from gap_mmaction.skeletons import get_skeleton
 from tests.models.text_common import model_config, raises, write_descriptions
+from tests.processes import run_python
 
 
 @pytest.fixture
@@ -191,8 +189,7 @@ init_default_scope("mmaction")
 model = MODELS.build({_config()!r}).eval()
 model(torch.rand(1, 1, 1, 6, 20, 3), mode="tensor")
     """
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=env)
+    run_python("-c", code)
 
 
 PARTS = ["global", "head", "hand-arm", "hip", "leg-foot", "hip"]
