@@ -67,14 +67,15 @@ def test_import_after_gap_mmaction() -> None:
         assert compat.apply() == (), "a second call has nothing to do"
         from mmaction.registry import MODELS
         print(MODELS.get("GCNHead").__name__, "transformers" in sys.modules)
+        print("\\u52a8 on a console that cannot show it")
         from mmaction.models.localizers import DRN
         try:
             DRN()
         except ImportError as error:
             print(error)
     """
-    out = run_python("-c", textwrap.dedent(code))
-    assert out.startswith("GCNHead False\n")
+    out = run_python("-c", textwrap.dedent(code), PYTHONIOENCODING="cp1252")
+    assert out.startswith("GCNHead False\n\\u52a8 on a console")
     assert "issue 2714" in out
 
 

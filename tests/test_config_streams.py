@@ -1,9 +1,7 @@
-"""A stream is one setting, and it reaches every loader; so do the names of samples."""
+"""A stream is one setting, and what reaches the backbone is the references'."""
 
 from __future__ import annotations
 
-import functools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +11,15 @@ import torch
 from mmaction.registry import MODELS, TRANSFORMS
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
-from mmengine.runner import Runner
 
-from gap_mmaction.models.data_preprocessors.streams import to_stream
-from gap_mmaction.skeletons import STREAMS, get_skeleton
+from gap_mmaction.skeletons import STREAMS
 from tests.config_files import (
     LEAVES,
-    LOADERS,
     ROOT,
-    dataset_of,
     joint_leaf,
     load,
-    make_small,
     stream_of,
 )
-
-
-def families() -> list[Path]:
-    """One leaf of each set of loaders that differ."""
-    found: dict[str, Path] = {}
-    for path in LEAVES:
-        config = load(path)
-        loaders = [config[f"{loader}_dataloader"] for loader in LOADERS]
-        key = json.dumps([loader.to_dict() for loader in loaders])
-        if stream_of(path) == "joint":
-            found.setdefault(key, path)
-    return list(found.values())
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("annotations")
-
-
-@functools.cache
-def first_batch(path: Path, loader: str, folder: Path) -> dict[str, Any]:
-    config = load(path)
-    make_small(config, folder / f"{path.stem}.pkl")
-    np.random.seed(0)
-    batch: dict[str, Any] = next(
-        iter(Runner.build_dataloader(config[f"{loader}_dataloader"], seed=0))
-    )
-    return batch
 
 
 @pytest.mark.parametrize(
@@ -69,43 +34,6 @@ def test_stream_leaf_differs_in_the_stream_alone(path: Path) -> None:
     assert other.model.data_preprocessor.stream == stream
     joint.merge_from_dict({"model.data_preprocessor.stream": stream})
     assert other.to_dict() == joint.to_dict()
-
-
-@pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize("path", families(), ids=lambda path: path.stem)
-def test_stream_reaches_every_batch(path: Path, loader: str, folder: Path) -> None:
-    batch = first_batch(path, loader, folder)
-    config = load(path)
-    skeleton = get_skeleton(dataset_of(config, loader).layout)
-    inputs = {}
-    for stream in STREAMS:
-        config.merge_from_dict({"model.data_preprocessor.stream": stream})
-        preprocessor = MODELS.build(config.model.data_preprocessor)
-        inputs[stream] = preprocessor(dict(batch), loader == "train")["inputs"]
-        expected = to_stream(
-            torch.stack(batch["inputs"]),
-            stream,
-            skeleton.bones,
-            preprocessor.matrix,
-            skeleton.num_coordinates,
-        )
-        torch.testing.assert_close(inputs[stream], expected)
-    for stream in STREAMS[1:]:
-        assert not torch.allclose(inputs[stream], inputs["joint"], atol=1e-3)
-    pipeline = dataset_of(config, loader).pipeline
-    sampler = next(step for step in pipeline if "clip_len" in step)
-    shape = (2, sampler.get("num_clips", 1), config.model.backbone.get("num_person", 2))
-    assert inputs["joint"].shape[:4] == (*shape, sampler.clip_len)
-    assert inputs["joint"].isfinite().all()
-
-
-@pytest.mark.parametrize("path", families(), ids=lambda path: path.stem)
-def test_scores_know_the_names_of_their_samples(path: Path, folder: Path) -> None:
-    for loader in ("val", "test"):
-        samples = first_batch(path, loader, folder)["data_samples"]
-        # As DumpResults writes it.
-        names = [sample.to_dict()["frame_dir"] for sample in samples]
-        assert names == ["S001C001P001R001A004", "S001C001P001R001A005"]
 
 
 def val_pipeline(stem: str) -> Compose:

@@ -22,6 +22,7 @@ from mmengine.registry import Registry
 from gap_mmaction.models.recognizers import drop_text_branch
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "design.md"
 MODULE = "my_parts"
 EXAMPLES = {
     "a-backbone": "NeighbourMean",
@@ -32,15 +33,12 @@ EXAMPLES = {
 
 
 def code_blocks() -> dict[str, list[str]]:
-    """Give the python blocks of the page, by the heading above them."""
-    page = (ROOT / "docs" / "design.md").read_text("utf-8")
-    found: dict[str, list[str]] = {}
-    for section in re.split(r"^### ", page, flags=re.MULTILINE)[1:]:
+    """Returns the python blocks of the page, by the heading above them."""
+    found = {}
+    for section in re.split(r"^### ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]:
         heading = section.splitlines()[0].lower().replace(" ", "-")
-        blocks = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
-        if blocks:
-            found[heading] = blocks
-    return found
+        found[heading] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    return {heading: blocks for heading, blocks in found.items() if blocks}
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +104,8 @@ def test_example_trains_and_tests(folder: Path, example: str) -> None:
 
 
 def test_public_names_are_those_registered() -> None:
-    page = (ROOT / "docs" / "design.md").read_text("utf-8")
-    table = page.split("## Public names")[1].split("\n\nmmaction2's")[0]
+    section = PAGE.read_text("utf-8").split("## Public names")[1]
+    table = section.split("\n\nmmaction2's")[0]
     names = [
         name
         for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)

@@ -93,11 +93,5 @@ def test_rest_pose_and_mirror_image() -> None:
 
 
 def test_descriptions_are_those_of_the_actions() -> None:
-    classes = load_descriptions(DESCRIPTIONS)
-    assert [item.label for item in classes] == [action.label for action in ACTIONS]
-    for item in classes:
-        assert len(set(item.fields["synonyms"])) == 10
-        for part in ("head", "hand", "arm", "hip", "leg", "foot"):
-            (text,) = item.fields[part]
-            assert text == text.lower()
-            assert item.label not in text
+    labels = [item.label for item in load_descriptions(DESCRIPTIONS)]
+    assert labels == [action.label for action in ACTIONS]

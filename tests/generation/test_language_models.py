@@ -29,7 +29,7 @@ from gap_mmaction.generation.language_models import (
 )
 from gap_mmaction.generation.prompts import Question, json_schema, make_questions
 from tests.generation.chat_server import ChatServer
-from tests.generation.common import REFUSAL, good_answer, save_tiny_language_model
+from tests.generation.common import good_answer, save_tiny_language_model
 
 URL = "http://127.0.0.1:9/v1"
 KEY = "sk-0123456789abcdef"
@@ -188,19 +188,6 @@ class TestCollectAnswers:
     def journal(self, tmp_path: Path) -> Iterator[Journal]:
         with open_journal(tmp_path / "journal.jsonl") as opened:
             yield opened
-
-    @pytest.mark.parametrize("concurrency", [1, 4])
-    def test_asks_each_once(self, journal: Journal, concurrency: int) -> None:
-        def script(question: Question) -> str:
-            return REFUSAL if question == QUESTIONS[0] else good(question)
-
-        model = ScriptedModel(script)
-        lines: list[str] = []
-        collect_answers(model, journal, QUESTIONS, concurrency, lines.append)
-        assert len(model.asked) == len(lines) == len(QUESTIONS)
-        texts = {question: a.text for question, (a,) in journal.answers.items()}
-        assert texts == {question: script(question) for question in QUESTIONS}
-        assert ["could not be parsed" in line for line in lines].count(True) == 1
 
     def test_keeps_what_is_under_way(self, journal: Journal) -> None:
         failed = threading.Event()

@@ -13,7 +13,6 @@ from mmengine.config import Config
 from gap_mmaction import compat
 from gap_mmaction.engine import launch
 from gap_mmaction.skeletons import get_skeleton
-from tests.processes import run_python
 from tools import test as test_tool
 from tools import train as train_tool
 
@@ -178,8 +177,3 @@ def test_scripts(command: str, has: str, end: str, tmp_path: Path) -> None:
     assert set(has.split()) <= set(words.split())
     assert words.endswith(f"{TOOLS}/{end.format('--launcher')}\n")
     assert ("--gres" in words) == ("--gres" in has)
-
-
-def test_console_that_cannot_show_a_name() -> None:
-    code = "import gap_mmaction; print('\\u52a8 done')"
-    assert run_python("-c", code, PYTHONIOENCODING="cp1252") == "\\u52a8 done\n"

@@ -18,7 +18,6 @@ from torch import Tensor
 from gap_mmaction.models import PartClassifier, PartPoolingHead
 from gap_mmaction.skeletons import get_skeleton
 from tests.models.text_common import model_config, raises, write_descriptions
-from tests.processes import run_python
 
 
 @pytest.fixture
@@ -176,20 +175,6 @@ def test_other_models_are_refused(
     other["backbone"].update({**common, **backbone})
     with raises(ValueError, *words):
         _build(own).load_state_dict(_build(other).state_dict(), strict=False)
-
-
-def test_testing_needs_no_text_model() -> None:
-    code = f"""
-import sys
-sys.modules.update(transformers=None, open_clip=None)
-import torch, gap_mmaction
-from mmaction.registry import MODELS
-from mmengine.registry import init_default_scope
-init_default_scope("mmaction")
-model = MODELS.build({_config()!r}).eval()
-model(torch.rand(1, 1, 1, 6, 20, 3), mode="tensor")
-    """
-    run_python("-c", code)
 
 
 PARTS = ["global", "head", "hand-arm", "hip", "leg-foot", "hip"]
