@@ -54,18 +54,15 @@ def accuracy_of_card(weights: Path) -> float:
 
 
 def stream_of(path: Path) -> str:
-    """Tell a leaf's stream from its name."""
     ending = path.stem.rpartition("_")[2]
     return ending if ending in STREAMS else "joint"
 
 
 def joint_leaf(path: Path) -> Path:
-    """Give the leaf of the joint stream that belongs to another stream's."""
     return path.with_name(f"{path.stem.removesuffix(f'_{stream_of(path)}')}.py")
 
 
 def bases_of(path: Path) -> list[Path]:
-    """List the files that a config inherits."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_base_":
             value = ast.literal_eval(node.value)
@@ -75,7 +72,6 @@ def bases_of(path: Path) -> list[Path]:
 
 
 def inherited(path: Path) -> dict[str, Any]:
-    """Give what a config's bases say."""
     merged: dict[str, Any] = {}
     for base in bases_of(path):
         merged.update(load(base).to_dict())
@@ -83,7 +79,6 @@ def inherited(path: Path) -> dict[str, Any]:
 
 
 def assignments(path: Path) -> list[ast.Assign]:
-    """List a config's own assignments."""
     nodes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Assign)]
     return [node for node in nodes if ast.unparse(node.targets[0]) != "_base_"]
 
@@ -103,7 +98,6 @@ def dataset_of(config: Config, loader: str) -> Config:
 
 
 def splits_of(config: Config) -> dict[str, str]:
-    """Name the split of each loader."""
     return {loader: dataset_of(config, loader).split for loader in LOADERS}
 
 

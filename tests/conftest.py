@@ -13,7 +13,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import runner
 
 import gap_mmaction  # noqa: F401
+from gap_mmaction.datasets.synthetic import write_synthetic
 from tests.apis.small_model import SmallRun, make_run
+from tests.models.text_common import TINY_CLIP
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("GAP_SHARED", REPOSITORY.parent / "shared"))
@@ -47,6 +49,21 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     """A small model for NW-UCLA; its files and config are for reading only."""
     init_default_scope("mmaction")
     return make_run(tmp_path_factory.mktemp("small_run"))
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Annotations of the embedded set: two performers train, one tests."""
+    path = tmp_path_factory.mktemp("synthetic") / "synthetic.pkl"
+    write_synthetic(path, num_performers=3, num_train_performers=2, repetitions=1)
+    return path
+
+
+@pytest.fixture
+def tiny_clip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registers a small model ``tiny`` with open_clip."""
+    open_clip = pytest.importorskip("open_clip")
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
 
 
 @pytest.fixture(scope="session")

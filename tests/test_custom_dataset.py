@@ -41,7 +41,6 @@ def code_blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the configs and the files of the page."""
     init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("suit")
     shutil.copytree(ROOT / "configs", folder / "configs")
@@ -169,7 +168,6 @@ def test_2d(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_loss(model: Any, batch: dict[str, Any]) -> torch.Tensor:
-    """Compute the classification loss of a batch."""
     data = model.data_preprocessor(batch, training=True)
     losses = model(**data, mode="loss")
     loss: torch.Tensor = losses["loss_cls"]

@@ -36,7 +36,6 @@ def make_config(folder: Path, leaf: str = "ctrgcn_nwucla") -> Config:
 
 
 def make_model(config: Config, checkpoint: Path) -> Any:
-    """Build a model with random weights, and write a checkpoint of it."""
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()

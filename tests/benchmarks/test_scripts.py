@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gap_mmaction.datasets.synthetic import write_synthetic
 from tests.benchmarks import plot_text_cost, try_prompts
 from tests.benchmarks.kill_test import compare_checkpoints
-from tests.models.text_common import TINY_CLIP, save_tiny_hf
+from tests.models.text_common import save_tiny_hf
 from tests.processes import run_python
 
 
@@ -38,22 +37,16 @@ def test_kills(kills: str, processes: str, workers: str, tmp_path: Path) -> None
     assert compare_checkpoints(path, other)[1] == ["/state_dict/cls_head.fc.bias"]
 
 
-@pytest.fixture
-def tiny_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    open_clip = pytest.importorskip("open_clip")
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
-
-
 @pytest.mark.usefixtures("tiny_clip")
-def test_try_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "synthetic.pkl"
-    write_synthetic(data, num_performers=2, num_train_performers=1, repetitions=1)
+def test_try_prompts(
+    synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     encoders = ["cached", "hf", "clip-tuned", "hf-learned"]
     options = ["--hf", save_tiny_hf(tmp_path / "hf", "bert"), "--clip", "tiny"]
     options += ["--iterations", "2", "--mean-of", "1", "--cfg-options"]
     options += ["model.backbone.base_channels=8", "model.cls_head.in_channels=32"]
     options += ["optim_wrapper.optimizer.lr=0.01", "train_dataloader.batch_size=2"]
-    options += [f"train_dataloader.dataset.ann_file={data}"]
+    options += [f"train_dataloader.dataset.ann_file={synthetic}"]
     config = ["configs/gap/ctrgcn_synthetic.py", "--presets", "label"]
     assert try_prompts.main([*config, "--encoders", *encoders, *options]) == 1
     rows = capsys.readouterr().out.splitlines()[-4:]

@@ -63,6 +63,5 @@ def build(
 def clips(
     samples: int = 3, number: int = 1, frames: int = 8, joints: int = 25
 ) -> torch.Tensor:
-    """Make clips ``[samples, number, 2, frames, joints, 3]``."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(samples, number, 2, frames, joints, 3, generator=generator)

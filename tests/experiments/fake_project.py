@@ -91,7 +91,6 @@ class FakeProject:
         write_annotations(self.data)
 
     def run(self, *arguments: str, table: str = "1a") -> int:
-        """Runs tools/reproduce.py."""
         argv = ["--table", table, "--data", "nwucla", "--ann-file", str(self.data)]
         return main([*argv, "--work-dir", str(self.work_dir), *arguments], self.root)
 

@@ -45,8 +45,6 @@ class Finding(BaseException):
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of file."""
-
     file: str  # its name
     contents: Sequence[Any]  # what valid files hold
     dump: Callable[[Any], bytes]  # makes the bytes of a content
@@ -288,7 +286,6 @@ TARGETS = {
 
 
 def quiet() -> None:
-    """Keeps the data set's log lines away."""
     MMLogger.get_current_instance().setLevel(logging.ERROR)
 
 

@@ -11,7 +11,6 @@ import torch
 
 from gap_mmaction.models import CTRGCN
 from tests.benchmarks.speed_cases import load_class
-from tests.models.text_common import TINY_CLIP
 from tools.benchmark import main
 
 Printed = pytest.CaptureFixture[str]
@@ -37,15 +36,10 @@ def run(folder: Path, *args: str) -> list[dict[str, Any]]:
         ("text --model tiny", [f"tiny, 16 samples, {n} classes" for n in (10, 120)]),
     ],
 )
+@pytest.mark.usefixtures("tiny_clip")
 def test_same_output(
-    command: str,
-    names: list[str],
-    tmp_path: Path,
-    capsys: Printed,
-    monkeypatch: pytest.MonkeyPatch,
+    command: str, names: list[str], tmp_path: Path, capsys: Printed
 ) -> None:
-    open_clip = pytest.importorskip("open_clip")
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
     rows, printed = run(tmp_path, *command.split()), capsys.readouterr().out
     for row, name in zip(rows, names, strict=True):
         assert row["work"].startswith(name) and f"| {row['work']} |" in printed

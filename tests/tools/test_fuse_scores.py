@@ -9,7 +9,7 @@ import pytest
 from scipy.special import softmax as softmax_of
 
 from gap_mmaction.evaluation import load_scores
-from tests.evaluation.score_files import dump, noisy_scores
+from tests.evaluation.files import dump, noisy_scores
 from tools.fuse_scores import main
 
 WEIGHTS = ["--weights", "0.8", "0.8", "0.2", "0.2"]

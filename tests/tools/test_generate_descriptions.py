@@ -14,9 +14,11 @@ from gap_mmaction.generation.journal import read_journal
 from gap_mmaction.generation.language_models import KEY_VARIABLE
 from gap_mmaction.generation.prompts import make_questions
 from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
-from tests.generation.chat_server import SLOW, Action, ChatServer
 from tests.generation.common import (
     REFUSAL,
+    SLOW,
+    Action,
+    ChatServer,
     good_answer,
     kind_and_label,
     save_tiny_language_model,

@@ -78,14 +78,6 @@ def test_templates(tmp_path: Path) -> None:
     assert made == [", ".join(row) for row in rows]
 
 
-def test_nothing_is_near_enough(tmp_path: Path) -> None:
-    for options, least in (((), 3), (("--at-least", "1"), 1)):
-        assert run(tmp_path, "--threshold", "1", *options) == 0
-        made = fields_of(tmp_path / "hake.yaml")
-        kept = [fields["hake"].split(", ") for fields in made]
-        assert kept == [row[:least] for row in in_order()]
-
-
 def test_header(tmp_path: Path) -> None:
     options = ("--encoder-options", "embed_dims=4", "--dataset", "My set")
     assert run(tmp_path, *options) == 0

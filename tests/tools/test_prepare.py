@@ -152,7 +152,6 @@ def write(folder: Path, files: Files) -> Path:
 
 
 def run(data: str, source: Path, out: Path) -> dict[str, Any]:
-    """Runs the tool and reads what it has written."""
     assert prepare.main([data, str(source), str(out)]) == 0
     content: dict[str, Any] = load_annotations(out)
     return content

@@ -13,8 +13,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
-from tests.evaluation.score_files import dump
-from tests.evaluation.training_logs import epochs, write_run
+from tests.evaluation.files import dump, epochs, write_run
 from tests.models.text_common import write_descriptions
 from tools.publish_model import main
 

@@ -10,7 +10,6 @@ import mmaction
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.datasets.synthetic import write_synthetic
 from tests.processes import ROOT, run, run_python
 from tools import test as test_tool
 from tools import train as train_tool
@@ -24,12 +23,10 @@ def accuracies(log: str) -> list[str]:
 
 
 class Project:
-    """A small annotation file and the options that point the config at it."""
+    """A folder, and the options that make the config a small one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path) -> None:
         self.folder = folder
-        data = folder / "synthetic.pkl"
-        write_synthetic(data, num_performers=3, num_train_performers=2, repetitions=1)
         self.options = ["train_cfg.max_epochs=2", "default_hooks.logger.interval=1"]
         self.options += ["model.backbone.base_channels=16"]
         self.options += ["model.cls_head.in_channels=64"]
@@ -50,13 +47,12 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("tools"))
+def project(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Project:
+    return Project(tmp_path_factory.mktemp("tools"), synthetic)
 
 
 @pytest.fixture(scope="module")
 def trained(project: Project) -> str:
-    """Log of a training run with checkpoints in ``gap``."""
     return project.train("gap")
 
 
