@@ -68,6 +68,19 @@ class TestChatModel:
                 model.ask(QUESTIONS[2])
             assert len(server.bodies) == 2
 
+    def test_waits_of_the_client(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        doubled = [(18.0, 25.0), (37.0, 50.0), (45.0, 60.0), (45.0, 60.0)]
+        for retry_after, waits in (("", doubled), ("9", 4 * [(9.0, 9.0)])):
+            slept: list[float] = []
+            with ChatServer(lambda *_: 503, retry_after=retry_after) as server:
+                model = ChatModel("m", server.url, max_retries=4, retry_delay=25.0)
+                monkeypatch.setattr(time, "sleep", slept.append)
+                with pytest.raises(GenerationError):
+                    model.ask(QUESTIONS[0])
+            assert len(slept) == len(waits)
+            for wait, (least, most) in zip(slept, waits):
+                assert least <= wait <= most
+
     def test_bad_key_or_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for key, address, problem in (
             ("  ", None, f"set {KEY_VARIABLE}"),
@@ -133,6 +146,13 @@ class TestLocalModel:
         assert texts[::-1] == [answer.text for answer in answers]
         other = LocalModel(folder, max_tokens=6, seed=1)
         assert other.ask(self.questions[0]).text != answers[0].text
+
+    def test_greedy_and_cut_off(self, folder: str) -> None:
+        model = LocalModel(folder, temperature=0.0, max_tokens=3)
+        assert model.ask(self.questions[0]).text == model.ask(self.questions[1]).text
+        end = model._model.generation_config.eos_token_id
+        cut_off = [model._is_cut_off(t) for t in ([5, end], [5, 5, end], [5, 5, 5])]
+        assert cut_off == [False, False, True]
 
     def test_chat_template(self, folder: str, tmp_path: Path) -> None:
         def text_of(model: LocalModel) -> list[str]:

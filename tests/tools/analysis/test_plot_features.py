@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import typing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gap_mmaction.apis import ClipFeatures
 from gap_mmaction.visualization.feature_figure import (
     centre,
     choose_classes,
+    draw_features,
     embed,
     nearest_text,
 )
@@ -103,3 +105,12 @@ def test_embedding_keeps_clusters(method: str) -> None:
     np.testing.assert_array_equal(places, embed(points, method, neighbours=5))
     with pytest.raises(ValueError, match="3 points are too few"):
         embed(points[:3], method)
+
+
+def test_figure_of_many_classes() -> None:
+    features = make_features(50)
+    places = np.random.default_rng(0).normal(size=(150, 2))
+    figure = draw_features(features, [places, places], "title")
+    dots, stars = (typing.cast(typing.Any, c) for c in figure.axes[0].collections)
+    colours = dots.get_facecolor()[:50]
+    np.testing.assert_array_equal(colours[:, :3], stars.get_facecolor()[:, :3])
