@@ -6,6 +6,7 @@ pytest tests/test_config_runs.py -k 'ntu120_bone and not motion'
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -17,31 +18,27 @@ from mmaction.registry import MODELS
 from gap_mmaction.engine import launch
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.recognizers import drop_text_branch
+from gap_mmaction.models.text import prompt_bank
 from gap_mmaction.models.text.cached_encoder import save_features
-from tests.config_files import (
-    LEAVES,
-    ROOT,
-    load,
-    make_narrow,
-    make_small,
-    read_descriptions_once,
-    write_annotation,
-)
+from gap_mmaction.models.text.descriptions import load_descriptions
+from tests import config_files
 from tools import test, train
 
 FEATURES = 16
+# Which takes seconds: once for all leaves.
+read_descriptions = functools.cache(load_descriptions)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", config_files.LEAVES, ids=lambda path: path.stem)
 def test_two_iterations_and_a_test(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    read_descriptions_once(monkeypatch)
-    config = load(path)
-    make_small(config, tmp_path / "annotation.pkl")
-    make_narrow(config)
+    monkeypatch.chdir(config_files.ROOT)
+    monkeypatch.setattr(prompt_bank, "load_descriptions", read_descriptions)
+    config = config_files.load(path)
+    config_files.make_small(config, tmp_path / "annotation.pkl")
+    config_files.make_narrow(config)
     # Random features instead of CLIP's text tower, which has no weights here.
     bank = MODELS.build({"type": "PromptBank", **config.model.text_branch.prompts})
     features = torch.randn(
@@ -84,9 +81,9 @@ def test_two_iterations_and_a_test(
 def test_by_the_tools_with_the_text_tower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(config_files.ROOT)
     annotation = tmp_path / "ntu120_3d.pkl"
-    write_annotation(annotation, "nturgb+d", 120, "xsub_train", "xsub_val")
+    config_files.write_annotation(annotation, "nturgb+d", 120, "xsub_train", "xsub_val")
     config = "configs/gap/ctrgcn_ntu120.py"
     options = [
         "optim_wrapper.type=OptimWrapper",  # the machine has no GPU

@@ -95,6 +95,16 @@ def test_use_without_code(
     assert len(set(re.findall(r"take\d{3}", capsys.readouterr().out))) == 8
 
 
+def check_sample(model: Any, dataset: Any, annotations: Any) -> torch.Tensor:
+    """Returns the first sample of changed annotations, which has a loss."""
+    Path("data/changed.pkl").write_bytes(pickle.dumps(annotations))
+    sample = DATASETS.build({**dataset, "ann_file": "data/changed.pkl"})[0]
+    batch = {key: [value] * 2 for key, value in sample.items()}
+    losses = model(**model.data_preprocessor(batch, training=True), mode="loss")
+    assert torch.isfinite(losses["loss_cls"])
+    return sample["inputs"]
+
+
 @pytest.mark.parametrize("persons", [1, 2, 3])
 def test_two_persons(
     project: Path, monkeypatch: pytest.MonkeyPatch, persons: int
@@ -106,16 +116,11 @@ def test_two_persons(
     annotations = pickle.loads((project / "data" / "suit.pkl").read_bytes())
     for item in annotations["annotations"]:
         item["keypoint"] = np.concatenate([item["keypoint"]] * persons)
-    (project / "data" / f"{persons}.pkl").write_bytes(pickle.dumps(annotations))
-    for dataset in (
-        config.train_dataloader.dataset.dataset,
-        config.test_dataloader.dataset,
-    ):
-        sample = DATASETS.build({**dataset, "ann_file": f"data/{persons}.pkl"})[0]
-        assert sample["inputs"].shape == (1, 2, 52, 11, 3)
-        assert sample["inputs"][0, 1].any() == (persons > 1)
-        batch = {key: [value] * 2 for key, value in sample.items()}
-        assert torch.isfinite(run_loss(model, batch))
+    train, tested = config.train_dataloader.dataset, config.test_dataloader.dataset
+    for dataset in (train.dataset, tested):
+        inputs = check_sample(model, dataset, annotations)
+        assert inputs.shape == (1, 2, 52, 11, 3)
+        assert inputs[0, 1].any() == (persons > 1)
 
 
 def test_bases_for_few_clips(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,16 +164,6 @@ def test_2d(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             item.pop("keypoint_score", None)
             if score:
                 item["keypoint_score"] = np.ones_like(item["keypoint"][..., 0])
-        (project / "data" / "suit.2d.pkl").write_bytes(pickle.dumps(annotations))
-        dataset = {**config.train_dataloader.dataset.dataset}
-        sample = DATASETS.build({**dataset, "ann_file": "data/suit.2d.pkl"})[0]
-        assert sample["inputs"].shape == (1, 2, 100, 11, 3 if score else 2)
-        batch = {key: [value] * 2 for key, value in sample.items()}
-        assert torch.isfinite(run_loss(model, batch))
-
-
-def run_loss(model: Any, batch: dict[str, Any]) -> torch.Tensor:
-    data = model.data_preprocessor(batch, training=True)
-    losses = model(**data, mode="loss")
-    loss: torch.Tensor = losses["loss_cls"]
-    return loss.detach()
+        dataset = config.train_dataloader.dataset.dataset
+        inputs = check_sample(model, dataset, annotations)
+        assert inputs.shape == (1, 2, 100, 11, 3 if score else 2)

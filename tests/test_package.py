@@ -100,13 +100,9 @@ def test_wheel(tmp_path: Path) -> None:
         metadata = next(name for name in names if name.endswith("/METADATA"))
         text = archive.read(metadata).decode()
     for path in (
-        "configs/gap/ctrgcn_ntu120.py",
-        "configs/_base_/default_runtime.py",
-        "tools/train.py",
-        "tools/dist_train.sh",
-        "data/descriptions/nwucla.yaml",
-        "data/text_features/nwucla_minilm.safetensors",
-        "data/weights/README.md",
+        *("configs/gap/ctrgcn_ntu120.py", "configs/_base_/default_runtime.py"),
+        *("tools/train.py", "tools/dist_train.sh", "data/descriptions/nwucla.yaml"),
+        *("data/text_features/nwucla_minilm.safetensors", "data/weights/README.md"),
         "model-index.yml",
     ):
         assert f"gap_mmaction/.mim/{path}" in names

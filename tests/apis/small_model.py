@@ -35,18 +35,6 @@ def make_config(folder: Path, leaf: str = "ctrgcn_nwucla") -> Config:
     return config
 
 
-def make_model(config: Config, checkpoint: Path) -> Any:
-    torch.manual_seed(0)
-    model = MODELS.build(config.model)
-    model.init_weights()
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    save_checkpoint({"state_dict": model.state_dict(), "meta": {}}, str(checkpoint))
-    return model.eval()
-
-
 class SmallRun(NamedTuple):
     """A config, which is in the folder as ``config.py``, and what it has trained."""
 
@@ -70,7 +58,14 @@ def make_run(folder: Path, config: Config | None = None) -> SmallRun:
     config = config or make_config(folder)
     config.dump(folder / "config.py")
     checkpoint = folder / "epoch_1.pth"
-    return SmallRun(folder, config, checkpoint, make_model(config, checkpoint))
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    save_checkpoint({"state_dict": model.state_dict(), "meta": {}}, str(checkpoint))
+    return SmallRun(folder, config, checkpoint, model.eval())
 
 
 def make_sequences(count: int) -> list[np.ndarray]:

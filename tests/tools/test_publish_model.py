@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
 from tests.evaluation.files import dump, epochs, write_run
@@ -105,17 +103,3 @@ def test_accuracy(checkpoint: Path, tmp_path: Path) -> None:
     ):
         assert main([str(checkpoint), str(tmp_path / f"out{suffix}"), *option]) == 0
         assert words in published(tmp_path, suffix)[2]
-
-
-def test_weights_fit_mmaction2s_own_model(tmp_path: Path) -> None:
-    cfg = Config.fromfile("configs/gap/ctrgcn_synthetic.py")
-    cfg.model.backbone.update(base_channels=8, num_stages=1)
-    cfg.model.cls_head.in_channels = 8
-    state = MODELS.build(cfg.model).state_dict()
-    torch.save({"state_dict": state, "meta": {}}, tmp_path / "in.pth")
-    cfg.model.pop("text_branch")
-    cfg.model.type = "RecognizerGCN"
-    for suffix in (".pth", ".safetensors"):
-        assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
-        found = published(tmp_path, suffix)[1]["state_dict"]
-        MODELS.build(cfg.model).load_state_dict(found, strict=True)

@@ -18,17 +18,7 @@ from mmaction.datasets.transforms import (
 )
 from mmaction.registry import TRANSFORMS
 
-from gap_mmaction.datasets.transforms import (
-    CenterSkeleton,
-    FastPreNormalize3D,
-    FastUniformSampleFrames,
-    MaskedPreNormalize2D,
-    MinMaxNormalize3D,
-    RandomRotation3D,
-    RandomViewRotation,
-    SampleSortedFrames,
-    ValidCropResize,
-)
+from gap_mmaction.datasets import transforms
 from gap_mmaction.datasets.transforms.coordinates import rotate_3d, rotate_view
 from gap_mmaction.datasets.transforms.frames import (
     crop_random,
@@ -46,7 +36,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def scaled(keypoint: np.ndarray) -> np.ndarray:
-    return apply(MinMaxNormalize3D(), keypoint)
+    return apply(transforms.MinMaxNormalize3D(), keypoint)
 
 
 def test_nwucla_training_is_the_references(shared: Path) -> None:
@@ -55,7 +45,7 @@ def test_nwucla_training_is_the_references(shared: Path) -> None:
             # float32, as the annotation file holds them
             raw = golden[f"train/{i}/raw"].astype(np.float32)[None]
             angles = float(golden[f"train/{i}/agx"]), float(golden[f"train/{i}/agy"])
-            clip = scaled(rotate_view(apply(CenterSkeleton(), raw), *angles))
+            clip = scaled(rotate_view(apply(transforms.CenterSkeleton(), raw), *angles))
             found = clip[0, golden[f"train/{i}/random_idx"]]
             expected = golden[f"train/{i}/joint"]
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
@@ -63,18 +53,18 @@ def test_nwucla_training_is_the_references(shared: Path) -> None:
 
 def test_a_joint_of_the_first_person_is_the_origin() -> None:
     keypoint = noise(2, 6, 20, 3).astype(np.float32)
-    out = apply(CenterSkeleton(joint="spine", layout="nw-ucla"), keypoint)
+    out = apply(transforms.CenterSkeleton(joint="spine", layout="nw-ucla"), keypoint)
     origin = keypoint[0, 0, 1].astype(np.float64)
     np.testing.assert_allclose(out, keypoint - origin, atol=1e-12)
     assert out.dtype == np.float64
     # Also where another one comes first.
     keypoint[0, :2] = 0
-    out = apply(CenterSkeleton(), keypoint)
+    out = apply(transforms.CenterSkeleton(), keypoint)
     np.testing.assert_allclose(out[1], keypoint[1] - keypoint[0, 2, 1], atol=1e-6)
     assert not out[0, :2].any() and not out[0, 2, 1].any()
     # Unless there is no first person at all, who stays at zero.
     keypoint[0] = 0
-    out = apply(CenterSkeleton(), keypoint)
+    out = apply(transforms.CenterSkeleton(), keypoint)
     assert not out[1, 0, 1].any() and not out[0].any()
 
 
@@ -85,9 +75,11 @@ def test_ntu_is_the_references_and_prepared_data_stays(golden_folder: Path) -> N
                 golden[f"{kind}/{name}"].reshape(-1, 2, 25, 3).swapaxes(0, 1)
                 for kind in ("denoised", "translated")
             )
-            moved = apply(CenterSkeleton(), before)
+            moved = apply(transforms.CenterSkeleton(), before)
             np.testing.assert_allclose(moved, after, rtol=0, atol=1e-6)
-            np.testing.assert_array_equal(apply(CenterSkeleton(), after), after)
+            np.testing.assert_array_equal(
+                apply(transforms.CenterSkeleton(), after), after
+            )
 
 
 def test_every_axis_fills_the_cube() -> None:
@@ -108,7 +100,7 @@ def test_picture_of_those_who_are_there() -> None:
     keypoint[1, 2:] = 0
     stock, ours = (
         apply(kind(img_shape=(480, 640)), keypoint)
-        for kind in (PreNormalize2D, MaskedPreNormalize2D)
+        for kind in (PreNormalize2D, transforms.MaskedPreNormalize2D)
     )
     assert (stock[1, 2:] == -1).all()
     stock[1, 2:] = 0
@@ -128,12 +120,14 @@ def test_ntu_rotation_is_the_references(
                 golden[f"rot/{i}/{kind}"].transpose(3, 1, 2, 0)
                 for kind in ("input", "output")
             )
-            out = apply(RandomRotation3D(0.3), before)
+            out = apply(transforms.RandomRotation3D(0.3), before)
             assert out.dtype == np.float32
             np.testing.assert_allclose(out, after, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("transform", [RandomRotation3D(), RandomViewRotation()])
+@pytest.mark.parametrize(
+    "transform", [transforms.RandomRotation3D(), transforms.RandomViewRotation()]
+)
 def test_drawn_for_each_sample_and_the_same_for_all_in_it(transform: Any) -> None:
     keypoint = np.tile(noise(25, 3), (3, 4, 1, 1))
     keypoint[2] = 0
@@ -152,11 +146,11 @@ def test_within_the_angle() -> None:
     np.random.seed(0)
     unit = np.eye(3)[None, None]
     # Where z turned about y alone ends, on the first axis: sin of y's angle.
-    small = RandomRotation3D(max_angle=0.1)
+    small = transforms.RandomRotation3D(max_angle=0.1)
     sines = [apply(small, unit)[0, 0, 2, 0] for _ in range(500)]
     assert np.sin(0.09) < np.abs(sines).max() < 0.15
     assert min(sines) < 0 < max(sines)
-    whole = RandomViewRotation(max_angle=1)
+    whole = transforms.RandomViewRotation(max_angle=1)
     drawn = {tuple(np.round(apply(whole, unit)[0, 0, 2], 6)) for _ in range(200)}
     assert len(drawn) == 9  # both ends are reached
 
@@ -229,7 +223,9 @@ def test_frames_are_drawn_evenly() -> None:
     assert not draw_frames(1, 250).any()
 
 
-@pytest.mark.parametrize("transform", [SampleSortedFrames(16), ValidCropResize(16)])
+@pytest.mark.parametrize(
+    "transform", [transforms.SampleSortedFrames(16), transforms.ValidCropResize(16)]
+)
 def test_keys_and_scores(transform: Any) -> None:
     keypoint = np.random.default_rng(0).normal(size=(2, 30, 20, 3))
     # Scores that are one of the coordinates must come out as it does.
@@ -245,7 +241,7 @@ def test_keys_and_scores(transform: Any) -> None:
 
 
 def crop(keypoint: np.ndarray, *options: Any) -> np.ndarray:
-    result = ValidCropResize(*options).transform({"keypoint": keypoint})
+    result = transforms.ValidCropResize(*options).transform({"keypoint": keypoint})
     return np.asarray(result["keypoint"])
 
 
@@ -313,7 +309,7 @@ def test_padding_is_left_out(is_first: bool) -> None:
     np.testing.assert_array_equal(crop(half), crop(half.astype(np.float64)))
     sample = {"keypoint": np.zeros((1, 4, 25, 3)), "frame_dir": "S001"}
     with pytest.raises(ValueError, match=r"'S001'.*nobody is there"):
-        ValidCropResize().transform(sample)
+        transforms.ValidCropResize().transform(sample)
 
 
 def _keypoint(seed: int, persons: int = 2, frames: int = 40, joints: int = 25) -> Any:
@@ -326,7 +322,7 @@ def _keypoint(seed: int, persons: int = 2, frames: int = 40, joints: int = 25) -
 
 def _both(keypoint: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     sample = dict(keypoint=keypoint, total_frames=keypoint.shape[1])
-    fast = FastPreNormalize3D(**options)(copy.deepcopy(sample))
+    fast = transforms.FastPreNormalize3D(**options)(copy.deepcopy(sample))
     options.pop("layout", None)  # the stock one has NTU's alone
     return PreNormalize3D(**options)(copy.deepcopy(sample)), fast
 
@@ -377,7 +373,7 @@ def test_at_the_tolerance() -> None:
     _assert_same(keypoint)
     nobody = dict(keypoint=np.full((1, 4, 25, 3), 1e-9), frame_dir="a01")
     with pytest.raises(ValueError, match=r"nobody in 'a01'.*metres"):
-        FastPreNormalize3D()(nobody)
+        transforms.FastPreNormalize3D()(nobody)
 
 
 def test_joints_of_the_layout() -> None:
@@ -387,8 +383,8 @@ def test_joints_of_the_layout() -> None:
     named, ours = (
         transform(dict(keypoint=body))["keypoint"]
         for transform in (
-            FastPreNormalize3D(layout=layout),
-            FastPreNormalize3D([0, 7], [2, 5]),
+            transforms.FastPreNormalize3D(layout=layout),
+            transforms.FastPreNormalize3D([0, 7], [2, 5]),
         )
     )
     np.testing.assert_allclose(named, ours - ours[0, 0, 7], atol=1e-6)
@@ -398,7 +394,7 @@ def test_joints_of_the_layout() -> None:
 def test_without_centering() -> None:
     # The stock transform fails here: it reports a centre that it has not taken.
     keypoint, before = _keypoint(8), _keypoint(8)
-    fast = FastPreNormalize3D(align_center=False, align_shoulder=False)
+    fast = transforms.FastPreNormalize3D(align_center=False, align_shoulder=False)
     moved = fast(dict(keypoint=keypoint, total_frames=40))["keypoint"]
     np.testing.assert_array_equal(keypoint, before)  # the input stays
     spine = moved[0, 0, 1] - moved[0, 0, 0]
@@ -417,7 +413,7 @@ def test_frames_are_the_same_draws(
     sample["keypoint"][1, num_frames // 2 :] = 0
     options = dict(clip_len=16, num_clips=num_clips, test_mode=test_mode)
     results = []
-    for kind in (UniformSampleFrames, FastUniformSampleFrames):
+    for kind in (UniformSampleFrames, transforms.FastUniformSampleFrames):
         np.random.seed(5)
         results.append((kind(**options)(dict(sample)), np.random.random()))
     np.testing.assert_equal(results[0], results[1])
