@@ -44,7 +44,7 @@ def test_classes(shared: Path) -> None:
     assert load_descriptions(DESCRIPTIONS / "ntu60.yaml") == ntu120[:60]
 
 
-def test_fields(actions: list[ActionDescription]) -> None:
+def test_fields_and_style(actions: list[ActionDescription]) -> None:
     for action in actions:
         assert set(action.fields) >= FIELDS, action.where
         for field, texts in action.fields.items():
@@ -55,10 +55,7 @@ def test_fields(actions: list[ActionDescription]) -> None:
     counts = Counter(t.lower() for a in actions for t in a.fields["synonyms"])
     assert [text for text, count in counts.items() if count > 1] == []
     assert [action.label for action in actions if counts[action.label.lower()]] == []
-
-
-def test_style(actions: list[ActionDescription]) -> None:
-    """The rules of docs/descriptions.md."""
+    # The rules of docs/descriptions.md.
     for action in actions:
         for text in action.fields["synonyms"]:
             assert 1 <= len(text.split()) <= 10, (action.where, text)

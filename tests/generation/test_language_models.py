@@ -146,8 +146,7 @@ class TestLocalModel:
         assert texts[::-1] == [answer.text for answer in answers]
         other = LocalModel(folder, max_tokens=6, seed=1)
         assert other.ask(self.questions[0]).text != answers[0].text
-
-    def test_greedy_and_cut_off(self, folder: str) -> None:
+        # Greedy, and cut off.
         model = LocalModel(folder, temperature=0.0, max_tokens=3)
         assert model.ask(self.questions[0]).text == model.ask(self.questions[1]).text
         end = model._model.generation_config.eos_token_id

@@ -18,7 +18,7 @@ SIX = ("head", "arm", "hand", "hip", "leg", "foot")
 STREAM = pytest.mark.parametrize("stream", STREAMS)
 
 
-def _bases(skeleton: Skeleton, part: str, stream: str = "joint") -> set[str]:
+def _bases(skeleton: Skeleton, part: str, stream: str) -> set[str]:
     """Joint names of a part without left and right."""
     names = [skeleton.joint_names[joint] for joint in skeleton.part(part, stream)]
     return {name.replace("left ", "").replace("right ", "") for name in names}
@@ -48,14 +48,11 @@ def test_trees(name: str) -> None:
         if edges:
             assert len(pairs) == joints - 1 and reached == set(range(joints))
 
-
-@NAME
-def test_edges_are_mmaction2s(name: str) -> None:
-    skeleton = get_skeleton(name)
+    # They are mmaction2's.
     layout: Any = name
     if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
         edges = list(skeleton.edges)
-        layout = dict(num_node=JOINTS[name], inward=edges, center=skeleton.centre)
+        layout = dict(num_node=joints, inward=edges, center=skeleton.centre)
     graph = Graph(layout, mode="spatial")
     assert set(skeleton.edges) == set(graph.inward)
     assert skeleton.centre == graph.center
@@ -65,7 +62,7 @@ def test_edges_are_mmaction2s(name: str) -> None:
 
 @NAME
 @STREAM
-def test_partitions(name: str, stream: str) -> None:
+def test_parts(name: str, stream: str) -> None:
     skeleton = get_skeleton(name)
     every = set(range(skeleton.num_joints))
     names = ("upper", "lower", *FOUR, *SIX)
@@ -79,11 +76,7 @@ def test_partitions(name: str, stream: str) -> None:
     assert group["head"] <= group["upper"]
     assert group["leg"] | group["foot"] <= group["leg-foot"] <= group["lower"]
 
-
-@NAME
-@STREAM
-def test_parts_hold_what_they_say(name: str, stream: str) -> None:
-    skeleton = get_skeleton(name)
+    # They hold what they say.
     bases = {part: _bases(skeleton, part, stream) for part in SIX}
     # Of fewer joints there are no ends beyond wrists and ankles.
     ends = JOINTS[name] >= 20

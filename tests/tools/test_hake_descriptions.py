@@ -66,9 +66,6 @@ def test_every_state(tmp_path: Path) -> None:
     for fields in made:
         assert list(fields) == NAMES
         assert fields["hake_head"] == "head no interaction"
-
-
-def test_templates(tmp_path: Path) -> None:
     of_label = ("--label-template", "zz {label} qq")
     of_state = ("--state-template", "{state} of {part}, xxx")
     assert run(tmp_path, *ALL, *of_label, *of_state) == 0

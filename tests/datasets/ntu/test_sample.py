@@ -308,7 +308,8 @@ def test_dropped() -> None:
         assert kind == "dropped" and found.startswith(reason)
 
 
-def test_rule_2_gap_stays() -> None:
+def test_rules_of_clean() -> None:
+    # Rule 2: a gap stays one.
     main = make_body("a", [*range(0, 40)], 1, move=3)
     other = make_body("b", [*range(5, 15), *range(30, 40)], 2)
     reference, clean = choose([main, other], 40, "rule 2")
@@ -317,8 +318,7 @@ def test_rule_2_gap_stays() -> None:
     np.testing.assert_array_equal(clean[30:, 75:], other.joints[10:].reshape(10, 75))
     assert np.flatnonzero(reference[:, 75:].any(axis=1)).tolist() == [*range(5, 25)]
 
-
-def test_rule_6_start_of_actor_2() -> None:
+    # Rule 6: where actor 2 starts.
     main = make_body("a", [*range(0, 50)], 1, move=9)
     late = make_body("b", [*range(25, 50)], 2, move=3)
     early = make_body("c", [*range(3, 21)], 3)
@@ -326,8 +326,7 @@ def test_rule_6_start_of_actor_2() -> None:
     assert not reference[:20, 75:].any()
     np.testing.assert_array_equal(clean[3:21, 75:], early.joints.reshape(18, 75))
 
-
-def test_rule_6_shared_frame_is_kept() -> None:
+    # Rule 6: a frame that two share is kept.
     main = make_body("a", [*range(0, 21)], 1, move=3)
     same = make_body("b", [*range(20, 40)], 2)
     reference, clean = choose([main, same], 40, "rule 6")

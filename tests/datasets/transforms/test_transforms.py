@@ -257,16 +257,13 @@ def golden(golden_folder: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def test_testing_is_the_references(golden: dict[str, np.ndarray]) -> None:
+def test_frames_are_the_references(
+    golden: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     share, window = float(golden["test/p_interval"][0]), int(golden["test/window"])
     for i in range(len(golden["test/valid_frames"])):
         pair = golden[f"test/{i}/input"], golden[f"test/{i}/output"]
         assert_same(*pair, window, (share,))
-
-
-def test_training_is_the_references(
-    golden: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
     for i, frames in enumerate(golden["train/valid_frames"]):
         share = np.array([(float(golden[f"train/{i}/p"]) - 0.5) / 0.5])
         randint = Mock(return_value=int(golden[f"train/{i}/bias"]))
