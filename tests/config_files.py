@@ -86,12 +86,10 @@ def dataset_of(config: Config, loader: str) -> Config:
 def write_annotation(
     path: Path, layout: str, num_classes: int, train: str, val: str, samples: int = 4
 ) -> None:
-    """Write a small annotation file.
+    """Writes a small annotation file, as prepare_nwucla.py or mmaction2 has it.
 
-    NTU RGB+D's is like mmaction2's ntu60_3d.pkl: float16, not centred, one or two
-    persons, of whom the second is missing in some frames. NW-UCLA's is like that of
-    tools/data/prepare_nwucla.py. 2D poses are like mmaction2's ntu60_2d.pkl: float16,
-    in pixels, with confidence and the size of the picture.
+    mmaction2's are float16, not centred, with one or two persons, of whom the second
+    is missing in some frames; 2D poses in pixels, with confidence and picture's size.
     """
     skeleton = get_skeleton(layout)
     rng = np.random.default_rng(0)

@@ -47,8 +47,7 @@ def test_two_iterations_and_a_test(
     file = tmp_path / "features.safetensors"
     save_features(file, bank.texts, features, "random")
     config.model.text_branch.features = str(file)
-    config.train_cfg.max_epochs = 1
-    config.train_cfg.val_interval = 1
+    config.train_cfg.update(max_epochs=1, val_interval=1)
     config.work_dir = str(tmp_path)
     config.experiment_name = f"train_{path.stem}"
     config.randomness = {"seed": 0}

@@ -35,19 +35,15 @@ val_dataloader.update(num_workers=0, persistent_workers=False)
 """
 
 
-def code_blocks(language: str) -> list[str]:
-    return doc_pages.fences(PAGE, language)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("suit")
     shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / "data" / "descriptions").mkdir(parents=True)
-    skeletons, config, pair = code_blocks("python")
+    skeletons, config, pair = doc_pages.fences(PAGE, "python")
     run_python("-c", skeletons, cwd=folder)
-    (words,) = code_blocks("yaml")
+    (words,) = doc_pages.fences(PAGE, "yaml")
     descriptions = folder / "data" / "descriptions" / "suit.yaml"
     descriptions.write_text(words, encoding="utf-8")
     configs = folder / "configs" / "gap"

@@ -57,11 +57,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
         if PATH.fullmatch(word) and word.startswith(("configs/", "tools/"))
     ]
     missing = {name for name in named if not (ROOT / name).is_file()}
-    assert not {n for n in missing - READERS_FILES if not _is_placeholder(n)}
-
-
-def _is_placeholder(name: str) -> bool:
-    return Path(name).stem.isupper()
+    assert not {n for n in missing - READERS_FILES if not Path(n).stem.isupper()}
 
 
 @each_page
@@ -148,8 +144,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the configs of the project and the examples of the page."""
     folder = tmp_path_factory.mktemp("design")
     shutil.copytree(ROOT / "configs", folder / "configs")
-    code = []
-    for heading, blocks in code_blocks().items():
+    code, examples = [], code_blocks()
+    assert set(examples) == set(EXAMPLES)
+    for heading, blocks in examples.items():
         *module, config = blocks
         code += module
         (folder / "configs" / "gap" / f"{heading}.py").write_text(config)
@@ -160,10 +157,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     sys.modules.pop(MODULE, None)
     for name in filter(None, EXAMPLES.values()):
         MODELS.module_dict.pop(name, None)
-
-
-def test_examples_are_all_known() -> None:
-    assert set(code_blocks()) == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -33,7 +33,7 @@ def encoder() -> Any:
 
 
 def make_config(folder: Path, kind: str) -> Config:
-    """A small model whose text side is tuned, frozen, or a file of features."""
+    """The text side is tuned, frozen, or a file of features."""
     file = write_descriptions(folder)
     branch: dict[str, Any] = {"prompts": {"descriptions": file}}
     if kind == "file":

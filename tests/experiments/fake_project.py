@@ -103,7 +103,6 @@ class FakeProject:
         return lines
 
     def starts(self) -> list[tuple[str, int]]:
-        """The trainings that were started, and with which epoch."""
         return [(x["run"], x["start"]) for x in self.lines() if "start" in x]
 
 

@@ -290,7 +290,6 @@ def quiet() -> None:
 
 
 def draw_content(target: Target, rng: random.Random) -> bytes:
-    """Draws a file of the right form with wrong values in it."""
     content = rng.choice(target.contents)
     for _ in range(rng.choice((1, 1, 2))):
         content = put(content, rng.choice(WRONG_VALUES), rng)
@@ -298,7 +297,6 @@ def draw_content(target: Target, rng: random.Random) -> bytes:
 
 
 def damage(target: Target, rng: random.Random) -> bytes:
-    """Draws a file with wrong values, or with damaged bytes, or both."""
     wrong = rng.random() < 0.4
     data = draw_content(target, rng) if wrong else rng.choice(target.seeds())
     if wrong and rng.random() < 0.8:

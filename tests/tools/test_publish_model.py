@@ -49,7 +49,6 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def published(folder: Path, suffix: str) -> tuple[Path, dict[str, Any], str]:
-    """Find the file, read it as mmengine does, and read its card."""
     (file,) = folder.glob(f"out-*{suffix}")
     content = CheckpointLoader.load_checkpoint(str(file), map_location="cpu")
     return file, content, file.with_suffix(".md").read_text()

@@ -36,7 +36,7 @@ from gap_mmaction.visualization.skeleton_panel import (
 from tests.visualization.clips import OWN_LAYOUT, make_clip, standing
 
 
-def test_absent_persons_and_frames() -> None:
+def test_absent_persons_frames_and_joints() -> None:
     keypoint = np.repeat(standing(), 3, axis=0)
     keypoint[1] = 0
     keypoint[2, :3] = 0
@@ -49,9 +49,7 @@ def test_absent_persons_and_frames() -> None:
         SkeletonClip.from_annotation(
             {**annotation, "keypoint": 0 * keypoint}, clip.skeleton
         )
-
-
-def test_uncertain_joints() -> None:
+    # Joints that are uncertain.
     keypoint = standing("coco")
     score = np.ones(keypoint.shape[:3])
     score[0, 1, 4] = 0.01
