@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import config as config_file
 from mmengine.registry import init_default_scope
 from mmengine.runner import runner
 
@@ -20,9 +21,11 @@ from tests.models.text_common import TINY_CLIP
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("GAP_SHARED", REPOSITORY.parent / "shared"))
 
-# For speed: a Runner asks compilers and drivers for their versions, and data sets
-# collect garbage, for which what was imported needs not be searched each time.
+# For speed: a Runner asks compilers and drivers for their versions, and yapf to lay out
+# the text of its config, for half a second; data sets collect garbage, for which what
+# was imported needs not be searched each time.
 runner.collect_env = functools.lru_cache(maxsize=1)(runner.collect_env)
+config_file.FormatCode = lambda source, **_: (source, True)
 gc.freeze()
 
 

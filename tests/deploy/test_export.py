@@ -15,11 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from gap_mmaction.deploy import export, exported_model
 from gap_mmaction.deploy.clip_scorer import AVERAGES, ClipScorer, person_limit
-from gap_mmaction.deploy.export import (
-    compare_scorers,
-    recognizer_scorer,
-    with_fewer_persons,
-)
+from gap_mmaction.deploy.export import compare_scorers, recognizer_scorer
 from gap_mmaction.deploy.exported_model import (
     export_onnx,
     export_torchscript,
@@ -126,7 +122,7 @@ def check(scorer: Any, name: str, stream: str = "joint", **settings: Any) -> Non
     """Compare with the recognizer, at other sizes than those of the export."""
     model = build(name, stream, **settings)
     pairs = [(x, x) for x in (clips(1), clips(5), clips(3, number=2))]
-    pairs += with_fewer_persons(clips(4), ClipScorer(model).persons)
+    pairs += export.with_fewer_persons(clips(4), ClipScorer(model).persons)
     parity = compare_scorers(recognizer_scorer(model, "prob"), scorer, pairs)
     assert parity.holds(1e-5), parity
     assert parity.samples >= 9

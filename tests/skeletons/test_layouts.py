@@ -51,8 +51,8 @@ def test_trees(name: str) -> None:
     # They are mmaction2's.
     layout: Any = name
     if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
-        edges = list(skeleton.edges)
-        layout = dict(num_node=joints, inward=edges, center=skeleton.centre)
+        inward = list(skeleton.edges)
+        layout = dict(num_node=joints, inward=inward, center=skeleton.centre)
     graph = Graph(layout, mode="spatial")
     assert set(skeleton.edges) == set(graph.inward)
     assert skeleton.centre == graph.center
@@ -87,9 +87,9 @@ def test_parts(name: str, stream: str) -> None:
     assert bases["foot"] and bases["foot"] <= {"ankle", "foot"}
     assert "hip" in bases["hip"] and {"head", "nose", "face"} & bases["head"]
     for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
-        names = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
+        joints = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
         left, right = (
-            {n.replace(side, "") for n in names if side in n}
+            {joint.replace(side, "") for joint in joints if side in joint}
             for side in ("left", "right")
         )
         assert left == right

@@ -99,41 +99,26 @@ def test_csv(files: Files, tmp_path: Path) -> None:
 Printed = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("visualize")
-    items = [
-        {"frame_dir": f"a{i}", "label": i, "keypoint": SEQUENCES[i]} for i in range(2)
-    ]
-    (folder / "many.pkl").write_bytes(pickle.dumps({"annotations": items}))
-    content = {"label": 1, "skeletons": SEQUENCES[0][0].tolist()}
-    (folder / "one.json").write_text(json.dumps(content))
-    points = np.random.default_rng(0).uniform(0, 100, (2, 4, 17, 3))
-    np.save(folder / "coco.npy", points)
-    return folder
-
-
-def test_movies_without_a_model(folder: Path, tmp_path: Path) -> None:
-    """Nine frames of a sequence; five of another one; two persons of a picture."""
+def test_movies_without_a_model(files: Files, tmp_path: Path) -> None:
+    """All frames of a sequence; five of another one; two persons of a picture."""
     gif = str(tmp_path / "a.gif")
     layout = ["--layout", "nw-ucla"]
-    assert visualize.main([str(folder / "one.json"), *layout, "--out", gif]) == 0
+    assert visualize.main([*files.paths("two.json"), *layout, "--out", gif]) == 0
     with Image.open(gif) as image:
-        assert getattr(image, "n_frames", 0) == 9
-    named = [str(folder / "many.pkl"), "--name", "a1", *layout, "--labels", "nwucla"]
+        assert getattr(image, "n_frames", 0) == 14
+    named = [*files.paths("many.pkl"), "--name", "a0", *layout, "--labels", "nwucla"]
     assert visualize.main([*named, "--frames", "5", "--up", "z", "--out", gif]) == 0
     with Image.open(gif) as image:
         assert getattr(image, "n_frames", 0) == 5
-    flat = [str(folder / "coco.npy"), "--layout", "coco", "--parts", "head", "foot"]
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(0, 100, (2, 4, 17, 3)))
+    flat = [str(tmp_path / "a.npy"), "--layout", "coco", "--parts", "head", "foot"]
     assert visualize.main([*flat, "--out", str(tmp_path / "a.mp4")]) == 0
     assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
 
 
-def test_prediction(
-    small_run: SmallRun, folder: Path, tmp_path: Path, capsys: Printed
-) -> None:
-    clip = [str(folder / "many.pkl"), "--name", "a0", "--frames", "3"]
-    clip += small_run.options
+def test_prediction(files: Files, tmp_path: Path, capsys: Printed) -> None:
+    clip = [*files.paths("many.pkl"), "--name", "a0", "--frames", "3"]
+    clip += files.model.options
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     assert visualize.main([*clip, "--top-k", "2", "--out", str(wide)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -145,15 +130,15 @@ def test_prediction(
         assert a.width > b.width
 
 
-def test_errors(folder: Path, tmp_path: Path, capsys: Printed) -> None:
+def test_errors(files: Files, tmp_path: Path, capsys: Printed) -> None:
     out = tmp_path / "a.png"
     for name, arguments, message in (
-        ("many.pkl", ["nw-ucla"], "holds 2 sequences, choose one"),
-        ("many.pkl", ["nw-ucla", "--name", "a3"], "there are a0, a1"),
-        ("one.json", ["coco"], "20 joints"),
-        ("one.json", ["nw-ucla", "--parts", "tail"], "no part 'tail'"),
+        ("many.pkl", ["nw-ucla"], "holds 4 sequences, choose one"),
+        ("many.pkl", ["nw-ucla", "--name", "a9"], "there are a0, a1"),
+        ("two.json", ["coco"], "20 joints"),
+        ("two.json", ["nw-ucla", "--parts", "tail"], "no part 'tail'"),
     ):
-        layout = [str(folder / name), "--layout", *arguments]
+        layout = [*files.paths(name), "--layout", *arguments]
         assert visualize.main([*layout, "--out", str(out)]) == 1
         assert message in capsys.readouterr().err
         assert not out.exists()

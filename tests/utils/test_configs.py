@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from yapf.yapflib import yapf_api
 
 from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils import command_line, config_parts
@@ -16,6 +17,13 @@ from gap_mmaction.utils.command_line import add_cfg_options, read_config, tells_
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture
+def layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a config is laid out, as outside of tests."""
+    monkeypatch.setattr("mmengine.config.config.FormatCode", yapf_api.FormatCode)
+
+
+@pytest.mark.usefixtures("layout")
 def test_as_mmengine_dumps_it() -> None:
     cfg = Config.fromfile(ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py")
     settings = config_parts.parse_config_text(cfg.pretty_text, "a.py")
@@ -24,6 +32,7 @@ def test_as_mmengine_dumps_it() -> None:
     assert config_parts.lookup(settings, "train_cfg.max_epochs.x") is None
 
 
+@pytest.mark.usefixtures("layout")
 def test_keys_that_are_no_names() -> None:
     # MMEngine writes dict({'hand-arm': [2, 3]}, name='suit') for such.
     config = {"name": "suit", "parts": {"a-b": (1, -2.5), "hip": [0]}, "c": {0: "a"}}

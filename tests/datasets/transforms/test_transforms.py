@@ -265,9 +265,9 @@ def test_frames_are_the_references(
         pair = golden[f"test/{i}/input"], golden[f"test/{i}/output"]
         assert_same(*pair, window, (share,))
     for i, frames in enumerate(golden["train/valid_frames"]):
-        share = np.array([(float(golden[f"train/{i}/p"]) - 0.5) / 0.5])
+        drawn = np.array([(float(golden[f"train/{i}/p"]) - 0.5) / 0.5])
         randint = Mock(return_value=int(golden[f"train/{i}/bias"]))
-        monkeypatch.setattr(np.random, "rand", Mock(return_value=share))
+        monkeypatch.setattr(np.random, "rand", Mock(return_value=drawn))
         monkeypatch.setattr(np.random, "randint", randint)
         pair = golden[f"train/{i}/input"], golden[f"train/{i}/output"]
         assert_same(*pair, 64, (0.5, 1.0))
