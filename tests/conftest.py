@@ -29,6 +29,11 @@ config_file.FormatCode = lambda source, **_: (source, True)
 gc.freeze()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist would leave files of few tests to the end, and those take longest.
+    config.option.loadscopereorder = False
+
+
 @pytest.fixture(autouse=True)
 def setup() -> None:
     """Registry names without a prefix are mmaction2's; one thread, for speed.

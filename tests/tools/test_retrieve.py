@@ -18,7 +18,6 @@ from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.text_encoder import build_frozen_encoder
 from tests.apis.small_model import SmallRun, make_config, make_run, make_sequences
-from tests.models import text_common  # noqa: F401  registers EmbeddingTextEncoder
 from tools import retrieve
 
 Printed = pytest.CaptureFixture[str]
