@@ -95,7 +95,6 @@ class FakeProject:
         return main([*argv, "--work-dir", str(self.work_dir), *arguments], self.root)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What the tools have noted, runs as paths in the work dir."""
         text = self.journal.read_text() if self.journal.is_file() else ""
         lines = [json.loads(line) for line in text.splitlines()]
         for line in lines:

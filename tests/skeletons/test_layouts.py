@@ -15,7 +15,6 @@ JOINTS = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17, "openni-15": 15, "jhmdb-15"
 NAME = pytest.mark.parametrize("name", JOINTS)
 FOUR = ("head", "hand-arm", "hip", "leg-foot")
 SIX = ("head", "arm", "hand", "hip", "leg", "foot")
-STREAM = pytest.mark.parametrize("stream", STREAMS)
 
 
 def _bases(skeleton: Skeleton, part: str, stream: str) -> set[str]:
@@ -61,7 +60,7 @@ def test_trees(name: str) -> None:
 
 
 @NAME
-@STREAM
+@pytest.mark.parametrize("stream", STREAMS)
 def test_parts(name: str, stream: str) -> None:
     skeleton = get_skeleton(name)
     every = set(range(skeleton.num_joints))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.processes import run_python
-from tools.demo import conclude
+from tools import demo
 
 
 @pytest.mark.slow
-def test_demo_prints_the_table(tmp_path: Path) -> None:
-    options = ("--epochs", 1, "--seeds", 1, "--work-dir", tmp_path)
-    printed = run_python("tools/demo.py", *options)
+def test_demo_prints_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--epochs", "1", "--seeds", "1", "--work-dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["tools/demo.py", *options])
+    demo.main()
+    printed = capsys.readouterr().out
     row = r"^(without GAP|with GAP) +([\d.]+) +([\d,]+) +[\d.]+$"
     names, accuracies, parameters = zip(*re.findall(row, printed, re.M))
     assert names == ("without GAP", "with GAP")
@@ -30,4 +34,4 @@ def test_verdict() -> None:
     ):
         plain = dict.fromkeys(range(len(gains)), 40.0)
         better = {seed: 40.0 + gain for seed, gain in enumerate(gains)}
-        assert verdict in conclude({"without GAP": plain, "with GAP": better})
+        assert verdict in demo.conclude({"without GAP": plain, "with GAP": better})

@@ -23,8 +23,6 @@ def accuracies(log: str) -> list[str]:
 
 
 class Project:
-    """A folder, and the options that make the config a small one."""
-
     def __init__(self, folder: Path, data: Path) -> None:
         self.folder = folder
         self.options = ["train_cfg.max_epochs=2", "default_hooks.logger.interval=1"]
