@@ -611,6 +611,11 @@ def aten_kernel(name: str) -> Any:
     return getattr(importlib.import_module("torch").ops.aten, name)
 
 
+def foreach_kernel(name: str) -> Any:
+    """Returns torch's operation on lists of tensors, which has no public name."""
+    return getattr(importlib.import_module("torch"), f"_foreach_{name}")
+
+
 def is_hooked(module: Any) -> bool:
     """Whether a torch module has hooks, which a way past it would leave out."""
     return bool(

@@ -21,7 +21,7 @@ from torch import nn
 from torch.utils.benchmark import timer as synchronized_clock
 from torch.utils.flop_counter import FlopCounterMode
 
-from gap_mmaction.models.backbones.cpu import plain_path
+from gap_mmaction.models.backbones import plain_path
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.version import __version__

@@ -23,7 +23,7 @@ from gap_mmaction.deploy.exported_model import (
     run_torchscript,
 )
 from gap_mmaction.deploy.folding import fold_batch_norms
-from gap_mmaction.models.backbones.cpu import plain_path
+from gap_mmaction.models.backbones import plain_path
 from gap_mmaction.skeletons import STREAMS, get_skeleton, layouts
 from tests.config_files import write_annotation
 from tests.deploy.models import BACKBONES, CLASSES, build, clips

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import name_of_sample
@@ -19,23 +20,31 @@ from gap_mmaction.utils.files import atomic_file
 from .resumption_hooks import model_of
 
 
+class _Look(NamedTuple):
+    """Which ranks' losses are not finite, once the event has come, and whose."""
+
+    flags: Tensor
+    event: torch.cuda.Event | None
+    call: tuple[nn.Module, Any, Any, dict, Tensor]
+
+
 class NonFiniteLossError(FloatingPointError):
     """The loss of a batch is not finite."""
 
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Looks at the loss of every batch before anything is done with it.
+    """Looks at the loss of every batch before its gradients change anything.
 
-    Where it is NaN or infinite, the run ends before the backward pass would spoil the
-    parameters, on all ranks at once. For each rank with such a loss,
+    Where it is NaN or infinite, the run ends before the optimizer's step would spoil
+    the parameters, on all ranks at once. For each rank with such a loss,
     ``non_finite_loss_iter<N>_rank<R>.json`` in the work dir has losses, the samples'
     names, which inputs, parameters and buffers are not finite, the learning rates and
     the gradients' last norm. The checkpoints stay as they are.
 
     Gradients that overflow in half precision are the gradient scaler's business. The
-    price is that the loss is waited for before the backward pass, and in distributed
-    runs a number per rank is exchanged.
+    price is that the forward pass is waited for before the step, when a GPU still has
+    the backward pass to do, and in distributed runs a number per rank is exchanged.
 
     Raises:
         NonFiniteLossError: While training, with the names of the samples.
@@ -43,21 +52,27 @@ class FiniteLossHook(Hook):
 
     def __init__(self) -> None:
         self._runner: Any = None
-        self._handle: Any = None
+        self._handles: list[Any] = []
+        self._looks: list[_Look] = []
         self._batch_idx = 0
         self._data_batch: Any = None
 
     def before_train(self, runner: Any) -> None:
         """Begins to look at what the model returns."""
         self._runner = runner
-        self._handle = model_of(runner).register_forward_hook(
-            self._check, with_kwargs=True
-        )
+        look = model_of(runner).register_forward_hook(self._look, with_kwargs=True)
+        wrapper = runner.optim_wrapper
+        every = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+        steps = [
+            one.optimizer.register_step_pre_hook(self._before_step) for one in every
+        ]
+        self._handles = [look, *steps]
 
     def after_train(self, runner: Any) -> None:
         """Ends it."""
-        self._handle.remove()
-        self._runner = self._handle = self._data_batch = None
+        for handle in self._handles:
+            handle.remove()
+        self._runner = self._data_batch = None
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
@@ -65,7 +80,17 @@ class FiniteLossHook(Hook):
         """Keeps the batch for a report."""
         self._batch_idx, self._data_batch = batch_idx, data_batch
 
-    def _check(self, model: nn.Module, args: Any, kwargs: Any, losses: Any) -> None:
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Judges the losses of an iteration without a step, as of a skipped one."""
+        self._judge()
+
+    def _look(self, model: nn.Module, args: Any, kwargs: Any, losses: Any) -> None:
         mode = kwargs.get("mode", args[-1] if args else None)
         if mode != "loss" or not model.training or not isinstance(losses, dict):
             return
@@ -74,9 +99,32 @@ class FiniteLossHook(Hook):
             return
         total = sum(terms[1:], terms[0])
         bad = (~total.isfinite()).reshape(1).to(torch.uint8)
-        ranks = torch.cat(all_gather(bad)).nonzero().flatten().tolist()
-        if not ranks:
-            return
+        flags = torch.cat(all_gather(bad)).to("cpu", non_blocking=True)
+        event = torch.cuda.Event() if total.is_cuda else None
+        if event is not None:
+            event.record()
+        self._looks.append(_Look(flags, event, (model, args, kwargs, losses, total)))
+
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        self._judge()
+
+    def _judge(self) -> None:
+        looks, self._looks = self._looks, []
+        for look in looks:
+            if look.event is not None:
+                look.event.synchronize()
+            if ranks := look.flags.nonzero().flatten().tolist():
+                self._end(ranks, *look.call)
+
+    def _end(
+        self,
+        ranks: list[int],
+        model: nn.Module,
+        args: Any,
+        kwargs: Any,
+        losses: dict,
+        total: Tensor,
+    ) -> None:
         runner = self._runner
         name = f"non_finite_loss_iter{runner.iter}"
         report = Path(runner.work_dir, f"{name}_rank{get_rank()}.json")

@@ -1,7 +1,9 @@
 """Backbones."""
 
-from .cpu import graph_conv, temporal_conv  # noqa: F401 (they register their forms)
+from . import joined  # noqa: F401 (it registers its forms, as the next ones do)
+from .cpu import graph_conv, temporal_conv  # noqa: F401
 from .ctr_baseline import CTRBaseline
 from .ctrgcn import CTRGCN, convert_authors_state_dict
+from .forms import plain_path
 
-__all__ = ["CTRGCN", "CTRBaseline", "convert_authors_state_dict"]
+__all__ = ["CTRGCN", "CTRBaseline", "convert_authors_state_dict", "plain_path"]

@@ -11,6 +11,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from gap_mmaction.skeletons import Skeleton, get_skeleton
 
@@ -67,7 +68,7 @@ class StackedGCN(BaseModule):
         self.num_person, self.in_channels = num_person, in_channels
         channels = num_person * in_channels * self.skeleton.num_joints
         self.data_bn = nn.BatchNorm1d(channels)
-        self.net = nn.ModuleList()
+        blocks = []
         source, width = in_channels, base_channels
         for stage in range(1, num_stages + 1):
             if stage > 1 and stage in inflate_stages:
@@ -84,8 +85,9 @@ class StackedGCN(BaseModule):
             gcn = init_convs(self._make_gcn(source, width))
             # The block starts as its residual path.
             nn.init.constant_(gcn.bn.weight, 1e-6)
-            self.net.append(ResidualBlock(gcn, tcn, path))
+            blocks.append(ResidualBlock(gcn, tcn, path))
             source = width
+        self.net = nn.Sequential(*blocks)
         self.out_channels = width
 
     @abstractmethod
@@ -111,9 +113,32 @@ class StackedGCN(BaseModule):
             )
         x = x.permute(0, 1, 3, 4, 2).reshape(n, m * v * c, t)
         x = self.data_bn(x).view(n * m, v, c, t).transpose(1, 2).contiguous()
-        for block in self.net:
-            x = block(x)
+        device = x.device.type
+        if torch.is_autocast_enabled(device) and not torch.compiler.is_compiling():
+            dtype = torch.get_autocast_dtype(device)
+            weights = cast_together(self.net, dtype)
+            x = functional_call(self.net, weights, (x.to(dtype),))
+        else:
+            x = self.net(x)
         return x.transpose(2, 3).reshape(n, m, self.out_channels, -1, v)
+
+
+def cast_together(net: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
+    """Returns the parameters of a network, but of normalizations, in another type.
+
+    All go through one concatenation and one cast, and so do their gradients; autocast
+    would cast each by itself.
+    """
+    kept = {
+        parameter
+        for module in net.modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase)
+        for parameter in module.parameters(recurse=False)
+    }
+    cast = {name: p for name, p in net.named_parameters() if p not in kept}
+    flat = torch.cat([p.flatten() for p in cast.values()]).to(dtype)
+    parts = flat.split([p.numel() for p in cast.values()])
+    return {name: part.view_as(p) for (name, p), part in zip(cast.items(), parts)}
 
 
 def skeleton_of_graph(graph_cfg: dict) -> Skeleton:

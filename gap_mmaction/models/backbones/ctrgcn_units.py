@@ -2,21 +2,23 @@
 
 With time innermost, the graph product and the 1x1 convolutions are matrix products
 over contiguous rows. Parameters keep the names and shapes of mmaction2's project. Each
-``forward`` is the plain form; :func:`~.cpu.forms.has_cpu_forms` runs a faster one in
+``forward`` is the plain form; :func:`~.forms.has_forms` runs a faster one in
 its place where that fits.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .cpu.forms import has_cpu_forms
+from .forms import has_forms
 
 Unit = TypeVar("Unit", bound=nn.Module)
+
+_KINDS = ("weight", "bias")
 
 
 class FrameConv(nn.Conv2d):
@@ -70,7 +72,7 @@ class TemporalConv(nn.Module):
         self.conv = FrameConv(in_channels, out_channels, *kernel)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    @has_cpu_forms
+    @has_forms
     def forward(
         self, x: Tensor, residual: Tensor | None = None, relu: bool = False
     ) -> Tensor:
@@ -103,7 +105,7 @@ class MultiScaleTemporalConv(nn.Module):
         last = FrameConv(channels, rest, stride=stride)
         self.branches.append(nn.Sequential(last, nn.BatchNorm2d(rest)))
 
-    @has_cpu_forms
+    @has_forms
     def forward(
         self, x: Tensor, residual: Tensor | None = None, relu: bool = False
     ) -> Tensor:
@@ -142,7 +144,7 @@ class RefinementGraphConv(nn.Module):
         self.down = make_down(in_channels, out_channels)
         self.bn = nn.BatchNorm2d(out_channels)
 
-    @has_cpu_forms
+    @has_forms
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``[N, C, V, T]`` to ``[N, O, V, T]``."""
         out = graph_product(x, *self.operands(x))
@@ -157,14 +159,12 @@ class RefinementGraphConv(nn.Module):
         """
         n, _, v, t = x.shape
         subsets = len(self.convs)
-        # A 1x1 convolution and a mean over time commute: the mean goes first.
-        pair = ("conv1", "conv2")
-        ends = torch.baddbmm(
-            torch.cat([self._stack(name, "bias") for name in pair])[None, :, None],
-            torch.cat([self._stack(name, "weight") for name in pair]).expand(n, -1, -1),
-            # Unlike that of a mean, the gradient of a sum is not written out.
-            x.sum(-1) / t,
-        )
+        weight, bias = (self._stack(kind, "conv1", "conv2") for kind in _KINDS)
+        # A 1x1 convolution and a mean over time commute: the mean goes first. Unlike
+        # its gradient, that of a sum is not written out.
+        total = x.sum(-1, dtype=x.dtype)
+        weight = weight.expand(n, -1, -1)
+        ends = torch.baddbmm(bias[None, :, None], weight, total, alpha=1 / t)
         source, target = ends.view(n, 2, subsets, -1, v).unbind(1)
         adjacency: Tensor = self.A
         if self.authors:
@@ -173,17 +173,19 @@ class RefinementGraphConv(nn.Module):
             difference = source.unsqueeze(-2) - target.unsqueeze(-1)
             adjacency = adjacency.transpose(1, 2)
         shared = torch.stack((torch.ones_like(adjacency), adjacency), dim=1)
-        shared = shared.flatten(2).expand(n, -1, -1, -1)
+        shared = shared.to(ends.dtype).flatten(2).expand(n, -1, -1, -1)
         relation = torch.cat((difference.tanh_().flatten(3), shared), dim=2)
-        b4 = self._stack("conv4", "bias").view(subsets, -1, 1)
-        w4 = self._stack("conv4", "weight").view(subsets, b4.shape[1], -1)
-        w4 = torch.cat((w4 * self.alpha, b4 * self.alpha, torch.ones_like(b4)), dim=2)
-        w3, b3 = (self._stack("conv3", kind) for kind in ("weight", "bias"))
-        return relation, w3, b3, w4
+        w4, b4 = (self._stack(kind, "conv4") for kind in _KINDS)
+        w4 = torch.cat((w4, b4[:, None]), dim=1) * self.alpha
+        w4 = torch.cat((w4, torch.ones_like(w4[:, :1])), dim=1)
+        w3, b3 = (self._stack(kind, "conv3") for kind in _KINDS)
+        return relation, w3, b3, w4.view(subsets, -1, w4.shape[1])
 
-    def _stack(self, conv: str, kind: str) -> Tensor:
+    def _stack(self, kind: str, *names: str) -> Tensor:
         """Concatenates a parameter of all subsets along its output channels."""
-        stacked = torch.cat([getattr(getattr(c, conv), kind) for c in self.convs])
+        subsets: Any = self.convs
+        each = [getattr(convs[name], kind) for name in names for convs in subsets]
+        stacked = torch.cat(each)
         return stacked.flatten(1) if kind == "weight" else stacked
 
 
@@ -201,10 +203,13 @@ def graph_product(
     """
     n, _, v, t = x.shape
     subsets, channels = w4.shape[:2]
-    hidden = torch.baddbmm(b3[None, :, None], w3.expand(n, -1, -1), x.flatten(2))
-    hidden = hidden.view(n, subsets, channels, v, t)
+    # Channels before subsets: one product sums over the subsets and the joints v.
+    w3 = w3.unflatten(0, (subsets, -1)).transpose(0, 1).flatten(0, 1)
+    b3 = b3.view(subsets, -1).t().reshape(1, -1, 1)
+    hidden = torch.baddbmm(b3, w3.expand(n, -1, -1), x.flatten(2))
     graph = torch.matmul(w4, relation).view(n, subsets, channels, v, v)
-    return torch.matmul(graph, hidden).sum(1)
+    graph = graph.permute(0, 2, 3, 1, 4).reshape(n, channels, v, subsets * v)
+    return torch.matmul(graph, hidden.view(n, channels, subsets * v, t))
 
 
 def make_down(in_channels: int, out_channels: int) -> nn.Module:

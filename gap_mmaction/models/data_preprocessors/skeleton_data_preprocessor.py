@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gap_mmaction.skeletons import Layout, check_stream, get_skeleton
 from gap_mmaction.utils.brief import name_of_sample
+from gap_mmaction.utils.sending import send
 
 from .streams import hierarchy_matrix, to_stream
 
@@ -92,6 +93,13 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
         # A buffer, to be where the data are; no part of checkpoints.
         self.register_buffer("matrix", matrix, persistent=False)
 
+    def cast_data(self, data: Any) -> Any:
+        """Leaves a batch where it is; :meth:`preprocess` sends the clips as one."""
+        if isinstance(data, Mapping):
+            return dict(data)
+        is_list = isinstance(data, (list, tuple))
+        return [self.cast_data(part) for part in data] if is_list else data
+
     def preprocess(
         self, inputs: list[Tensor], data_samples: Any, training: bool = False
     ) -> tuple[Tensor, Any]:
@@ -105,7 +113,7 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
                 f"persons, frames, joints, columns], such as {names}: let the pipeline "
                 "and the annotations make them alike"
             )
-        batch, data_samples = super().preprocess(inputs, data_samples, training)
+        batch = torch.stack(inputs).float()
         joints = batch.shape[-2]
         if joints != self.skeleton.num_joints:
             raise ValueError(
@@ -117,7 +125,7 @@ class SkeletonDataPreprocessor(ActionDataPreprocessor):
             places = batch[..., : self.skeleton.num_coordinates]
             _warn_of_dull_clips(places, data_samples or [None] * len(batch))
             self.input_scale = _check_scale(places, self.input_scale)
-        return self.to_stream(batch), data_samples
+        return self.to_stream(send(batch, self.device)), data_samples
 
     def to_stream(self, joints: Tensor) -> Tensor:
         """Returns the stream ``[..., T, V, C]`` of joints of that shape."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -15,10 +16,19 @@ class TrainingBranch(BaseModule, ABC):
     left out at test time.
     """
 
+    def prepare(self, labels: Tensor) -> Any:
+        """Returns what :meth:`forward` takes as labels, here themselves.
+
+        It is called before the backbone runs, with labels ``[B]`` of the CPU: the place
+        for what needs no feature map, so that no device waits for it.
+        """
+        return labels
+
     @abstractmethod
-    def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(self, x: Tensor, labels: Any) -> dict[str, Tensor]:
         """Returns losses of a feature map ``[B, M, C, T, V]`` and its classes ``[B]``.
 
+        The classes are on the map's device, or what :meth:`prepare` has made of them.
         Those whose names contain ``loss`` are summed up, the others are for the log.
         """
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from mmaction.models.heads import BaseHead
 from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -16,6 +18,7 @@ from torch import Tensor
 from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils.checkpoint_fit import check_fit
 from gap_mmaction.utils.config_parts import check_keys
+from gap_mmaction.utils.sending import send
 
 from ..data_preprocessors import SkeletonDataPreprocessor
 from ..heads import TrainingBranch
@@ -111,14 +114,17 @@ class RecognizerGAP(RecognizerGCN):
 
     def loss(self, inputs: Tensor, data_samples: list, **kwargs: Any) -> dict:
         """Returns the losses of head and text branch of ``[B, clips, M, T, V, C]``."""
-        labels = None if self.text_branch is None else _labels_of(data_samples)
+        classes: Any = None
+        if self.text_branch is not None:
+            classes = self.text_branch.prepare(_labels_of(data_samples))
         feats, _ = self.extract_feat(inputs)
-        # mmaction2's accuracy goes through numpy, which knows no bfloat16.
         with torch.autocast(feats.device.type, enabled=False):
             whole = feats.to(torch.promote_types(feats.dtype, torch.float32))
-            losses = self.cls_head.loss(whole, data_samples)
-        if self.text_branch is not None and labels is not None:
-            losses.update(self.text_branch(feats, labels.to(feats.device)))
+            losses = head_losses(self.cls_head, whole, data_samples)
+        if self.text_branch is not None:
+            if isinstance(classes, Tensor):
+                classes = send(classes, feats.device)
+            losses.update(self.text_branch(feats, classes))
         return losses
 
     def _load_from_state_dict(
@@ -133,6 +139,32 @@ class RecognizerGAP(RecognizerGCN):
             for key in [key for key in state_dict if key.startswith(text)]:
                 del state_dict[key]
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def head_losses(head: Any, feats: Tensor, data_samples: list) -> dict:
+    """Returns the losses of ``head.loss``, without waiting for the device.
+
+    Stock heads compute their accuracy on the CPU. Here that of ``[B]`` hard labels
+    stays where the scores are, of a head that takes over its loss from ``BaseHead``.
+    """
+    kind: Any = type(head)
+    is_stock = issubclass(kind, BaseHead) and kind.loss is BaseHead.loss
+    labels = torch.cat([sample.gt_label for sample in data_samples])
+    if not is_stock or kind.loss_by_feat is not BaseHead.loss_by_feat:
+        return head.loss(feats, data_samples)
+    if len(labels) != len(data_samples):
+        return head.loss(feats, data_samples)
+    scores, labels = head(feats), send(labels, feats.device)
+    losses = {}
+    for k in head.topk:
+        found = scores.detach().topk(min(k, scores.shape[1])).indices
+        losses[f"top{k}_acc"] = (found == labels[:, None]).any(1).double().mean()
+    if smooth := head.label_smooth_eps:
+        one_hot = F.one_hot(labels, head.num_classes)
+        labels = (1 - smooth) * one_hot + smooth / head.num_classes
+    loss = head.loss_cls(scores, labels)
+    losses.update(loss if isinstance(loss, dict) else {"loss_cls": loss})
+    return losses
 
 
 def drop_text_branch(cfg: Config) -> bool:

@@ -11,6 +11,9 @@ from torch.utils.checkpoint import checkpoint
 
 from gap_mmaction.compat import is_hooked
 from gap_mmaction.utils.dependency import import_optional
+from gap_mmaction.utils.sending import send_together
+
+CPU = torch.device("cpu")
 
 
 class PrefixTree:
@@ -21,7 +24,7 @@ class PrefixTree:
     Args:
         ids: Tokens ``[U, L]`` of U texts, start and end included.
         lengths: How many of them each text has, ``[U]``, at least one.
-        device: Where the attributes shall be.
+        device: Where the attributes shall be, by one copy.
         bucket_size: Texts whose lengths differ by less may share a group.
 
     Attributes:
@@ -36,7 +39,7 @@ class PrefixTree:
         self,
         ids: Tensor,
         lengths: Tensor,
-        device: torch.device | str = "cpu",
+        device: torch.device = CPU,
         bucket_size: int = 8,
     ) -> None:
         columns = torch.arange(ids.shape[1])
@@ -53,13 +56,12 @@ class PrefixTree:
         nodes = numbers.cummax(0).values
         ends = nodes.gather(1, lengths[:, None] - 1)
         nodes = torch.where(valid, nodes, ends)
-        self.ids = ids[new].to(device)
-        self.positions = columns.expand_as(ids)[new].to(device)
+        node_ids, positions = ids[new], columns.expand_as(ids)[new]
 
         buckets = (lengths - 1) // bucket_size
-        source = torch.empty(len(self.ids), dtype=torch.long)
+        source = torch.empty_like(node_ids)
         order, start = torch.empty_like(rows), 0
-        self.groups: list[tuple[Tensor, Tensor]] = []
+        groups: list[Tensor] = []
         texts = 0
         for bucket in buckets.unique().tolist():
             members = (buckets == bucket).nonzero()[:, 0]
@@ -68,11 +70,12 @@ class PrefixTree:
             places = start + torch.arange(group.numel()).view_as(group)
             source[group[seen]] = places[seen]
             order[rows[members]] = texts + torch.arange(len(members))
-            self.groups.append((group.to(device), lengths[members].to(device)))
+            groups += [group, lengths[members]]
             start += group.numel()
             texts += len(members)
-        self.source = source.to(device)
-        self.order = order.to(device)
+        sent = send_together([node_ids, positions, source, order, *groups], device)
+        self.ids, self.positions, self.source, self.order, *groups = sent
+        self.groups = list(zip(groups[::2], groups[1::2]))
 
 
 def is_plain_causal(tower: Any) -> bool:
@@ -112,7 +115,7 @@ def encode_prefix_tree(tower: Any, tree: PrefixTree) -> Tensor:
         x = tower.text_projection(x)
     elif tower.text_projection is not None:
         x = x @ tower.text_projection
-    return x[tree.order]
+    return F.embedding(tree.order, x)
 
 
 def _block(block: Any, x: Tensor, tree: PrefixTree) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -139,15 +140,15 @@ class OpenCLIPTextEncoder(TransformerTextEncoder):
             mask[:, 1:] = 1 - is_end.cumsum(1)[:, :-1]
         return {"ids": ids, "mask": mask}
 
-    def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Returns features as the base class does, at the cost of a PrefixTree."""
+    def prepare(self, tokens: Tokens, rows: Tensor) -> Callable[[], Tensor]:
+        """Does as the base class, at the cost of a PrefixTree."""
         if not (self.can_cut and is_plain_causal(self.tower)):
-            return super().encode_tokens(tokens, rows)
-        tokens = select_tokens(tokens, rows.cpu())
+            return super().prepare(tokens, rows)
+        tokens = select_tokens(tokens, rows)
         lengths = tokens["mask"].sum(1)
         device = self.token_embedding.weight.device
         tree = PrefixTree(tokens["ids"], lengths, device, self.bucket_size)
-        return encode_prefix_tree(self.tower, tree)
+        return functools.partial(encode_prefix_tree, self.tower, tree)
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Returns the features ``[N, D]``, the end token's, projected."""

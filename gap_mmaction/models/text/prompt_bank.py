@@ -52,9 +52,6 @@ class PromptBank(nn.Module):
     ``texts`` is every distinct text, in a fixed order.
     """
 
-    table: Tensor
-    counts: Tensor
-
     def __init__(
         self,
         descriptions: str,
@@ -96,8 +93,8 @@ class PromptBank(nn.Module):
                             level=logging.WARNING,
                         )
         self.texts = tuple(index)
-        self.register_buffer("table", table, persistent=False)
-        self.register_buffer("counts", counts, persistent=False)
+        # On the CPU wherever the model is: texts are drawn there.
+        self.table, self.counts = table, counts
         self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
         self.step = 0
 
@@ -108,18 +105,21 @@ class PromptBank(nn.Module):
         return f"{brief(text)} ({owner})"
 
     def sample(self, labels: Tensor) -> Tensor:
-        """Draws texts, indices ``[B, K]`` into :attr:`texts`, for classes ``[B]``."""
+        """Draws texts, indices ``[B, K]`` into :attr:`texts`, for classes ``[B]``.
+
+        Drawn, and returned, on the CPU: so they are the same on any device.
+        """
+        labels = labels.cpu()
         counts = self.counts[:, labels]
-        # Drawn on the CPU for the same texts on any device, whatever the labels are: no
-        # device has to wait. MMEngine's samplers deal out the samples in turn.
+        # MMEngine's samplers deal out the samples in turn.
         of_all_ranks = (len(self.slots), len(labels) * get_world_size())
         mixed = self.seed * 1_000_003 * 1_000_003 + self.step
         generator = torch.Generator().manual_seed(mixed % _SEEDS)
         self.step += 1
         drawn = torch.rand(of_all_ranks, generator=generator)
         draws = drawn[:, get_rank() :: get_world_size()]
-        choice = (draws.to(counts.device) * counts).long().minimum(counts - 1)
-        slots = torch.arange(len(self.slots), device=labels.device)[:, None]
+        choice = (draws * counts).long().minimum(counts - 1)
+        slots = torch.arange(len(self.slots))[:, None]
         return self.table[slots, labels, choice].t()
 
     def get_extra_state(self) -> Tensor:
@@ -132,8 +132,7 @@ class PromptBank(nn.Module):
 
     def share_seed(self) -> None:
         """Takes over the seed of the first rank."""
-        # On the device of the model: nccl takes no other.
-        seed = torch.tensor([self.seed], device=self.counts.device)
+        seed = torch.tensor([self.seed])
         broadcast(seed)
         self.seed = int(seed)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import Tensor
 
 from gap_mmaction.skeletons import Layout
+from gap_mmaction.utils.sending import send_together
 
 from ..heads import PartPoolingHead, TrainingBranch
 from ..losses import MultiPartContrastiveLoss
@@ -16,6 +21,14 @@ from .cached_encoder import CachedTextEncoder
 from .prompt_bank import PromptBank
 from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder, Tokens, TransformerTextEncoder
+
+
+class TextBatch(NamedTuple):
+    """The texts of a batch of clips, drawn and sent to the device."""
+
+    labels: Tensor
+    rows: Tensor  # of the texts' features, [B, K]
+    compute: Callable[[], Tensor] | None = None  # these, of a tuned encoder
 
 
 @MODELS.register_module()
@@ -110,15 +123,23 @@ class TextBranch(TrainingBranch):
             elif encoder is not None:
                 self.compute_features()
 
-    def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def prepare(self, labels: Tensor) -> TextBatch:
+        """Draws the texts of classes ``[B]``, and sends what will encode them.
+
+        All of it is work of the CPU, where the labels should be.
+        """
+        return self._send(self.prompts.sample(labels), labels.cpu())
+
+    def forward(self, x: Tensor, labels: Tensor | TextBatch) -> dict[str, Tensor]:
         """Returns ``loss_con``, weighted, and ``con_<slot>`` for the log.
 
+        In place of the labels it takes what :meth:`prepare` has made of them.
         Where lambda is learned there is ``loss_lambda`` too, its term of the loss.
         """
+        batch = self.prepare(labels) if isinstance(labels, Tensor) else labels
         skeleton = self.head(x)
-        text = self.encode(self.prompts.sample(labels))
         criterion = self.loss_con
-        inputs = skeleton, text.to(skeleton.dtype), labels
+        inputs = skeleton, self.encode(batch).to(skeleton.dtype), batch.labels
         losses = criterion.per_part(*map(gather_from_ranks, inputs))
         logs = {"loss_con": criterion.loss_weight * losses.mean()}
         learned = getattr(criterion, "log_variance", None)  # of a loss of one's own
@@ -128,18 +149,27 @@ class TextBranch(TrainingBranch):
             logs[f"con_{slot.name}"] = loss.detach()
         return logs
 
-    def encode(self, ids: Tensor) -> Tensor:
+    def encode(self, texts: Tensor | TextBatch) -> Tensor:
         """Returns the features ``[B, K, D]`` of the prompt bank's texts ``[B, K]``."""
-        if self.encoder is not None:
-            distinct, inverse = torch.unique(ids, return_inverse=True)
-            tokens = self._tokenize(self.encoder)
-            return self.encoder.encode_tokens(tokens, distinct)[inverse]
+        if isinstance(texts, Tensor):
+            texts = self._send(texts.cpu(), texts[:, 0])
         if self._frozen_encoder:
             raise RuntimeError(
                 "the text features were not computed yet: call init_weights() on the "
                 "model before its loss, as MMEngine's Runner does when it trains"
             )
-        return self.features[ids]
+        features = self.features if texts.compute is None else texts.compute()
+        return F.embedding(texts.rows, features)
+
+    def _send(self, ids: Tensor, labels: Tensor) -> TextBatch:
+        if self.encoder is None:
+            labels, ids = send_together([labels, ids], self.features.device)
+            return TextBatch(labels, ids)
+        distinct, rows = torch.unique(ids, return_inverse=True)
+        compute = self.encoder.prepare(self._tokenize(self.encoder), distinct)
+        device = next(self.encoder.parameters()).device
+        labels, rows = send_together([labels, rows], device)
+        return TextBatch(labels, rows, compute)
 
     def _tokenize(self, encoder: TransformerTextEncoder) -> Tokens:
         """Returns the tokens of all texts, which are made once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import logging
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.config_parts import check_keys, did_you_mean
 from gap_mmaction.utils.randomness import derive_seed
+from gap_mmaction.utils.sending import send_together
 
 Tokens = dict[str, Tensor]
 
@@ -147,20 +149,29 @@ class TransformerTextEncoder(TextEncoder):
         return torch.cat(features).float()
 
     def encode_tokens(self, tokens: Tokens, rows: Tensor) -> Tensor:
-        """Returns the features ``[U, D]`` of some texts, with gradients.
+        """Returns the features ``[U, D]`` of some texts, see :meth:`prepare`."""
+        return self.prepare(tokens, rows)()
+
+    def prepare(self, tokens: Tokens, rows: Tensor) -> Callable[[], Tensor]:
+        """Sends some texts to the device; returns what computes their features.
 
         Texts of like length, within ``bucket_size`` tokens, go through the transformer
-        together. As features do not depend on padding, they are those of one pass.
-        ``tokens`` are those of all texts, ``rows`` the indices ``[U]`` of those wanted.
+        together. As features do not depend on padding, they are those of one pass:
+        ``[U, D]``, with gradients. ``tokens`` are those of all texts, ``rows`` the
+        indices ``[U]`` of those wanted, both on the CPU.
         """
-        device = next(self.parameters()).device
-        rows = rows.cpu()
         buckets = (tokens["mask"][rows].sum(1) - 1) // self.bucket_size
         order = buckets.argsort(stable=True)
         sizes = buckets.unique(return_counts=True)[1].tolist()
         batches = [select_tokens(tokens, part) for part in rows[order].split(sizes)]
-        features = [self({k: v.to(device) for k, v in b.items()}) for b in batches]
-        return torch.cat(features)[order.argsort().to(device)]
+        values = [value for batch in batches for value in batch.values()]
+        values.append(order.argsort())
+        sent = iter(send_together(values, next(self.parameters()).device))
+        batches = [{name: next(sent) for name in batch} for batch in batches]
+        return functools.partial(self._encode_batches, batches, next(sent))
+
+    def _encode_batches(self, batches: list[Tokens], order: Tensor) -> Tensor:
+        return F.embedding(order, torch.cat([self(batch) for batch in batches]))
 
 
 def select_tokens(tokens: Tokens, rows: Tensor) -> Tokens:

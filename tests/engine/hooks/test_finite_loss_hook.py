@@ -13,7 +13,9 @@ import torch.distributed as dist
 from mmaction.structures import ActionDataSample
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
 from torch.multiprocessing.spawn import start_processes
+from torch.optim import SGD
 
 from gap_mmaction.engine import FiniteLossHook, NonFiniteLossError, launch
 from gap_mmaction.engine.checkpoint_files import find_resumable, read_meta
@@ -69,6 +71,16 @@ def test_infinite_term_that_is_no_loss_is_left_alone(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob("*.json"))
 
 
+def test_loss_without_a_step(tmp_path: Path) -> None:
+    """As where gradients are accumulated, or a scaler leaves the step out."""
+    config = tiny_config(tmp_path)
+    config.optim_wrapper.accumulative_counts = 100
+    runner = launch.build_runner(config)
+    runner.register_hook(Poison(), "VERY_HIGH")
+    with pytest.raises(NonFiniteLossError, match=f"epoch 2, iteration {BAD_STEP}"):
+        runner.train()
+
+
 class LossOfRank(torch.nn.Module):
     """Gives a loss that is no number in the second process."""
 
@@ -84,7 +96,7 @@ def process(rank: int, folder: str) -> None:
     runner: Any = SimpleNamespace(
         **dict(model=LossOfRank(), work_dir=folder, epoch=0, iter=7, seed=1),
         message_hub=MessageHub(f"rank{rank}"),
-        optim_wrapper=SimpleNamespace(get_lr=dict),
+        optim_wrapper=OptimWrapper(SGD([torch.ones(1, requires_grad=True)], 0.1)),
     )
     hook = FiniteLossHook()
     hook.before_train(runner)
@@ -92,6 +104,7 @@ def process(rank: int, folder: str) -> None:
     sample = ActionDataSample()
     try:
         runner.model(inputs=torch.ones(1), data_samples=[sample], mode="loss")
+        runner.optim_wrapper.optimizer.step()
     except NonFiniteLossError as error:
         Path(folder, f"{rank}.txt").write_text(str(error))
     # All have come here: none is waiting for another.

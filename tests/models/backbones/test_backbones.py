@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gap_mmaction.models import CTRGCN, CTRBaseline, convert_authors_state_dict
-from gap_mmaction.models.backbones import ctrgcn
-from gap_mmaction.models.backbones.cpu import forms, plain_path, temporal_conv
-from gap_mmaction.models.backbones.cpu.forms import Form, choose_form
+from gap_mmaction.models.backbones import ctrgcn, forms, plain_path
+from gap_mmaction.models.backbones.cpu import temporal_conv
+from gap_mmaction.models.backbones.forms import Form, choose_form
 from gap_mmaction.skeletons import get_skeleton
 from tests.models import golden
 from tests.models.golden import assert_output, clips, compare, load_golden, small, step
@@ -215,6 +215,39 @@ def test_forms_are_equal(
     assert chosen[-1] is Form.PLAIN
 
 
+@pytest.mark.parametrize(("variant", "temporal"), golden.FORMS)
+def test_joined_form(
+    variant: str, temporal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a GPU, as a CPU computes it."""
+    model, x = small(variant, temporal), clips(3, 11)
+    expected = plain(step, copy.deepcopy(model), x)
+
+    def joined(unit: nn.Module, x: Tensor) -> Form:
+        return Form.JOINED if type(unit) in forms.JOINED else Form.PLAIN
+
+    monkeypatch.setattr(forms, "choose_form", joined)
+    results = step(model, x)
+    assert all(p.grad is not None for p in model.parameters())
+    compare(results, expected)
+
+
+def test_autocast_casts_together() -> None:
+    model, x = small().float(), clips(3, 11).float()
+    expected = step(copy.deepcopy(model), x)
+    with torch.autocast("cpu", torch.bfloat16):
+        for name, value in ctrgcn.cast_together(model.net, torch.bfloat16).items():
+            parameter = model.net.get_parameter(name)
+            assert torch.equal(value, parameter.bfloat16())
+        results = step(model, x)
+    names = [name for name in expected if name.startswith("gradient")]
+    found, value = (
+        torch.cat([of[name].float().flatten() for name in names])
+        for of in (results, expected)
+    )
+    assert (found - value).norm() < 0.3 * value.norm()
+
+
 def test_rows_that_do_not_lie_side_by_side() -> None:
     block = small().net[1]
     other = copy.deepcopy(block)
@@ -289,9 +322,8 @@ def test_choice(chosen: list[Form], monkeypatch: pytest.MonkeyPatch) -> None:
         converted = nn.SyncBatchNorm.convert_sync_batchnorm(small()).eval()
         assert choices(converted, x) == {Form.PLAIN}
     with torch.autocast("cpu", torch.bfloat16):
-        model = small().float()
-        assert choices(model, x.float()) == {Form.PLAIN}
-        model(x.float()).sum().backward()
+        assert choices(small().float(), x.float()) == {Form.JOINED}
+        assert choices(small().float().eval(), x.float()) == {Form.PLAIN}
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert choices(small(), x) == {Form.PLAIN}
 

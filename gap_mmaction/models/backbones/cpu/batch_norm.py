@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.compat import aten_kernel
 
-from .forms import apply_function, refuse_second_derivative
+from ..forms import apply_function, refuse_second_derivative
 
 # What a processor's cache holds with room for intermediate results.
 CHUNK_BYTES = 1 << 19

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..ctrgcn_units import FrameConv, RefinementGraphConv
+from ..forms import FORMS, CpuForms, apply_function, refuse_second_derivative
 from .batch_norm import batch_norm, fold, scale_and_shift
-from .forms import FORMS, CpuForms, apply_function, refuse_second_derivative
 
 
 def add_graph_product(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from .. import ctrgcn_units as units
 from ..ctrgcn_units import FrameConv, MultiScaleTemporalConv, TemporalConv
+from ..forms import FORMS, CpuForms, apply_function, refuse_second_derivative
 from .batch_norm import batch_norm, fold, scale_and_shift
-from .forms import FORMS, CpuForms, apply_function, refuse_second_derivative
 
 TAPS = 5
 DILATIONS = (1, 2)

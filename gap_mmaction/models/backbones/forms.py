@@ -1,4 +1,4 @@
-"""Which of its three forms a unit computes: the one place where that is decided."""
+"""Which of its forms a unit computes: the one place where that is decided."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _PLAIN_ONLY: ContextVar[bool] = ContextVar("plain_only", default=False)
 class Form(Enum):
     """The forms of a unit; all give the same values and, if any, gradients."""
 
-    #: Modules one after the other, for everything that the other two are not for.
+    #: Modules one after the other, for everything that the others are not for.
     PLAIN = "plain"
+    #: With the statistics of the batch, where each operation is a launch: on a GPU.
+    JOINED = "joined"
     #: On a CPU, with the statistics of the batch.
     TRAINING = "training"
     #: On a CPU, without gradients: the normalizations are folded into the
@@ -34,10 +36,10 @@ class Form(Enum):
 class CpuForms(NamedTuple):
     """The forms for CPUs of one class of units, which take the unit and its arguments.
 
-    Both go past the unit's modules, so that these must be what they were built as, of
-    the classes in one of ``structures``: a normalization that was converted (to a
-    synchronized one, or merged into its convolution), a parametrization, and a hook all
-    lead to the plain form.
+    They, and the joined form, go past the unit's modules, so that these must be what
+    they were built as, of the classes in one of ``structures``: a normalization that
+    was converted (to a synchronized one, or merged into its convolution), a
+    parametrization, and a hook all lead to the plain form.
     """
 
     structures: list[list[type[nn.Module]]]
@@ -45,17 +47,21 @@ class CpuForms(NamedTuple):
     inference: Callable[..., Tensor]
 
 
-#: By the class of the unit; filled by the modules beside this one.
+#: By the class of the unit; filled by the modules with the forms.
 FORMS: dict[type[nn.Module], CpuForms] = {}
+JOINED: dict[type[nn.Module], Callable[..., Tensor]] = {}
 
 
-def has_cpu_forms(forward: Forward) -> Forward:
+def has_forms(forward: Forward) -> Forward:
     """Makes a unit's ``forward`` run one of its other forms where that fits."""
 
     @functools.wraps(forward)
     def run(unit: nn.Module, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         compute: Callable[..., Tensor] = forward
-        if (form := choose_form(unit, x)) is not Form.PLAIN:
+        form = choose_form(unit, x)
+        if form is Form.JOINED:
+            compute = JOINED[type(unit)]
+        elif form is not Form.PLAIN:
             compute = getattr(FORMS[type(unit)], form.value)
         return compute(unit, x, *args, **kwargs)
 
@@ -70,10 +76,6 @@ def choose_form(unit: nn.Module, x: Tensor) -> Form:
         or torch.onnx.is_in_onnx_export()
         or _PLAIN_ONLY.get()
         or type(unit) not in FORMS
-        or type(x) is not Tensor
-        or x.device.type != "cpu"
-        or x.dtype not in (torch.float32, torch.float64)
-        or torch.is_autocast_enabled("cpu")
         # Too few values for a variance: the plain form says so.
         or x.shape[0] * x.shape[2] < 2
         or x.shape[3] == 0
@@ -83,13 +85,22 @@ def choose_form(unit: nn.Module, x: Tensor) -> Form:
     if [type(module) for module in modules] not in FORMS[type(unit)].structures:
         return Form.PLAIN
     # Hooks of the unit itself run in any form.
-    if not all(_is_stock(module, x.dtype) for module in modules[1:]):
+    if any(map(is_hooked, modules[1:])):
         return Form.PLAIN
-    batch_statistics = {
-        module.training or module.running_mean is None
-        for module in modules
-        if isinstance(module, nn.BatchNorm2d)
-    }
+    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
+    batch_statistics = {norm.training or norm.running_mean is None for norm in norms}
+    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        settings = {
+            (norm.track_running_stats, norm.momentum, norm.eps) for norm in norms
+        }
+        keeps, momentum, _ = settings.pop()
+        can_shift = momentum is not None and momentum < 1
+        fits = keeps and can_shift and not settings and batch_statistics == {True}
+        return Form.JOINED if fits and type(unit) in JOINED else Form.PLAIN
+    if type(x) is not Tensor or x.dtype not in (torch.float32, torch.float64):
+        return Form.PLAIN
+    if not all(_has_parameters(module, x.dtype) for module in modules[1:]):
+        return Form.PLAIN
     if batch_statistics == {True}:
         return Form.TRAINING
     differentiable = any(part.requires_grad for part in (x, *unit.parameters()))
@@ -126,13 +137,11 @@ def refuse_second_derivative() -> None:
         raise RuntimeError(
             "the fast form of this backbone cannot be differentiated twice "
             "(create_graph=True); run its forward pass under "
-            "gap_mmaction.models.backbones.cpu.plain_path()"
+            "gap_mmaction.models.backbones.plain_path()"
         )
 
 
-def _is_stock(module: nn.Module, dtype: torch.dtype) -> bool:
-    if is_hooked(module):
-        return False
+def _has_parameters(module: nn.Module, dtype: torch.dtype) -> bool:
     if not isinstance(module, (nn.Conv2d, nn.BatchNorm2d)):
         return True
     return all(
