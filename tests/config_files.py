@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from mmengine.config import Config
 
 from gap_mmaction.datasets.synthetic import make_synthetic
-from gap_mmaction.models.text import prompt_bank
-from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import STREAMS, get_skeleton
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,8 +23,6 @@ BASES = sorted((ROOT / "configs" / "_base_").rglob("*.py"))
 WEIGHTS = sorted((ROOT / "data" / "weights").glob("*.safetensors"))
 LOADERS = ("train", "val", "test")
 WIDTH = 8
-
-_descriptions = functools.cache(load_descriptions)
 
 
 @functools.cache
@@ -40,11 +35,6 @@ def load(path: Path) -> Config:
     return copy.deepcopy(_read(path))
 
 
-def read_descriptions_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let description files, which take seconds, be read once for all leaves."""
-    monkeypatch.setattr(prompt_bank, "load_descriptions", _descriptions)
-
-
 def accuracy_of_card(weights: Path) -> float:
     """Read the top-1 accuracy in percent from the card beside a file of weights."""
     card = weights.with_suffix(".md").read_text("utf-8")
@@ -54,18 +44,11 @@ def accuracy_of_card(weights: Path) -> float:
 
 
 def stream_of(path: Path) -> str:
-    """Tell a leaf's stream from its name."""
     ending = path.stem.rpartition("_")[2]
     return ending if ending in STREAMS else "joint"
 
 
-def joint_leaf(path: Path) -> Path:
-    """Give the leaf of the joint stream that belongs to another stream's."""
-    return path.with_name(f"{path.stem.removesuffix(f'_{stream_of(path)}')}.py")
-
-
 def bases_of(path: Path) -> list[Path]:
-    """List the files that a config inherits."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_base_":
             value = ast.literal_eval(node.value)
@@ -75,7 +58,6 @@ def bases_of(path: Path) -> list[Path]:
 
 
 def inherited(path: Path) -> dict[str, Any]:
-    """Give what a config's bases say."""
     merged: dict[str, Any] = {}
     for base in bases_of(path):
         merged.update(load(base).to_dict())
@@ -83,7 +65,6 @@ def inherited(path: Path) -> dict[str, Any]:
 
 
 def assignments(path: Path) -> list[ast.Assign]:
-    """List a config's own assignments."""
     nodes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Assign)]
     return [node for node in nodes if ast.unparse(node.targets[0]) != "_base_"]
 
@@ -102,20 +83,13 @@ def dataset_of(config: Config, loader: str) -> Config:
     return dataset.get("dataset", dataset)
 
 
-def splits_of(config: Config) -> dict[str, str]:
-    """Name the split of each loader."""
-    return {loader: dataset_of(config, loader).split for loader in LOADERS}
-
-
 def write_annotation(
     path: Path, layout: str, num_classes: int, train: str, val: str, samples: int = 4
 ) -> None:
-    """Write a small annotation file.
+    """Writes a small annotation file, as prepare_nwucla.py or mmaction2 has it.
 
-    NTU RGB+D's is like mmaction2's ntu60_3d.pkl: float16, not centred, one or two
-    persons, of whom the second is missing in some frames. NW-UCLA's is like that of
-    tools/data/prepare_nwucla.py. 2D poses are like mmaction2's ntu60_2d.pkl: float16,
-    in pixels, with confidence and the size of the picture.
+    mmaction2's are float16, not centred, with one or two persons, of whom the second
+    is missing in some frames; 2D poses in pixels, with confidence and picture's size.
     """
     skeleton = get_skeleton(layout)
     rng = np.random.default_rng(0)
@@ -129,12 +103,9 @@ def write_annotation(
                 second = keypoint + np.float16(0.5)
                 second[:, :5] = 0
                 keypoint = np.concatenate([keypoint, second])
-        annotation = {
-            "frame_dir": f"S001C001P001R001A{i:03d}",
-            "label": (37 * i) % num_classes,
-            "total_frames": keypoint.shape[1],
-            "keypoint": keypoint,
-        }
+        annotation = {"frame_dir": f"S001C001P001R001A{i:03d}", "keypoint": keypoint}
+        annotation["label"] = (37 * i) % num_classes
+        annotation["total_frames"] = keypoint.shape[1]
         if skeleton.num_coordinates == 2:
             present = keypoint.any(axis=(2, 3))[..., None]
             pixels = (960 + 300 * keypoint[..., :2]) * present[..., None]
@@ -143,7 +114,6 @@ def write_annotation(
                 keypoint=pixels.astype(np.float16),
                 keypoint_score=scores.astype(np.float16),
                 img_shape=(1080, 1920),
-                original_shape=(1080, 1920),
             )
         annotations.append(annotation)
     names = [annotation["frame_dir"] for annotation in annotations]
@@ -156,11 +126,9 @@ def make_small(config: Config, annotation: Path, batch_size: int = 2) -> None:
 
     Small batches, in the process itself, and a training set that is not repeated.
     """
-    dataset = dataset_of(config, "train")
-    splits = splits_of(config)
-    write_annotation(
-        annotation, dataset.layout, dataset.num_classes, splits["train"], splits["val"]
-    )
+    dataset, tested = (dataset_of(config, loader) for loader in ("train", "val"))
+    sizes = (dataset.layout, dataset.num_classes)
+    write_annotation(annotation, *sizes, dataset.split, tested.split)
     for loader in LOADERS:
         settings = config[f"{loader}_dataloader"]
         settings.update(batch_size=batch_size, num_workers=0, persistent_workers=False)
@@ -170,7 +138,7 @@ def make_small(config: Config, annotation: Path, batch_size: int = 2) -> None:
 
 
 def make_narrow(config: Config) -> None:
-    """Give a config a narrow backbone, and single precision where there is no GPU."""
+    """Makes the backbone narrow, and single precision where there is no GPU."""
     config.model.backbone.base_channels = WIDTH
     config.model.cls_head.in_channels = 4 * WIDTH
     if not torch.cuda.is_available():

@@ -26,13 +26,11 @@ _TOOL = re.compile(r"(?:\./)?tools/[\w/]+\.(?:py|sh)")
 
 @functools.cache
 def tokens(page: Path) -> list[Token]:
-    """Parse a page."""
     parser = MarkdownIt("commonmark").enable("table")
     return parser.parse(page.read_text("utf-8"))
 
 
 def inline_code(page: Path) -> list[str]:
-    """List the pieces of code within lines."""
     return [
         child.content
         for token in tokens(page)
@@ -42,7 +40,6 @@ def inline_code(page: Path) -> list[str]:
 
 
 def fences(page: Path, *languages: str) -> list[str]:
-    """List the blocks of code of some languages."""
     return [
         token.content
         for token in tokens(page)

@@ -6,9 +6,8 @@ pytest tests/test_config_runs.py -k 'ntu120_bone and not motion'
 
 from __future__ import annotations
 
+import functools
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,30 +18,27 @@ from mmaction.registry import MODELS
 from gap_mmaction.engine import launch
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.models.recognizers import drop_text_branch
+from gap_mmaction.models.text import prompt_bank
 from gap_mmaction.models.text.cached_encoder import save_features
-from tests.config_files import (
-    LEAVES,
-    ROOT,
-    load,
-    make_narrow,
-    make_small,
-    read_descriptions_once,
-    write_annotation,
-)
+from gap_mmaction.models.text.descriptions import load_descriptions
+from tests import config_files
+from tools import test, train
 
 FEATURES = 16
+# Which takes seconds: once for all leaves.
+read_descriptions = functools.cache(load_descriptions)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", config_files.LEAVES, ids=lambda path: path.stem)
 def test_two_iterations_and_a_test(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(ROOT)
-    read_descriptions_once(monkeypatch)
-    config = load(path)
-    make_small(config, tmp_path / "annotation.pkl")
-    make_narrow(config)
+    monkeypatch.chdir(config_files.ROOT)
+    monkeypatch.setattr(prompt_bank, "load_descriptions", read_descriptions)
+    config = config_files.load(path)
+    config_files.make_small(config, tmp_path / "annotation.pkl")
+    config_files.make_narrow(config)
     # Random features instead of CLIP's text tower, which has no weights here.
     bank = MODELS.build({"type": "PromptBank", **config.model.text_branch.prompts})
     features = torch.randn(
@@ -51,8 +47,7 @@ def test_two_iterations_and_a_test(
     file = tmp_path / "features.safetensors"
     save_features(file, bank.texts, features, "random")
     config.model.text_branch.features = str(file)
-    config.train_cfg.max_epochs = 1
-    config.train_cfg.val_interval = 1
+    config.train_cfg.update(max_epochs=1, val_interval=1)
     config.work_dir = str(tmp_path)
     config.experiment_name = f"train_{path.stem}"
     config.randomness = {"seed": 0}
@@ -82,9 +77,12 @@ def test_two_iterations_and_a_test(
 
 
 @pytest.mark.slow
-def test_by_the_tools_with_the_text_tower(tmp_path: Path) -> None:
+def test_by_the_tools_with_the_text_tower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(config_files.ROOT)
     annotation = tmp_path / "ntu120_3d.pkl"
-    write_annotation(annotation, "nturgb+d", 120, "xsub_train", "xsub_val")
+    config_files.write_annotation(annotation, "nturgb+d", 120, "xsub_train", "xsub_val")
     config = "configs/gap/ctrgcn_ntu120.py"
     options = [
         "optim_wrapper.type=OptimWrapper",  # the machine has no GPU
@@ -98,23 +96,10 @@ def test_by_the_tools_with_the_text_tower(tmp_path: Path) -> None:
             f"{loader}_dataloader.num_workers=0",
             f"{loader}_dataloader.persistent_workers=False",
         ]
-
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            [
-                *(sys.executable, *command, "--work-dir", str(tmp_path)),
-                *("--cfg-options", *options),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        return done.stdout + done.stderr
-
-    log = run("tools/train.py", config)
-    assert re.search(r"\[1\]\[2/2\].* loss_con: \d", log)
-    trained = re.findall(r"acc/top1: ([\d.]+)", log)[-1]
-    log = run("tools/test.py", config, str(tmp_path / "epoch_1.pth"))
-    assert re.findall(r"acc/top1: ([\d.]+)", log)[-1] == trained
+    options = ["--work-dir", str(tmp_path), "--cfg-options", *options]
+    train.main([config, *options])
+    test.main([config, str(tmp_path / "epoch_1.pth"), *options])
+    logs = [path.read_text() for path in sorted(tmp_path.glob("*/*.log"))]
+    assert re.search(r"\[1\]\[2/2\].* loss_con: \d", logs[0])
+    trained, tested = (re.findall(r"acc/top1: ([\d.]+)", log)[-1] for log in logs)
+    assert tested == trained

@@ -6,8 +6,6 @@ import csv
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,9 @@ from PIL import Image
 from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.prompt_bank import PromptBank
 from tests import doc_pages
-from tools import infer, retrieve, visualize
+from tests.processes import ROOT, run_python
+from tools import infer, retrieve, test, train, visualize
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "custom_dataset.md"
 SHORT = """
 # Only makes the test short.
@@ -37,20 +35,15 @@ val_dataloader.update(num_workers=0, persistent_workers=False)
 """
 
 
-def code_blocks(language: str) -> list[str]:
-    return doc_pages.fences(PAGE, language)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the configs and the files of the page."""
     init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("suit")
     shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / "data" / "descriptions").mkdir(parents=True)
-    skeletons, config, pair = code_blocks("python")
-    subprocess.run([sys.executable, "-c", skeletons], cwd=folder, check=True)
-    (words,) = code_blocks("yaml")
+    skeletons, config, pair = doc_pages.fences(PAGE, "python")
+    run_python("-c", skeletons, cwd=folder)
+    (words,) = doc_pages.fences(PAGE, "yaml")
     descriptions = folder / "data" / "descriptions" / "suit.yaml"
     descriptions.write_text(words, encoding="utf-8")
     configs = folder / "configs" / "gap"
@@ -62,62 +55,50 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def commands(tool: str) -> list[list[str]]:
-    """Give the arguments of the page's calls of a tool that need no text model."""
-    found = [
+def run_tool(tool: Any) -> Any:
+    """Calls a tool as the page does where it needs no text model."""
+    name = f"tools/{Path(tool.__file__).name}"
+    (arguments,) = (
         [argument.replace("epoch_110", "epoch_1") for argument in arguments]
-        for name, *arguments in doc_pages.commands(PAGE)
-        if name == f"tools/{tool}" and "--encoder" not in arguments
-    ]
-    assert found
-    return found
-
-
-def run_tool(project: Path, tool: str) -> str:
-    (arguments,) = commands(tool)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / tool), *arguments],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
+        for command, *arguments in doc_pages.commands(PAGE)
+        if command == name and "--encoder" not in arguments
     )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout + done.stderr
+    return tool.main(arguments)
 
 
-@pytest.fixture(scope="module")
-def log(project: Path) -> str:
-    """What training prints; its checkpoint is in the work dir then."""
-    return run_tool(project, "train.py")
-
-
-def test_train_and_test_without_code(project: Path, log: str) -> None:
-    assert re.search(r"loss_con: \d", log)
-    trained = re.findall(r"acc/top1: ([\d.]+)", log)[-1]
-    tested = run_tool(project, "test.py")
-    assert re.findall(r"acc/top1: ([\d.]+)", tested)[-1] == trained
-
-
-@pytest.mark.usefixtures("log")
-def test_use(
+def test_use_without_code(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
-    (arguments,) = commands("infer.py")
-    assert infer.main(arguments) == 0
+    run_tool(train)
+    (log,) = project.glob("work_dirs/*/*/*.log")
+    assert re.search(r"loss_con: \d", log.read_text())
+    trained = re.findall(r"acc/top1: ([\d.]+)", log.read_text())[-1]
+    capsys.readouterr()
+    run_tool(test)
+    tested = re.findall(r"acc/top1: ([\d.]+)", "".join(capsys.readouterr()))
+    assert tested[-1] == trained
+    assert run_tool(infer) == 0
     with (project / "labels.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert len(rows) == 1 + 8
     assert {"squat", "star jump", "bow"} & set(rows[1])
-    (arguments,) = commands("visualize.py")
-    assert visualize.main(arguments) == 0
+    assert run_tool(visualize) == 0
     with Image.open(project / "take016.png") as picture:
         assert picture.width > picture.height
     capsys.readouterr()
-    (arguments,) = commands("retrieve.py")
-    assert retrieve.main(arguments) == 0
+    assert run_tool(retrieve) == 0
     assert len(set(re.findall(r"take\d{3}", capsys.readouterr().out))) == 8
+
+
+def check_sample(model: Any, dataset: Any, annotations: Any) -> torch.Tensor:
+    """Returns the first sample of changed annotations, which has a loss."""
+    Path("data/changed.pkl").write_bytes(pickle.dumps(annotations))
+    sample = DATASETS.build({**dataset, "ann_file": "data/changed.pkl"})[0]
+    batch = {key: [value] * 2 for key, value in sample.items()}
+    losses = model(**model.data_preprocessor(batch, training=True), mode="loss")
+    assert torch.isfinite(losses["loss_cls"])
+    return sample["inputs"]
 
 
 @pytest.mark.parametrize("persons", [1, 2, 3])
@@ -131,16 +112,11 @@ def test_two_persons(
     annotations = pickle.loads((project / "data" / "suit.pkl").read_bytes())
     for item in annotations["annotations"]:
         item["keypoint"] = np.concatenate([item["keypoint"]] * persons)
-    (project / "data" / f"{persons}.pkl").write_bytes(pickle.dumps(annotations))
-    for dataset in (
-        config.train_dataloader.dataset.dataset,
-        config.test_dataloader.dataset,
-    ):
-        sample = DATASETS.build({**dataset, "ann_file": f"data/{persons}.pkl"})[0]
-        assert sample["inputs"].shape == (1, 2, 52, 11, 3)
-        assert sample["inputs"][0, 1].any() == (persons > 1)
-        batch = {key: [value] * 2 for key, value in sample.items()}
-        assert torch.isfinite(run_loss(model, batch))
+    train, tested = config.train_dataloader.dataset, config.test_dataloader.dataset
+    for dataset in (train.dataset, tested):
+        inputs = check_sample(model, dataset, annotations)
+        assert inputs.shape == (1, 2, 52, 11, 3)
+        assert inputs[0, 1].any() == (persons > 1)
 
 
 def test_bases_for_few_clips(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,17 +160,6 @@ def test_2d(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             item.pop("keypoint_score", None)
             if score:
                 item["keypoint_score"] = np.ones_like(item["keypoint"][..., 0])
-        (project / "data" / "suit.2d.pkl").write_bytes(pickle.dumps(annotations))
-        dataset = {**config.train_dataloader.dataset.dataset}
-        sample = DATASETS.build({**dataset, "ann_file": "data/suit.2d.pkl"})[0]
-        assert sample["inputs"].shape == (1, 2, 100, 11, 3 if score else 2)
-        batch = {key: [value] * 2 for key, value in sample.items()}
-        assert torch.isfinite(run_loss(model, batch))
-
-
-def run_loss(model: Any, batch: dict[str, Any]) -> torch.Tensor:
-    """Compute the classification loss of a batch."""
-    data = model.data_preprocessor(batch, training=True)
-    losses = model(**data, mode="loss")
-    loss: torch.Tensor = losses["loss_cls"]
-    return loss.detach()
+        dataset = config.train_dataloader.dataset.dataset
+        inputs = check_sample(model, dataset, annotations)
+        assert inputs.shape == (1, 2, 100, 11, 3 if score else 2)

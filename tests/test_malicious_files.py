@@ -22,7 +22,6 @@ from mmengine.config import Config
 from gap_mmaction.apis import load_model as load_for_test
 from gap_mmaction.datasets import SafePoseDataset
 from gap_mmaction.datasets.ntu.conversion import Chunk
-from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.deploy.checkpoint_conversion import convert_checkpoint
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.evaluation.score_file import load_scores
@@ -30,7 +29,7 @@ from gap_mmaction.experiments.annotation_splits import class_sizes
 from gap_mmaction.models import CachedTextEncoder, HFTextEncoder, OpenCLIPTextEncoder
 from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.models.text.descriptions import load_descriptions
-from tests.models.text_common import TINY_CLIP, save_tiny_hf
+from tests.models.text_common import save_tiny_hf
 from tools import browse_descriptions, fuse_scores, test, train
 from tools.data import pre_normalize
 
@@ -51,14 +50,6 @@ class Creates:
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
     return tmp_path / "marker"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good annotation file."""
-    path = tmp_path_factory.mktemp("data") / "synthetic.pkl"
-    write_synthetic(path, num_performers=2, num_train_performers=1, repetitions=1)
-    return path
 
 
 @pytest.fixture
@@ -85,7 +76,6 @@ def evil_checkpoint(
 
 
 def options(data: Path, work_dir: Path, *more: str) -> list[str]:
-    """Point the tools at an annotation file."""
     loaders = ("train", "val", "test")
     files = [f"{name}_dataloader.dataset.ann_file={data}" for name in loaders]
     return ["--work-dir", str(work_dir), "--cfg-options", *files, *more]
@@ -184,13 +174,12 @@ def model_config() -> Config:
 
 @pytest.mark.parametrize("reader", CHECKPOINT_READERS)
 def test_checkpoint(
-    reader: str, evil_checkpoint: Path, data: Path, tmp_path: Path, monkeypatch: Any
+    reader: str, evil_checkpoint: Path, synthetic: Path, tmp_path: Path, request: Any
 ) -> None:
     if reader == "open_clip":
-        open_clip = pytest.importorskip("open_clip")
-        monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
+        request.getfixturevalue("tiny_clip")
     file, read = evil_checkpoint, CHECKPOINT_READERS[reader]
-    call = functools.partial(read, file, data, tmp_path / "work")
+    call = functools.partial(read, file, synthetic, tmp_path / "work")
     expect_refusal(call, file, tmp_path / "marker")
 
 
@@ -211,7 +200,7 @@ def test_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
     expect_refusal(encoder.init_weights, folder, marker)
 
 
-def test_code_in_the_meta_of_a_checkpoint(data: Path, marker: Path) -> None:
+def test_code_in_the_meta_of_a_checkpoint(synthetic: Path, marker: Path) -> None:
     # Nothing but tensors and texts, and yet MMEngine would run the text.
     state = MODELS.build(model_config().model).state_dict()
     meta = {"epoch": 0, "iter": 0, "config": f"open({str(marker)!r}, 'w')"}
@@ -219,7 +208,7 @@ def test_code_in_the_meta_of_a_checkpoint(data: Path, marker: Path) -> None:
     file = marker.with_name("resumed.pth")
     torch.save({"state_dict": state, "meta": meta, "message_hub": hub}, file)
     more = ["train_cfg.max_epochs=0", "model.text_branch=None"]
-    more = options(data, marker.with_name("work"), *more)
+    more = options(synthetic, marker.with_name("work"), *more)
     train.main([CONFIG, "--resume", str(file), *more])
     assert not marker.exists()
 

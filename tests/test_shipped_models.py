@@ -13,7 +13,7 @@ import torch
 from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.utils import files
 from gap_mmaction.utils.restricted_pickle import load_annotations
-from tests.apis.small_model import make_config, make_model, make_sequences
+from tests.apis.small_model import make_run, make_sequences
 from tests.config_files import ROOT, WEIGHTS, accuracy_of_card
 from tools import infer, retrieve, visualize
 from tools.data import prepare
@@ -30,15 +30,14 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SkeletonInferenc
     package = tmp_path / "site" / "gap_mmaction"
     monkeypatch.setattr(files, "_PACKAGE", package)
     monkeypatch.chdir(tmp_path)
-    config = make_config(tmp_path)
-    make_model(config, tmp_path / "epoch_1.pth")
+    run = make_run(tmp_path)
     (package / ".mim/configs").mkdir(parents=True)
-    config.dump(package / ".mim/configs/mine.py")
+    run.config.dump(package / ".mim/configs/mine.py")
     out = package / ".mim/data/weights/mine.safetensors"
     command = ["epoch_1.pth", str(out), "--half", "--no-hash"]
     assert publish([*command, "--config", "configs/mine.py"]) == 0
     assert ", float16, float32," in out.with_suffix(".md").read_text()
-    return SkeletonInferencer(config, tmp_path / "epoch_1.pth")
+    return run.inferencer()
 
 
 def test_scores_by_name_are_those_of_the_checkpoint(

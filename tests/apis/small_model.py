@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 
+from gap_mmaction.apis import SkeletonInferencer
 from gap_mmaction.models.text.cached_encoder import save_features
 from tests.config_files import ROOT, load
 
@@ -34,17 +35,37 @@ def make_config(folder: Path, leaf: str = "ctrgcn_nwucla") -> Config:
     return config
 
 
-def make_model(config: Config, checkpoint: Path) -> Any:
-    """Build a model with random weights, and write a checkpoint of it."""
+class SmallRun(NamedTuple):
+    """A config, which is in the folder as ``config.py``, and what it has trained."""
+
+    folder: Path
+    config: Config
+    checkpoint: Path
+    model: Any
+
+    @property
+    def options(self) -> list[str]:
+        """Names both on the command line of a tool."""
+        config = str(self.folder / "config.py")
+        return ["--config", config, "--checkpoint", str(self.checkpoint)]
+
+    def inferencer(self, **options: Any) -> SkeletonInferencer:
+        return SkeletonInferencer(self.config, self.checkpoint, **options)
+
+
+def make_run(folder: Path, config: Config | None = None) -> SmallRun:
+    """Writes a config, that of NW-UCLA by default, and a checkpoint of its model."""
+    config = config or make_config(folder)
+    config.dump(folder / "config.py")
+    checkpoint = folder / "epoch_1.pth"
     torch.manual_seed(0)
     model = MODELS.build(config.model)
     model.init_weights()
-    generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+            parameter.add_(0.1 * torch.randn_like(parameter))
     save_checkpoint({"state_dict": model.state_dict(), "meta": {}}, str(checkpoint))
-    return model.eval()
+    return SmallRun(folder, config, checkpoint, model.eval())
 
 
 def make_sequences(count: int) -> list[np.ndarray]:

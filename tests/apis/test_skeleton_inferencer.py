@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import pickle
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from mmaction.apis import inference_skeleton, init_recognizer
 from mmaction.registry import DATASETS
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
@@ -21,23 +19,20 @@ from gap_mmaction.models.data_preprocessors import (
     skeleton_data_preprocessor as first_batch,
 )
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
-from tests.apis.small_model import CLASSES, make_config, make_model, make_sequences
+from tests.apis.small_model import (
+    CLASSES,
+    SmallRun,
+    make_config,
+    make_run,
+    make_sequences,
+)
 from tests.models.text_common import raises
 
 SEQUENCES = make_sequences(4)
 
 
-class Trained(NamedTuple):
-    config: Config
-    checkpoint: Path
-    model: Any
-
-    def inferencer(self, **options: Any) -> SkeletonInferencer:
-        return SkeletonInferencer(self.config, self.checkpoint, **options)
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
     init_default_scope("mmaction")
     folder = tmp_path_factory.mktemp("trained")
     config = make_config(folder)
@@ -45,11 +40,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     sampler = {"type": "FastUniformSampleFrames", "clip_len": 8, "num_clips": 3}
     pipeline = config.test_dataloader.dataset.pipeline
     pipeline[2:3] = [{**sampler, "test_mode": True}, {"type": "PoseDecode"}]
-    checkpoint = folder / "epoch_1.pth"
-    return Trained(config, checkpoint, make_model(config, checkpoint))
+    return make_run(folder, config)
 
 
-def test_scores_are_those_of_a_test_run(trained: Trained, tmp_path: Path) -> None:
+def test_scores_are_those_of_a_test_run(trained: SmallRun, tmp_path: Path) -> None:
     # float16, as NTU RGB+D is stored: what a transform makes of it depends on it.
     annotations = [
         dict(frame_dir=f"a{i}", label=i, total_frames=x.shape[1], keypoint=x)
@@ -79,7 +73,7 @@ def test_scores_are_those_of_a_test_run(trained: Trained, tmp_path: Path) -> Non
     assert scores.std(axis=0).max() > 1e-3
 
 
-def test_arrays(trained: Trained) -> None:
+def test_arrays(trained: SmallRun) -> None:
     inferencer = trained.inferencer()
     results = inferencer(SEQUENCES)
     assert [result.name for result in results] == [f"input {i}" for i in range(4)]
@@ -98,7 +92,7 @@ def test_arrays(trained: Trained) -> None:
             inferencer([SEQUENCES[0], source])
 
 
-def test_names_of_the_classes(trained: Trained) -> None:
+def test_names_of_the_classes(trained: SmallRun) -> None:
     names = [f"class {i}" for i in range(CLASSES)]
     (result,) = trained.inferencer(labels=names, top_k=3)(SEQUENCES[0])
     order = np.argsort(-result.scores)[:3]
@@ -113,7 +107,7 @@ def test_names_of_the_classes(trained: Trained) -> None:
 
 
 class TestPartSimilarity:
-    def test_cosines(self, trained: Trained) -> None:
+    def test_cosines(self, trained: SmallRun) -> None:
         inferencer = trained.inferencer()
         plain = inferencer(SEQUENCES[:2])
         results = inferencer(SEQUENCES[:2], part_similarity=True)
@@ -129,7 +123,7 @@ class TestPartSimilarity:
             np.testing.assert_allclose(result.part_similarity, cosines, atol=1e-5)
 
     def test_config_or_checkpoint_without_or_with_another(
-        self, trained: Trained, tmp_path: Path
+        self, trained: SmallRun, tmp_path: Path
     ) -> None:
         state = torch.load(trained.checkpoint, weights_only=True)["state_dict"]
         kept = {k: v for k, v in state.items() if not k.startswith("text_branch.")}
@@ -148,7 +142,7 @@ class TestPartSimilarity:
             SkeletonInferencer(config, trained.checkpoint).load_text_branch()
 
 
-def test_failing_pipeline(trained: Trained) -> None:
+def test_failing_pipeline(trained: SmallRun) -> None:
     config = copy.deepcopy(trained.config)
     config.test_dataloader.dataset.pipeline[0] = {"type": "JointToBone"}
     inferencer = SkeletonInferencer(config, trained.checkpoint)
@@ -158,7 +152,7 @@ def test_failing_pipeline(trained: Trained) -> None:
 
 class TestCheckpoints:
     def test_scale_of_the_training_data(
-        self, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, trained: SmallRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         told: list[str] = []
         monkeypatch.setattr(first_batch, "print_log", lambda t, *_: told.append(t))
@@ -168,7 +162,7 @@ class TestCheckpoints:
             SkeletonInferencer(trained.config, tmp_path / "a.pth")(SEQUENCES)
             assert len(told) == warnings
 
-    def test_of_another_model(self, trained: Trained, tmp_path: Path) -> None:
+    def test_of_another_model(self, trained: SmallRun, tmp_path: Path) -> None:
         config = copy.deepcopy(trained.config)
         config.model.backbone.base_channels = 16
         config.model.cls_head.in_channels = 16
@@ -186,8 +180,7 @@ def test_inference_skeleton_of_mmaction2(tmp_path: Path) -> None:
     config = make_config(tmp_path, "ctrgcn_ntu60_2d")
     sampler = config.test_dataloader.dataset.pipeline[1]
     sampler.update(clip_len=8, num_clips=2)
-    checkpoint = tmp_path / "epoch_1.pth"
-    make_model(config, checkpoint)
+    run = make_run(tmp_path, config)
     # Numbers that mmaction2's float16 has as well.
     rng = np.random.default_rng(0)
     poses = [
@@ -198,12 +191,12 @@ def test_inference_skeleton_of_mmaction2(tmp_path: Path) -> None:
         for count in 4 * [1, 2, 1]
     ]
 
-    config.dump(tmp_path / "config.py")  # as most users have it
-    model = init_recognizer(str(tmp_path / "config.py"), str(checkpoint), device="cpu")
+    _, config_file, _, checkpoint = run.options  # as most users have them
+    model = init_recognizer(config_file, checkpoint, device="cpu")
     sample = inference_skeleton(model, poses, (256, 512))
     scores = sample.pred_score.numpy()
 
-    inferencer = SkeletonInferencer(config, checkpoint)
+    inferencer = run.inferencer()
     (result,) = inferencer(poses, img_shape=(256, 512))
     np.testing.assert_allclose(result.scores, scores, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="input 0: the size of the picture"):

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import mmengine
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -45,6 +46,8 @@ def load_config(args: argparse.Namespace, folder: Path) -> Config:
     sys.path.insert(0, str(ROOT))
     from tests.engine.tiny_run import tiny_config
 
+    # To lay out the config's text takes half a second of each start.
+    mmengine.config.config.FormatCode = lambda source, **_: (source, True)
     config = Config.fromfile(args.config) if args.config else tiny_config(folder)
     loader = config.train_dataloader
     loader.num_workers, loader.persistent_workers = args.workers, args.workers > 0

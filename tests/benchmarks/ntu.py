@@ -43,12 +43,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--rounds", type=int, default=5, help="the best one counts")
     add("--write", type=Path, metavar="DIR", help="write files, stop")
     args = parser.parse_args(argv)
+    if args.write is not None:
+        write_files(args.write, args.files, args.frames)
+        return
     times = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_files(args.write or Path(folder), args.files, args.frames)
-        if args.write is not None:
-            print(f"written: {len(paths):,} files in {args.write}")
-            return
+        paths = write_files(Path(folder), args.files, args.frames)
         size = sum(path.stat().st_size for path in paths)
         for _ in range(args.rounds):
             start = time.process_time()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from gap_mmaction.datasets.synthetic import write_synthetic
-from tests.benchmarks import plot_text_cost, try_prompts
-from tests.benchmarks.kill_test import ROOT, compare_checkpoints
-from tests.models.text_common import TINY_CLIP, save_tiny_hf
+from tests.benchmarks import try_prompts
+from tests.benchmarks.kill_test import compare_checkpoints
+from tests.models.text_common import save_tiny_hf
+from tests.processes import run_python
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs fork and SIGKILL")
@@ -26,19 +24,11 @@ def test_kills(kills: str, processes: str, workers: str, tmp_path: Path) -> None
     options = ["--epochs", "3", "--kills", kills, "--processes", processes]
     options += ["--workers", workers, "--work-dir", str(tmp_path / "work")]
     # In a process of its own, as this one may have threads that cannot be forked.
-    done = subprocess.run(
-        [sys.executable, "tests/benchmarks/kill_test.py", *options],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    printed = run_python("tests/benchmarks/kill_test.py", *options)
     pattern = r"(\d+) kills in a run .*; (\d+) of (\d+) tensors .* are the same"
-    (row,) = re.findall(pattern, done.stdout)
+    (row,) = re.findall(pattern, printed)
     assert row[0] == kills and int(row[1]) == int(row[2]) > 100
-    assert len(re.findall(r"^\| \d+ \|", done.stdout, re.M)) == int(kills)
+    assert len(re.findall(r"^\| \d+ \|", printed, re.M)) == int(kills)
     # The comparison would see another weight.
     path, other = tmp_path / "work" / "killed" / "epoch_3.pth", tmp_path / "other.pth"
     content = torch.load(path, weights_only=True)
@@ -47,22 +37,16 @@ def test_kills(kills: str, processes: str, workers: str, tmp_path: Path) -> None
     assert compare_checkpoints(path, other)[1] == ["/state_dict/cls_head.fc.bias"]
 
 
-@pytest.fixture
-def tiny_clip(monkeypatch: pytest.MonkeyPatch) -> None:
-    open_clip = pytest.importorskip("open_clip")
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", TINY_CLIP)
-
-
 @pytest.mark.usefixtures("tiny_clip")
-def test_try_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "synthetic.pkl"
-    write_synthetic(data, num_performers=2, num_train_performers=1, repetitions=1)
+def test_try_prompts(
+    synthetic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     encoders = ["cached", "hf", "clip-tuned", "hf-learned"]
     options = ["--hf", save_tiny_hf(tmp_path / "hf", "bert"), "--clip", "tiny"]
     options += ["--iterations", "2", "--mean-of", "1", "--cfg-options"]
     options += ["model.backbone.base_channels=8", "model.cls_head.in_channels=32"]
     options += ["optim_wrapper.optimizer.lr=0.01", "train_dataloader.batch_size=2"]
-    options += [f"train_dataloader.dataset.ann_file={data}"]
+    options += [f"train_dataloader.dataset.ann_file={synthetic}"]
     config = ["configs/gap/ctrgcn_synthetic.py", "--presets", "label"]
     assert try_prompts.main([*config, "--encoders", *encoders, *options]) == 1
     rows = capsys.readouterr().out.splitlines()[-4:]
@@ -70,12 +54,3 @@ def test_try_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "was made from other texts" in rows[0]
     for row, name in zip(rows[1:], encoders[1:]):
         assert row.startswith(f"| label | {name} | ") and row.count(" -> ") == 2
-
-
-@pytest.mark.usefixtures("tiny_clip")
-def test_plot_text_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "cost.png"
-    args = ["--model", "tiny", "--classes", "130", "5", "--samples", "4"]
-    plot_text_cost.main([*args, "--repeats", "1", "--out", str(out)])
-    assert out.read_bytes().startswith(b"\x89PNG")
-    assert len(capsys.readouterr().out.splitlines()) == 2 + 2 * 5

@@ -37,8 +37,6 @@ def content() -> Annotations:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Write a content and open it."""
-
     def _build(content: Any, **kwargs: Any) -> SafePoseDataset:
         path = tmp_path / "annotations.pkl"
         path.write_bytes(pickle.dumps(content))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 import random
@@ -15,6 +16,7 @@ from mmengine.dataset import BaseDataset, RepeatDataset, pseudo_collate
 from torch.utils.data import DataLoader
 
 from gap_mmaction.datasets import SeededDataset
+from gap_mmaction.utils.randomness import derive_seed, seed_global, seeded
 
 Epochs = list[list[list[float]]]
 SAMPLES = 6
@@ -75,3 +77,33 @@ def test_order_and_earlier_draws_do_not_matter(expected: Epochs) -> None:
     assert not hasattr(dataset, "__getitems__")  # by which a loader passes the seeds
     for copied in (copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
         assert copied[5] == dataset[5]
+
+
+def draw() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_draws_depend_on_every_key_and_nothing_else() -> None:
+    keys = [(1, 3, 0, 7), (1, 3, 7, 0), (1, 3, 0, 8), (2, 3, 0, 7), (1, 4, 0, 7)]
+    first = []
+    for key in keys:
+        with seeded(*key):
+            first.append(draw())
+    draw()
+    for key, expected in zip(reversed(keys), reversed(first)):
+        with seeded(*key):
+            assert draw() == expected
+    for numbers in zip(*first):
+        assert len(set(numbers)) == len(keys)
+
+
+def test_what_others_draw_stays_the_same() -> None:
+    seed_global(derive_seed(5))
+    expected = [draw(), draw()]
+    seed_global(derive_seed(5))
+    found = [draw()]
+    with contextlib.suppress(KeyError), seeded(1):
+        draw()
+        raise KeyError
+    assert [*found, draw()] == expected
+    assert torch.initial_seed() == torch.default_generator.initial_seed()

@@ -8,14 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gap_mmaction.datasets import synthetic
 from gap_mmaction.datasets import synthetic_body as body
-from gap_mmaction.datasets.synthetic import (
-    FRAMES,
-    act,
-    draw_performer,
-    film,
-    make_synthetic,
-)
 from gap_mmaction.datasets.synthetic_body import ACTIONS, TWINS, joint
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import get_skeleton
@@ -27,14 +21,16 @@ NTU = get_skeleton(body.LAYOUT)
 @pytest.fixture(scope="module")
 def small() -> dict[str, Any]:
     """Three performers, one sequence of each action by each."""
-    return make_synthetic(num_performers=3, num_train_performers=2, repetitions=1)
+    return synthetic.make_synthetic(
+        num_performers=3, num_train_performers=2, repetitions=1
+    )
 
 
 def test_annotations_and_splits(small: dict[str, Any]) -> None:
     assert len(small["annotations"]) == 3 * len(ACTIONS)
     for item in small["annotations"]:
         keypoint, frames = item["keypoint"], item["total_frames"]
-        assert FRAMES[0] <= frames <= FRAMES[1]
+        assert synthetic.FRAMES[0] <= frames <= synthetic.FRAMES[1]
         assert keypoint.shape == (1, frames, 25, 3) and keypoint.dtype == np.float32
         assert np.isfinite(keypoint).all()
         # Somebody of human size, some metres before the camera.
@@ -52,21 +48,21 @@ def test_annotations_and_splits(small: dict[str, Any]) -> None:
 def test_same_seed_same_set(small: dict[str, Any]) -> None:
     for sizes in ((2, 2, 1), (3, 2, 0)):
         with pytest.raises(ValueError, match=f"num_train_performers={sizes[1]}"):
-            make_synthetic(0, *sizes)
+            synthetic.make_synthetic(0, *sizes)
     whole = {item["frame_dir"]: item["keypoint"] for item in small["annotations"]}
     options = {"num_performers": 2, "num_train_performers": 1, "repetitions": 1}
     # A smaller set is the beginning of a larger one.
-    for item in make_synthetic(**options)["annotations"]:
+    for item in synthetic.make_synthetic(**options)["annotations"]:
         np.testing.assert_array_equal(item["keypoint"], whole[item["frame_dir"]])
-    other = make_synthetic(seed=1, **options)["annotations"][0]
+    other = synthetic.make_synthetic(seed=1, **options)["annotations"][0]
     assert not np.array_equal(other["keypoint"], whole[other["frame_dir"]])
 
 
 @pytest.mark.parametrize("label", range(len(ACTIONS)))
 def test_bones_keep_their_lengths_before_the_camera(label: int) -> None:
     rng = np.random.default_rng(label)
-    positions = act(label, draw_performer(rng), 40, rng)
-    seen = film(positions, 50.0, rng)
+    positions = synthetic.act(label, synthetic.draw_performer(rng), 40, rng)
+    seen = synthetic.film(positions, 50.0, rng)
     for child, parent in NTU.edges:
         lengths, filmed = (
             np.linalg.norm(points[:, child] - points[:, parent], axis=-1)
@@ -93,11 +89,5 @@ def test_rest_pose_and_mirror_image() -> None:
 
 
 def test_descriptions_are_those_of_the_actions() -> None:
-    classes = load_descriptions(DESCRIPTIONS)
-    assert [item.label for item in classes] == [action.label for action in ACTIONS]
-    for item in classes:
-        assert len(set(item.fields["synonyms"])) == 10
-        for part in ("head", "hand", "arm", "hip", "leg", "foot"):
-            (text,) = item.fields[part]
-            assert text == text.lower()
-            assert item.label not in text
+    labels = [item.label for item in load_descriptions(DESCRIPTIONS)]
+    assert labels == [action.label for action in ACTIONS]

@@ -28,7 +28,6 @@ BACKBONES: dict[str, dict[str, Any]] = {
     "aagcn": dict(type="AAGCN", **_OURS),
 }
 CLASSES = 10
-_GRAPHS = ("backbone.A", "backbone.graph")
 
 
 def build(
@@ -51,7 +50,8 @@ def build(
         )
     ).eval()
     # By its graph a checkpoint is known.
-    graphs = {k: v.clone() for k, v in model.named_buffers() if k in _GRAPHS}
+    names = ("backbone.A", "backbone.graph")
+    graphs = {k: v.clone() for k, v in model.named_buffers() if k in names}
     perturb(model)
     for key, value in graphs.items():
         model.get_buffer(key).copy_(value)
@@ -63,6 +63,5 @@ def build(
 def clips(
     samples: int = 3, number: int = 1, frames: int = 8, joints: int = 25
 ) -> torch.Tensor:
-    """Make clips ``[samples, number, 2, frames, joints, 3]``."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(samples, number, 2, frames, joints, 3, generator=generator)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gap_mmaction.evaluation import read_training_log
-from tests.evaluation.training_logs import CONFIG, epochs, write_run
+from tests.evaluation.files import CONFIG, epochs, write_run
 
 
 def test_curves(tmp_path: Path) -> None:

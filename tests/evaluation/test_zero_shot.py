@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gap_mmaction.evaluation.seen_unseen import (
-    choose_factor,
-    expert_probabilities,
-    fit_temperature,
-    seen_unseen_area,
-)
+from gap_mmaction.evaluation import seen_unseen
 from gap_mmaction.evaluation.zero_shot import (
     Generalised,
     combine_slots,
@@ -79,13 +74,13 @@ class TestGate:
         # The largest of the scores with Gumbel noise is one drawn by their softmax.
         noise = rng.gumbel(size=(20_000, 2))
         labels = 2 * (scores[:, IS_SEEN] / 0.2 + noise).argmax(axis=1)
-        found = fit_temperature(scores, labels, IS_SEEN)
+        found = seen_unseen.fit_temperature(scores, labels, IS_SEEN)
         assert found == pytest.approx(0.2, rel=0.05)
 
     def test_experts(self) -> None:
         scores = 2 * np.log([[1.0, 30.0, 3.0, 10.0, 4.0]])
         is_seen = np.array([True, False, True, False, True])
-        found = expert_probabilities(scores, is_seen, 2.0)
+        found = seen_unseen.expert_probabilities(scores, is_seen, 2.0)
         expected = [3 / 40, 2 / 5 * 3 / 4, 9 / 40, 2 / 5 / 4, 12 / 40]
         np.testing.assert_allclose(found, [expected])
 
@@ -115,7 +110,7 @@ def test_loses_as_many_as_allowed() -> None:
         return int(((scores - factor * IS_SEEN).argmax(1) == labels).sum())
 
     for share in (0.0, 0.1, 0.5):
-        factor = choose_factor(scores, labels, IS_SEEN, share)
+        factor = seen_unseen.choose_factor(scores, labels, IS_SEEN, share)
         allowed = int(share * among_seen.sum())
         assert kept(factor) == among_seen.sum() - allowed
         # It is the largest one.
@@ -129,7 +124,7 @@ def test_is_that_of_many_factors() -> None:
     of_seen = IS_SEEN[labels]
     seen, unseen = (np.array(found)[:, k].mean(1) for k in (of_seen, ~of_seen))
     expected = ((seen[:-1] - seen[1:]) * (unseen[:-1] + unseen[1:]) / 2).sum()
-    area = seen_unseen_area(scores, labels, IS_SEEN)
+    area = seen_unseen.seen_unseen_area(scores, labels, IS_SEEN)
     assert area == pytest.approx(expected, abs=1e-3)
 
 

@@ -91,12 +91,10 @@ class FakeProject:
         write_annotations(self.data)
 
     def run(self, *arguments: str, table: str = "1a") -> int:
-        """Runs tools/reproduce.py."""
         argv = ["--table", table, "--data", "nwucla", "--ann-file", str(self.data)]
         return main([*argv, "--work-dir", str(self.work_dir), *arguments], self.root)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What the tools have noted, runs as paths in the work dir."""
         text = self.journal.read_text() if self.journal.is_file() else ""
         lines = [json.loads(line) for line in text.splitlines()]
         for line in lines:
@@ -104,7 +102,6 @@ class FakeProject:
         return lines
 
     def starts(self) -> list[tuple[str, int]]:
-        """The trainings that were started, and with which epoch."""
         return [(x["run"], x["start"]) for x in self.lines() if "start" in x]
 
 

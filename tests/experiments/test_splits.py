@@ -59,7 +59,7 @@ def test_performers_stay_together_and_classes_are_shared_out() -> None:
     assert (folds.of != make_folds(names, labels, 5, seed=1).of).any()
 
 
-def test_by_sample() -> None:
+def test_by_sample_and_names_of_performers() -> None:
     # Too few performers, or names that do not tell them.
     names, labels = samples(3, 4)
     for known in (names, list("x" * len(names))):
@@ -67,9 +67,7 @@ def test_by_sample() -> None:
         assert not folds.by_performer
         counts = count(folds.of, labels)
         assert (np.ptp(counts, axis=0) <= 1).all() and np.ptp(counts.sum(axis=1)) <= 1
-
-
-def test_names_of_performers() -> None:
+    # Which name has a performer.
     names = ["all/a01_s10_e00_v01", "a10_s1_t1", "s07_e01_carry", "a09_s02_e03"]
     assert performers_of(names) == ["10", "1", "07", "02"]
     assert performers_of(["a01_s10_e00_v01", "other"]) is None

@@ -45,8 +45,6 @@ class Finding(BaseException):
 
 @dataclass(frozen=True)
 class Target:
-    """A kind of file."""
-
     file: str  # its name
     contents: Sequence[Any]  # what valid files hold
     dump: Callable[[Any], bytes]  # makes the bytes of a content
@@ -288,12 +286,10 @@ TARGETS = {
 
 
 def quiet() -> None:
-    """Keeps the data set's log lines away."""
     MMLogger.get_current_instance().setLevel(logging.ERROR)
 
 
 def draw_content(target: Target, rng: random.Random) -> bytes:
-    """Draws a file of the right form with wrong values in it."""
     content = rng.choice(target.contents)
     for _ in range(rng.choice((1, 1, 2))):
         content = put(content, rng.choice(WRONG_VALUES), rng)
@@ -301,7 +297,6 @@ def draw_content(target: Target, rng: random.Random) -> bytes:
 
 
 def damage(target: Target, rng: random.Random) -> bytes:
-    """Draws a file with wrong values, or with damaged bytes, or both."""
     wrong = rng.random() < 0.4
     data = draw_content(target, rng) if wrong else rng.choice(target.seeds())
     if wrong and rng.random() < 0.8:

@@ -62,7 +62,6 @@ def step(model: Any, x: Tensor) -> dict[str, Tensor]:
 
 
 def compare(results: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Compares in float64."""
     scales = {n: max(v.abs().max().item(), 1) for n, v in expected.items()}
     scaled = [{n: v / scales[n] for n, v in of.items()} for of in (results, expected)]
     torch.testing.assert_close(*scaled, rtol=1e-9, atol=1e-10)

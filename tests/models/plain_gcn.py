@@ -19,15 +19,12 @@ from gap_mmaction.skeletons import get_skeleton
 def temporal_conv(
     source: int, target: int, kernel: int, stride: int = 1, dilation: int = 1
 ) -> nn.Module:
-    """A convolution over time, then batch normalization."""
     places = (stride, 1), (dilation * (kernel // 2), 0), (dilation, 1)
     conv = nn.Conv2d(source, target, (kernel, 1), *places)
     return nn.Sequential(OrderedDict(conv=conv, bn=nn.BatchNorm2d(target)))
 
 
 class MultiScaleTemporalConv(nn.Module):
-    """Four branches, concatenated."""
-
     def __init__(self, channels: int, stride: int, relu: bool) -> None:
         super().__init__()
         width, self.relu = channels // 4, relu
@@ -50,8 +47,6 @@ class MultiScaleTemporalConv(nn.Module):
 
 
 class RefinementGCN(nn.Module):
-    """The graph convolution of CTR-GCN."""
-
     def __init__(self, source: int, target: int, joints: int, authors: bool) -> None:
         super().__init__()
         narrow = source in (3, 9) if authors else source <= 16
@@ -81,8 +76,6 @@ class RefinementGCN(nn.Module):
 
 
 class SharedGCN(nn.Module):
-    """The graph convolution of the baseline."""
-
     def __init__(self, source: int, target: int, joints: int) -> None:
         super().__init__()
         self.A = nn.Parameter(torch.zeros(3, joints, joints))

@@ -15,10 +15,9 @@ JOINTS = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17, "openni-15": 15, "jhmdb-15"
 NAME = pytest.mark.parametrize("name", JOINTS)
 FOUR = ("head", "hand-arm", "hip", "leg-foot")
 SIX = ("head", "arm", "hand", "hip", "leg", "foot")
-STREAM = pytest.mark.parametrize("stream", STREAMS)
 
 
-def _bases(skeleton: Skeleton, part: str, stream: str = "joint") -> set[str]:
+def _bases(skeleton: Skeleton, part: str, stream: str) -> set[str]:
     """Joint names of a part without left and right."""
     names = [skeleton.joint_names[joint] for joint in skeleton.part(part, stream)]
     return {name.replace("left ", "").replace("right ", "") for name in names}
@@ -48,14 +47,11 @@ def test_trees(name: str) -> None:
         if edges:
             assert len(pairs) == joints - 1 and reached == set(range(joints))
 
-
-@NAME
-def test_edges_are_mmaction2s(name: str) -> None:
-    skeleton = get_skeleton(name)
+    # They are mmaction2's.
     layout: Any = name
     if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
-        edges = list(skeleton.edges)
-        layout = dict(num_node=JOINTS[name], inward=edges, center=skeleton.centre)
+        inward = list(skeleton.edges)
+        layout = dict(num_node=joints, inward=inward, center=skeleton.centre)
     graph = Graph(layout, mode="spatial")
     assert set(skeleton.edges) == set(graph.inward)
     assert skeleton.centre == graph.center
@@ -64,8 +60,8 @@ def test_edges_are_mmaction2s(name: str) -> None:
 
 
 @NAME
-@STREAM
-def test_partitions(name: str, stream: str) -> None:
+@pytest.mark.parametrize("stream", STREAMS)
+def test_parts(name: str, stream: str) -> None:
     skeleton = get_skeleton(name)
     every = set(range(skeleton.num_joints))
     names = ("upper", "lower", *FOUR, *SIX)
@@ -79,11 +75,7 @@ def test_partitions(name: str, stream: str) -> None:
     assert group["head"] <= group["upper"]
     assert group["leg"] | group["foot"] <= group["leg-foot"] <= group["lower"]
 
-
-@NAME
-@STREAM
-def test_parts_hold_what_they_say(name: str, stream: str) -> None:
-    skeleton = get_skeleton(name)
+    # They hold what they say.
     bases = {part: _bases(skeleton, part, stream) for part in SIX}
     # Of fewer joints there are no ends beyond wrists and ankles.
     ends = JOINTS[name] >= 20
@@ -94,9 +86,9 @@ def test_parts_hold_what_they_say(name: str, stream: str) -> None:
     assert bases["foot"] and bases["foot"] <= {"ankle", "foot"}
     assert "hip" in bases["hip"] and {"head", "nose", "face"} & bases["head"]
     for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
-        names = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
+        joints = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]
         left, right = (
-            {n.replace(side, "") for n in names if side in n}
+            {joint.replace(side, "") for joint in joints if side in joint}
             for side in ("left", "right")
         )
         assert left == right

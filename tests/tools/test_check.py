@@ -24,7 +24,6 @@ def content(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def run(folder: Path, content: dict[str, Any], *lines: str) -> int:
-    """Check a config that differs from the leaf in some lines."""
     file = folder / "mine.pkl"
     file.write_bytes(pickle.dumps(content))
     config = folder / "mine.py"

@@ -1,19 +1,22 @@
-"""The command line tools: options and what they do to a config."""
+"""The command line tools: options, what they do to a config, and what they tell."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gap_mmaction import compat
 from gap_mmaction.engine import launch
+from gap_mmaction.engine.launch import named_settings
 from gap_mmaction.skeletons import get_skeleton
+from tests.config_files import LEAVES, load
 from tools import test as test_tool
 from tools import train as train_tool
 
@@ -180,8 +183,47 @@ def test_scripts(command: str, has: str, end: str, tmp_path: Path) -> None:
     assert ("--gres" in words) == ("--gres" in has)
 
 
-def test_console_that_cannot_show_a_name() -> None:
-    code = "import gap_mmaction; print('\\u52a8 done')"
-    env = {**os.environ, "PYTHONIOENCODING": "cp1252"}
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    assert subprocess.check_output(command, env=env) == b"\\u52a8 done\n"
+def test_patches_come_first() -> None:
+    for file in TOOLS.rglob("*.py"):
+        text = file.read_text()
+        models = re.search(r"^(?:from|import) mmaction\.models", text, re.M)
+        ours = re.search(r"^(?:from|import) gap_mmaction", text, re.M)
+        assert models is None or (ours is not None and ours.start() < models.start())
+
+
+LEAF = next(path for path in LEAVES if path.stem == "ctrgcn_nwucla_cpu")
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("model.text_branch.prompts.descriptons", r" \(did.*'descriptions'"),
+        ("model.txt_branch", r" \(did.*'text_branch'"),
+        ("train_dataloader.dataset.ann_file", "; RepeatDataset takes"),
+    ],
+)
+def test_of_classes(key: str, message: str) -> None:
+    config = load(LEAF)
+    config.merge_from_dict({key: 1})
+    message = rf"{key}: unknown setting{message}"
+    with pytest.raises(TypeError, match=message), named_settings(config):
+        if key.startswith("model"):
+            MODELS.build(config.model)
+        DATASETS.build(config.train_dataloader.dataset)
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "message"),
+    [
+        (
+            {"a": [{"b": 1}, {"c": {"b": 2}}], "d": {"type": "X", "b": 3}},
+            "Unknown.__init__() got an unexpected keyword argument 'b'",
+            r"^a\.0\.b or a\.1\.c\.b: unknown setting; Unknown does not take it",
+        ),
+        ({"a": 1}, "X.__init__() got an unexpected keyword argument 'b'", r"^X\.__in"),
+        ({"a": 1}, "another", "^another"),
+    ],
+)
+def test_places(config: dict, error: str, message: str) -> None:
+    with pytest.raises(TypeError, match=message), named_settings(Config(config)):
+        raise TypeError(error)

@@ -27,7 +27,6 @@ TEXT = ("logit_scale", "part_list.0.weight", "linear_head.ViT-B/32.bias")
 
 
 def authors_weights(**settings: Any) -> dict[str, Tensor]:
-    """Weights of a small model by the authors' names."""
     torch.manual_seed(0)
     graph = dict(layout="nw-ucla")
     arguments: dict[str, Any] = dict(base_channels=16, num_stages=3, num_person=1)

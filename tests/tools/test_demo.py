@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools.demo import conclude
-
-ROOT = Path(__file__).resolve().parents[2]
+from tools import demo
 
 
 @pytest.mark.slow
-def test_demo_prints_the_table(tmp_path: Path) -> None:
-    command = [sys.executable, "tools/demo.py", "--epochs", "1"]
-    done = subprocess.run(
-        [*command, "--seeds", "1", "--work-dir", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_demo_prints_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--epochs", "1", "--seeds", "1", "--work-dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["tools/demo.py", *options])
+    demo.main()
+    printed = capsys.readouterr().out
     row = r"^(without GAP|with GAP) +([\d.]+) +([\d,]+) +[\d.]+$"
-    names, accuracies, parameters = zip(*re.findall(row, done.stdout, re.M))
+    names, accuracies, parameters = zip(*re.findall(row, printed, re.M))
     assert names == ("without GAP", "with GAP")
     assert all(0 < float(accuracy) < 100 for accuracy in accuracies)
     assert len(set(parameters)) == 1
@@ -40,4 +34,4 @@ def test_verdict() -> None:
     ):
         plain = dict.fromkeys(range(len(gains)), 40.0)
         better = {seed: 40.0 + gain for seed, gain in enumerate(gains)}
-        assert verdict in conclude({"without GAP": plain, "with GAP": better})
+        assert verdict in demo.conclude({"without GAP": plain, "with GAP": better})

@@ -14,24 +14,25 @@ from gap_mmaction.generation.journal import read_journal
 from gap_mmaction.generation.language_models import KEY_VARIABLE
 from gap_mmaction.generation.prompts import make_questions
 from gap_mmaction.models.text.descriptions import PARTS, load_descriptions
-from tests.generation.chat_server import SLOW, Action, ChatServer
 from tests.generation.common import (
     REFUSAL,
+    SLOW,
+    Action,
+    ChatServer,
     good_answer,
     kind_and_label,
     save_tiny_language_model,
 )
+from tests.processes import ROOT, wait_for
 from tools.generate_descriptions import main
 
 Printed = pytest.CaptureFixture[str]
-ROOT = Path(__file__).resolve().parents[2]
 FILE = Path("labels.txt")
 OUT = Path("out/mine.yaml")
 JOURNAL = Path("out/mine.yaml.journal.jsonl")
 KEY = "sk-a-key-that-nobody-may-see"
 LABELS = ("sit down", "stand up", "throw")
 FIELDS = {"label", "synonyms", "paragraph", *PARTS}
-PATIENCE = 600.0  # seconds, for a machine that is busy with other things
 
 
 @pytest.fixture(autouse=True)
@@ -218,10 +219,9 @@ def test_killed_and_resumed() -> None:
         options = arguments("--concurrency", "2", url=server.url)
         command = [sys.executable, "-W", "ignore", tool, *options]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as first:
-            deadline = time.monotonic() + PATIENCE
-            while server.num_answered < 12 and time.monotonic() < deadline:
-                assert first.poll() is None
-                time.sleep(0.005)
+            # In time also on a machine that is busy with other things.
+            wait_for(lambda: server.num_answered >= 12 or first.poll() is not None, 600)
+            assert first.poll() is None
             first.kill()
         assert not OUT.exists()
         kept = [answer for (answer,) in read_journal(JOURNAL).values()]

@@ -1,4 +1,4 @@
-"""tools/data/prepare.py: files of each set that are made up, broken ones, real ones."""
+"""tools/data/prepare.py and pre_normalize.py: made-up files, broken ones, real ones."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gap_mmaction.datasets.readers import CLIP_SETS
 from gap_mmaction.datasets.readers.nwucla import ACTION_IDS
 from gap_mmaction.datasets.readers.utkinect import _IN_FILE as UTKINECT_ACTIONS
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.utils.restricted_pickle import load_annotations
-from tools.data import prepare, prepare_nwucla
+from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
+from tools.data import pre_normalize, prepare, prepare_nwucla
 
 Files = dict[str, bytes]
 Capture = pytest.CaptureFixture[str]
@@ -152,14 +152,12 @@ def write(folder: Path, files: Files) -> Path:
 
 
 def run(data: str, source: Path, out: Path) -> dict[str, Any]:
-    """Runs the tool and reads what it has written."""
     assert prepare.main([data, str(source), str(out)]) == 0
     content: dict[str, Any] = load_annotations(out)
     return content
 
 
 def fails(data: str, source: Path, capsys: Capture) -> str:
-    """Runs the tool, which must fail, and returns what it says."""
     out = source.parent / "out.pkl"
     out.write_bytes(b"the old one")
     assert prepare.main([data, str(source), str(out)]) == 1
@@ -388,3 +386,55 @@ def test_the_real_files(
             assert split[f"xview_{part}"] == sorted(names)
             for key, values in (("label", "labels"), ("total_frames", "lengths")):
                 assert [clips[n][key] for n in names] == golden[f"{part}_{values}"]
+
+
+def _annotations() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    items: list[dict[str, Any]] = []
+    for i, (persons, frames) in enumerate(((1, 5), (2, 7), (2, 4), (1, 3))):
+        keypoint = rng.normal(size=(persons, frames, 25, 3)).astype(np.float32)
+        item = {"frame_dir": f"S00{i}", "label": i, "total_frames": frames}
+        items.append({**item, "keypoint": keypoint})
+    items[1]["keypoint"][0, 2:] = 0  # the second person stays longer
+    items[3]["keypoint"][:] = 0  # the data set refuses what is empty
+    return {"split": {"train": ["S000", "S001", "S002"]}, "annotations": items}
+
+
+def _samples(path: Path, **kwargs: Any) -> list[dict[str, Any]]:
+    pipeline: list[Any] = [dict(type="FastPreNormalize3D", **kwargs)]
+    dataset = SafePoseDataset(str(path), pipeline, split="train")
+    return [dataset[i] for i in range(len(dataset))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pre_normalized_in_the_pipeline(tmp_path: Path, dtype: str) -> None:
+    source, out = tmp_path / "raw.pkl", tmp_path / "out.pkl"
+    write_annotations(_annotations(), source)
+    assert pre_normalize.main([str(source), str(out), "--dtype", dtype]) == 0
+    twice = tmp_path / "twice.pkl"  # which changes nothing
+    assert pre_normalize.main([str(out), str(twice), "--dtype", dtype]) == 0
+    assert twice.read_bytes() == out.read_bytes()
+    for before, after in zip(_samples(source), _samples(out)):
+        assert after["total_frames"] == before["total_frames"]
+        assert after["keypoint"].dtype == dtype
+        assert np.array_equal(after["keypoint"], before["keypoint"].astype(dtype))
+    assert load_annotations(out)["split"] == load_annotations(source)["split"]
+    assert pre_normalize.main([str(source), str(out), "--no-align-spine"]) == 0
+    expected, found = (_samples(path, align_spine=False)[0] for path in (source, out))
+    np.testing.assert_allclose(found["keypoint"], expected["keypoint"], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"before with .*align_spine.*False"):
+        _samples(out)
+
+
+def test_pre_normalize_errors(tmp_path: Path, capsys: Capture) -> None:
+    source, out = tmp_path / "bad.pkl", tmp_path / "out.pkl"
+    content = _annotations()
+    content["annotations"][3]["keypoint"] = np.ones((1, 5, 25, 2))
+    for bad, found in (
+        (content, r"'S003'.*\[M, T, V, 3\]"),
+        ({"split": {}}, "holds no list of annotations"),
+    ):
+        write_annotations(bad, source)
+        assert pre_normalize.main([str(source), str(out)]) == 1
+        assert re.search(rf"bad\.pkl: .*{found}", capsys.readouterr().err)
+        assert not out.exists()

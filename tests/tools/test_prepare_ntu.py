@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import errno
 import multiprocessing
@@ -23,6 +22,7 @@ from gap_mmaction.datasets.ntu import conversion
 from gap_mmaction.datasets.ntu.conversion import Chunk, list_files
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.ntu_recordings import format_skeleton, make_recording
+from tests.processes import is_running, wait_for
 from tools.data import prepare_ntu
 
 Files = dict[str, bytes]
@@ -66,12 +66,6 @@ def write_folder(path: Path, files: Files) -> Path:
 def notes(out: Path) -> dict[tuple[str, str], str]:
     with open(out.with_suffix(".report.csv"), newline="") as stream:
         return {(sample, kind): reason for sample, kind, reason in csv.reader(stream)}
-
-
-def is_running(process: str) -> bool:
-    with contextlib.suppress(OSError):
-        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
-    return False
 
 
 def convert(source: Path, out: Path, *args: Any) -> int:
@@ -235,17 +229,13 @@ def test_kill_and_resume(
         context = multiprocessing.get_context("fork")
         process = context.Process(target=convert, args=options)
         process.start()
-        deadline = time.monotonic() + 60
-        while count_done() < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(lambda: count_done() >= 3)
         task = Path(f"/proc/{process.pid}/task/{process.pid}")
         children = (task / "children").read_text().split()
         process.kill()
         process.join()
     assert len(children) == (workers if workers > 1 else 0)
-    while any(map(is_running, children)):
-        assert time.monotonic() < deadline  # no worker stays behind
-        time.sleep(0.05)
+    wait_for(lambda: not any(map(is_running, children)))  # no worker stays behind
     assert not out.exists()
     done = count_done()
     assert 3 <= done < 9

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
-from tests.evaluation.score_files import dump
-from tests.evaluation.training_logs import epochs, write_run
+from tests.evaluation.files import dump, epochs, write_run
 from tests.models.text_common import write_descriptions
 from tools.publish_model import main
 
@@ -52,7 +49,6 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def published(folder: Path, suffix: str) -> tuple[Path, dict[str, Any], str]:
-    """Find the file, read it as mmengine does, and read its card."""
     (file,) = folder.glob(f"out-*{suffix}")
     content = CheckpointLoader.load_checkpoint(str(file), map_location="cpu")
     return file, content, file.with_suffix(".md").read_text()
@@ -106,17 +102,3 @@ def test_accuracy(checkpoint: Path, tmp_path: Path) -> None:
     ):
         assert main([str(checkpoint), str(tmp_path / f"out{suffix}"), *option]) == 0
         assert words in published(tmp_path, suffix)[2]
-
-
-def test_weights_fit_mmaction2s_own_model(tmp_path: Path) -> None:
-    cfg = Config.fromfile("configs/gap/ctrgcn_synthetic.py")
-    cfg.model.backbone.update(base_channels=8, num_stages=1)
-    cfg.model.cls_head.in_channels = 8
-    state = MODELS.build(cfg.model).state_dict()
-    torch.save({"state_dict": state, "meta": {}}, tmp_path / "in.pth")
-    cfg.model.pop("text_branch")
-    cfg.model.type = "RecognizerGCN"
-    for suffix in (".pth", ".safetensors"):
-        assert main([str(tmp_path / "in.pth"), str(tmp_path / f"out{suffix}")]) == 0
-        found = published(tmp_path, suffix)[1]["state_dict"]
-        MODELS.build(cfg.model).load_state_dict(found, strict=True)

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from gap_mmaction.models.text.descriptions import write_descriptions
-from tests.evaluation.score_files import dump
-from tests.evaluation.training_logs import epochs, write_run
+from tests.evaluation.files import dump, epochs, write_run
 from tests.visualization.clips import standing
 from tools.report import main
 

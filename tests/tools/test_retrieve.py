@@ -13,25 +13,25 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from gap_mmaction.apis import SkeletonInferencer, extract_features
+from gap_mmaction.apis import extract_features
 from gap_mmaction.models import PromptBank
 from gap_mmaction.models.text.cached_encoder import save_features
 from gap_mmaction.models.text.text_encoder import build_frozen_encoder
-from tests.apis.small_model import make_config, make_model, make_sequences
-from tests.models import text_common  # noqa: F401  registers EmbeddingTextEncoder
+from tests.apis.small_model import SmallRun, make_config, make_run, make_sequences
 from tools import retrieve
 
+Printed = pytest.CaptureFixture[str]
 ENCODER = ["--encoder", "EmbeddingTextEncoder"]
 
 
 class Files(NamedTuple):
-    folder: Path
-    options: list[str]
-    inferencer: SkeletonInferencer
+    model: SmallRun
+    clips: str
     cosines: np.ndarray  # with the classes' texts
 
     def run(self, *arguments: str) -> int:
-        return retrieve.main([*self.options, *arguments])
+        options = [*self.model.options, "--ann-file", self.clips]
+        return retrieve.main([*options, *arguments])
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     texts = PromptBank(branch.prompts.descriptions).texts
     encoder = build_frozen_encoder({"type": "EmbeddingTextEncoder"})
     save_features(branch.features, texts, encoder.encode(texts), "letters")
-    checkpoint = folder / "epoch_1.pth"
-    make_model(config, checkpoint)
-    config.dump(folder / "config.py")
+    model = make_run(folder, config)
     sequences = make_sequences(5)
     items: list[dict[str, Any]] = [
         {"frame_dir": f"a{i}", "keypoint": keypoint, "label": 2 * i}
@@ -55,12 +53,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     split = {"val": ["a0", "a1", "a2", "a4"]}
     content = {"split": split, "annotations": items}
     (folder / "clips.pkl").write_bytes(pickle.dumps(content))
-    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
-    options += ["--ann-file", str(folder / "clips.pkl")]
-    inferencer = SkeletonInferencer(config, checkpoint)
-    results = inferencer(sequences, part_similarity=True)
+    results = model.inferencer()(sequences, part_similarity=True)
     cosines = np.array([result.part_similarity for result in results])
-    return Files(folder, options, inferencer, cosines)
+    return Files(model, str(folder / "clips.pkl"), cosines)
 
 
 def names(scores: np.ndarray) -> list[str]:
@@ -71,7 +66,7 @@ def test_class(files: Files, tmp_path: Path) -> None:
     out = tmp_path / "found.json"
     arguments = ["--class", "sit down", "--top", "4", "--batch-size", "2"]
     assert files.run(*arguments, "--out", str(out)) == 0
-    label = files.inferencer.labels.index("sit down")
+    label = files.model.inferencer().labels.index("sit down")
     scores = files.cosines[:, :, label].mean(1)
     content = json.loads(out.read_text())
     assert [match["name"] for match in content["results"]] == names(scores)[:4]
@@ -89,15 +84,16 @@ def test_class(files: Files, tmp_path: Path) -> None:
     assert rows[0]["score"][:6] == rows[0]["cosine_hand"][:6]
 
 
-def test_text(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text(files: Files, tmp_path: Path, capsys: Printed) -> None:
     out = tmp_path / "found.json"
     query = "raise the right hand"
     assert files.run(query, *ENCODER, "--out", str(out)) == 0
     encoder = build_frozen_encoder({"type": "EmbeddingTextEncoder"})
-    similarity = files.inferencer.load_text_branch(encoder)
+    inferencer = files.model.inferencer()
+    similarity = inferencer.load_text_branch(encoder)
     content = json.loads(out.read_text())
-    annotations = files.inferencer.read(str(files.folder / "clips.pkl"), "clips")
-    features = extract_features(files.inferencer, similarity, annotations)
+    annotations = inferencer.read(files.clips, "clips")
+    features = extract_features(inferencer, similarity, annotations)
     cosines = similarity.compare(features, similarity.text_features([query]))
     scores = cosines[:, :, 0].mean(1).numpy()
     assert [match["name"] for match in content["results"]] == names(scores)
@@ -111,10 +107,7 @@ def test_text(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_kept_features(
-    files: Files,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    files: Files, tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = tmp_path / "clips.safetensors"
     arguments = ["--class", "throw", "--features", str(features)]
@@ -126,7 +119,7 @@ def test_kept_features(
         assert files.run(*arguments) == 0
     assert capsys.readouterr().out in first
     # They are not taken for those of something else.
-    state = torch.load(files.folder / "epoch_1.pth", weights_only=True)
+    state = torch.load(files.model.checkpoint, weights_only=True)
     state["state_dict"]["cls_head.fc.bias"] += 1
     torch.save(state, tmp_path / "other.pth")
     for change, what in (

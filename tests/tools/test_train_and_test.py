@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import mmaction
 import pytest
 from mmengine.config import Config
 
-from gap_mmaction.datasets.synthetic import write_synthetic
+from tests.processes import ROOT, run, run_python
+from tools import test as test_tool
+from tools import train as train_tool
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "configs/gap/ctrgcn_synthetic.py"
 MMACTION_TOOLS = Path(mmaction.__file__).parent / ".mim" / "tools"
-
-
-def call(*command: str, env: dict[str, str] | None = None) -> str:
-    # The scripts take $PYTHON, where there may be no `python` that has torch.
-    own = {"PYTHONPATH": str(ROOT), "PYTHON": sys.executable, **(env or {})}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **own},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
 
 
 def accuracies(log: str) -> list[str]:
@@ -39,41 +23,31 @@ def accuracies(log: str) -> list[str]:
 
 
 class Project:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path) -> None:
         self.folder = folder
-        data = folder / "synthetic.pkl"
-        write_synthetic(data, num_performers=3, num_train_performers=2, repetitions=1)
         self.options = ["train_cfg.max_epochs=2", "default_hooks.logger.interval=1"]
+        self.options += ["model.backbone.base_channels=16"]
+        self.options += ["model.cls_head.in_channels=64"]
         for loader in ("train", "val", "test"):
             prefix = f"{loader}_dataloader"
             self.options += [f"{prefix}.dataset.ann_file={data}"]
             self.options += [f"{prefix}.batch_size=4"]
 
-    def train(self, name: str) -> str:
-        return call(
-            *(sys.executable, "tools/train.py", CONFIG, "--seed", "3"),
-            *("--work-dir", str(self.folder / name), "--cfg-options", *self.options),
-        )
-
-    def test(self, *args: str, tool: str = "tools/test.py", **env: str) -> str:
-        return call(
-            *(sys.executable, tool, CONFIG, str(self.folder / "gap" / "epoch_2.pth")),
-            *("--work-dir", str(self.folder / "test"), *args),
-            *("--cfg-options", *self.options),
-            env=env,
-        )
+    def arguments(self, work_dir: str, *options: str) -> list[str]:
+        settings = ("--cfg-options", *self.options, *options)
+        return ["--work-dir", str(self.folder / work_dir), *settings]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A small annotation file and the options that point the config at it."""
-    return Project(tmp_path_factory.mktemp("tools"))
+def project(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Project:
+    return Project(tmp_path_factory.mktemp("tools"), synthetic)
 
 
 @pytest.fixture(scope="module")
 def trained(project: Project) -> str:
-    """Log of a training run with checkpoints in ``gap``."""
-    return project.train("gap")
+    train_tool.main([CONFIG, "--seed", "3", *project.arguments("gap")])
+    (log,) = project.folder.glob("gap/*/*.log")
+    return log.read_text()
 
 
 def test_accuracy_is_that_of_training_without_text_libraries(
@@ -82,7 +56,11 @@ def test_accuracy_is_that_of_training_without_text_libraries(
     # A module of that name that raises stands for one that is not installed.
     for module in ("transformers", "open_clip"):
         (tmp_path / f"{module}.py").write_text("raise ImportError('blocked')")
-    log = project.test(PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    checkpoint = project.folder / "gap" / "epoch_2.pth"
+    log = run_python(
+        *("tools/test.py", CONFIG, checkpoint, *project.arguments("test")),
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
+    )
     assert accuracies(log)[-1] == accuracies(trained)[-1]
     # No log, but clips and results; the file has it all.
     (folder,) = re.findall(r"^log: (.*)$", log, re.M)
@@ -91,43 +69,28 @@ def test_accuracy_is_that_of_training_without_text_libraries(
 
 
 def test_tools_of_mmaction2(project: Project, trained: str) -> None:
-    log = project.test(tool=str(MMACTION_TOOLS / "test.py"))
+    checkpoint, own = project.folder / "gap" / "epoch_2.pth", "mmaction2"
+    test, train = MMACTION_TOOLS / "test.py", MMACTION_TOOLS / "train.py"
+    log = run_python(test, CONFIG, checkpoint, *project.arguments(own))
     assert accuracies(log)[-1] == accuracies(trained)[-1]
-    log = call(
-        *(sys.executable, str(MMACTION_TOOLS / "train.py"), CONFIG),
-        *("--work-dir", str(project.folder / "mmaction2"), "--cfg-options"),
-        *(*project.options, "train_cfg.max_epochs=1"),
-    )
-    assert re.search(r" loss_con: \d", log)
-    assert (project.folder / "mmaction2" / "epoch_1.pth").exists()
-
-
-def test_same_seed_same_run_with_every_term(project: Project, trained: str) -> None:
-    logs = (project.train("again"), trained)
-    once, again = (re.findall(r"Epoch\(train\) .* loss: (\S+)", log) for log in logs)
-    assert once == again
-    for term in ("loss_cls", "loss_con", "con_global", "con_head", "con_foot"):
-        assert re.search(rf" {term}: \d+\.\d+", trained), term
+    short = project.arguments(own, "train_cfg.max_epochs=1")
+    assert re.search(r" loss_con: \d", run_python(train, CONFIG, *short))
+    assert (project.folder / own / "epoch_1.pth").exists()
 
 
 @pytest.mark.slow
 def test_two_processes_on_the_cpu(project: Project) -> None:
-    folder = project.folder / "distributed"
-    log = call(
-        *("bash", "tools/dist_train.sh", CONFIG, "2", "--work-dir", str(folder)),
-        *("--seed", "3", "--cfg-options", *project.options),
-        env={"PORT": "29611"},
-    )
-    log_test = call(
-        *("bash", "tools/dist_test.sh", CONFIG, str(folder / "epoch_2.pth"), "2"),
-        *("--work-dir", str(folder), "--cfg-options", *project.options),
-        env={"PORT": "29612"},
-    )
-    assert accuracies(log_test)[-1] == accuracies(log)[-1]
+    checkpoint = project.folder / "two" / "epoch_2.pth"
+    options = ("--seed", "3", *project.arguments("two"))
+    log = run("bash", "tools/dist_train.sh", CONFIG, 2, *options, PORT="29611")
+    command = ("bash", "tools/dist_test.sh", CONFIG, checkpoint, 2)
+    tested = run(*command, *project.arguments("two"), PORT="29612")
+    assert accuracies(tested)[-1] == accuracies(log)[-1]
 
 
+@pytest.mark.usefixtures("trained")
 def test_config_in_the_work_dir_is_that_of_training(
-    project: Project, trained: str, tmp_path: Path
+    project: Project, tmp_path: Path
 ) -> None:
     own = project.folder / "gap" / "ctrgcn_synthetic.py"
     before = own.read_bytes()
@@ -135,8 +98,7 @@ def test_config_in_the_work_dir_is_that_of_training(
 
     def test(config: Path, epoch: int, out: Path) -> None:
         checkpoint = own.with_name(f"epoch_{epoch}.pth")
-        tool = (sys.executable, "tools/test.py")
-        call(*tool, str(config), str(checkpoint), "--dump", str(out))
+        test_tool.main([str(config), str(checkpoint), "--dump", str(out)])
 
     # In the same work dir, which is the default.
     test(own, 2, first)

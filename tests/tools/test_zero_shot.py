@@ -33,8 +33,6 @@ SMALL = [
 
 
 class Project:
-    """A data set, and the trainings that were asked for."""
-
     def __init__(self, folder: Path) -> None:
         self.work_dir = folder / "work"
         self.ann_file = folder / "nwucla.pkl"

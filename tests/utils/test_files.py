@@ -8,24 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from gap_mmaction.utils import files
 from gap_mmaction.utils.dependency import find_package_folder
-from gap_mmaction.utils.files import (
-    atomic_file,
-    find_description_file,
-    find_shipped_file,
-    name_of_model,
-    remove_parts,
-    try_lock,
-)
 
 
 def test_written_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.txt"
     for content in (b"one", b"two"):
-        with atomic_file(path) as stream:
+        with files.atomic_file(path) as stream:
             stream.write(content)
         assert path.read_bytes() == content
-    with pytest.raises(KeyError), atomic_file(path) as stream:
+    with pytest.raises(KeyError), files.atomic_file(path) as stream:
         stream.write(b"new")
         raise KeyError
     assert path.read_bytes() == b"two"
@@ -50,7 +43,7 @@ def test_durable_file_is_flushed_before_it_is_renamed(
 
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "replace", note_replace)
-    with atomic_file(tmp_path / "a.txt", durable=True) as stream:
+    with files.atomic_file(tmp_path / "a.txt", durable=True) as stream:
         stream.write(b"abc")
     assert events == ["file", "rename", "folder"]
 
@@ -59,10 +52,10 @@ def test_what_killed_writers_leave_is_removed(tmp_path: Path) -> None:
     others = ["a.pth", "b.txt.abcdefgh.part", "a.pth.part", "a.pth.abcdefgh.party"]
     for name in others:
         (tmp_path / name).touch()
-    with pytest.raises(FileNotFoundError), atomic_file(tmp_path / "a.pth"):
+    with pytest.raises(FileNotFoundError), files.atomic_file(tmp_path / "a.pth"):
         # As after a kill here.
         (part,) = set(tmp_path.iterdir()) - {tmp_path / name for name in others}
-        assert remove_parts(tmp_path, "*.pth") == [part]
+        assert files.remove_parts(tmp_path, "*.pth") == [part]
     assert sorted(item.name for item in tmp_path.iterdir()) == sorted(others)
 
 
@@ -72,9 +65,9 @@ def test_locks(tmp_path: Path) -> None:
     path.touch()
     for shared in (False, True):
         with path.open("rb") as mine, path.open("rb") as other:
-            assert try_lock(mine, shared)
-            assert try_lock(other, shared=True) is shared
-            assert not try_lock(other)
+            assert files.try_lock(mine, shared)
+            assert files.try_lock(other, shared=True) is shared
+            assert not files.try_lock(other)
 
 
 def test_a_path_comes_before_what_ships(
@@ -82,12 +75,12 @@ def test_a_path_comes_before_what_ships(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     own = Path("data/descriptions/nwucla.yaml")
-    shipped = find_description_file("nwucla")
-    assert shipped.is_file() and shipped == find_shipped_file(own)
+    shipped = files.find_description_file("nwucla")
+    assert shipped.is_file() and shipped == files.find_shipped_file(own)
     own.parent.mkdir(parents=True)
     own.touch()
-    assert find_description_file("nwucla").resolve() == own.resolve()
-    assert find_description_file("mine/no.yaml") == Path("mine/no.yaml")
+    assert files.find_description_file("nwucla").resolve() == own.resolve()
+    assert files.find_description_file("mine/no.yaml") == Path("mine/no.yaml")
 
 
 def test_find_package_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +90,7 @@ def test_find_package_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (folder.parent / "__init__.py").write_text("raise RuntimeError")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     assert find_package_folder(name) == str(folder)
-    assert name_of_model(str(folder)) == name_of_model(name) == name
+    assert files.name_of_model(str(folder)) == files.name_of_model(name) == name
     for other in ("some_weights/other", "some_weights", "no_such/model", "a-b/model"):
         assert find_package_folder(other) is None
     # A folder of that name is meant first.

@@ -56,7 +56,7 @@ def run_epoch(hook: CheckpointHook, runner: FakeRunner) -> None:
 
 
 def kill_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process end after so many renamings, removals and flushes."""
+    """Lets the process end after so many renamings, removals and flushes."""
     left, unlink = [count], os.unlink
 
     def call(function: Any, *args: Any, **kwargs: Any) -> Any:

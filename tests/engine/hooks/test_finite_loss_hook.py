@@ -14,7 +14,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 from torch.optim import SGD
 
 from gap_mmaction.engine import FiniteLossHook, NonFiniteLossError, launch
@@ -114,7 +114,8 @@ def process(rank: int, folder: str) -> None:
 
 def test_every_rank_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
-    spawn(process, args=(str(tmp_path),), nprocs=2)
+    # Forked, to import the libraries once.
+    start_processes(process, (str(tmp_path),), nprocs=2, start_method="fork")
     for rank, loss in enumerate(("not finite", "inf")):
         message = (tmp_path / f"{rank}.txt").read_text()
         assert f"the loss is {loss} at epoch 1, iteration 7, of rank 1" in message

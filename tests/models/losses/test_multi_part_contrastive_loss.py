@@ -107,7 +107,7 @@ def test_figures_of_the_docs() -> None:
     assert figures == pytest.approx(expected, rel=0.02)
 
 
-def test_arguments() -> None:
+def test_arguments_and_shapes() -> None:
     wrong = dict(num_parts=0, temperature=0, target="hard", loss_weight=0)
     for key, value in wrong.items():
         options: Any = {"num_parts": 2, "learnable_weight": True, key: value}
@@ -116,9 +116,6 @@ def test_arguments() -> None:
     assert not MultiPartContrastiveLoss(2, temperature=0.2).state_dict()
     (scale,) = MultiPartContrastiveLoss(2, learnable=True).parameters()
     assert scale.tolist() == pytest.approx([math.log(1 / 0.07)] * 2)
-
-
-def test_bad_shapes() -> None:
     loss, labels = MultiPartContrastiveLoss(2), torch.arange(4)
     for skeleton, text in (([4, 3, 8],) * 2, ([4, 2, 8], [4, 2, 9]), ([5, 2, 8],) * 2):
         with raises(ValueError, "[4, 2, D]", str(skeleton), str(text)):

@@ -31,7 +31,6 @@ def drawn(name: str, seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def own_name(name: str) -> str:
-    """Translate a name of the public model."""
     if name == "logit_scale":
         return "text_branch.loss_con.logit_scale"
     stem, _, kind = name.rpartition(".")

@@ -36,7 +36,6 @@ NAMES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers small models."""
     for name, change in NAMES.items():
         outer = change if {"quick_gelu", "custom_text"} & set(change) else {}
         text = TINY_CLIP["text_cfg"] | ({} if outer else change)

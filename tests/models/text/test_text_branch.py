@@ -148,8 +148,6 @@ def test_errors(file: str, options: dict[str, Any], message: str) -> None:
 
 
 class TestPromptLearner:
-    """Learned context before the labels."""
-
     @pytest.fixture(params=["open_clip", "bert", "clip"])
     def encoder(self, request: Any, tmp_path: Path, monkeypatch: Any) -> dict[str, Any]:
         return tiny_encoder(request.param, tmp_path, monkeypatch)

@@ -89,8 +89,7 @@ def test_damaged(
             open_features(file)
 
 
-LENGTHS = [9, 3, 17, 8, 40, 16, 3, 33]
-LETTERS = [chr(97 + i) * length for i, length in enumerate(LENGTHS)]
+LETTERS = [c * n for c, n in zip("abcdefgh", (9, 3, 17, 8, 40, 16, 3, 33))]
 
 
 @pytest.mark.parametrize("pad_to", [None, (4, 16)])

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import ClipFeatures
 from gap_mmaction.visualization.feature_figure import (
@@ -21,16 +20,14 @@ from gap_mmaction.visualization.feature_figure import (
     embed,
     nearest_text,
 )
-from tests.apis.small_model import make_config, make_model, make_sequences
+from tests.apis.small_model import make_config, make_run, make_sequences
 from tools.analysis.plot_features import main
 
 
 def test_tool(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    init_default_scope("mmaction")
     config = make_config(tmp_path)
-    make_model(config, tmp_path / "epoch_1.pth")
     items = [
         {"frame_dir": f"a{i}", "label": i % 3, "keypoint": keypoint}
         for i, keypoint in enumerate(make_sequences(6))
@@ -38,8 +35,7 @@ def test_tool(
     content = {"split": {"xview_val": ["a0", "a1", "a2", "a4"]}, "annotations": items}
     (tmp_path / "data.pkl").write_bytes(pickle.dumps(content))
     config.test_dataloader.dataset.ann_file = str(tmp_path / "data.pkl")
-    config.dump(tmp_path / "config.py")
-    model = [str(tmp_path / "config.py"), str(tmp_path / "epoch_1.pth")]
+    model = [str(tmp_path / "config.py"), str(make_run(tmp_path, config).checkpoint)]
     out = tmp_path / "features.png"
     assert main([*model, "--method", "pca", "--out", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")

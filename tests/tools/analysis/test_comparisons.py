@@ -1,4 +1,4 @@
-"""tools/analysis/compare_classes.py and confusion_matrix.py."""
+"""tools/analysis/compare_classes.py, confusion_matrix.py and plot_logs.py."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluation.score_files import dump
-from tools.analysis import compare_classes, confusion_matrix
+from tests.evaluation.files import dump, epochs, write_run
+from tools.analysis import compare_classes, confusion_matrix, plot_logs
 
 LABELS = np.repeat(np.arange(10), 4)
 
@@ -53,3 +53,44 @@ def test_confusion_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "37 of 40 samples right, 92.50 %" in text
     assert "| 5 | 4 | 3 | 75.0 |" in text
     assert out.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> list[str]:
+    """A whole run, and one that stopped after half of it."""
+    gap = [{**record, "loss_con": 1.0} for record in epochs(1, 4, loss=2.0)]
+    write_run(tmp_path / "gap", gap)
+    write_run(tmp_path / "plain", epochs(1, 2, loss=1.0))
+    return [str(tmp_path / "gap"), str(tmp_path / "plain")]
+
+
+def test_runs(
+    logs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "curves.png"
+    assert plot_logs.main([*logs, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "| gap | 2.0000 | 40.00 | 4 |" in printed
+    assert "| plain (unfinished, epoch 2 of 4) | 1.0000 | 20.00 | 2 |" in printed
+    assert out.read_bytes()[:4] == b"\x89PNG"
+    options = ["--out", str(out), "--names", "A", "B"]
+    assert plot_logs.main([*logs, *options, "--keys", "loss_con", "top1_acc"]) == 0
+    printed = capsys.readouterr().out
+    assert "| A | 1.0000 | 50.00 | 4 |" in printed
+    assert "| B (unfinished, epoch 2 of 4) |  | 50.00 | 2 |" in printed
+
+
+def test_bad_input(
+    logs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "c.png"
+    by_iteration = [{"loss": 1.0, "iter": 5, "step": 5}]
+    write_run(tmp_path / "iterations", by_iteration)
+    write_run(tmp_path / "odd", [{**by_iteration[0], "epoch": 1, "loss": "low"}])
+    for paths, message in (
+        ([*logs, str(tmp_path / "iterations")], "iterations: logged by iteration"),
+        ([str(tmp_path / "odd")], "no run has logged loss, loss_cls, acc/top1"),
+    ):
+        assert plot_logs.main([*paths, "--out", str(out)]) == 1
+        assert message in capsys.readouterr().err
+        assert not out.exists()

@@ -1,4 +1,4 @@
-"""Plain values are read, anything else in a pickle is refused."""
+"""Plain values and tensors are read, anything else in a pickle is refused."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 
 from gap_mmaction.utils.brief import brief
+from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.utils.restricted_pickle import (
     load_annotations,
     loads_annotations,
     write_annotations,
 )
+from gap_mmaction.utils.safetensors_checkpoint import dump_safetensors
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
 class Call:
-    """Pickles as a call of a function."""
-
     def __init__(self, function: Any, *args: Any, state: Any = None) -> None:
         self.reduced = function, args, state
 
@@ -32,7 +33,6 @@ class Call:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Compares values, types and dtypes."""
     if type(left) is not type(right):
         return False
     if isinstance(left, dict):
@@ -130,7 +130,6 @@ def named(name: str, state: Any = None) -> bytes:
 
 
 def odd(shape: Any) -> Call:
-    """Pickles as an array of an odd shape."""
     reduced: Any = np.arange(3, dtype=np.int8).__reduce__()
     function, args, (version, _, *state) = reduced
     return Call(function, *args, state=(version, shape, *state))
@@ -228,3 +227,43 @@ def test_brief() -> None:
         assert text and len(text) < 200 and "\n" not in text
     for plain in (3, -0.5, "walk", [1, 2], None, {"a": (1,)}):
         assert brief(plain) == repr(plain)
+
+
+STATE = {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor(3)}
+
+
+def test_weights() -> None:
+    parallel = {f"module.module.{key}": value for key, value in STATE.items()}
+    assert set(weights_of(parallel, "a.pth")) == set(STATE)
+    none: list[Any] = [{}, {"state_dict": {}}, {"state_dict": [1]}, {"model": STATE}]
+    for content in none:
+        with pytest.raises(ValueError, match=r"a\.pth: .*(no weights|'model'.*tensor)"):
+            weights_of(content, "a.pth")
+
+
+def test_safetensors(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    # Two names for one tensor, which safetensors alone refuses.
+    shared = {**STATE, "c": STATE["a"]}
+    file.write_bytes(dump_safetensors(shared, {"epoch": np.int64(2), "x": (1, "y")}))
+    checkpoint = read_checkpoint(file)
+    assert checkpoint["meta"] == {"epoch": 2, "x": [1, "y"]}
+    state = weights_of(checkpoint, file)
+    assert all(torch.equal(state[key], value) for key, value in shared.items())
+    with pytest.raises(TypeError, match=r"write a \.pth file"):
+        dump_safetensors(STATE, {"x": torch.ones(1)})
+
+
+def test_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "epoch_1.pth"
+    hub = {"log": HistoryBuffer([1.0], [1]), "runtime": np.float64(2)}
+    torch.save({"state_dict": STATE, "message_hub": hub}, file)
+    state = weights_of(read_checkpoint(file), file)
+    assert all(torch.equal(state[key], value) for key, value in STATE.items())
+    whole = file.read_bytes()
+    for size in range(0, len(whole) - 1, len(whole) // 25):
+        file.write_bytes(whole[:size])
+        with pytest.raises((ValueError, pickle.UnpicklingError), match="epoch_1"):
+            read_checkpoint(file)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        read_checkpoint(tmp_path / "absent.pth")

@@ -1,4 +1,4 @@
-"""tools/infer.py, on good files and on bad ones."""
+"""tools/infer.py and tools/visualize.py, on good files and on bad ones."""
 
 from __future__ import annotations
 
@@ -10,35 +10,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
+from PIL import Image
 
-from gap_mmaction.apis import SkeletonInferencer
-from tests.apis.small_model import CLASSES, make_config, make_model, make_sequences
-from tools.infer import main
+from tests.apis.small_model import CLASSES, SmallRun, make_sequences
+from tools import infer, visualize
 
 SEQUENCES = make_sequences(4)
 
 
 class Files(NamedTuple):
     folder: Path
-    options: list[str]
-    inferencer: SkeletonInferencer
+    model: SmallRun
 
     def run(self, *arguments: str) -> int:
-        return main([*arguments, *self.options])
+        return infer.main([*arguments, *self.model.options])
 
     def paths(self, *names: str) -> list[str]:
         return [str(self.folder / name) for name in names]
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    init_default_scope("mmaction")
+def files(tmp_path_factory: pytest.TempPathFactory, small_run: SmallRun) -> Files:
     folder = tmp_path_factory.mktemp("infer")
-    config = make_config(folder)
-    checkpoint = folder / "epoch_1.pth"
-    make_model(config, checkpoint)
-    config.dump(folder / "config.py")
     np.save(folder / "one.npy", SEQUENCES[0])
     content = {"label": 1, "skeletons": SEQUENCES[1][0].tolist()}
     (folder / "two.json").write_text(json.dumps(content))
@@ -50,8 +43,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     annotations = {"split": {"val": ["a0", "a3"]}, "annotations": items}
     (folder / "many.pkl").write_bytes(pickle.dumps(annotations))
     (folder / "bad.json").write_text("{")
-    options = ["--config", str(folder / "config.py"), "--checkpoint", str(checkpoint)]
-    return Files(folder, options, SkeletonInferencer(config, checkpoint))
+    return Files(folder, small_run)
 
 
 def test_json(files: Files, tmp_path: Path) -> None:
@@ -63,7 +55,7 @@ def test_json(files: Files, tmp_path: Path) -> None:
     results = content["results"]
     assert [r["input"] for r in results] == [*paths, paths[2]]
     assert [r["name"] for r in results] == [*paths[:2], "a0", "a3"]
-    expected = files.inferencer([SEQUENCES[i] for i in (0, 1, 0, 3)])
+    expected = files.model.inferencer()([SEQUENCES[i] for i in (0, 1, 0, 3)])
     for result, other in zip(results, expected):
         np.testing.assert_allclose(result["scores"], other.scores, rtol=0, atol=1e-6)
         assert [top["label"] for top in result["top"]] == list(other.top_labels[:2])
@@ -71,7 +63,7 @@ def test_json(files: Files, tmp_path: Path) -> None:
 
 
 def test_bad_files_do_not_stop_the_others(
-    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    files: Files, tmp_path: Path, capsys: Printed
 ) -> None:
     out = tmp_path / "results.json"
     np.save(files.folder / "huge.npy", 1e38 * np.sign(SEQUENCES[2]))
@@ -94,7 +86,7 @@ def test_csv(files: Files, tmp_path: Path) -> None:
     assert files.run(*paths, *arguments, "--out", str(out)) == 1
     with out.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    (expected,) = files.inferencer([SEQUENCES[0]], part_similarity=True)
+    (expected,) = files.model.inferencer()([SEQUENCES[0]], part_similarity=True)
     assert [row["true_label"] for row in rows] == ["", "", "2", ""]
     assert rows[0]["label_1"] == str(expected.label)
     assert expected.part_similarity is not None
@@ -102,3 +94,51 @@ def test_csv(files: Files, tmp_path: Path) -> None:
     found = [float(rows[0][key]) for key in ("score_1", "similarity_head")]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
     assert "not json" in rows[1]["error"] and rows[1]["label_1"] == ""
+
+
+Printed = pytest.CaptureFixture[str]
+
+
+def test_movies_without_a_model(files: Files, tmp_path: Path) -> None:
+    """All frames of a sequence; five of another one; two persons of a picture."""
+    gif = str(tmp_path / "a.gif")
+    layout = ["--layout", "nw-ucla"]
+    assert visualize.main([*files.paths("two.json"), *layout, "--out", gif]) == 0
+    with Image.open(gif) as image:
+        assert getattr(image, "n_frames", 0) == 14
+    named = [*files.paths("many.pkl"), "--name", "a0", *layout, "--labels", "nwucla"]
+    assert visualize.main([*named, "--frames", "5", "--up", "z", "--out", gif]) == 0
+    with Image.open(gif) as image:
+        assert getattr(image, "n_frames", 0) == 5
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(0, 100, (2, 4, 17, 3)))
+    flat = [str(tmp_path / "a.npy"), "--layout", "coco", "--parts", "head", "foot"]
+    assert visualize.main([*flat, "--out", str(tmp_path / "a.mp4")]) == 0
+    assert (tmp_path / "a.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_prediction(files: Files, tmp_path: Path, capsys: Printed) -> None:
+    clip = [*files.paths("many.pkl"), "--name", "a0", "--frames", "3"]
+    clip += files.model.options
+    wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
+    assert visualize.main([*clip, "--top-k", "2", "--out", str(wide)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and "3 of 9 frames" in lines[2]
+    first, second = (float(line.split()[0]) for line in lines[:2])
+    assert 1 >= first >= second >= 0
+    assert visualize.main([*clip, "--no-parts", "--out", str(narrow)]) == 0
+    with Image.open(wide) as a, Image.open(narrow) as b:
+        assert a.width > b.width
+
+
+def test_errors(files: Files, tmp_path: Path, capsys: Printed) -> None:
+    out = tmp_path / "a.png"
+    for name, arguments, message in (
+        ("many.pkl", ["nw-ucla"], "holds 4 sequences, choose one"),
+        ("many.pkl", ["nw-ucla", "--name", "a9"], "there are a0, a1"),
+        ("two.json", ["coco"], "20 joints"),
+        ("two.json", ["nw-ucla", "--parts", "tail"], "no part 'tail'"),
+    ):
+        layout = [*files.paths(name), "--layout", *arguments]
+        assert visualize.main([*layout, "--out", str(out)]) == 1
+        assert message in capsys.readouterr().err
+        assert not out.exists()

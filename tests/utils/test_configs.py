@@ -1,4 +1,4 @@
-"""Command lines and configs: numbers, errors, options, keys, and data sets."""
+"""Configs and command lines: texts that are parsed, keys, data sets, options."""
 
 from __future__ import annotations
 
@@ -8,16 +8,63 @@ from typing import Any
 
 import pytest
 from mmengine.config import Config
+from yapf.yapflib import yapf_api
 
 from gap_mmaction.skeletons.layouts import find_test_pipeline
-from gap_mmaction.utils import command_line
+from gap_mmaction.utils import command_line, config_parts
 from gap_mmaction.utils.command_line import add_cfg_options, read_config, tells_errors
-from gap_mmaction.utils.config_parts import (
-    annotated_data,
-    check_keys,
-    did_you_mean,
-    innermost_data,
-)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of a config is laid out, as outside of tests."""
+    monkeypatch.setattr("mmengine.config.config.FormatCode", yapf_api.FormatCode)
+
+
+@pytest.mark.usefixtures("layout")
+def test_as_mmengine_dumps_it() -> None:
+    cfg = Config.fromfile(ROOT / "configs" / "gap" / "ctrgcn_nwucla_cpu.py")
+    settings = config_parts.parse_config_text(cfg.pretty_text, "a.py")
+    assert settings == cfg.to_dict()
+    assert config_parts.lookup(settings, "test_dataloader.dataset.split") == "xview_val"
+    assert config_parts.lookup(settings, "train_cfg.max_epochs.x") is None
+
+
+@pytest.mark.usefixtures("layout")
+def test_keys_that_are_no_names() -> None:
+    # MMEngine writes dict({'hand-arm': [2, 3]}, name='suit') for such.
+    config = {"name": "suit", "parts": {"a-b": (1, -2.5), "hip": [0]}, "c": {0: "a"}}
+    text = Config({"layout": config}).pretty_text
+    assert "dict({" in text and config_parts.parse_config_text(text, "a") == {
+        "layout": config
+    }
+
+
+def test_nothing_is_executed(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    touch = f"__import__('pathlib').Path({str(marker)!r}).touch()"
+    text = (
+        f"a = open({str(marker)!r}, 'w')\nb = dict(c=[{touch}])\n"
+        "d = dict(**{'x': 1})\n"
+        f"e = (1, {{'k': [True]}})\nf = {{**e}}\ng = {{{touch}: 1}}\nh = dict([(1, 2)])"
+    )
+    settings = config_parts.parse_config_text(text, "a.py")
+    assert not marker.exists()
+    assert settings["e"] == (1, {"k": [True]})
+    assert settings["b"] == {"c": [touch]}
+    # What only running it would tell is given as it stands.
+    for name in "adfgh":
+        assert isinstance(settings[name], str)
+    assert set(settings) == set("abdefgh")
+
+
+@pytest.mark.parametrize("text", ["a = = 1", "a = '\0'", "(" * 1000])
+def test_no_python(text: str) -> None:
+    with pytest.raises(ValueError, match=r"a\.py: not a config"):
+        config_parts.parse_config_text(text, "a.py")
+
 
 CONFIG = Path(__file__).parents[2] / "configs" / "gap" / "ctrgcn_synthetic.py"
 
@@ -82,14 +129,14 @@ def test_keys() -> None:
     def part(width: int, depth: int = 2) -> None: ...
     def takes_any(**kwargs: Any) -> None: ...
 
-    check_keys(part, dict(type="Part", width=1), "model.part")
-    check_keys(takes_any, dict(anything=1), "model.part")
+    config_parts.check_keys(part, dict(type="Part", width=1), "model.part")
+    config_parts.check_keys(takes_any, dict(anything=1), "model.part")
     message = r"model\.part: unknown key 'dept' \(did you mean 'depth'\?\)"
     with pytest.raises(TypeError, match=message):
-        check_keys(part, dict(width=1, dept=3), "model.part")
+        config_parts.check_keys(part, dict(width=1, dept=3), "model.part")
     with pytest.raises(TypeError, match=r"model\.part: part needs \['width'\]"):
-        check_keys(part, dict(depth=3), "model.part")
-    assert did_you_mean("xyz", ["width"]) == ""
+        config_parts.check_keys(part, dict(depth=3), "model.part")
+    assert config_parts.did_you_mean("xyz", ["width"]) == ""
 
 
 STEPS = [{"type": "PoseDecode"}]
@@ -105,17 +152,17 @@ def wrap(data: Any, *times: int) -> dict[str, Any]:
 def test_wrapped_data() -> None:
     for times, product in (((), 1), ((5,), 5), ((2, 3), 6)):
         loader = Config({"loader": wrap(DATA, *times)}).loader
-        found = innermost_data(loader)
+        found = config_parts.innermost_data(loader)
         assert found.settings == DATA and found.times == product
-        assert annotated_data({"a": loader}, "a") == found
+        assert config_parts.annotated_data({"a": loader}, "a") == found
         for key in found.keys:
             loader = loader[key]
         assert loader == DATA
     for none in (None, {}, "a loader", {"dataset": "cifar"}):
-        assert innermost_data(none) == ({}, (), 1)
+        assert config_parts.innermost_data(none) == ({}, (), 1)
     for name in ("b", "c"):
         with pytest.raises(ValueError, match=rf"{name}\.dataset\.ann_file.*--ann-file"):
-            annotated_data({"b": wrap({"type": "X"})}, name)
+            config_parts.annotated_data({"b": wrap({"type": "X"})}, name)
 
 
 def test_find_test_pipeline() -> None:
