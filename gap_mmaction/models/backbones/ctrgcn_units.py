@@ -203,13 +203,11 @@ def graph_product(
     """
     n, _, v, t = x.shape
     subsets, channels = w4.shape[:2]
-    # Channels before subsets: one product sums over the subsets and the joints v.
-    w3 = w3.unflatten(0, (subsets, -1)).transpose(0, 1).flatten(0, 1)
-    b3 = b3.view(subsets, -1).t().reshape(1, -1, 1)
-    hidden = torch.baddbmm(b3, w3.expand(n, -1, -1), x.flatten(2))
+    hidden = torch.baddbmm(b3[None, :, None], w3.expand(n, -1, -1), x.flatten(2))
+    hidden = hidden.view(n, subsets, channels, v, t)
     graph = torch.matmul(w4, relation).view(n, subsets, channels, v, v)
-    graph = graph.permute(0, 2, 3, 1, 4).reshape(n, channels, v, subsets * v)
-    return torch.matmul(graph, hidden.view(n, channels, subsets * v, t))
+    # Autocast would widen a sum.
+    return torch.matmul(graph, hidden).sum(1, dtype=hidden.dtype)
 
 
 def make_down(in_channels: int, out_channels: int) -> nn.Module:

@@ -16,7 +16,6 @@ from .ctrgcn_units import (
     RefinementGraphConv,
     TemporalConv,
     add_residual,
-    graph_product,
 )
 from .forms import JOINED
 
@@ -97,8 +96,23 @@ def _branch(
     return add_residual(out.relu_() if unit.relu else out, residual, relu)
 
 
+def joint_graph_product(
+    x: Tensor, relation: Tensor, w3: Tensor, b3: Tensor, w4: Tensor
+) -> Tensor:
+    """Returns :func:`~.ctrgcn_units.graph_product` by one product, without its sum."""
+    n, _, v, t = x.shape
+    subsets, channels = w4.shape[:2]
+    # Channels before subsets, so that a product sums over the subsets and the joints.
+    w3 = w3.unflatten(0, (subsets, -1)).transpose(0, 1).flatten(0, 1)
+    b3 = b3.view(subsets, -1).t().reshape(1, -1, 1)
+    hidden = torch.baddbmm(b3, w3.expand(n, -1, -1), x.flatten(2))
+    graph = torch.matmul(w4, relation).view(n, subsets, channels, v, v)
+    graph = graph.permute(0, 2, 3, 1, 4).reshape(n, channels, v, subsets * v)
+    return torch.matmul(graph, hidden.view(n, channels, subsets * v, t))
+
+
 def _refine(unit: RefinementGraphConv, x: Tensor) -> Tensor:
-    out = unit.bn(graph_product(x, *unit.operands(x)))
+    out = unit.bn(joint_graph_product(x, *unit.operands(x)))
     down: Any = unit.down
     return F.relu_(out + (x if isinstance(down, nn.Identity) else conv_norm(x, [down])))
 

@@ -150,9 +150,9 @@ class TextBranch(TrainingBranch):
         return logs
 
     def encode(self, texts: Tensor | TextBatch) -> Tensor:
-        """Returns the features ``[B, K, D]`` of the prompt bank's texts ``[B, K]``."""
+        """Returns the features ``[..., D]`` of texts, by their numbers ``[...]``."""
         if isinstance(texts, Tensor):
-            texts = self._send(texts.cpu(), texts[:, 0])
+            texts = self._send(texts.cpu(), torch.zeros_like(texts, device="cpu"))
         if self._frozen_encoder:
             raise RuntimeError(
                 "the text features were not computed yet: call init_weights() on the "
