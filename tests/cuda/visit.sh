@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 end=$(($(date +%s) + seconds))
-small=(); [ "$device" = cpu ] && small=(--small)
+small=() limit=40; [ "$device" = cpu ] && small=(--small) && limit=120
 export PYTHONPATH=$PWD GAP_DEVICE=$device HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
 
 step() {  # step NAME SECONDS COMMAND...: never longer than what is left
@@ -39,9 +39,9 @@ fi
 step tests 120 python -m pytest -q -p no:cacheprovider -m cuda tests/cuda
 step measure 150 python tests/cuda/measure.py --device "$device" --out "$out" "${small[@]}"
 for amp in "" --amp; do
-    for command in "backbone --shapes ntu" text "step --config configs/gap/ctrgcn_ntu120.py"; do
+    for command in "backbone --shapes ntu" "text --datasets nwucla" "step --config configs/gap/ctrgcn_ntu120.py"; do
         read -ra words <<< "$command"
-        step "benchmark_${words[0]}$amp" 40 python tools/benchmark.py "${words[@]}" \
+        step "benchmark_${words[0]}$amp" "$limit" python tools/benchmark.py "${words[@]}" \
             --device "$device" "${small[@]}" $amp --out "$out/${words[0]}$amp.json"
     done
 done
@@ -49,12 +49,12 @@ done
 if [ -n "$data" ]; then
     epochs=()
     [ "$device" = cpu ] && epochs=(train_cfg.max_epochs=1 model.backbone.base_channels=8
-        model.cls_head.in_channels=32 model.text_branch.encoder.pretrained=None)
+        model.cls_head.in_channels=32 optim_wrapper.type=OptimWrapper
+        train_dataloader.dataset.times=1)
     for stream in "" _bone _joint-motion _bone-motion; do
         step "nwucla$stream" "$seconds" python tools/train.py \
             "configs/gap/ctrgcn_nwucla$stream.py" --seed 0 --resume \
-            --work-dir "$out/nwucla$stream" --cfg-options default_scope=mmaction \
-            model.text_branch.encoder=None \
+            --work-dir "$out/nwucla$stream" --cfg-options model.text_branch.encoder=None \
             model.text_branch.features=data/text_features/nwucla_minilm.safetensors \
             {train,val,test}_dataloader.dataset.ann_file="$data" "${epochs[@]}" &
     done

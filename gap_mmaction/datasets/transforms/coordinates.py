@@ -19,6 +19,8 @@ from mmcv.transforms import BaseTransform
 
 from gap_mmaction.skeletons import get_skeleton
 
+from .fast_transforms import take_3d
+
 
 class ShownTransform(BaseTransform):
     """A transform whose attributes are its arguments, shown as such."""
@@ -137,18 +139,6 @@ def _axis_rotations(x: float, y: float, z: float = 0.0) -> list[np.ndarray]:
         np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]),
         np.array([[cz, sz, 0], [-sz, cz, 0], [0, 0, 1]]),
     ]
-
-
-def take_3d(results: dict[str, Any], transform: str) -> np.ndarray:
-    """Takes the coordinates ``[M, T, V, 3]`` of a sample that is to be turned."""
-    keypoint: np.ndarray = results["keypoint"]
-    if keypoint.shape[-1] != 3:
-        raise ValueError(
-            f"{transform}: 'keypoint' of '{results.get('frame_dir')}' has "
-            f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform out "
-            "for 2D data"
-        )
-    return keypoint
 
 
 def rotate_3d(keypoint: np.ndarray, theta: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -11,10 +11,20 @@ from mmaction.registry import TRANSFORMS
 
 from gap_mmaction.skeletons import get_skeleton
 
-from .coordinates import take_3d
-
 # The absolute tolerance of np.isclose: a frame within it is empty for mmaction2.
 _ABSENT = 1e-8
+
+
+def take_3d(results: dict[str, Any], transform: str) -> np.ndarray:
+    """Takes the coordinates ``[M, T, V, 3]`` of a sample that is to be turned."""
+    keypoint: np.ndarray = results["keypoint"]
+    if keypoint.shape[-1] != 3:
+        raise ValueError(
+            f"{transform}: 'keypoint' of '{results.get('frame_dir')}' has "
+            f"{keypoint.shape[-1]} coordinates, 3 are needed; leave this transform out "
+            "for 2D data"
+        )
+    return keypoint
 
 
 @TRANSFORMS.register_module()
