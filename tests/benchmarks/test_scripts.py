@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.benchmarks import try_prompts
+from tests.benchmarks import plot_text_cost, try_prompts
 from tests.benchmarks.kill_test import compare_checkpoints
 from tests.models.text_common import save_tiny_hf
 from tests.processes import run_python
@@ -54,3 +54,12 @@ def test_try_prompts(
     assert "was made from other texts" in rows[0]
     for row, name in zip(rows[1:], encoders[1:]):
         assert row.startswith(f"| label | {name} | ") and row.count(" -> ") == 2
+
+
+@pytest.mark.usefixtures("tiny_clip")
+def test_plot_text_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cost.png"
+    args = ["--model", "tiny", "--classes", "130", "5", "--samples", "4"]
+    plot_text_cost.main([*args, "--repeats", "1", "--out", str(out)])
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert len(capsys.readouterr().out.splitlines()) == 2 + 2 * 5
