@@ -24,6 +24,8 @@ from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from .checkpoint_files import check_settings, find_resumable, read_meta
 from .hooks.resumption_hooks import PendingGradientsHook, RandomnessHook
 
+_HAVE_FUSED = ("SGD", "Adam", "AdamW")
+
 _POSITIONS = ("begin", "end", "T_max", "milestones")
 
 # exp(-3): about three times as many steps as the average reaches back over.
@@ -58,6 +60,17 @@ class SkeletonRunner(Runner):
         precision = env_cfg.get("float32_matmul_precision")
         if precision is not None and torch.cuda.is_available():
             torch.set_float32_matmul_precision(precision)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Builds it; on CUDA the optimizer is fused, unless ``fused`` says otherwise.
+
+        A fused one takes the gradient scaler's state without asking the device.
+        """
+        settings = optim_wrapper if isinstance(optim_wrapper, dict) else {}
+        optimizer = settings.get("optimizer") or {}
+        if torch.cuda.is_available() and optimizer.get("type") in _HAVE_FUSED:
+            optim_wrapper = {**settings, "optimizer": {"fused": True, **optimizer}}
+        return super().build_optim_wrapper(optim_wrapper)
 
     def train(self) -> Any:
         """Trains; with ``resume``, goes on from the last good checkpoint.

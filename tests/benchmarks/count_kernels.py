@@ -322,6 +322,7 @@ def count_step(config: Config, clips: int, frames: int, dtype: torch.dtype) -> C
     samples = [ActionDataSample().set_gt_label(label) for label in labels]
     inputs = [torch.rand(1, persons, frames, joints, columns) for _ in range(clips)]
     settings = config.optim_wrapper.to_dict()
+    settings["optimizer"]["fused"] = True  # as SkeletonRunner has it on CUDA
     settings["type"] = "OptimWrapper" if dtype is torch.float32 else "AmpOptimWrapper"
     with counting() as mode:
         move(mode, model)

@@ -199,3 +199,23 @@ def test_losses_are_near_those_of_single_precision(tmp_path: Path) -> None:
     state = torch.load(tmp_path / "BFloat16OptimWrapper/epoch_2.pth", weights_only=True)
     kinds = {value.dtype for value in state["state_dict"].values()}
     assert kinds <= {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize("fused", [None, False])
+def test_settings_of_cuda(
+    fused: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner: Any = launch.build_runner(tiny_config(tmp_path))
+    settings = dict(optimizer=dict(type="SGD", lr=0.1))
+    if fused is not None:
+        settings["optimizer"]["fused"] = fused
+    assert not runner.build_optim_wrapper(settings).optimizer.defaults["fused"]
+    set_to: list[str] = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", set_to.append)
+    runner.setup_env(runner.cfg.env_cfg)
+    assert not set_to
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    runner.setup_env(runner.cfg.env_cfg)
+    assert set_to == ["high"]
+    wrapper = runner.build_optim_wrapper(settings)
+    assert wrapper.optimizer.defaults["fused"] is (fused is not False)

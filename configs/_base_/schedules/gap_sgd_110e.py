@@ -19,14 +19,7 @@ param_scheduler = [
 
 optim_wrapper = dict(
     type="AmpOptimWrapper",
-    optimizer=dict(
-        type="SGD",
-        lr=0.1,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=5e-4,
-        fused=True,
-    ),
+    optimizer=dict(type="SGD", lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4),
 )
 
 auto_scale_lr = dict(enable=False, base_batch_size=200)
