@@ -1,7 +1,8 @@
 """Language supervision for skeleton-based action recognition in MMAction2.
 
 Importing this package patches the upstream packages where they need it
-(:mod:`gap_mmaction.compat`) and registers GAP's parts in ``mmaction.registry``.
+(:mod:`gap_mmaction.compat`) and registers GAP's parts in ``mmaction.registry``. Where
+mmaction2 is not installed, :class:`GAPLoss` and the backbones are what there is.
 """
 
 import io
@@ -10,14 +11,26 @@ import sys
 # isort: off
 from gap_mmaction import compat
 
-# Before anything of mmaction2 is imported.
-compat.apply()
+IS_PLUGIN = compat.is_installed("mmaction")
+if IS_PLUGIN:
+    # Before anything of mmaction2 is imported.
+    compat.apply()
 
-from gap_mmaction import datasets, engine, models
-from gap_mmaction.models import TextEncoder, TrainingBranch, TransformerTextEncoder
-from gap_mmaction.engine import skeleton_runner
-from gap_mmaction.utils.safetensors_checkpoint import register_loader
+from gap_mmaction import models
+from gap_mmaction.models import (
+    GAPLoss,
+    TextEncoder,
+    TrainingBranch,
+    TransformerTextEncoder,
+)
 from gap_mmaction.version import __version__
+
+if IS_PLUGIN:
+    from gap_mmaction import datasets, engine
+    from gap_mmaction.engine import skeleton_runner
+    from gap_mmaction.utils.safetensors_checkpoint import register_loader
+
+    register_loader()
 
 # isort: on
 
@@ -27,9 +40,8 @@ for _stream in (sys.stdout, sys.stderr):
     if isinstance(_stream, io.TextIOWrapper) and _stream.errors == "strict":
         _stream.reconfigure(errors="backslashreplace")
 
-register_loader()
-
 __all__ = [
+    "GAPLoss",
     "TextEncoder",
     "TrainingBranch",
     "TransformerTextEncoder",

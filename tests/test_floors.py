@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "gap_mmaction"
 FLOORS = {
     "compat": 0,
     "version": 0,
+    "openmmlab": 1,
     "utils": 1,
     "skeletons": 2,
     "datasets": 3,

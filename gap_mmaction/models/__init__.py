@@ -1,12 +1,16 @@
-"""Everything that GAP adds to mmaction2's models."""
+"""Everything that GAP adds to mmaction2's models.
+
+Where mmaction2 is not installed, what is derived from its classes is missing.
+"""
+
+from gap_mmaction.openmmlab import IS_INSTALLED
 
 from .backbones import CTRGCN, CTRBaseline, convert_authors_state_dict
-from .data_preprocessors import SkeletonDataPreprocessor
 from .heads import PartClassifier, PartPoolingHead, TrainingBranch
 from .losses import MultiPartContrastiveLoss
-from .recognizers import RecognizerGAP
 from .text import (
     CachedTextEncoder,
+    GAPLoss,
     HFTextEncoder,
     OpenCLIPTextEncoder,
     PromptBank,
@@ -16,10 +20,15 @@ from .text import (
     TransformerTextEncoder,
 )
 
+if IS_INSTALLED:
+    from .data_preprocessors import SkeletonDataPreprocessor
+    from .recognizers import RecognizerGAP
+
 __all__ = [
     "CTRGCN",
     "CTRBaseline",
     "CachedTextEncoder",
+    "GAPLoss",
     "HFTextEncoder",
     "MultiPartContrastiveLoss",
     "OpenCLIPTextEncoder",

@@ -10,8 +10,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from mmaction.registry import TRANSFORMS
-
+from gap_mmaction.openmmlab import TRANSFORMS
 from gap_mmaction.utils.config_parts import innermost_data
 
 from .layout_reader import LayoutReader

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.runner import CheckpointLoader
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -80,6 +79,8 @@ def load_from_safetensors(
 
 def register_loader() -> None:
     """Lets mmengine read safetensors wherever a config or a tool names a local file."""
+    from mmengine.runner import CheckpointLoader  # checkpoints are read without it too
+
     # mmengine matches names with patterns, that of any other local file being the last.
     pattern = rf"(?!.*://).*\{SUFFIX}$"
     CheckpointLoader.register_scheme(pattern, load_from_safetensors, force=True)

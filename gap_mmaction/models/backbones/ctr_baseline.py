@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from mmaction.registry import MODELS
 from torch import Tensor, nn
+
+from gap_mmaction.openmmlab import MODELS
 
 from .ctrgcn import StackedGCN
 from .ctrgcn_units import FrameConv, make_down

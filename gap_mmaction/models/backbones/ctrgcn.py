@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmaction.registry import MODELS
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from gap_mmaction.openmmlab import MODELS, BaseModule
 from gap_mmaction.skeletons import Skeleton, get_skeleton
 
 from .ctrgcn_units import (

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmaction.registry import MODELS
 from torch import Tensor
 
+from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.skeletons import Layout
 
 from .part_pooling_head import PartPoolingHead

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import torch
-from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.skeletons import GLOBAL_PART, Layout, get_skeleton
 
 

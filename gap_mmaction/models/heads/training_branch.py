@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from mmengine.model import BaseModule
 from torch import Tensor
+
+from gap_mmaction.openmmlab import BaseModule
 
 
 class TrainingBranch(BaseModule, ABC):

@@ -6,8 +6,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from mmaction.registry import MODELS
 from torch import Tensor, nn
+
+from gap_mmaction.openmmlab import MODELS
 
 TARGETS = ("uniform", "softmax")
 

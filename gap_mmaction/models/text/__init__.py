@@ -1,6 +1,7 @@
 """The text side: descriptions, prompts, encoders and the branch that uses them."""
 
 from .cached_encoder import CachedTextEncoder
+from .gap_loss import GAPLoss
 from .hf_encoder import HFTextEncoder
 from .open_clip_encoder import OpenCLIPTextEncoder
 from .prompt_bank import PromptBank
@@ -15,6 +16,7 @@ from .text_encoder import (
 
 __all__ = [
     "CachedTextEncoder",
+    "GAPLoss",
     "HFTextEncoder",
     "OpenCLIPTextEncoder",
     "PromptBank",

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmaction.registry import MODELS
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.files import atomic_file, find_shipped_file, parse_json
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.dependency import (
     find_package_folder,

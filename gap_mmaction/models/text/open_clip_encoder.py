@@ -9,11 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mmaction.registry import MODELS
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from gap_mmaction import compat
+from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.utils.checkpoint_reader import named_errors
 from gap_mmaction.utils.dependency import import_optional, offline_error
 

@@ -11,16 +11,16 @@ from typing import Any, Union
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
-from mmaction.registry import MODELS
-from mmengine.dist import broadcast, get_rank, get_world_size
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from gap_mmaction.openmmlab import MODELS, print_log
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.config_parts import did_you_mean
 from gap_mmaction.utils.files import find_shipped_file
 from gap_mmaction.utils.randomness import derive_seed
+from gap_mmaction.utils.ranks import rank_and_size
 
 from .descriptions import PARTS, ActionDescription, load_descriptions
 from .presets import PRESETS
@@ -112,12 +112,13 @@ class PromptBank(nn.Module):
         labels = labels.cpu()
         counts = self.counts[:, labels]
         # MMEngine's samplers deal out the samples in turn.
-        of_all_ranks = (len(self.slots), len(labels) * get_world_size())
+        rank, world = rank_and_size()
+        of_all_ranks = (len(self.slots), len(labels) * world)
         mixed = self.seed * 1_000_003 * 1_000_003 + self.step
         generator = torch.Generator().manual_seed(mixed % _SEEDS)
         self.step += 1
         drawn = torch.rand(of_all_ranks, generator=generator)
-        draws = drawn[:, get_rank() :: get_world_size()]
+        draws = drawn[:, rank::world]
         choice = (draws * counts).long().minimum(counts - 1)
         slots = torch.arange(len(self.slots))[:, None]
         return self.table[slots, labels, choice].t()
@@ -132,9 +133,10 @@ class PromptBank(nn.Module):
 
     def share_seed(self) -> None:
         """Takes over the seed of the first rank."""
-        seed = torch.tensor([self.seed])
-        broadcast(seed)
-        self.seed = int(seed)
+        seeds = [self.seed]
+        if rank_and_size()[1] > 1:
+            dist.broadcast_object_list(seeds)
+        self.seed = seeds[0]
 
 
 def class_features(bank: PromptBank, features: Tensor) -> Tensor:

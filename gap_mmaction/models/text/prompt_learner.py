@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.utils.brief import brief
 
 from .text_encoder import Tokens, TransformerTextEncoder

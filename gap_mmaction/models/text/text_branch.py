@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmaction.registry import MODELS
-from mmengine.dist import all_gather, get_rank, get_world_size
-from mmengine.logging import print_log
 from torch import Tensor
 
+from gap_mmaction.openmmlab import MODELS, print_log
 from gap_mmaction.skeletons import Layout
+from gap_mmaction.utils.ranks import gather_from_ranks
 from gap_mmaction.utils.sending import send_together
 
 from ..heads import PartPoolingHead, TrainingBranch
@@ -44,7 +43,7 @@ class TextBranch(TrainingBranch):
         prompts: Config of the :class:`PromptBank`.
         in_channels: Channels of the feature map.
         layout: Layout of the skeletons, ``stream`` is theirs too.
-        encoder: Config of the text encoder; not built if ``features`` are given.
+        encoder: The text encoder or its config; not built if ``features`` are given.
         features: A file for the :class:`CachedTextEncoder`.
         num_classes: Number of classes, for a check of the descriptions.
         head: Config of the :class:`PartPoolingHead`, beyond the other arguments.
@@ -58,7 +57,7 @@ class TextBranch(TrainingBranch):
         prompts: dict,
         in_channels: int,
         layout: Layout,
-        encoder: dict | None = None,
+        encoder: TextEncoder | Mapping[str, Any] | None = None,
         features: str | None = None,
         stream: str = "joint",
         num_classes: int | None = None,
@@ -178,26 +177,12 @@ class TextBranch(TrainingBranch):
         return self._tokens
 
 
-def gather_from_ranks(x: Tensor) -> Tensor:
-    """Concatenates batches ``[B, ...]``, of one size, of the W ranks to ``[W B, ...]``.
-
-    Every rank computes the same loss, and DDP takes the mean of the gradients. A rank
-    adds its own part's share alone, hence times W.
-    """
-    world = get_world_size()
-    if world == 1:
-        return x
-    parts = all_gather(x.detach().contiguous())
-    if x.requires_grad:
-        own = x.clone()
-        own.register_hook(lambda grad: grad * world)
-        parts[get_rank()] = own
-    return torch.cat(parts)
-
-
-def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
+def _build_encoder(
+    encoder: TextEncoder | Mapping[str, Any] | None, features: str | None
+) -> TextEncoder:
     if features is not None:
-        if encoder is not None and encoder["type"] in ("PromptLearner", PromptLearner):
+        kind = encoder.get("type") if isinstance(encoder, Mapping) else type(encoder)
+        if kind in ("PromptLearner", PromptLearner):
             raise ValueError(
                 f"TextBranch: `features` ({features!r}) are fixed and leave a "
                 "PromptLearner nothing to learn; set model.text_branch.features=None"
@@ -208,4 +193,4 @@ def _build_encoder(encoder: dict | None, features: str | None) -> TextEncoder:
             "TextBranch: set `encoder`, the config of a text encoder, or `features`, "
             "a file that tools/cache_text_features.py has written"
         )
-    return MODELS.build(encoder)
+    return encoder if isinstance(encoder, TextEncoder) else MODELS.build(encoder)

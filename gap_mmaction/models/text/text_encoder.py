@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmaction.registry import MODELS
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from gap_mmaction.openmmlab import MODELS, print_log
 from gap_mmaction.utils.brief import brief
 from gap_mmaction.utils.config_parts import check_keys, did_you_mean
 from gap_mmaction.utils.randomness import derive_seed
