@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 end=$(($(date +%s) + seconds))
-small=() limit=40; [ "$device" = cpu ] && small=(--small) && limit=120
+small=() pairs=(); [ "$device" = cpu ] && small=(--small) && pairs=(--pairs 2)
 export PYTHONPATH=$PWD GAP_DEVICE=$device HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
 
 step() {  # step NAME SECONDS COMMAND...: never longer than what is left
@@ -41,8 +41,8 @@ step measure 150 python tests/cuda/measure.py --device "$device" --out "$out" "$
 for amp in "" --amp; do
     for command in "backbone --shapes ntu" "text --datasets nwucla" "step --config configs/gap/ctrgcn_ntu120.py"; do
         read -ra words <<< "$command"
-        step "benchmark_${words[0]}$amp" "$limit" python tools/benchmark.py "${words[@]}" \
-            --device "$device" "${small[@]}" $amp --out "$out/${words[0]}$amp.json"
+        step "benchmark_${words[0]}$amp" 60 python tools/benchmark.py "${words[@]}" \
+            --device "$device" "${small[@]}" "${pairs[@]}" $amp --out "$out/${words[0]}$amp.json"
     done
 done
 
@@ -56,7 +56,8 @@ if [ -n "$data" ]; then
             "configs/gap/ctrgcn_nwucla$stream.py" --seed 0 --resume \
             --work-dir "$out/nwucla$stream" --cfg-options model.text_branch.encoder=None \
             model.text_branch.features=data/text_features/nwucla_minilm.safetensors \
-            {train,val,test}_dataloader.dataset.ann_file="$data" "${epochs[@]}" &
+            {train_dataloader.dataset,val_dataloader,test_dataloader}.dataset.ann_file="$data" \
+            "${epochs[@]}" &
     done
     wait
     grep -h "acc/top1" "$out"/nwucla*.log | tail -n 8
