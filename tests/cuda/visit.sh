@@ -21,7 +21,8 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 end=$(($(date +%s) + seconds))
-small=() pairs=(); [ "$device" = cpu ] && small=(--small) && pairs=(--pairs 2)
+small=() pairs=() limit=60
+[ "$device" = cpu ] && small=(--small) && pairs=(--pairs 2) && limit=300
 export PYTHONPATH=$PWD GAP_DEVICE=$device HF_HUB_OFFLINE=1 PYTHONUNBUFFERED=1
 
 step() {  # step NAME SECONDS COMMAND...: never longer than what is left
@@ -41,7 +42,7 @@ step measure 150 python tests/cuda/measure.py --device "$device" --out "$out" "$
 for amp in "" --amp; do
     for command in "backbone --shapes ntu" "text --datasets nwucla" "step --config configs/gap/ctrgcn_ntu120.py"; do
         read -ra words <<< "$command"
-        step "benchmark_${words[0]}$amp" 60 python tools/benchmark.py "${words[@]}" \
+        step "benchmark_${words[0]}$amp" "$limit" python tools/benchmark.py "${words[@]}" \
             --device "$device" "${small[@]}" "${pairs[@]}" $amp --out "$out/${words[0]}$amp.json"
     done
 done
