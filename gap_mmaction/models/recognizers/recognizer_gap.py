@@ -133,7 +133,7 @@ class RecognizerGAP(RecognizerGCN):
         """Loads; refuses other models; leaves a text branch out where there is none."""
         start = len(prefix)
         theirs = {k[start:]: v for k, v in state_dict.items() if k.startswith(prefix)}
-        check_fit(self.state_dict(), theirs)
+        check_fit(self.state_dict(keep_vars=True), theirs)
         if self.text_branch is None:
             text = prefix + TEXT_PREFIX
             for key in [key for key in state_dict if key.startswith(text)]:
