@@ -1,8 +1,8 @@
 """Everything that GAP adds to mmaction2's models."""
 
-from .backbones import CTRGCN, CTRBaseline, convert_authors_state_dict
+from .backbones import CTRGCN, CTRBaseline, FeatureHook, convert_authors_state_dict
 from .data_preprocessors import SkeletonDataPreprocessor
-from .heads import PartClassifier, PartPoolingHead, TrainingBranch
+from .heads import ForeignHead, PartClassifier, PartPoolingHead, TrainingBranch
 from .losses import MultiPartContrastiveLoss
 from .recognizers import RecognizerGAP
 from .text import (
@@ -20,6 +20,8 @@ __all__ = [
     "CTRGCN",
     "CTRBaseline",
     "CachedTextEncoder",
+    "FeatureHook",
+    "ForeignHead",
     "HFTextEncoder",
     "MultiPartContrastiveLoss",
     "OpenCLIPTextEncoder",
