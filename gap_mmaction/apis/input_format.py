@@ -45,7 +45,8 @@ class InputFormat(AnnotationCheck):
                 "the config has no test pipeline; set test_dataloader.dataset.pipeline"
             )
         skeleton = get_skeleton(layout)
-        channels = model["backbone"].get("in_channels", 3)
+        backbone = model["backbone"].get("model") or model["backbone"]  # of a hook
+        channels = backbone.get("in_channels", 3)
         coordinates = min(skeleton.num_coordinates, channels)
         scaled = any(map(scales_by_picture, pipeline))
         return cls(skeleton, coordinates, channels > coordinates, scaled)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gap_mmaction.models.backbones import map_of
 from gap_mmaction.models.recognizers import RecognizerGAP
 from gap_mmaction.models.text import TextBranch
 from gap_mmaction.models.text.prompt_bank import PromptBank, class_features
@@ -107,7 +108,7 @@ class PartSimilarity:
 
         Returns ``[B, K, D]``, of norm 1, the mean over the clips of each sample.
         """
-        parts = F.normalize(self.branch.head(features).float(), dim=-1)
+        parts = F.normalize(self.branch.head(map_of(features)).float(), dim=-1)
         if num_clips == 1:
             return parts
         return F.normalize(parts.unflatten(0, (-1, num_clips)).mean(1), dim=-1)

@@ -90,7 +90,7 @@ def load_model(
         _check_text_branch(model.state_dict(), weights, name)
         # Reads a feature file, or runs the frozen encoder.
         model.text_branch.compute_features()
-    own = model.state_dict()
+    own = model.state_dict(keep_vars=True)
     for part in _PARTS:  # which would be left at random
         of_part = (any(key.startswith(part) for key in keys) for keys in (own, weights))
         if tuple(of_part) == (True, False):

@@ -110,7 +110,8 @@ def build_pair(
         models.append(model.to(device).train(training))
     # Of both the same weights, or one of them might have more zeros to work with.
     models[1].load_state_dict(models[0].state_dict())
-    persons = config.model.backbone.get("num_person", 2)
+    backbone = config.model.backbone.get("model") or config.model.backbone  # of a hook
+    persons = backbone.get("num_person", 2)
     joints = get_skeleton(config.model.data_preprocessor.layout).num_joints
     inputs = torch.randn(clips, 1, persons, frames, joints, 3, device=device)
     labels = torch.arange(clips, device=device) % config.model.cls_head.num_classes

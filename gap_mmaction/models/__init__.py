@@ -5,7 +5,7 @@ Where mmaction2 is not installed, what is derived from its classes is missing.
 
 from gap_mmaction.openmmlab import IS_INSTALLED
 
-from .backbones import CTRGCN, CTRBaseline, convert_authors_state_dict
+from .backbones import CTRGCN, CTRBaseline, FeatureHook, convert_authors_state_dict
 from .heads import PartClassifier, PartPoolingHead, TrainingBranch
 from .losses import MultiPartContrastiveLoss
 from .text import (
@@ -22,12 +22,15 @@ from .text import (
 
 if IS_INSTALLED:
     from .data_preprocessors import SkeletonDataPreprocessor
+    from .heads.foreign_head import ForeignHead
     from .recognizers import RecognizerGAP
 
 __all__ = [
     "CTRGCN",
     "CTRBaseline",
     "CachedTextEncoder",
+    "FeatureHook",
+    "ForeignHead",
     "GAPLoss",
     "HFTextEncoder",
     "MultiPartContrastiveLoss",

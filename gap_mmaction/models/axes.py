@@ -10,7 +10,24 @@ from torch import Tensor
 from gap_mmaction.skeletons import Skeleton
 
 ORDER = "n m c t v"
-_NEEDED, _KNOWN = {"n", "c", "v"}, set(ORDER.split())
+AXES = tuple(ORDER.split())
+
+
+def names_of(axes: str, needed: str, where: str = "axes") -> list[str]:
+    """Returns the names of axes in their order; a ValueError if they are wrong."""
+    parts = re.findall(r"\([^()]*\)|[^\s()]+|[()]", axes)
+    names = [name for part in parts for name in part.strip("()").split()]
+    wrong = [name for name in names if name not in AXES or names.count(name) > 1]
+    wrong += [f"no {name}" for name in needed if name not in names]
+    wrong += [part for part in parts if part in ("(", ")")]
+    if wrong:
+        raise ValueError(
+            f"{where}={axes!r} is wrong ({wrong[0]!r}); write n (clips), m "
+            "(persons), c (channels), t (frames), v (joints) once each, apart by "
+            "spaces, merged ones in parentheses. Maps keep n, c and v: parts are "
+            "pooled from the joints, so take a layer before they are averaged"
+        )
+    return names
 
 
 def to_feature_map(
@@ -29,12 +46,8 @@ def to_feature_map(
     Raises:
         ValueError: If the axes are unknown or do not fit, or joints are missing.
     """
-    names = re.findall(r"\w+", axes)
-    if set(names) - _KNOWN or _NEEDED - set(names) or len(names) != len(set(names)):
-        raise ValueError(
-            f"axes={axes!r}: name n, c and v once each, and m and t if they are there"
-        )
-    target = " ".join(name if name in names else "1" for name in ORDER.split())
+    names = names_of(axes, "ncv")
+    target = " ".join(name if name in names else "1" for name in AXES)
     merged = {"m": persons} if persons is not None and "m" in names else {}
     try:
         found = rearrange(x, f"{axes} -> {target}", **merged)

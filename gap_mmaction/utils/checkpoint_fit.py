@@ -43,7 +43,7 @@ def check_fit(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
 
     MMEngine only logs tensors that are missing, left over or of another shape, and
     goes on with random weights, which is no basis for a test. A checkpoint may lack the
-    whole backbone or head.
+    whole backbone or head. ``own`` is a ``state_dict(keep_vars=True)``.
 
     Raises:
         CheckpointError: If it is of another layout, number of persons or classes,
@@ -61,7 +61,9 @@ def _check_graph(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> Non
     for key, form in _GRAPHS.items():
         if key not in theirs:
             continue
-        if key in own and not torch.equal(own[key].cpu(), theirs[key].cpu()):
+        # A model of others may learn a parameter of this name.
+        is_graph = key in own and not isinstance(own[key], torch.nn.Parameter)
+        if is_graph and not torch.equal(own[key].cpu(), theirs[key].cpu()):
             raise CheckpointError(
                 f"the checkpoint does not fit the model: its graph {key} has other "
                 f"edges. {_REMEDIES[key]}"

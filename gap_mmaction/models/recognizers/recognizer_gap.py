@@ -20,8 +20,10 @@ from gap_mmaction.utils.checkpoint_fit import check_fit
 from gap_mmaction.utils.config_parts import check_keys
 from gap_mmaction.utils.sending import send
 
+from ..backbones import FeatureHook, map_of
 from ..data_preprocessors import SkeletonDataPreprocessor
 from ..heads import TrainingBranch
+from ..heads.foreign_head import ForeignHead
 
 TEXT_PREFIX = "text_branch."
 
@@ -34,7 +36,8 @@ class RecognizerGAP(RecognizerGCN):
     left without it loads strictly into the stock recognizer.
 
     Args:
-        backbone: Config of a GCN backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``.
+        backbone: Config of a GCN backbone, ``[N, M, T, V, C] -> [N, M, C', T', V]``,
+            or of a :class:`FeatureHook`.
         cls_head: Config of the classification head, as a rule stock ``GCNHead``.
         text_branch: Config of the :class:`TextBranch`, or of another
             :class:`TrainingBranch`; ``None`` for a plain GCN and for testing. The data
@@ -60,8 +63,16 @@ class RecognizerGAP(RecognizerGCN):
             train_cfg=train_cfg,
             test_cfg=test_cfg,
         )
-        # A backbone of others may not know its width.
+        # A backbone of others may not know its width; that of a layer is seen later.
         width = getattr(self.backbone, "out_channels", None)
+        if isinstance(self.backbone, FeatureHook):
+            width, logits = None, self.backbone.feature_hook.logits
+            if self.with_cls_head and logits != isinstance(self.cls_head, ForeignHead):
+                raise ValueError(
+                    f"model.backbone.logits is {logits}, model.cls_head is a "
+                    f"{type(self.cls_head).__name__}: a ForeignHead takes the model's "
+                    "logits (logits=True), another head the map (logits=False)"
+                )
         if self.with_cls_head and width not in (None, self.cls_head.in_channels):
             raise ValueError(
                 f"model.cls_head.in_channels is {self.cls_head.in_channels}, but "
@@ -118,13 +129,20 @@ class RecognizerGAP(RecognizerGCN):
         if self.text_branch is not None:
             classes = self.text_branch.prepare(_labels_of(data_samples))
         feats, _ = self.extract_feat(inputs)
-        with torch.autocast(feats.device.type, enabled=False):
-            whole = feats.to(torch.promote_types(feats.dtype, torch.float32))
-            losses = head_losses(self.cls_head, whole, data_samples)
+        feature_map = map_of(feats)
+        if isinstance(self.backbone, FeatureHook):
+            width, known = feature_map.shape[2], self.cls_head.in_channels
+            if width != known:
+                raise ValueError(
+                    f"model.cls_head.in_channels is {known}, but the layer of "
+                    f"model.backbone gives {width} channels; set in_channels={width}"
+                )
+        with torch.autocast(feature_map.device.type, enabled=False):
+            losses = head_losses(self.cls_head, _whole(feats), data_samples)
         if self.text_branch is not None:
             if isinstance(classes, Tensor):
-                classes = send(classes, feats.device)
-            losses.update(self.text_branch(feats, classes))
+                classes = send(classes, feature_map.device)
+            losses.update(self.text_branch(feature_map, classes))
         return losses
 
     def _load_from_state_dict(
@@ -133,7 +151,7 @@ class RecognizerGAP(RecognizerGCN):
         """Loads; refuses other models; leaves a text branch out where there is none."""
         start = len(prefix)
         theirs = {k[start:]: v for k, v in state_dict.items() if k.startswith(prefix)}
-        check_fit(self.state_dict(), theirs)
+        check_fit(self.state_dict(keep_vars=True), theirs)
         if self.text_branch is None:
             text = prefix + TEXT_PREFIX
             for key in [key for key in state_dict if key.startswith(text)]:
@@ -141,7 +159,7 @@ class RecognizerGAP(RecognizerGCN):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def head_losses(head: Any, feats: Tensor, data_samples: list) -> dict:
+def head_losses(head: Any, feats: Any, data_samples: list) -> dict:
     """Returns the losses of ``head.loss``, without waiting for the device.
 
     Stock heads compute their accuracy on the CPU. Here that of ``[B]`` hard labels
@@ -154,8 +172,8 @@ def head_losses(head: Any, feats: Tensor, data_samples: list) -> dict:
         return head.loss(feats, data_samples)
     if len(labels) != len(data_samples):
         return head.loss(feats, data_samples)
-    scores, labels = head(feats), send(labels, feats.device)
-    losses = {}
+    scores = head(feats)
+    labels, losses = send(labels, scores.device), {}
     for k in head.topk:
         found = scores.detach().topk(min(k, scores.shape[1])).indices
         losses[f"top{k}_acc"] = (found == labels[:, None]).any(1).double().mean()
@@ -192,6 +210,13 @@ def _labels_of(data_samples: list) -> Tensor:
             "with one class: set multi_class=False, or model.text_branch=None"
         )
     return labels
+
+
+def _whole(feats: Any) -> Any:
+    """Returns a backbone's output in single precision at least."""
+    if isinstance(feats, tuple):
+        return tuple(map(_whole, feats))
+    return feats.to(torch.promote_types(feats.dtype, torch.float32))
 
 
 def _check_variant(backbone: Mapping[str, Any]) -> None:

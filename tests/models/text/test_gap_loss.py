@@ -101,7 +101,7 @@ def test_one_person_and_frame() -> None:
         ([5, 8, 3, 25], dict(axes="n c t v"), "25 joints by axes=.*nw-ucla.* 20"),
         ([10, 8, 3, 20], dict(axes="(n m) c t v"), r"do not fit .*\[10, 8, .*say how"),
         ([5, 8, 3, 20], dict(axes="n c t v m"), "do not fit"),
-        ([5, 8, 3, 20], dict(axes="b c t v"), "name n, c and v once each"),
+        ([5, 8, 3, 20], dict(axes="b c t v"), "axes=.b c t v. is wrong"),
         ([5, 8, 3, 20], dict(axes="n c t v", labels=[0, 1, 2, 3, 10]), r"\[10\] are "),
         ([4, 8, 3, 20], dict(axes="n c t v"), "4 clips have 5 labels"),
     ],
