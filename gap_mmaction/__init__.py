@@ -11,8 +11,7 @@ import sys
 # isort: off
 from gap_mmaction import compat
 
-IS_PLUGIN = compat.is_installed("mmaction")
-if IS_PLUGIN:
+if compat.has_mmaction():
     # Before anything of mmaction2 is imported.
     compat.apply()
 
@@ -25,7 +24,7 @@ from gap_mmaction.models import (
 )
 from gap_mmaction.version import __version__
 
-if IS_PLUGIN:
+if compat.has_mmaction():
     from gap_mmaction import datasets, engine
     from gap_mmaction.engine import skeleton_runner
     from gap_mmaction.utils.safetensors_checkpoint import register_loader

@@ -150,7 +150,7 @@ def alias_importlib_metadata() -> bool:
     and does not declare it. Only names that ``importlib.metadata`` has as well
     are used there. Upstream: open-mmlab/mmaction2, undeclared dependency.
     """
-    if is_installed("importlib_metadata"):
+    if _is_installed("importlib_metadata"):
         return False
     sys.modules["importlib_metadata"] = importlib.metadata
     return True
@@ -222,7 +222,7 @@ def disable_multimodal() -> bool:
         return False
     major = version.split(".", maxsplit=1)[0]
     outgrown = not major.isdigit() or int(major) >= 5
-    if not outgrown and is_installed("transformers"):
+    if not outgrown and _is_installed("transformers"):
         return False
     dependency: Any = importlib.import_module("mmaction.utils.dependency")
     if not dependency.WITH_MULTIMODAL:
@@ -588,7 +588,12 @@ def _first_slurm_host() -> str:
     return result.stdout.splitlines()[0]
 
 
-def is_installed(name: str) -> bool:
+def has_mmaction() -> bool:
+    """Whether mmaction2 is installed; nothing is imported."""
+    return _is_installed("mmaction")
+
+
+def _is_installed(name: str) -> bool:
     """Whether a top-level module can be found; nothing is imported."""
     if name in sys.modules:
         return sys.modules[name] is not None

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from gap_mmaction.compat import is_installed
+from gap_mmaction.compat import has_mmaction
 
-IS_INSTALLED = is_installed("mmaction")
+IS_INSTALLED = has_mmaction()
 
 if TYPE_CHECKING or IS_INSTALLED:
     from mmaction.registry import MODELS, TRANSFORMS
