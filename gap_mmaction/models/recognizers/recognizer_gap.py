@@ -166,11 +166,10 @@ def head_losses(head: Any, feats: Any, data_samples: list) -> dict:
     stays where the scores are, of a head that takes over its loss from ``BaseHead``.
     """
     kind: Any = type(head)
-    is_stock = issubclass(kind, BaseHead) and kind.loss is BaseHead.loss
+    stock = (BaseHead.loss, BaseHead.loss_by_feat)
+    is_stock = issubclass(kind, BaseHead) and (kind.loss, kind.loss_by_feat) == stock
     labels = torch.cat([sample.gt_label for sample in data_samples])
-    if not is_stock or kind.loss_by_feat is not BaseHead.loss_by_feat:
-        return head.loss(feats, data_samples)
-    if len(labels) != len(data_samples):
+    if not is_stock or len(labels) != len(data_samples):
         return head.loss(feats, data_samples)
     scores = head(feats)
     labels, losses = send(labels, scores.device), {}

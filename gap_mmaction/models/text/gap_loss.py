@@ -73,7 +73,7 @@ class GAPLoss(TextBranch):
         # At once: there is no Runner that would call init_weights().
         if self.encoder is not None:
             self.encoder.init_weights()
-        self.check_texts()
+            self._tokenize(self.encoder)
         self.compute_features()
 
     def forward(  # type: ignore[override]
