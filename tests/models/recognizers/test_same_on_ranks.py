@@ -16,7 +16,9 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from torch.multiprocessing.spawn import spawn
 
+from gap_mmaction import GAPLoss
 from tests.models.text_common import model_config, save_tiny_hf, write_descriptions
+from tests.processes import ROOT
 
 WORLD = 2
 BATCH = 16
@@ -79,6 +81,27 @@ def losses_and_gradients(model: Any, indices: list[int]) -> dict[str, Any]:
     return dict(indices=indices, losses=detached, grads=grads)
 
 
+def loss_of_ones_own_loop(rows: slice, distributed: bool = False) -> list[torch.Tensor]:
+    """Returns GAPLoss and its gradients, of the projections and of the map."""
+    torch.manual_seed(6)
+    data = f"{ROOT}/data/{{}}/nwucla"
+    gap: nn.Module = GAPLoss(
+        data.format("descriptions") + ".yaml",
+        8,
+        "nw-ucla",
+        features=data.format("text_features") + "_minilm.safetensors",
+        seed=4,
+    ).double()
+    x = torch.randn(BATCH, 8, 3, 20, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(BATCH) % 10
+    if distributed:
+        gap = nn.parallel.DistributedDataParallel(gap, broadcast_buffers=False)
+    loss = gap(x[rows], labels[rows], axes="n c t v")
+    loss.backward()
+    leaves = [x, *gap.parameters()]
+    return [loss.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+
+
 def process(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
@@ -91,6 +114,8 @@ def process(rank: int, folder: str) -> None:
         own = batches(size, BATCH // WORLD)
         results.append([losses_and_gradients(model, indices) for indices in own])
     torch.save(results, f"{folder}/{rank}.pt")
+    dealt = slice(rank, None, WORLD)  # as a DistributedSampler does
+    torch.save(loss_of_ones_own_loop(dealt, True), f"{folder}/own_{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -135,3 +160,18 @@ def test_losses_and_gradients(folder: Path, case: Any) -> None:
                 torch.testing.assert_close(one, value, **EXACT)
         for part in parts:
             torch.testing.assert_close(part["grads"], expected["grads"], **EXACT)
+
+
+def test_loss_of_ones_own_loop(folder: Path) -> None:
+    ranks = [
+        torch.load(folder / f"own_{rank}.pt", weights_only=True)
+        for rank in range(WORLD)
+    ]
+    loss, of_map, *of_projections = loss_of_ones_own_loop(slice(BATCH))
+    assert loss > 0.1
+    assert len(of_projections) == 10  # weight and bias of five parts
+    # DDP takes the mean over the ranks, of which each has its own clips alone.
+    torch.testing.assert_close((ranks[0][1] + ranks[1][1]) / WORLD, of_map, **EXACT)
+    for rank in ranks:
+        torch.testing.assert_close(rank[0], loss, **EXACT)
+        torch.testing.assert_close(rank[2:], of_projections, **EXACT)
