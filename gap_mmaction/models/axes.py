@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from einops import EinopsError, rearrange
 from torch import Tensor
-
-from gap_mmaction.skeletons import Skeleton
 
 ORDER = "n m c t v"
 AXES = tuple(ORDER.split())
@@ -31,7 +30,7 @@ def names_of(axes: str, needed: str, where: str = "axes") -> list[str]:
 
 
 def to_feature_map(
-    x: Tensor, axes: str, skeleton: Skeleton, persons: int | None = None
+    x: Tensor, axes: str, sizes: Mapping[str, int], where: str = "axes"
 ) -> Tensor:
     """Returns a feature map as ``[N, M, C, T, V]``.
 
@@ -40,27 +39,22 @@ def to_feature_map(
         axes: Their names in einops' notation, such as ``"(n m) c t v"``: n clips, m
             persons, c channels, t frames and v joints. Without m there is one person,
             without t one frame.
-        skeleton: The layout, which has as many joints as the map.
-        persons: How many of them, where m is merged with n.
+        sizes: Those that are known, of v at least: the joints of the layout.
+        where: What the map is of, for errors.
 
     Raises:
-        ValueError: If the axes are unknown or do not fit, or joints are missing.
+        ValueError: If the axes are unknown or do not fit.
     """
-    names = names_of(axes, "ncv")
+    names = names_of(axes, "ncv", where)
+    sizes = {name: size for name, size in sizes.items() if name in names}
     target = " ".join(name if name in names else "1" for name in AXES)
-    merged = {"m": persons} if persons is not None and "m" in names else {}
     try:
-        found = rearrange(x, f"{axes} -> {target}", **merged)
+        return rearrange(x, f"{axes} -> {target}", **sizes).contiguous()
     except EinopsError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
         raise ValueError(
-            f"axes={axes!r} do not fit a feature map of the shape {list(x.shape)} "
-            f"({reason}); where m is merged with n, say how many: m=2"
+            f"{where}={axes!r} with {sizes} do not fit a map {list(x.shape)} "
+            f"({str(error).splitlines()[-1].strip()}). Set axes to the map's. Where it "
+            f"has not the layout's {sizes['v']} joints any more, take an earlier "
+            "layer; where persons are merged with clips, or others than the input's, "
+            "say how many: m=2 (GAPLoss), sizes=dict(m=2) (FeatureHook)"
         ) from error
-    if found.shape[-1] != skeleton.num_joints:
-        raise ValueError(
-            f"the feature map {list(x.shape)} has {found.shape[-1]} joints by axes="
-            f"{axes!r}, the layout {skeleton.name!r} {skeleton.num_joints}; take the "
-            "map before its joints are pooled, and the layout of the data"
-        )
-    return found

@@ -145,37 +145,32 @@ class Explainer:
 
 def summarize(names: Sequence[str], falls: Falls) -> str:
     """Returns tables of what was measured."""
-    clips = f"{len(falls.score)} clips, mean score {falls.score.mean():.3f}"
-    lines = [f"{clips}. Falls of the score, and 95 % intervals over clips.", ""]
-    lines += [
-        "| part | similarity | part | as many at random | of the largest gradient "
-    ]
-    lines[-1] += "| texts exchanged, decision goes over % |"
-    lines += ["|---|---:|---:|---:|---:|---:|"]
+    text = f"""{len(falls.score)} clips, mean score {falls.score.mean():.3f}. \
+Falls of the score, and 95 % intervals over clips.
+
+| part | similarity | part | as many at random | of the largest gradient \
+| texts exchanged, decision goes over % |
+|---|---:|---:|---:|---:|---:|
+"""
     for k, name in enumerate(names):
         cells = [falls.part, falls.as_many, falls.steepest]
         each = " | ".join(_interval(values[:, k]) for values in cells)
         over = 100 * falls.exchanged[:, k].mean()
-        near = falls.similarity[:, k].mean()
-        lines += [f"| {name} | {near:.2f} | {each} | {over:.1f} |"]
+        text += (
+            f"| {name} | {falls.similarity[:, k].mean():.2f} | {each} | {over:.1f} |\n"
+        )
     found = [
         stats.spearmanr(near, fall).statistic
         for near, fall in zip(falls.similarity, falls.part - falls.as_many)
         if np.ptp(near) > 0 and np.ptp(fall) > 0
     ]
-    lines += [
-        "",
-        "Rank correlation, within a clip, of a part's similarity and its fall ",
-    ]
-    lines[-1] += (
-        f"beyond that of as many joints at random: {_interval(np.array(found))}."
-    )
-    areas = dict(zip(ORDERS, falls.curves.mean(2)))
-    for order in ORDERS[:2]:
-        gap = areas[ORDERS[2]] - areas[order]
-        lines += [f"Area over the deletion curve {order}, less at random: "]
-        lines[-1] += f"{_interval(gap)}."
-    return "\n".join(lines) + "\n"
+    text += "\nRank correlation, within a clip, of a part's similarity and its fall "
+    text += f"beyond that of as many random joints: {_interval(np.array(found))}.\n"
+    areas = falls.curves.mean(2)
+    for order, area in zip(ORDERS[:2], areas):
+        gap = _interval(areas[2] - area)
+        text += f"Area over the deletion curve {order}, less at random: {gap}.\n"
+    return text
 
 
 def _interval(values: np.ndarray) -> str:
@@ -224,20 +219,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     init_default_scope("mmaction")
     model = load_model(config, args.checkpoint, device=args.device, text_branch=True)
     explainer = Explainer(model, args.how, args.seed)
-    batches, labels = [], []
-    for batch in Runner.build_dataloader(config.test_dataloader):
-        batches.append(torch.stack(batch["inputs"]).float())
-        labels += [int(sample.gt_label) for sample in batch["data_samples"]]
-    others = torch.cat(batches)[_of_other_classes(np.array(labels), explainer.rng)]
-    found, begin = [], 0
-    for x in batches:
-        other = others[begin : begin + len(x)]
+    batches = list(Runner.build_dataloader(config.test_dataloader))
+    clips = torch.cat([torch.stack(batch["inputs"]).float() for batch in batches])
+    labels = [int(one.gt_label) for batch in batches for one in batch["data_samples"]]
+    others = clips[_of_other_classes(np.array(labels), explainer.rng)]
+    size, found = len(batches[0]["inputs"]), []
+    for x, other in zip(clips.split(size), others.split(size)):
         found.append(explainer.explain(x.to(args.device), other.to(args.device)))
-        begin += len(x)
-        print(f"{begin} of {len(labels)} clips", flush=True)
+        print(f"{sum(len(of.score) for of in found)} of {len(clips)} clips", flush=True)
     joined = [np.concatenate(of, axis=int(i == 5)) for i, of in enumerate(zip(*found))]
-    falls = Falls(*joined)
-    text = summarize(explainer.names, falls)
+    text = summarize(explainer.names, falls := Falls(*joined))
     with atomic_file(args.out / "explain.md") as stream:
         stream.write(text.encode())
     save_png(draw(falls), args.out / "deletion.png")
@@ -247,15 +238,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _of_other_classes(labels: np.ndarray, rng: np.random.Generator) -> list[int]:
     """Draws for each clip one of another class."""
-    drawn = []
-    for label in labels:
-        others = np.flatnonzero(labels != label)
-        if not len(others):
-            raise ValueError(
-                "the test clips are all of one class: nothing to swap with"
-            )
-        drawn.append(int(rng.choice(others)))
-    return drawn
+    if len(np.unique(labels)) == 1:
+        raise ValueError("the test clips are all of one class: nothing to swap with")
+    return [int(rng.choice(np.flatnonzero(labels != label))) for label in labels]
 
 
 if __name__ == "__main__":

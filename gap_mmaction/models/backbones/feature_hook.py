@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from types import SimpleNamespace
 from typing import Any
 
-from einops import EinopsError, rearrange
+from einops import rearrange
 from torch import Tensor, nn
 
 from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.utils.config_parts import did_you_mean
 
-from ..axes import AXES, names_of
+from ..axes import names_of, to_feature_map
 
 _WHERE = "model.backbone (FeatureHook)"
 
@@ -113,7 +112,9 @@ class FeatureHook(nn.Module):
                 f"{_WHERE}: layer={hook.layer!r} is not called or gives no tensor but "
                 f"{type(feature_map).__name__}; name another{_inside(self, hook.layer)}"
             )
-        feature_map = _arrange(feature_map, x, hook)
+        known = dict(zip("nmv", (x.shape[0], x.shape[1], x.shape[3]))) | hook.sizes
+        where = f"{_WHERE}: layer={hook.layer!r}, axes"
+        feature_map = to_feature_map(feature_map, hook.axes, known, where)
         if not hook.logits:
             return feature_map
         logits = logits[0] if isinstance(logits, (tuple, list)) else logits
@@ -138,23 +139,3 @@ def _inside(model: nn.Module, layer: str) -> str:
         layer = layer.rpartition(".")[0]
     children = [name for name, _ in modules[layer].named_children()]
     return f"; {layer or 'the model'} has {children}"
-
-
-def _arrange(feature_map: Tensor, x: Tensor, hook: SimpleNamespace) -> Tensor:
-    """Returns a layer's map as ``[N, M, C, T, V]``."""
-    n, m, _, v, _ = x.shape
-    names = re.findall(r"\w", hook.axes)
-    known = {"n": n, "m": m, "v": v, **hook.sizes}
-    sizes = {name: known[name] for name in names if name in known}
-    target = " ".join(name if name in names else "1" for name in AXES)
-    try:
-        whole = rearrange(feature_map, f"{hook.axes} -> {target}", **sizes)
-    except EinopsError as error:
-        raise ValueError(
-            f"{_WHERE}: layer={hook.layer!r} gives a map {list(feature_map.shape)}, "
-            f"which axes={hook.axes!r} with {sizes} do not fit "
-            f"({str(error).splitlines()[-1].strip()}). Set axes to the map's; where it "
-            f"has not the layout's {v} joints any more, take an earlier layer; where "
-            "other persons than the input's, set sizes=dict(m=...)"
-        ) from error
-    return whole.contiguous()

@@ -69,7 +69,7 @@ class GAPLoss(TextBranch):
             num_classes=num_classes,
             loss=None if loss is None else dict(loss),
         )
-        self.skeleton = get_skeleton(layout)
+        self.num_joints = get_skeleton(layout).num_joints
         # At once: there is no Runner that would call init_weights().
         if self.encoder is not None:
             self.encoder.init_weights()
@@ -90,7 +90,8 @@ class GAPLoss(TextBranch):
         Raises:
             ValueError: If the map does not fit axes and layout, or a label no class.
         """
-        found = to_feature_map(x, axes, self.skeleton, m)
+        sizes = {"v": self.num_joints} | ({} if m is None else {"m": m})
+        found = to_feature_map(x, axes, sizes)
         labels, classes = labels.cpu(), len(self.prompts.labels)
         outside = labels[(labels < 0) | (labels >= classes)]
         if len(outside) or len(labels) != len(found):

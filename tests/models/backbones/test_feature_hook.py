@@ -165,7 +165,7 @@ def test_axes(axes: str) -> None:
         (dict(axes="(n m) c x v"), ["axes='(n m) c x v'", "('x')", "v (joints)"]),
         (dict(axes="n m) c t v"), ["(')')", "in parentheses"]),
         (dict(axes="(n m) c t"), ["no v", "pooled from the joints"]),
-        (dict(sizes=dict(m=1)), ["'n': 3, 'm': 1", "6 != 3", "sizes=dict(m=...)"]),
+        (dict(sizes=dict(m=1)), ["'n': 3, 'm': 1", "6 != 3", "sizes=dict(m=2)"]),
         (dict(sizes=dict(p=1)), ["{'p': 1} has 'p'"]),
         (dict(input_axes="n c t v"), ["input_axes='n c t v'", "no m"]),
         (dict(logits=False), ["model.backbone.logits is False", "ForeignHead"]),

@@ -91,5 +91,5 @@ def test_summary_of_a_perfect_reason() -> None:
     none = np.zeros((6, 3))
     falls = Falls(np.ones(6), near, near, none, none, curves, none > 0)
     text = summarize(["a", "b", "c"], falls)
-    assert "at random: +1.000 ± 0.000." in text
+    assert "random joints: +1.000 ± 0.000." in text
     assert "by similarity, less at random: +0.300" in text
