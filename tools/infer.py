@@ -7,12 +7,14 @@ Examples:
         --checkpoint best.pth --out results.json
     python tools/infer.py poses.json --img-shape 720 1280 --out results.csv \
         --config configs/gap/ctrgcn_ntu60_2d.py --checkpoint best.pth
+    python tools/infer.py long.csv --timeline --model utd_mhad --out segments.srt
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import io
 import json
 import sys
@@ -24,12 +26,20 @@ from typing import Any
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from gap_mmaction.apis import SkeletonInferencer, SkeletonResult
+from gap_mmaction.apis import (
+    ActionTimeline,
+    Segment,
+    SkeletonInferencer,
+    SkeletonResult,
+)
+from gap_mmaction.apis.timeline import NONE, SMOOTHINGS, find_unknown
+from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.command_line import (
     USER_ERRORS,
     add_cfg_options,
     count,
+    positive,
     tells_errors,
 )
 from gap_mmaction.utils.files import atomic_file
@@ -65,12 +75,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help=".skeleton of NTU RGB+D; .json of NW-UCLA or of mmpose; .mat of UTD-MHAD; "
-        ".txt of MSR-Action3D or SBU; annotations or mmpose's results as .pkl; an "
+        help=".skeleton of NTU RGB+D; .json of NW-UCLA; .mat of UTD-MHAD; .txt of "
+        "MSR-Action3D or SBU; what a pose estimator wrote; annotations as .pkl; an "
         "array as .npy (docs/inference.md)",
     )
     add_model_arguments(parser)
-    parser.add_argument("--out", type=Path, required=True, help=".json or .csv file")
+    out = ".json or .csv file, of a timeline also .srt"
+    parser.add_argument("--out", type=Path, required=True, help=out)
     parser.add_argument("--batch-size", type=count, default=32, help="(32)")
     parser.add_argument("--device", default="cpu", help="(default: %(default)s)")
     parser.add_argument("--top-k", type=count, default=5, help="classes to list (5)")
@@ -91,9 +102,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="of the pictures that 2D joints were found in, where inputs do not tell",
     )
     add_cfg_options(parser)
+    timeline = parser.add_argument_group("timeline")
+    add = timeline.add_argument
+    add("--timeline", action="store_true", help="when which action is done, one input")
+    add("--window", type=positive, default=2.0, metavar="SECONDS", help="(2)")
+    add("--stride", type=positive, default=0.25, metavar="SECONDS", help="(0.25)")
+    rate = "frames a second, where the input does not tell, and of training (30)"
+    add("--fps", type=positive, default=30.0, help=rate)
+    add("--smoothing", choices=SMOOTHINGS, default=SMOOTHINGS[0], help="(%(default)s)")
+    unknown = "json of what tells that it is no known action (default: the model's own)"
+    add("--unknown", type=Path, metavar="FILE", help=unknown)
+    add("--onnx", type=Path, metavar="FILE", help="the model as ONNX, for its scores")
     args = parser.parse_args(argv)
-    if args.out.suffix not in (".json", ".csv"):
-        parser.error(f"--out {args.out}: must end in .json or .csv")
+    suffixes = (".json", ".csv", ".srt") if args.timeline else (".json", ".csv")
+    if args.out.suffix not in suffixes:
+        parser.error(f"--out {args.out}: must end in {' or '.join(suffixes)}")
+    if args.timeline and len(args.inputs) > 1:
+        parser.error("--timeline takes one input")
     return args
 
 
@@ -130,7 +155,7 @@ def infer(
 
     for file in args.inputs:
         try:
-            annotations = inferencer.read(file, file, args.split)
+            annotations = inferencer.read(file, file, args.split, args.img_shape)
         except USER_ERRORS as error:
             outcomes.append(Outcome(file, error=str(error)))
             progress.update()
@@ -207,11 +232,71 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
         stream.write(text.getvalue().encode(errors="backslashreplace"))
 
 
+def write_segments(out: Path, segments: Sequence[Segment]) -> None:
+    """Writes a timeline as JSON, as a table or as subtitles, by the file's suffix."""
+    rows = [dataclasses.asdict(segment) for segment in segments]
+    text = io.StringIO()
+    if out.suffix == ".json":
+        text.write(json.dumps({"segments": rows}, indent=1, allow_nan=False) + "\n")
+    elif out.suffix == ".csv":
+        names = [field.name for field in dataclasses.fields(Segment)]
+        table = csv.DictWriter(text, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    else:
+        shown = [segment for segment in segments if segment.label != NONE]
+        for number, one in enumerate(shown, start=1):
+            times = f"{_clock(one.start)} --> {_clock(one.end)}"
+            text.write(f"{number}\n{times}\n{one.name} ({one.score:.2f})\n\n")
+    with atomic_file(out) as stream:
+        stream.write(text.getvalue().encode())
+
+
+def _clock(seconds: float) -> str:
+    """Returns a time as SubRip has it."""
+    whole, ms = divmod(round(1000 * max(seconds, 0)), 1000)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02},{ms:03}"
+
+
+def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> None:
+    """Finds the actions of one input in time, prints and writes them."""
+    file = args.inputs[0]
+    found = inferencer.read(file, file, args.split, args.img_shape)
+    if len(found) > 1:
+        raise ValueError(f"{file}: has {len(found)} sequences, a timeline is of one")
+    score = None if args.onnx is None else run_onnx(args.onnx.read_bytes())
+    timeline = ActionTimeline(
+        inferencer,
+        args.window,
+        args.stride,
+        args.fps,
+        smoothing=args.smoothing,
+        unknown=find_unknown(args.checkpoint, args.unknown),
+        score=score,
+        batch_size=args.batch_size,
+        img_shape=args.img_shape,
+    )
+    progress = ProgressBar(np.shape(found[0]["keypoint"])[1], file=sys.stdout)
+
+    def show(frames: int) -> None:
+        progress.update(frames - progress.completed)
+
+    segments = timeline.run(found[0], progress=show)
+    print()
+    write_segments(args.out, segments)
+    for one in segments:
+        print(f"{one.start:8.2f} {one.end:8.2f}  {one.score:.2f}  {one.name}")
+    print(f"{len(segments)} segments; written: {args.out}")
+
+
 @tells_errors
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; returns 1 where an input cannot be read, or no model loaded."""
     args = parse_args(argv)
     inferencer = build(args)
+    if args.timeline:
+        infer_timeline(inferencer, args)
+        return 0
     progress = ProgressBar(len(args.inputs), file=sys.stdout)
     outcomes = infer(inferencer, args, progress)
     print()

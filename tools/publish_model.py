@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gap_mmaction  # noqa: F401  # allows the types in MMEngine's checkpoints
+from gap_mmaction.apis.timeline import find_unknown
 from gap_mmaction.deploy.publish import (
     accuracy_of_log,
     accuracy_of_scores,
@@ -50,6 +51,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="name the classes by a description file, or by one that ships (nwucla, "
         "ntu60, ntu120), in the card and in the file",
     )
+    unknown = "thresholds of timelines to keep, of tools/analysis/timeline.py"
+    parser.add_argument("--unknown", type=Path, metavar="FILE.json", help=unknown)
     accuracy = parser.add_mutually_exclusive_group()
     accuracy.add_argument(
         "--accuracy", metavar="TEXT", help="what is known of it, e.g. 'top-1 92.2 %%'"
@@ -78,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         accuracy = accuracy_of_log(args.log, args.checkpoint)
     elif args.scores is not None:
         accuracy = accuracy_of_scores(args.scores)
+    unknown = None
+    if args.unknown is not None:
+        unknown = find_unknown(args.checkpoint, args.unknown)
     file, card = publish_model(
         args.checkpoint,
         args.out,
@@ -88,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         licence=args.licence,
         labels=args.labels,
         half=args.half,
+        unknown=unknown,
         hashed=not args.no_hash,
     )
     print(

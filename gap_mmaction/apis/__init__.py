@@ -9,14 +9,18 @@ from .clip_features import (
 )
 from .part_similarity import PartSimilarity
 from .skeleton_inferencer import SkeletonInferencer, SkeletonResult
+from .timeline import ActionTimeline, Segment, Unknown
 from .trained_model import load_model, read_weights
 
 __all__ = [
+    "ActionTimeline",
     "ClipFeatures",
     "Match",
     "PartSimilarity",
+    "Segment",
     "SkeletonInferencer",
     "SkeletonResult",
+    "Unknown",
     "compute_clip_features",
     "extract_features",
     "load_model",

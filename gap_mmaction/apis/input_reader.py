@@ -22,6 +22,7 @@ from gap_mmaction.datasets.readers import msr_action3d, nwucla, sbu_kinect, utd_
 from gap_mmaction.utils.restricted_pickle import load_annotations
 
 from .input_format import InputFormat
+from .poses import is_result_of_estimator, read_poses
 
 _OF_SETS: dict[str, Callable[[bytes, str], np.ndarray]] = {
     "*.mat": utd_mhad.read_keypoint,
@@ -29,12 +30,13 @@ _OF_SETS: dict[str, Callable[[bytes, str], np.ndarray]] = {
     "skeleton_pos.txt": sbu_kinect.read_keypoint,
 }
 _SUFFIXES = (".skeleton", ".json", ".pkl", ".npy")
-_FILES = ", ".join((*_SUFFIXES, *_OF_SETS))
+_FILES = ", ".join((*_SUFFIXES, ".csv", *_OF_SETS))
 
 _FORMS = (
     "an array [T, V, C] or [M, T, V, C], an annotation (a dict with 'keypoint'), "
     "several of them (a list, or a dict with 'annotations'), results of mmpose (a list "
-    "over frames of dicts with 'keypoints' and 'keypoint_scores'), a sequence of "
+    "over frames of dicts with 'keypoints' and 'keypoint_scores'), of MediaPipe, YOLO, "
+    "OpenPose or AlphaPose, a sequence of "
     f"NW-UCLA (a dict with 'skeletons') or the path of a file ({_FILES})"
 )
 
@@ -62,7 +64,11 @@ class InputReader:
         self.ntu_protocol = ntu_protocol
 
     def read(
-        self, source: Any, name: str, split: str | None = None
+        self,
+        source: Any,
+        name: str,
+        split: str | None = None,
+        img_shape: tuple[int, int] | None = None,
     ) -> list[dict[str, Any]]:
         """Reads one input of :class:`.SkeletonInferencer`, which says what it raises.
 
@@ -70,7 +76,7 @@ class InputReader:
         unchecked annotation per sequence, with its name as ``frame_dir``.
         """
         if isinstance(source, (str, PathLike)):
-            return self._read_file(Path(source), name, split)
+            return self._read_file(Path(source), name, split, img_shape)
         if isinstance(source, (np.ndarray, torch.Tensor)):
             return [self.format.read_array(source, name)]
         if are_pose_results(source):
@@ -81,18 +87,34 @@ class InputReader:
             if "annotations" in source:
                 return _read_annotations(source, name, split)
             if "instance_info" in source:  # as mmpose's demo writes it
-                return self.read(source["instance_info"], name)
+                return self.read(source["instance_info"], name, None, img_shape)
             if "skeletons" in source:
                 keypoint = nwucla.read_keypoint(source["skeletons"], name)
                 return [{"frame_dir": name, "keypoint": keypoint[None]}]
         elif _are_dicts_with(source, "keypoint"):
             return _read_annotations({"annotations": source}, name, split)
+        if is_result_of_estimator(source):
+            return [self._read_poses(source, name, img_shape)]
         raise TypeError(f"{name}: {_describe(source)}, expected {_FORMS}")
 
+    def _read_poses(
+        self, source: Any, name: str, img_shape: tuple[int, int] | None
+    ) -> dict[str, Any]:
+        """Reads what an estimator found, in the joints that the config wants."""
+        flat = self.format.skeleton.num_coordinates == 2
+        poses = read_poses(source, name, flat, img_shape)
+        return poses.to(self.format.skeleton).annotation(name)
+
     def _read_file(
-        self, path: Path, name: str, split: str | None
+        self,
+        path: Path,
+        name: str,
+        split: str | None,
+        img_shape: tuple[int, int] | None,
     ) -> list[dict[str, Any]]:
         suffix = path.suffix.lower()
+        if path.is_dir() or (suffix == ".csv" and path.is_file()):
+            return [self._read_poses(path, name, img_shape)]
         reads = [_OF_SETS[pattern] for pattern in _OF_SETS if path.match(pattern)]
         if suffix not in _SUFFIXES and not reads:
             raise ValueError(
@@ -109,7 +131,7 @@ class InputReader:
         if suffix == ".skeleton":
             return [self._read_ntu(path, name)]
         if suffix == ".pkl":
-            return self.read(load_annotations(path), name, split)
+            return self.read(load_annotations(path), name, split, img_shape)
         if suffix == ".npy":
             try:
                 array = np.load(path, allow_pickle=False)
@@ -120,7 +142,7 @@ class InputReader:
             content = json.loads(path.read_bytes())
         except (RecursionError, ValueError) as error:  # JSON- or UnicodeDecodeError
             raise ValueError(f"{path}: not json ({error})") from error
-        return self.read(content, name, split)
+        return self.read(content, name, split, img_shape)
 
     def _read_ntu(self, path: Path, name: str) -> dict[str, Any]:
         """Runs the chain of tools/data/prepare_ntu.py, whatever the file's name is."""

@@ -184,7 +184,7 @@ class SkeletonInferencer:
         for index, source in enumerate(inputs):
             is_path = isinstance(source, (str, os.PathLike))
             name = os.fspath(source) if is_path else f"input {index}"
-            for annotation in self.read(source, name, split):
+            for annotation in self.read(source, name, split, img_shape):
                 waiting.append(self.prepare(annotation, img_shape, name))
                 if len(waiting) == self.batch_size:
                     results += self.predict(waiting, part_similarity)
@@ -192,10 +192,14 @@ class SkeletonInferencer:
         return results + self.predict(waiting, part_similarity)
 
     def read(
-        self, source: Any, name: str, split: str | None = None
+        self,
+        source: Any,
+        name: str,
+        split: str | None = None,
+        img_shape: tuple[int, int] | None = None,
     ) -> list[dict[str, Any]]:
         """Reads one input, as yet unchecked; see :meth:`.InputReader.read`."""
-        return self._reader.read(source, name, split)
+        return self._reader.read(source, name, split, img_shape)
 
     def prepare(
         self,

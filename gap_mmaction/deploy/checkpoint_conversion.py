@@ -20,6 +20,7 @@ from gap_mmaction.models.backbones import (
 )
 from gap_mmaction.models.recognizers import drop_text_branch
 from gap_mmaction.skeletons import get_skeleton, layouts
+from gap_mmaction.skeletons.estimator_layouts import ESTIMATOR_LAYOUTS
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
 from gap_mmaction.utils.files import atomic_file
@@ -141,11 +142,13 @@ def _infer_model(
                 "--config"
             )
     joints = state[f"{_FIRST}gcn1.A"].shape[-1]
-    named = [name for name in layouts() if get_skeleton(name).num_joints == joints]
+    # What is converted was trained on data sets, not on what estimators find.
+    sets = {*layouts()} - {skeleton.name for skeleton in ESTIMATOR_LAYOUTS}
+    named = [name for name in sets if get_skeleton(name).num_joints == joints]
     if len(named) != 1:
         raise ValueError(
             f"{path}: the weights are for {joints} joints, and the layouts of that "
-            f"number are {named}; give a config with the layout by --config"
+            f"number are {sorted(named)}; give a config with the layout by --config"
         )
     widths: list[int] = []
     while (norm := state.get(f"backbone.net.{len(widths)}.gcn1.bn.weight")) is not None:

@@ -6,6 +6,7 @@ import io
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gap_mmaction.apis.timeline import META_KEY, Unknown
 from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
@@ -43,6 +45,7 @@ def publish_model(
     labels: str | None = None,
     half: bool = False,
     hashed: bool = True,
+    unknown: Unknown | None = None,
 ) -> tuple[Path, ModelCard]:
     """Writes the weights of a checkpoint, and a card that says what they are.
 
@@ -62,6 +65,7 @@ def publish_model(
         half: Whether to write matrices and kernels as float16.
         hashed: Whether to put the first eight digits of the content's SHA-256 into the
             name, as mmengine and mmaction2 do.
+        unknown: What tells that a window of a timeline shows no known action.
 
     Returns:
         The file, and the card, which is beside it with the suffix ``.md``.
@@ -91,6 +95,8 @@ def publish_model(
         )
     if config is not None:
         meta["config"] = config
+    if unknown is not None:
+        meta[META_KEY] = asdict(unknown)
     if labels is not None:
         if _CLASSIFIER not in kept:
             raise ValueError(

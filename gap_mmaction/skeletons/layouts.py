@@ -13,6 +13,7 @@ from typing import Any, Union
 from gap_mmaction.openmmlab import TRANSFORMS
 from gap_mmaction.utils.config_parts import innermost_data
 
+from .estimator_layouts import ESTIMATOR_LAYOUTS
 from .layout_reader import LayoutReader
 from .skeleton import Edge, Skeleton
 
@@ -290,5 +291,6 @@ _JHMDB = Skeleton(
 )
 
 _LAYOUTS: dict[str, Skeleton] = {
-    skeleton.name: skeleton for skeleton in (_NTU, _NW_UCLA, _COCO, _OPENNI, _JHMDB)
+    skeleton.name: skeleton
+    for skeleton in (_NTU, _NW_UCLA, _COCO, _OPENNI, _JHMDB, *ESTIMATOR_LAYOUTS)
 }

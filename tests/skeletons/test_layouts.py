@@ -11,9 +11,15 @@ from mmengine.config import ConfigDict
 
 from gap_mmaction.skeletons import STREAMS, Skeleton, get_skeleton, layouts
 
-JOINTS = {"nturgb+d": 25, "nw-ucla": 20, "coco": 17, "openni-15": 15, "jhmdb-15": 15}
+JOINTS = {
+    **{"nturgb+d": 25, "nw-ucla": 20, "coco": 17, "openni-15": 15, "jhmdb-15": 15},
+    **{"mediapipe": 33, "openpose18": 18, "openpose25": 25, "halpe26": 26},
+}
+IN_SPACE = ("nturgb+d", "nw-ucla", "openni-15", "mediapipe")
 NAME = pytest.mark.parametrize("name", JOINTS)
 FOUR = ("head", "hand-arm", "hip", "leg-foot")
+_TOES = ("big toe", "small toe")
+_ENDS = {"hand": "wrist", "foot": "ankle"}
 SIX = ("head", "arm", "hand", "hip", "leg", "foot")
 
 
@@ -34,7 +40,7 @@ def test_trees(name: str) -> None:
     assert skeleton.name == name and layouts() == list(JOINTS)
     assert skeleton.num_joints == joints == len(set(skeleton.joint_names))
     assert len(skeleton.bones) == joints
-    assert skeleton.num_coordinates == (2 if name in ("coco", "jhmdb-15") else 3)
+    assert skeleton.num_coordinates == (3 if name in IN_SPACE else 2)
     # The authors' edges are in the table only where they are not mmaction2's.
     for edges in (skeleton.edges, skeleton.bones, skeleton.author_edges):
         pairs = {(child, parent) for child, parent in edges if child != parent}
@@ -49,7 +55,9 @@ def test_trees(name: str) -> None:
 
     # They are mmaction2's.
     layout: Any = name
-    if name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
+    if name == "openpose18":  # mmaction2's own name for it
+        layout = "openpose"
+    elif name not in ("nturgb+d", "coco"):  # which mmaction2 does not know
         inward = list(skeleton.edges)
         layout = dict(num_node=joints, inward=inward, center=skeleton.centre)
     graph = Graph(layout, mode="spatial")
@@ -77,13 +85,19 @@ def test_parts(name: str, stream: str) -> None:
 
     # They hold what they say.
     bases = {part: _bases(skeleton, part, stream) for part in SIX}
-    # Of fewer joints there are no ends beyond wrists and ankles.
-    ends = JOINTS[name] >= 20
-    assert bases["arm"] == {"shoulder", "elbow"} | ({"wrist"} if ends else set())
-    assert bases["leg"] == {"hip", "knee"} | ({"ankle"} if ends else set())
+    # Wrists and ankles are in arm and leg only if there are joints beyond them.
+    wrist, ankle = ({w} if {w} < bases[p] else set() for p, w in _ENDS.items())
+    assert bases["arm"] == {"shoulder", "elbow"} | wrist
+    assert bases["leg"] == {"hip", "knee"} | ankle
     assert {"wrist", "hand"} & bases["hand"]
     assert not bases["hand"] & {"elbow", "shoulder", "knee", "ankle"}
-    assert bases["foot"] and bases["foot"] <= {"ankle", "foot"}
+    assert bases["foot"] and bases["foot"] <= {
+        "ankle",
+        "foot",
+        "foot index",
+        "heel",
+        *_TOES,
+    }
     assert "hip" in bases["hip"] and {"head", "nose", "face"} & bases["head"]
     for part in ("arm", "leg", "hand", "foot", "hip", "leg-foot"):
         joints = [skeleton.joint_names[j] for j in skeleton.part(part, stream)]

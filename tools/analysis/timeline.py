@@ -1,0 +1,270 @@
+#!/usr/bin/env python
+"""Measure how well a model finds actions in long recordings, made of test clips.
+
+Clips of the test split follow one another in an order drawn by the seed, with idle
+stretches in between: the body goes slowly from the last pose of one clip to the first
+one of the next. Classes that the model was not trained on may be among them. What shows
+that a window is none of the model's classes is chosen on clips of training.
+
+Example:
+    python tools/analysis/timeline.py configs/gap/ctrgcn_utd_mhad_cpu.py \
+        data/weights/utd_mhad.safetensors --out work_dirs/timeline
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmengine.config import Config
+
+from gap_mmaction.apis import ActionTimeline, SkeletonInferencer, Unknown
+from gap_mmaction.apis.timeline import Window
+from gap_mmaction.deploy.exported_model import run_onnx
+from gap_mmaction.evaluation.class_names import load_class_names
+from gap_mmaction.evaluation.segmentation import Span, auroc, labels_at, segmental_f1
+from gap_mmaction.utils.command_line import (
+    add_cfg_options,
+    count,
+    read_config,
+    tells_errors,
+)
+from gap_mmaction.utils.config_parts import annotated_data
+from gap_mmaction.utils.files import atomic_file, save_png
+from gap_mmaction.visualization.timeline_bar import draw_bars
+
+RATE = 30.0  # frames a second of both Kinect sets
+IDLE = (1.0, 3.0)  # seconds between two clips
+SWAY = 0.01  # metres
+UNSEEN = -2  # an action that the model was not trained on
+WAYS = {
+    "best class of each window": ("none", "never"),
+    "mean": ("mean", "never"),
+    "Viterbi": ("viterbi", "never"),
+    "best class, unknown by score": ("none", "score"),
+    "Viterbi, unknown by score": ("viterbi", "score"),
+    "Viterbi, unknown by score and text": ("viterbi", "both"),
+}
+
+
+class Recording(NamedTuple):
+    """Clips and idle stretches, one after the other."""
+
+    joints: np.ndarray  # [T, V, C]
+    spans: list[Span]  # of all clips; what is between them is idle
+
+
+def make_recording(
+    clips: Sequence[tuple[np.ndarray, int]], rng: np.random.Generator
+) -> Recording:
+    """Joins clips ``[T, V, C]`` with their labels."""
+    parts: list[np.ndarray] = []
+    spans: list[Span] = []
+    length = 0
+    for joints, label in clips:
+        if parts:
+            parts.append(_idle(parts[-1][-1], joints[0], rng))
+            length += len(parts[-1])
+        spans.append((length / RATE, (length + len(joints)) / RATE, label))
+        parts.append(joints)
+        length += len(joints)
+    return Recording(np.concatenate(parts), spans)
+
+
+def _idle(last: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Goes from a pose to another, swaying slowly."""
+    count = round(RATE * rng.uniform(*IDLE))
+    way = np.linspace(0, 1, count + 2)[1:-1, None, None]
+    way = way * way * (3 - 2 * way)
+    phase = rng.uniform(0, 2 * np.pi, size=(1, *last.shape))
+    seconds = np.arange(1, count + 1)[:, None, None] / RATE
+    sway = SWAY * np.sin(2 * np.pi * 0.4 * seconds + phase) * np.sin(np.pi * way)
+    return np.asarray(last * (1 - way) + first * way + sway, np.float32)
+
+
+def measure(
+    timeline: ActionTimeline, recordings: Sequence[Recording], unknown: Unknown
+) -> tuple[list[dict[str, Any]], dict[str, float], list[list[Window]]]:
+    """Returns a row for each way to smooth, the AUROC of unknown clips, and windows."""
+    timeline.unknown = unknown  # for the similarities
+    windows = [timeline.windows(one.joints) for one in recordings]
+    rows = []
+    limits = {"never": Unknown(unknown.temperature), "both": unknown}
+    limits["score"] = Unknown(unknown.temperature, unknown.score)
+    for name, (smoothing, limit) in WAYS.items():
+        timeline.smoothing, timeline.unknown = smoothing, limits[limit]
+        pairs, right = [], []
+        for one, of in zip(recordings, windows):
+            found = [(s.start, s.end, s.label) for s in timeline.smooth(of)]
+            times = np.arange(len(one.joints)) / RATE
+            pairs.append((found, one.spans))
+            right.append(labels_at(found, times) == labels_at(one.spans, times))
+        row: dict[str, Any] = {
+            "way": name,
+            "frames": 100 * np.concatenate(right).mean(),
+        }
+        row |= {f"F1@{k}": segmental_f1(pairs, k / 100) for k in (10, 25, 50)}
+        row["segments"] = sum(len(found) for found, _ in pairs)
+        rows.append(row)
+    timeline.unknown = unknown
+    return rows, _unknown_auroc(recordings, windows, unknown), windows
+
+
+def _unknown_auroc(
+    recordings: Sequence[Recording],
+    windows: Sequence[Sequence[Window]],
+    unknown: Unknown,
+) -> dict[str, float]:
+    """Tells known actions' windows from unknown ones', and from idle ones."""
+    kinds: dict[str, list[tuple[float, float]]] = {
+        "known": [],
+        "unknown": [],
+        "idle": [],
+    }
+    for one, of in zip(recordings, windows):
+        for window in of:
+            middle = np.array([(window.start + window.end) / 2])
+            (label,) = labels_at([(a, b, k + 3) for a, b, k in one.spans], middle) - 3
+            kind = "known" if label >= 0 else "unknown" if label == UNSEEN else "idle"
+            score = float(unknown.calibrate(window.scores).max())
+            kinds[kind].append((score, window.similarity or 0.0))
+    found = {}
+    for kind in ("unknown", "idle"):
+        if kinds[kind] and kinds["known"]:
+            known, other = np.array(kinds["known"]), np.array(kinds[kind])
+            found[f"{kind}, score"] = auroc(known[:, 0], other[:, 0])
+            found[f"{kind}, text"] = auroc(known[:, 1], other[:, 1])
+    return found
+
+
+def stream(timeline: ActionTimeline, joints: np.ndarray, minutes: float) -> str:
+    """Plays a recording over and over, and says what an update takes."""
+    timeline.reset()
+    took, segments = [], 0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for index in range(round(60 * RATE * minutes)):
+        begin = time.perf_counter()
+        segments += len(timeline.update(joints[index % len(joints)], index / RATE))
+        took.append(time.perf_counter() - begin)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    ms = 1000 * np.array(took)
+    late = _dropped(np.array(took))
+    return (
+        f"{minutes:g} minutes at {RATE:g} frames a second: {ms.mean():.2f} ms an "
+        f"update in the mean, {np.quantile(ms, 0.99):.1f} in 99 %, {ms.max():.1f} at "
+        f"the most; {late} frames dropped; memory grew by {grown:.0f} MiB; {segments} "
+        "segments"
+    )
+
+
+def _dropped(took: np.ndarray) -> int:
+    """Counts frames that come while one is worked on and one waits already."""
+    free, dropped = 0.0, 0
+    for index, seconds in enumerate(took):
+        arrives = index / RATE
+        if free > arrives + 1 / RATE:  # one frame may wait
+            dropped += 1
+            continue
+        free = max(free, arrives) + seconds
+    return dropped
+
+
+def clips_of(
+    config: Config, model: SkeletonInferencer, loader: str
+) -> list[tuple[np.ndarray, str]]:
+    """Returns the clips ``[T, V, C]`` of a loader, with the names of their classes."""
+    data = annotated_data(config, loader).settings
+    branch = config.model.get("text_branch") or {}
+    file = (branch.get("prompts") or {}).get("descriptions")
+    names = load_class_names(file, config.model.cls_head.num_classes)
+    found = model.read(data["ann_file"], data["ann_file"], data.get("split"))
+    return [(clip["keypoint"][0], names[clip["label"]]) for clip in found]
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("config", help="config of the model")
+    add("checkpoint")
+    add("--data", metavar="CONFIG", help="config of all classes (default: the model's)")
+    add("--recordings", type=count, default=10)
+    add("--clips", type=count, default=15, help="of each recording")
+    add("--window", type=float, default=2.0, help="seconds")
+    add("--stride", type=float, default=0.25, help="seconds")
+    add("--switch-cost", type=float, default=6.0, help="nats")
+    add("--minutes", type=float, default=1.0, help="of the stream that is timed")
+    add("--onnx", type=Path, help="the model as ONNX, to time it too")
+    add("--seed", type=int, default=0)
+    add("--out", type=Path, default=Path("work_dirs/timeline"), metavar="DIR")
+    add_cfg_options(parser)
+    return parser.parse_args(argv)
+
+
+@tells_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the tool."""
+    args = parse_args(argv)
+    config = read_config(args.config, args.cfg_options)
+    model = SkeletonInferencer(config, args.checkpoint)
+    rng = np.random.default_rng(args.seed)
+    timeline = ActionTimeline(
+        model, args.window, args.stride, RATE, switch_cost=args.switch_cost
+    )
+    timeline.unknown = Unknown(similarity=0.0)  # for similarities to be computed
+    labels, trained = {name: k for k, name in enumerate(model.labels)}, []
+    for joints, name in clips_of(config, model, "train_dataloader"):
+        trained += [(of, labels[name]) for of in timeline.windows(joints)]
+    windows, of_class = zip(*trained)
+    unknown = Unknown.fit(windows, np.array(of_class))
+    whole = config if args.data is None else read_config(args.data, None)
+    clips = clips_of(whole, model, "test_dataloader")
+    recordings = []
+    for _ in range(args.recordings):
+        chosen = [clips[k] for k in rng.choice(len(clips), args.clips, replace=False)]
+        labelled = [(joints, labels.get(name, UNSEEN)) for joints, name in chosen]
+        recordings.append(make_recording(labelled, rng))
+    rows, areas, windows_of = measure(timeline, recordings, unknown)
+    lines = [f"{len(recordings)} recordings of {args.clips} clips, {unknown}", ""]
+    lines += ["| | " + " | ".join(list(rows[0])[1:]) + " |", "|---|" + 5 * "---:|"]
+    for row in rows:
+        cells = [f"{v:.1f}" if isinstance(v, float) else str(v) for v in row.values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "AUROC of windows of known actions against others:"]
+    lines += [f"* {kind}: {value:.3f}" for kind, value in areas.items()]
+    joints = recordings[0].joints
+    lines += ["", "torch, " + stream(timeline, joints, args.minutes)]
+    if args.onnx is not None:
+        timeline.score = run_onnx(args.onnx.read_bytes())
+        lines += ["", "ONNX, " + stream(timeline, joints, args.minutes)]
+    text = "\n".join(lines) + "\n"
+    with atomic_file(args.out / "timeline.md") as file:
+        file.write(text.encode())
+    with atomic_file(args.out / "unknown.json") as file:
+        file.write(json.dumps(unknown.__dict__).encode())
+    bars = {"true": recordings[0].spans}
+    for name in (
+        "best class of each window",
+        "Viterbi",
+        "Viterbi, unknown by score and text",
+    ):
+        timeline.smoothing, limit = WAYS[name]
+        timeline.unknown = unknown if limit == "both" else Unknown(unknown.temperature)
+        found = timeline.smooth(windows_of[0])
+        bars[name] = [(s.start, s.end, s.label) for s in found]
+    save_png(draw_bars(bars, model.labels), args.out / "timeline.png")
+    print(f"{text}written: {args.out}/timeline.md, timeline.png, unknown.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
