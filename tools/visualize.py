@@ -5,6 +5,7 @@ Examples:
     python tools/visualize.py a02_s03_e01_v03.json --layout nw-ucla --out clip.gif
     python tools/visualize.py data/nwucla.pkl --name a02_s03_e01_v03 --out clip.png \
         --config configs/gap/ctrgcn_nwucla_cpu.py --checkpoint best.pth
+    python tools/visualize.py long.csv --timeline --model utd_mhad --out long.gif
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 
-from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
+from gap_mmaction.apis.timeline import find_unknown
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
@@ -46,6 +49,7 @@ from gap_mmaction.visualization.skeleton_panel import PartColours
 
 SUFFIXES = (".gif", ".mp4", ".png")
 NTU_CLASSES = 60
+RATE = 30.0  # frames a second, where the input does not tell
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,8 +60,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add(
         "input",
-        help=".skeleton of NTU RGB+D; .json of NW-UCLA or of mmpose; .mat of UTD-MHAD; "
-        ".txt of MSR-Action3D or SBU; annotations or mmpose's results as .pkl; an "
+        help=".skeleton of NTU RGB+D; .json of NW-UCLA; .mat of UTD-MHAD; .txt of "
+        "MSR-Action3D or SBU; what a pose estimator wrote; annotations as .pkl; an "
         "array as .npy (docs/inference.md)",
     )
     add("--name", help="of an annotation file, the sequence to show (its frame_dir)")
@@ -69,6 +73,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--top-k", type=count, default=5, metavar="K", help="classes to show (5)")
     parts = "leave out what needs a checkpoint with a text branch: similarity to texts"
     add("--no-parts", action="store_true", help=parts)
+    timeline = "draw which action is done when, by windows of the input"
+    add("--timeline", action="store_true", help=timeline)
     labels = "description file, or the name of one that ships (default: the config's)"
     add("--labels", metavar="FILE", help=labels)
     shape = "of the pictures that 2D joints were found in, if the input does not tell"
@@ -97,6 +103,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--checkpoint needs --config")
     if args.config is None and args.layout is None and args.model is None:
         parser.error("give --layout, or the --config of a model")
+    if args.timeline and args.model is None and args.checkpoint is None:
+        parser.error("--timeline needs --model, or --config and --checkpoint")
     if args.out.suffix == ".gif" and args.fps > MAX_GIF_FPS:
         parser.error(f"--fps {args.fps:g}: a GIF has at most {MAX_GIF_FPS}")
     return args
@@ -157,12 +165,20 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
     else:
         skeleton = InputFormat.from_config(config).skeleton
     annotation = read_annotation(args, skeleton)
+    total = np.shape(annotation["keypoint"])[1]
     slot_parts: dict[str, str] = {}
-    if config is not None and args.checkpoint is not None:
+    segments: list[Segment] = []
+    times = np.asarray(annotation.get("times", np.arange(total) / RATE))
+    shape = None if args.img_shape is None else tuple(args.img_shape)
+    if args.timeline:
+        inferencer = SkeletonInferencer(config, args.checkpoint, args.device, names)
+        unknown = find_unknown(args.checkpoint)
+        timeline = ActionTimeline(inferencer, unknown=unknown, img_shape=shape)
+        segments = timeline.run(annotation, times)
+    elif config is not None and args.checkpoint is not None:
         inferencer = SkeletonInferencer(
             config, args.checkpoint, args.device, labels=names, top_k=args.top_k
         )
-        shape = None if args.img_shape is None else tuple(args.img_shape)
         sample = inferencer.prepare(annotation, shape, args.input)
         branch = config.model.get("text_branch") or {}
         with_parts = "prompts" in branch and not args.no_parts
@@ -177,7 +193,16 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
         label_name = dict(enumerate(names or ())).get(clip.label, str(clip.label))
     view = View.of(clip, args.up, args.azimuth, args.elevation)
     colours = PartColours.of(skeleton, parts)
-    return ClipPicture(clip, view, colours, result, label_name, slot_parts)
+    return ClipPicture(
+        clip=clip,
+        view=view,
+        colours=colours,
+        result=result,
+        label_name=label_name,
+        slot_parts=slot_parts,
+        segments=segments,
+        times=times.tolist(),
+    )
 
 
 @tells_errors
@@ -197,6 +222,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if result is not None:
         for name, score in zip(result.top_names, result.top_scores):
             print(f"{score:6.3f}  {name}")
+    for one in picture.segments:
+        print(f"{one.start:8.2f} {one.end:8.2f}  {one.score:.2f}  {one.name}")
     print(f"{len(frames)} of {total} frames; written: {args.out}")
     return 0
 

@@ -281,6 +281,7 @@ class ActionTimeline:
 
     def smooth(self, windows: Sequence[Window]) -> list[Segment]:
         """Returns the segments of a recording's windows, by all of them together."""
+        self.reset()
         self._recent = list(windows)
         return self._end(windows[-1].end)
 

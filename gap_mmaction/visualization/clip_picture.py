@@ -12,11 +12,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from gap_mmaction.apis import SkeletonResult
+from gap_mmaction.apis import Segment, SkeletonResult
 
 from .panels import hide_frame, plain_text
 from .skeleton_clip import SkeletonClip, View
 from .skeleton_panel import NO_PART, PartColours, SkeletonPanel, window_of
+from .timeline_bar import BAR_WIDTH, bar_height, draw_timeline, name_at
 
 RIGHT, WRONG, UNKNOWN = "#2a7f3f", "#b5432e", "#4d4d4d"
 _OTHER = "#bdbdbd"
@@ -36,6 +37,8 @@ class ClipPicture:
     label_name: str | None = None  # of the true class, where that is known
     # The part of the layout that each slot of the text branch pools, for its colour.
     slot_parts: Mapping[str, str] = field(default_factory=dict)
+    segments: Sequence[Segment] = ()  # a timeline, drawn below the bodies
+    times: Sequence[float] = ()  # seconds of the frames, with segments
 
     def movie(self, frames: Sequence[int], height: float = 4.2) -> Iterator[np.ndarray]:
         """Draws frames, by their indices, with bodies in hundreds of pixels of height.
@@ -45,12 +48,14 @@ class ClipPicture:
         points = self.view.project(self.clip.keypoint[self.clip.visible])
         floor = self.view.floor(self.clip).reshape(-1, 2)
         span = np.ptp(np.concatenate([points, floor]), axis=0)
-        figure, body = self._layout(_panel_size(span, height))
+        figure, body, bar = self._layout(_panel_size(span, height))
         axes = body.add_axes((0.02, 0.07, 0.96, 0.91))
         panel = SkeletonPanel(axes, self.clip, self.view, self.colours, scale=1.25)
         counter = body.text(0.5, 0.02, "", ha="center", fontsize=9, color=_GREY)
         canvas = FigureCanvasAgg(figure)
-        moving = (panel.bones, panel.joints, counter)
+        moving = [panel.bones, panel.joints, counter]
+        cursor = None if bar is None else bar.axvline(0, color="black", linewidth=1.2)
+        moving += [] if cursor is None else [cursor]
         for artist in moving:
             artist.set_animated(True)
         canvas.draw()
@@ -59,6 +64,9 @@ class ClipPicture:
         for frame in frames:
             panel.show(frame)
             counter.set_text(f"frame {frame + 1} of {self.clip.num_frames}")
+            if cursor is not None:
+                cursor.set_xdata([self.times[frame]] * 2)
+                counter.set_text(name_at(self.segments, self.times[frame]))
             canvas.restore_region(background)
             for artist in moving:
                 figure.draw_artist(artist)
@@ -71,7 +79,7 @@ class ClipPicture:
         width, height = _panel_size(window_of(self.clip, self.view), 2.3)
         rows = -(-len(frames) // columns)
         columns = -(-len(frames) // rows)  # as many in each row, if that is possible
-        figure, body = self._layout((columns * width, rows * height))
+        figure, body, _ = self._layout((columns * width, rows * height))
         for i, frame in enumerate(frames):
             row, column = divmod(i, columns)
             left, bottom = column / columns, 1 - (row + 1) / rows
@@ -85,17 +93,22 @@ class ClipPicture:
             body.text(middle, low, number, ha="center", fontsize=8, color=_GREY)
         return figure
 
-    def _layout(self, body_size: tuple[float, float]) -> tuple[Figure, SubFigure]:
-        """Makes room for the bodies; draws heading, legend and, beside them, bars."""
+    def _layout(
+        self, body_size: tuple[float, float]
+    ) -> tuple[Figure, SubFigure, Axes | None]:
+        """Makes room for the bodies; draws heading, legend, scores and the timeline."""
         result, side = self.result, 0.0
         width, height = max(body_size[0], 3.2), body_size[1]
         if result is not None:
             height = max(height, 0.9 + 0.52 * len(result.top_labels))
             side = 3.4 if result.part_similarity is None else 6.0
-        top, bottom = 0.55, 0.32
-        figure = Figure(figsize=(width + side, height + top + bottom), dpi=_DPI)
+        heights = [0.55, height, 0.32]
+        if self.segments:
+            heights.append(bar_height(self.segments))
+            width = max(width, BAR_WIDTH - side)
+        figure = Figure(figsize=(width + side, sum(heights)), dpi=_DPI)
         rows: Any = figure.subfigures(
-            3, 1, height_ratios=[top, height, bottom], hspace=0, wspace=0
+            len(heights), 1, height_ratios=heights, hspace=0, wspace=0
         )
         body = rows[1]
         if result is not None:
@@ -105,7 +118,8 @@ class ClipPicture:
             self._draw_bars(beside, result)
         self._draw_title(rows[0], int(11 * (width + side)))
         self._draw_legend(rows[2])
-        return figure, body
+        bar = draw_timeline(rows[3], self.segments) if self.segments else None
+        return figure, body, bar
 
     def _draw_title(self, head: SubFigure, width: int) -> None:
         name = plain_text(self.clip.name)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.config import Config
 
-from gap_mmaction.apis import ActionTimeline, SkeletonInferencer, Unknown
+from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer, Unknown
 from gap_mmaction.apis.timeline import Window
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
@@ -52,6 +52,7 @@ WAYS = {
     "Viterbi, unknown by score": ("viterbi", "score"),
     "Viterbi, unknown by score and text": ("viterbi", "both"),
 }
+SHOWN = (*list(WAYS)[:1], *list(WAYS)[2:3], *list(WAYS)[-1:])
 
 
 class Recording(NamedTuple):
@@ -251,17 +252,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         file.write(text.encode())
     with atomic_file(args.out / "unknown.json") as file:
         file.write(json.dumps(unknown.__dict__).encode())
-    bars = {"true": recordings[0].spans}
-    for name in (
-        "best class of each window",
-        "Viterbi",
-        "Viterbi, unknown by score and text",
-    ):
+    names = {UNSEEN: "an action not trained on", **dict(enumerate(model.labels))}
+    true = [Segment(a, b, k, names[k], 1.0) for a, b, k in recordings[0].spans]
+    bars = {"true": true}
+    for name in SHOWN:
         timeline.smoothing, limit = WAYS[name]
         timeline.unknown = unknown if limit == "both" else Unknown(unknown.temperature)
-        found = timeline.smooth(windows_of[0])
-        bars[name] = [(s.start, s.end, s.label) for s in found]
-    save_png(draw_bars(bars, model.labels), args.out / "timeline.png")
+        bars[name] = timeline.smooth(windows_of[0])
+    save_png(draw_bars(bars), args.out / "timeline.png")
     print(f"{text}written: {args.out}/timeline.md, timeline.png, unknown.json")
     return 0
 
