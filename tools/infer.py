@@ -8,6 +8,8 @@ Examples:
     python tools/infer.py poses.json --img-shape 720 1280 --out results.csv \
         --config configs/gap/ctrgcn_ntu60_2d.py --checkpoint best.pth
     python tools/infer.py long.csv --timeline --model utd_mhad --out segments.srt
+    python tools/infer.py --video in.mp4 --pose-model pose_landmarker_full.task \
+        --timeline --model utd_mhad --out segments.srt
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ import csv
 import dataclasses
 import io
 import json
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +77,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "inputs",
-        nargs="+",
+        nargs="*",
         metavar="INPUT",
         help=".skeleton of NTU RGB+D; .json of NW-UCLA; .mat of UTD-MHAD; .txt of "
         "MSR-Action3D or SBU; what a pose estimator wrote; annotations as .pkl; an "
@@ -113,7 +117,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     unknown = "json of what tells that it is no known action (default: the model's own)"
     add("--unknown", type=Path, metavar="FILE", help=unknown)
     add("--onnx", type=Path, metavar="FILE", help="the model as ONNX, for its scores")
+    video = parser.add_argument_group("video")
+    add = video.add_argument
+    add("--video", type=Path, help="in place of an input (docs/timeline.md)")
+    model = "RTMO's .onnx for rtmlib, or MediaPipe's .task, installed with"
+    add("--pose-model", metavar="FILE", help=f"{model} --pose-python")
+    python = "Python that has OpenCV and rtmlib or mediapipe (default: this one)"
+    add("--pose-python", default=sys.executable, metavar="PYTHON", help=python)
     args = parser.parse_args(argv)
+    if (args.video is None) != (args.pose_model is None):
+        parser.error("--video and --pose-model belong together")
+    if (args.video is None) == (not args.inputs):
+        parser.error("give INPUT, or --video in its place")
     suffixes = (".json", ".csv", ".srt") if args.timeline else (".json", ".csv")
     if args.out.suffix not in suffixes:
         parser.error(f"--out {args.out}: must end in {' or '.join(suffixes)}")
@@ -258,6 +273,19 @@ def _clock(seconds: float) -> str:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02},{ms:03}"
 
 
+def find_poses(args: argparse.Namespace, folder: Path) -> str:
+    """Runs the pose estimator over the video; returns the file of what it found."""
+    script, out = Path(__file__).with_name("video_poses.py"), folder / "poses.json"
+    command = [args.pose_python, script, args.video, args.pose_model, out]
+    done = subprocess.run([str(word) for word in command], check=False)
+    if done.returncode or not out.is_file():
+        raise ValueError(
+            f"{args.video}: finding the poses has failed, see above; it takes OpenCV "
+            f"and rtmlib or mediapipe in {args.pose_python}: docs/timeline.md"
+        )
+    return str(out)
+
+
 def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> None:
     """Finds the actions of one input in time, prints and writes them."""
     file = args.inputs[0]
@@ -294,6 +322,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the tool; returns 1 where an input cannot be read, or no model loaded."""
     args = parse_args(argv)
     inferencer = build(args)
+    if args.video is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            args.inputs = [find_poses(args, Path(folder))]
+            return run(inferencer, args)
+    return run(inferencer, args)
+
+
+def run(inferencer: SkeletonInferencer, args: argparse.Namespace) -> int:
+    """Infers from the inputs and writes what is found."""
     if args.timeline:
         infer_timeline(inferencer, args)
         return 0

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gap_mmaction.datasets.annotation_check import to_numbers
 from gap_mmaction.datasets.ntu.denoising import (
     UnusableSampleError,
     select_actors,
@@ -88,6 +89,8 @@ class InputReader:
                 return _read_annotations(source, name, split)
             if "instance_info" in source:  # as mmpose's demo writes it
                 return self.read(source["instance_info"], name, None, img_shape)
+            if "frames" in source and "times" in source:  # tools/video_poses.py
+                return [self._read_video(source, name)]
             if "skeletons" in source:
                 keypoint = nwucla.read_keypoint(source["skeletons"], name)
                 return [{"frame_dir": name, "keypoint": keypoint[None]}]
@@ -104,6 +107,13 @@ class InputReader:
         flat = self.format.skeleton.num_coordinates == 2
         poses = read_poses(source, name, flat, img_shape)
         return poses.to(self.format.skeleton).annotation(name)
+
+    def _read_video(self, source: Mapping[str, Any], name: str) -> dict[str, Any]:
+        frames, size = source["frames"], tuple(source["img_shape"])
+        if not is_result_of_estimator(frames):
+            raise ValueError(f"{name}: nobody was found in any of {len(frames)} frames")
+        found = self._read_poses(frames, name, size)
+        return found | {"times": to_numbers(source["times"], "'times'")}
 
     def _read_file(
         self,
