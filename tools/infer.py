@@ -36,7 +36,8 @@ from gap_mmaction.apis import (
     SkeletonInferencer,
     SkeletonResult,
 )
-from gap_mmaction.apis.timeline import NONE, SMOOTHINGS, find_unknown
+from gap_mmaction.apis.timeline import NONE, SMOOTHINGS
+from gap_mmaction.apis.unknown import find_unknown
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.command_line import (

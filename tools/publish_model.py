@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gap_mmaction  # noqa: F401  # allows the types in MMEngine's checkpoints
-from gap_mmaction.apis.timeline import find_unknown
+from gap_mmaction.apis.unknown import find_unknown
 from gap_mmaction.deploy.publish import (
     accuracy_of_log,
     accuracy_of_scores,

@@ -24,7 +24,7 @@ from mmengine.config import Config
 from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
-from gap_mmaction.apis.timeline import find_unknown
+from gap_mmaction.apis.unknown import find_unknown
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts

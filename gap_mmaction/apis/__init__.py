@@ -9,8 +9,9 @@ from .clip_features import (
 )
 from .part_similarity import PartSimilarity
 from .skeleton_inferencer import SkeletonInferencer, SkeletonResult
-from .timeline import ActionTimeline, Segment, Unknown
+from .timeline import ActionTimeline, Segment
 from .trained_model import load_model, read_weights
+from .unknown import Unknown
 
 __all__ = [
     "ActionTimeline",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+
+from gap_mmaction.datasets.annotation_check import to_numbers
+
+from .input_format import InputFormat
 
 _SPREAD = 0.1  # of the body's size, how far a joint moves in a frame at the most
 _APART = 1e6  # no match
@@ -63,10 +68,68 @@ class Tracker:
         both = (one[:, -1] > 0) & (last[:, -1] > 0)
         if not both.any():
             return 0.0
-        size = float(np.linalg.norm(np.ptp(last[last[:, -1] > 0, :-1], axis=0)))
+        # The larger one, as few joints of one of them may have been found.
+        found = (body[body[:, -1] > 0, :-1] for body in (one, last))
+        size = max(float(np.linalg.norm(np.ptp(joints, axis=0))) for joints in found)
         spread = _SPREAD * max(size, 1e-6) * np.sqrt(self._frame - when)
         squares = np.square(one[both, :-1] - last[both, :-1]).sum(-1)
         return float(np.exp(-squares / (2 * spread**2)).mean())
+
+
+def persons_of(poses: Any, form: InputFormat) -> tuple[np.ndarray, np.ndarray]:
+    """Returns those who are in a frame, with confidences, and who is there ``[M]``.
+
+    Args:
+        poses: ``[M, V, C]`` or ``[V, C]`` as a config wants them, perhaps with a column
+            more, the confidence. What is not finite was not found.
+        form: What the config wants.
+
+    Returns:
+        ``[N, V, C + 1]``, N of them there, and ``[M]``.
+
+    Raises:
+        ValueError: If joints or columns are other ones.
+    """
+    array = np.asarray(poses, np.float32)
+    array = array[None] if array.ndim == 2 else array
+    joints, columns = form.skeleton.num_joints, form.num_coordinates
+    wanted = [(joints, columns), (joints, columns + 1)]
+    if array.ndim != 3 or array.shape[1:] not in wanted:
+        raise ValueError(
+            f"the poses of a frame have shape {list(np.shape(poses))}; expected "
+            f"[M, {joints}, {columns}], or one column more, the confidence ({form}); "
+            "Poses.to() converts layouts"
+        )
+    if array.shape[2] == columns:
+        ones = array.any(axis=2, keepdims=True).astype(np.float32)
+        array = np.concatenate([array, ones], axis=2)
+    lost: Any = ~np.isfinite(array).all(axis=2) | ~(array[..., -1] > 0)
+    array = np.where(lost[..., None], np.float32(0), array)
+    there: np.ndarray = ~lost.all(axis=1)
+    return np.asarray(array[there]), there
+
+
+def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any]:
+    """Returns ``[M, T, V, C]``, and times and the pictures' size if they are told.
+
+    It is such an array, ``[T, V, C]`` or an annotation, whose confidences are a column
+    more then. A ValueError says what is wrong.
+    """
+    times = shape = None
+    if isinstance(poses, Mapping):
+        times, shape = poses.get("times"), poses.get("img_shape")
+        scores = poses.get("keypoint_score")
+        poses = to_numbers(poses.get("keypoint", ()), "'keypoint'")
+        if scores is not None:
+            poses = np.concatenate([poses, np.asarray(scores)[..., None]], axis=-1)
+    array = to_numbers(poses, "the array")
+    array = array[None] if array.ndim == 3 else array
+    if array.ndim != 4 or not array.shape[1]:
+        raise ValueError(
+            f"the recording has shape {list(array.shape)}; expected [T, V, C] or "
+            "[M, T, V, C] with a frame at least"
+        )
+    return array, times, shape
 
 
 def join_tracks(

@@ -186,3 +186,5 @@ def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
     for key in ("keypoint", "keypoint_score"):
         if key in annotation:
             annotation[key] = annotation[key][order, start:end]
+    if "times" in annotation:
+        annotation["times"] = np.asarray(annotation["times"])[start:end]

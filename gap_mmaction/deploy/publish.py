@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gap_mmaction.apis.timeline import META_KEY, Unknown
+from gap_mmaction.apis.unknown import META_KEY, Unknown
 from gap_mmaction.evaluation.accuracy import accuracy
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores

@@ -1,4 +1,4 @@
-"""How well actions are found in time, by the measures of action segmentation."""
+"""Finding actions in time: the likeliest labels, and the measures of how well."""
 
 from __future__ import annotations
 
@@ -52,3 +52,26 @@ def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
     """Returns the share of pairs in which the positive one has the higher score."""
     found = mannwhitneyu(positive, negative).statistic
     return float(found / (len(positive) * len(negative)))
+
+
+def likeliest_path(
+    scores: np.ndarray, switch_cost: float, before: int | None = None
+) -> np.ndarray:
+    """Returns the labels ``[K]`` of the highest sum of ``scores`` ``[K, S]`` (Viterbi).
+
+    Each change of the label costs ``switch_cost``; ``before`` is the label before the
+    first.
+    """
+    best = scores[0].astype(np.float64)
+    if before is not None:
+        best = best - switch_cost * (np.arange(len(best)) != before)
+    stays = np.arange(scores.shape[1])
+    origins = np.empty(scores.shape, dtype=np.intp)
+    for k, step in enumerate(scores[1:], start=1):
+        changed = best.max() - switch_cost
+        origins[k] = np.where(best >= changed, stays, best.argmax())
+        best = np.maximum(best, changed) + step
+    path = [int(best.argmax())]
+    for k in range(len(scores) - 1, 0, -1):
+        path.append(int(origins[k, path[-1]]))
+    return np.array(path[::-1])

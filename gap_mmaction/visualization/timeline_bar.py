@@ -55,8 +55,9 @@ def bar_height(segments: Sequence[Segment]) -> float:
 
 def name_at(segments: Sequence[Segment], time: float) -> str:
     """Returns what is done at a time; nothing outside the timeline."""
-    names = (one.name for one in segments if one.start <= time < one.end)
-    return plain_text(next(names, ""))
+    # The last frame is at the very end.
+    names = [one.name for one in segments if one.start <= time <= one.end]
+    return plain_text(names[-1] if names else "")
 
 
 def _rows(segments: Sequence[Segment]) -> int:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.apis.small_model import CLASSES, SmallRun, make_sequences
+from tests.visualization.clips import standing
 from tools import infer, visualize
 
 SEQUENCES = make_sequences(4)
@@ -142,3 +143,38 @@ def test_errors(files: Files, tmp_path: Path, capsys: Printed) -> None:
         assert visualize.main([*layout, "--out", str(out)]) == 1
         assert message in capsys.readouterr().err
         assert not out.exists()
+
+
+def test_timeline(tmp_path: Path, capsys: Printed) -> None:
+    """Three seconds of a body that moves its hands, then nobody for four."""
+    joints = standing(frames=90)[0]
+    joints[:, 4:12] += 0.3 * np.sin(np.arange(90) / 5)[:, None, None]
+    np.save(tmp_path / "a.npy", np.concatenate([joints, np.zeros((120, 20, 3))]))
+    arguments = [f"{tmp_path}/a.npy", "--timeline", "--model", "utd_mhad", "--out"]
+    outs = [tmp_path / f"a.{suffix}" for suffix in ("json", "csv", "srt", "png", "gif")]
+    never = tmp_path / "unknown.json"  # but where nobody is
+    never.write_text("{}")
+    for out in outs[:3]:
+        options = [str(out), "--stride", "0.5", "--unknown", str(never)]
+        assert infer.main([*arguments, *options]) == 0
+    segments = json.loads(outs[0].read_text())["segments"]
+    assert segments[0]["start"] == 0 and segments[-1]["end"] == pytest.approx(209 / 30)
+    assert all(a["end"] == b["start"] for a, b in zip(segments, segments[1:]))
+    assert segments[0]["label"] >= 0 and segments[-1]["name"] == "none of these"
+    rows = list(csv.DictReader(outs[1].read_text().splitlines()))
+    assert rows == [{k: str(v) for k, v in one.items()} for one in segments]
+    first, *more = [one for one in segments if one["label"] >= 0]
+    end = f"{first['end']:06.3f}".replace(".", ",")
+    lines = (
+        f"1\n00:00:00,000 --> 00:00:{end}\n{first['name']} ({first['score']:.2f})\n\n"
+    )
+    subtitles = outs[2].read_text()
+    assert subtitles.startswith(lines) and subtitles.count("-->") == 1 + len(more)
+    for out, frames in zip(outs[3:], (1, 3)):
+        assert visualize.main([*arguments, str(out), "--frames", "3"]) == 0
+        with Image.open(out) as image:
+            assert getattr(image, "n_frames", 1) == frames and image.width > 700
+    for wrong, words in ((["a.srt", "b.npy"], "one input"), (["a.c"], "or .srt")):
+        with pytest.raises(SystemExit):
+            infer.main([*arguments[1:], wrong[0], *arguments[:1], *wrong[1:]])
+        assert words in capsys.readouterr().err

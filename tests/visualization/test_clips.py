@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gap_mmaction.apis import SkeletonResult
+from gap_mmaction.apis import Segment, SkeletonResult
 from gap_mmaction.skeletons import get_skeleton, layouts
 from gap_mmaction.visualization.clip_picture import ClipPicture, spread_frames
 from gap_mmaction.visualization.movie_file import write_gif, write_mp4
@@ -33,6 +33,7 @@ from gap_mmaction.visualization.skeleton_panel import (
     PartColours,
     SkeletonPanel,
 )
+from gap_mmaction.visualization.timeline_bar import colour_of, draw_bars, name_at
 from tests.visualization.clips import OWN_LAYOUT, make_clip, standing
 
 
@@ -242,6 +243,20 @@ def test_prediction_and_parts() -> None:
     widths = [bar.get_width() for bar in similarity.patches]
     np.testing.assert_allclose(widths, wanted[:, [1, 2]].reshape(-1))
     sheet.canvas.draw()  # a formula in a name would fail here
+
+
+def test_bars_of_timelines() -> None:
+    bar = [Segment(0, 2, 3, "wave $x", 0.9), Segment(2, 3, -1, "none", 0.8)]
+    names = [name_at(bar, time) for time in (-0.1, 0, 2, 3, 3.1)]
+    assert names == ["", "wave \\$x", "none", "none", ""]
+    figure = draw_bars({"true": bar, "found": [*bar, Segment(3, 4, 3, "wave $x", 0.5)]})
+    figure.canvas.draw()
+    bars: list[Any] = list(figure.axes[0].collections)
+    places = [one.get_paths()[0].get_extents().bounds for one in bars]
+    found = [(start, length, low > 0.5) for start, low, length, _ in places]
+    assert found == [(0, 2, 0), (2, 1, 0), (0, 2, 1), (2, 1, 1), (3, 1, 1)]
+    colours = [to_hex(one.get_facecolor()[0]) for one in bars]
+    assert colours == [to_hex(colour_of(label)) for label in (3, -1, 3, -1, 3)]
 
 
 def test_spread_frames_and_plain_text() -> None:

@@ -26,7 +26,7 @@ import numpy as np
 from mmengine.config import Config
 
 from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer, Unknown
-from gap_mmaction.apis.timeline import Window
+from gap_mmaction.apis.unknown import Window
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.segmentation import Span, auroc, labels_at, segmental_f1
@@ -202,7 +202,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--clips", type=count, default=15, help="of each recording")
     add("--window", type=float, default=2.0, help="seconds")
     add("--stride", type=float, default=0.25, help="seconds")
-    add("--switch-cost", type=float, default=6.0, help="nats")
+    add("--switch-cost", type=float, default=4.0, help="nats")
     add("--minutes", type=float, default=1.0, help="of the stream that is timed")
     add("--onnx", type=Path, help="the model as ONNX, to time it too")
     add("--seed", type=int, default=0)
