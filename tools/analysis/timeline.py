@@ -204,7 +204,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--stride", type=float, default=0.25, help="seconds")
     add("--switch-cost", type=float, default=4.0, help="nats")
     add("--minutes", type=float, default=1.0, help="of the stream that is timed")
-    add("--onnx", type=Path, help="the model as ONNX, to time it too")
+    add("--onnx", type=Path, help="the model as ONNX, for the stream")
     add("--seed", type=int, default=0)
     add("--out", type=Path, default=Path("work_dirs/timeline"), metavar="DIR")
     add_cfg_options(parser)
@@ -242,11 +242,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "AUROC of windows of known actions against others:"]
     lines += [f"* {kind}: {value:.3f}" for kind, value in areas.items()]
-    joints = recordings[0].joints
-    lines += ["", "torch, " + stream(timeline, joints, args.minutes)]
     if args.onnx is not None:
         timeline.score = run_onnx(args.onnx.read_bytes())
-        lines += ["", "ONNX, " + stream(timeline, joints, args.minutes)]
+    lines += ["", stream(timeline, recordings[0].joints, args.minutes)]
     text = "\n".join(lines) + "\n"
     with atomic_file(args.out / "timeline.md") as file:
         file.write(text.encode())
