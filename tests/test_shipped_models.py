@@ -10,18 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from gap_mmaction.apis import SkeletonInferencer
+from gap_mmaction.apis import ActionTimeline, SkeletonInferencer
+from gap_mmaction.apis.unknown import find_unknown
+from gap_mmaction.evaluation.segmentation import segmental_f1
 from gap_mmaction.utils import files
 from gap_mmaction.utils.restricted_pickle import load_annotations
 from tests.apis.small_model import make_run, make_sequences
 from tests.config_files import ROOT, WEIGHTS, accuracy_of_card
 from tools import infer, retrieve, visualize
+from tools.analysis.timeline import make_recording
 from tools.data import prepare
 from tools.publish_model import main as publish
 
 SEQUENCES = make_sequences(3)
 MOST_BYTES = 4 << 20
 RAW = {"nwucla": "data/nw-ucla/all_sqe.zip"}
+LEAST_F1 = {"nwucla": 45.0, "utd_mhad": 80.0}  # of timelines, docs/results/timeline.md
 
 
 @pytest.fixture
@@ -100,9 +104,22 @@ def test_accuracy_is_that_of_the_card(path: Path, shared: Path, tmp_path: Path) 
     name, out = Path(dataset.ann_file).stem, tmp_path / "clips.pkl"
     source = shared / RAW.get(name, f"data/{name}/raw.tar.xz")
     assert prepare.main([name, str(source), str(out)]) == 0
-    labels = {a["frame_dir"]: a["label"] for a in load_annotations(out)["annotations"]}
+    clips = {a["frame_dir"]: a for a in load_annotations(out)["annotations"]}
+    labels = {key: clip["label"] for key, clip in clips.items()}
     results = inferencer(out, split=dataset.split)
     right = [result.label == labels[result.name] for result in results]
     # Half the precision may turn over a clip.
     tolerance = 100 / len(right) + 0.05
     assert 100 * np.mean(right) == pytest.approx(accuracy_of_card(path), abs=tolerance)
+
+    rng, unknown = np.random.default_rng(0), find_unknown(path)
+    timeline = ActionTimeline(inferencer, unknown=unknown, stride=0.125)
+    pairs = []
+    for _ in range(3):
+        chosen = [clips[results[k].name] for k in rng.integers(len(results), size=12)]
+        recording = make_recording(
+            [(c["keypoint"][0], c["label"]) for c in chosen], rng
+        )
+        found = [(s.start, s.end, s.label) for s in timeline.run(recording.joints)]
+        pairs.append((found, recording.spans))
+    assert segmental_f1(pairs, 0.25) > LEAST_F1[path.stem]

@@ -131,7 +131,8 @@ def read_annotation(args: argparse.Namespace, skeleton: Skeleton) -> dict[str, A
     """Reads the sequence of an input, checked, by its layout alone."""
     flat = skeleton.num_coordinates == 2
     form = InputFormat(skeleton, skeleton.num_coordinates, flat, False)
-    found = InputReader(form, NTU_CLASSES).read(args.input, args.input)
+    reader = InputReader(form, NTU_CLASSES)
+    found = reader.read(args.input, args.input, img_shape=args.img_shape)
     annotation = choose(found, args.name, args.input)
     if annotation.get("keypoint_score") is None:
         form = replace(form, has_score=False)

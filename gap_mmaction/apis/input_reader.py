@@ -106,7 +106,10 @@ class InputReader:
         """Reads what an estimator found, in the joints that the config wants."""
         flat = self.format.skeleton.num_coordinates == 2
         poses = read_poses(source, name, flat, img_shape)
-        return poses.to(self.format.skeleton).annotation(name)
+        try:
+            return poses.to(self.format.skeleton).annotation(name)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
 
     def _read_video(self, source: Mapping[str, Any], name: str) -> dict[str, Any]:
         frames, size = source["frames"], tuple(source["img_shape"])
