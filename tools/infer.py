@@ -278,8 +278,7 @@ def find_poses(args: argparse.Namespace, folder: Path) -> str:
     """Runs the pose estimator over the video; returns the file of what it found."""
     script, out = Path(__file__).with_name("video_poses.py"), folder / "poses.json"
     command = [args.pose_python, script, args.video, args.pose_model, out]
-    done = subprocess.run([str(word) for word in command], check=False)
-    if done.returncode or not out.is_file():
+    if subprocess.run(command, check=False).returncode:
         raise ValueError(
             f"{args.video}: finding the poses has failed, see above; it takes OpenCV "
             f"and rtmlib or mediapipe in {args.pose_python}: docs/timeline.md"
@@ -287,7 +286,7 @@ def find_poses(args: argparse.Namespace, folder: Path) -> str:
     return str(out)
 
 
-def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> None:
+def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> int:
     """Finds the actions of one input in time, prints and writes them."""
     file = args.inputs[0]
     found = inferencer.read(file, file, args.split, args.img_shape)
@@ -296,45 +295,29 @@ def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> 
     score = None if args.onnx is None else run_onnx(args.onnx.read_bytes())
     timeline = ActionTimeline(
         inferencer,
-        args.window,
-        args.stride,
-        args.fps,
+        window=args.window,
+        stride=args.stride,
+        rate=args.fps,
         smoothing=args.smoothing,
         unknown=find_unknown(args.checkpoint, args.unknown),
         score=score,
         batch_size=args.batch_size,
         img_shape=args.img_shape,
     )
-    progress = ProgressBar(np.shape(found[0]["keypoint"])[1], file=sys.stdout)
-
-    def show(frames: int) -> None:
-        progress.update(frames - progress.completed)
-
-    segments = timeline.run(found[0], progress=show)
+    bar = ProgressBar(np.shape(found[0]["keypoint"])[1], file=sys.stdout)
+    segments = timeline.run(
+        found[0], progress=lambda frames: bar.update(frames - bar.completed)
+    )
     print()
     write_segments(args.out, segments)
     for one in segments:
         print(f"{one.start:8.2f} {one.end:8.2f}  {one.score:.2f}  {one.name}")
     print(f"{len(segments)} segments; written: {args.out}")
+    return 0
 
 
-@tells_errors
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the tool; returns 1 where an input cannot be read, or no model loaded."""
-    args = parse_args(argv)
-    inferencer = build(args)
-    if args.video is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            args.inputs = [find_poses(args, Path(folder))]
-            return run(inferencer, args)
-    return run(inferencer, args)
-
-
-def run(inferencer: SkeletonInferencer, args: argparse.Namespace) -> int:
-    """Infers from the inputs and writes what is found."""
-    if args.timeline:
-        infer_timeline(inferencer, args)
-        return 0
+def infer_clips(inferencer: SkeletonInferencer, args: argparse.Namespace) -> int:
+    """Names the sequences of the inputs, prints errors and writes what is found."""
     progress = ProgressBar(len(args.inputs), file=sys.stdout)
     outcomes = infer(inferencer, args, progress)
     print()
@@ -349,6 +332,17 @@ def run(inferencer: SkeletonInferencer, args: argparse.Namespace) -> int:
         print(f"and {len(errors) - MOST_SHOWN} more, see {args.out}", file=sys.stderr)
     print(f"{len(outcomes) - len(errors):,} of {len(outcomes):,}; written: {args.out}")
     return int(bool(errors))
+
+
+@tells_errors
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the tool; returns 1 where an input cannot be read, or no model loaded."""
+    args = parse_args(argv)
+    inferencer = build(args)
+    with tempfile.TemporaryDirectory() as folder:
+        if args.video is not None:
+            args.inputs = [find_poses(args, Path(folder))]
+        return (infer_timeline if args.timeline else infer_clips)(inferencer, args)
 
 
 if __name__ == "__main__":

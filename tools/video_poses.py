@@ -13,39 +13,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-Frame = tuple[int, Any]
-"""Milliseconds from the start, and the picture ``[H, W, 3]`` in BGR."""
 
-
-def read_frames(video: str) -> Iterator[Frame]:
-    """Gives the frames of a video; a ValueError if there are none."""
-    capture = cv2.VideoCapture(video)
-    rate = capture.get(cv2.CAP_PROP_FPS) or 30.0
-    index = 0
-    while True:
-        is_there, picture = capture.read()
-        if not is_there:
-            break
-        yield round(1000 * index / rate), picture
-        index += 1
-    if not index:
-        raise ValueError(f"{video}: no video that OpenCV reads")
-
-
-def rtmlib_estimator(model: str) -> Callable[[Frame], Any]:
-    """Returns RTMO, one ONNX file for all persons, as Ultralytics' JSON has joints."""
+def rtmlib_estimator(model: str) -> Callable[[Any, int], Any]:
+    """Returns what runs RTMO, an ONNX file; persons are as in Ultralytics' JSON."""
     from rtmlib import RTMO
 
     estimate = RTMO(model)
 
-    def find(frame: Frame) -> Any:
-        points, scores = estimate(frame[1])
+    def find(picture: Any, _: int) -> Any:
+        points, scores = estimate(picture)
         return [
             {"keypoints": {"x": x.tolist(), "y": y.tolist(), "visible": score.tolist()}}
             for (x, y), score in zip(points.transpose(0, 2, 1), scores)
@@ -54,8 +36,8 @@ def rtmlib_estimator(model: str) -> Callable[[Frame], Any]:
     return find
 
 
-def mediapipe_estimator(model: str) -> Callable[[Frame], Any]:
-    """Returns MediaPipe's pose landmarker, a ``.task`` file."""
+def mediapipe_estimator(model: str) -> Callable[[Any, int], Any]:
+    """Returns what runs MediaPipe's pose landmarker, a ``.task`` file."""
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
@@ -67,10 +49,10 @@ def mediapipe_estimator(model: str) -> Callable[[Frame], Any]:
     landmarker = vision.PoseLandmarker.create_from_options(options)
     keys = ("x", "y", "z", "visibility")
 
-    def find(frame: Frame) -> Any:
-        colours = cv2.cvtColor(frame[1], cv2.COLOR_BGR2RGB)
+    def find(picture: Any, milliseconds: int) -> Any:
+        colours = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=colours)
-        result = landmarker.detect_for_video(image, frame[0])
+        result = landmarker.detect_for_video(image, milliseconds)
         return {
             name: [
                 [{key: getattr(mark, key) for key in keys} for mark in person]
@@ -83,15 +65,21 @@ def mediapipe_estimator(model: str) -> Callable[[Frame], Any]:
 
 
 def main(video: str, model: str, out: str) -> None:
-    """Writes ``times`` in seconds, ``img_shape`` and the results of all ``frames``."""
+    """Writes ``times`` in seconds, ``img_shape`` and the results of all ``frames``.
+
+    An estimator is given a picture ``[H, W, 3]``, in BGR, and its milliseconds.
+    """
     make = mediapipe_estimator if model.endswith(".task") else rtmlib_estimator
-    estimate = make(model)
-    times, frames, shape = [], [], []
-    for frame in read_frames(video):
-        times.append(frame[0] / 1000)
-        frames.append(estimate(frame))
-        shape = list(frame[1].shape[:2])
-    content = {"times": times, "img_shape": shape, "frames": frames}
+    estimate, capture = make(model), cv2.VideoCapture(video)
+    rate = capture.get(cv2.CAP_PROP_FPS) or 30.0
+    content: dict[str, Any] = {"times": [], "frames": []}
+    while (picture := capture.read()[1]) is not None:
+        time = len(content["times"]) / rate
+        content["times"].append(time)
+        content["frames"].append(estimate(picture, round(1000 * time)))
+        content["img_shape"] = picture.shape[:2]
+    if not content["frames"]:
+        raise ValueError(f"{video}: no video that OpenCV reads")
     Path(out).write_text(json.dumps(content), "utf-8")
 
 

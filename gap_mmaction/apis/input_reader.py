@@ -80,6 +80,8 @@ class InputReader:
             return self._read_file(Path(source), name, split, img_shape)
         if isinstance(source, (np.ndarray, torch.Tensor)):
             return [self.format.read_array(source, name)]
+        if is_result_of_estimator(source):  # some have 'keypoints' as mmpose's have
+            return [self._read_poses(source, name, img_shape)]
         if are_pose_results(source):
             return [read_pose_results(source, name)]
         if isinstance(source, Mapping):
@@ -96,8 +98,6 @@ class InputReader:
                 return [{"frame_dir": name, "keypoint": keypoint[None]}]
         elif _are_dicts_with(source, "keypoint"):
             return _read_annotations({"annotations": source}, name, split)
-        if is_result_of_estimator(source):
-            return [self._read_poses(source, name, img_shape)]
         raise TypeError(f"{name}: {_describe(source)}, expected {_FORMS}")
 
     def _read_poses(
@@ -105,7 +105,7 @@ class InputReader:
     ) -> dict[str, Any]:
         """Reads what an estimator found, in the joints that the config wants."""
         flat = self.format.skeleton.num_coordinates == 2
-        poses = read_poses(source, name, flat, img_shape)
+        poses = read_poses(source, name, flat, img_shape, own=self.format.skeleton)
         try:
             return poses.to(self.format.skeleton).annotation(name)
         except ValueError as error:

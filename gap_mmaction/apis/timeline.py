@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,17 +45,6 @@ class Segment:
     score: float  # mean probability over the windows, of the label or of none
 
 
-@dataclass
-class _Open:
-    """The segment that goes on: no more of it than its end and score need."""
-
-    start: float
-    label: int
-    last: Window
-    total: float = 0.0  # of its windows' probabilities
-    count: int = 0
-
-
 class ActionTimeline:
     """Names actions in a stream of poses: when each begins and ends.
 
@@ -71,7 +60,8 @@ class ActionTimeline:
         rate: Frames a second that windows are resampled at, those of training.
         smoothing: ``"viterbi"``; ``"mean"``, of the windows that cover a time; or
             ``"none"``, the best class of each window.
-        switch_cost: What a change of the label costs, in nats.
+        switch_cost: What a change of the label costs, in nats of the windows' scores:
+            twice the windows in a second want twice the cost.
         lag: Seconds after which :meth:`update` no longer changes its mind.
         unknown: When a window shows none of the actions; by default never.
         score: The model's scoring of clips ``[B, clips, M, T, V, C]`` in other form,
@@ -86,9 +76,6 @@ class ActionTimeline:
         >>> timeline = ActionTimeline(SkeletonInferencer('nwucla'))
         >>> timeline.run(np.load('joints.npy'))  # [T, V, C]
         [Segment(start=0.0, end=2.6, label=4, name='walk around', score=0.81), ...]
-        >>> for time, joints in camera:
-        ...     for segment in timeline.update(joints, time):
-        ...         print(segment)
     """
 
     def __init__(
@@ -106,8 +93,7 @@ class ActionTimeline:
         img_shape: tuple[int, int] | None = None,
     ) -> None:
         lengths = dict(window=window, stride=stride, rate=rate, lag=lag)
-        lengths["batch_size"] = batch_size
-        for key, value in lengths.items():
+        for key, value in [*lengths.items(), ("batch_size", batch_size)]:
             if not value > 0:
                 raise ValueError(f"{key}={value}, must be above 0")
         if smoothing not in SMOOTHINGS:
@@ -134,7 +120,8 @@ class ActionTimeline:
         self._start = self._next = 0.0  # of the stream; the next window's end
         self._recent: list[Window] = []  # whose labels may change yet
         self._fixed: deque[Window] = deque(maxlen=self._size)  # before them
-        self._open: _Open | None = None
+        self._open: Segment | None = None  # the last one, of so many windows
+        self._count = 0
         self._shape = self.img_shape
 
     def update(self, poses: Any, time: float) -> list[Segment]:
@@ -145,10 +132,8 @@ class ActionTimeline:
                 where nobody is; a last column more is the confidence.
             time: Seconds, later than the last frame's.
         """
-        persons, _ = persons_of(poses, self.model.format)
-        windows = self._predict(list(self._push(persons, float(time))))
         ended: list[Segment] = []
-        for window in windows:
+        for window in self._predict(list(self._push(poses, float(time)))):
             self._recent.append(window)
             if len(self._recent) > self._lag:
                 ended += self._fix(self._recent[0], self._labels()[0])
@@ -157,24 +142,25 @@ class ActionTimeline:
 
     def finish(self) -> list[Segment]:
         """Ends the stream; returns the segments that are left, and forgets it."""
-        end = self._frames[-1][0] if self._frames else 0.0
         self._recent += self._predict(self._last())
-        return self._end(end)
+        ended: list[Segment] = []
+        for window, label in zip(self._recent, self._labels()):
+            ended += self._fix(window, label)
+        ended += [] if self._open is None else [self._open]
+        self.reset()
+        return ended
 
     @property
     def now(self) -> Segment | None:
         """What is being done, as it looks at present; None before the first window."""
-        if not self._recent:
-            return None
-        window, label = self._recent[-1], self._labels()[-1]
-        score = self._probability(window, label)
-        return self._segment(window.start, window.end, label, score)
+        labels = self._labels()
+        return self._segment(self._recent[-1], labels[-1]) if labels else None
 
     def run(
         self,
         poses: Any,
         times: np.ndarray | None = None,
-        progress: Callable[[int], object] | None = None,
+        progress: Callable[[int], object] = lambda frames: None,
     ) -> list[Segment]:
         """Returns the segments of a whole recording.
 
@@ -192,47 +178,34 @@ class ActionTimeline:
         self,
         poses: Any,
         times: np.ndarray | None = None,
-        progress: Callable[[int], object] | None = None,
+        progress: Callable[[int], object] = lambda frames: None,
     ) -> list[Window]:
         """Returns what the model says of each window of a recording."""
         self.reset()
         array, told, shape = read_recording(poses)
         self._shape = shape or self.img_shape
+        found: list[Window] = []
+        waiting: list[Any] = []
         count = array.shape[1]
         times = told if times is None else times
         times = np.arange(count) / self.rate if times is None else np.asarray(times)
         if times.shape != (count,):
             raise ValueError(f"{list(times.shape)} times for {count} frames")
-        waiting: list[Any] = []
-        found: list[Window] = []
         for index, time in enumerate(times):
-            persons, there = persons_of(array[:, index], self.model.format)
-            waiting += self._push(persons, float(time), np.flatnonzero(there))
+            waiting += self._push(array[:, index], float(time), are_tracks=True)
             if len(waiting) >= self.batch_size:
                 found += self._predict(waiting)
                 waiting = []
-                if progress is not None:
-                    progress(index + 1)
+                progress(index + 1)
         found += self._predict([*waiting, *self._last()])
-        if progress is not None:
-            progress(count)
+        progress(count)
         return found
 
     def smooth(self, windows: Sequence[Window]) -> list[Segment]:
         """Returns the segments of a recording's windows, by all of them together."""
         self.reset()
         self._recent = list(windows)
-        return self._end(windows[-1].end)
-
-    def _end(self, end: float) -> list[Segment]:
-        """Fixes the labels of all windows that are left; the recording ends there."""
-        ended: list[Segment] = []
-        for window, label in zip(self._recent, self._labels()):
-            ended += self._fix(window, label)
-        if self._open is not None:
-            ended.append(self._close(self._open, end))
-        self.reset()
-        return ended
+        return self.finish()
 
     def _labels(self) -> list[int]:
         """Returns the labels of the recent windows, as they look at present."""
@@ -242,8 +215,7 @@ class ActionTimeline:
         windows = [*fixed, *self._recent]
         scores = np.stack([self.unknown.emission(window) for window in windows])
         if self.smoothing == "mean":
-            scores = np.exp(scores)
-            scores = uniform_filter1d(scores, self._size, axis=0, mode="nearest")
+            scores = uniform_filter1d(np.exp(scores), self._size, 0, mode="nearest")
             scores = scores[len(fixed) :]
         none = scores.shape[1] - 1
         if self.smoothing == "viterbi":
@@ -255,54 +227,46 @@ class ActionTimeline:
 
     def _fix(self, window: Window, label: int) -> list[Segment]:
         """Gives a window its label; returns the segment that ends before it, if any."""
+        held, segment = self._open, self._segment(window, label)
         ended: list[Segment] = []
-        held = self._open
-        if held is None:
-            held = self._open = _Open(window.start, label, window)
-        elif label != held.label:
+        if held is not None and held.label != label:
             # Between the middles of both windows.
-            last = held.last
+            last = self._fixed[-1]
             edge = (last.start + last.end + window.start + window.end) / 4
-            ended.append(self._close(held, edge))
-            held = self._open = _Open(edge, label, window)
-        held.last = window
-        held.total += self._probability(window, label)
-        held.count += 1
+            ended, segment = [replace(held, end=edge)], replace(segment, start=edge)
+            self._count = 0
+        elif held is not None:
+            score = held.score + (segment.score - held.score) / (self._count + 1)
+            segment = replace(segment, start=held.start, score=score)
+        self._open, self._count = segment, self._count + 1
         self._fixed.append(window)
         return ended
 
-    def _close(self, held: _Open, end: float) -> Segment:
-        return self._segment(held.start, end, held.label, held.total / held.count)
-
-    def _segment(self, start: float, end: float, label: int, score: float) -> Segment:
-        name = "none of these" if label == NONE else self.model.labels[label]
-        return Segment(start, end, label, name, score)
-
-    def _probability(self, window: Window, label: int) -> float:
+    def _segment(self, window: Window, label: int) -> Segment:
         scores = self.unknown.calibrate(window.scores)
-        return float(1 - scores.max() if label == NONE else scores[label])
+        score = float(1 - scores.max() if label == NONE else scores[label])
+        name = "none of these" if label == NONE else self.model.labels[label]
+        return Segment(window.start, window.end, label, name, score)
 
-    def _push(
-        self, persons: np.ndarray, time: float, numbers: np.ndarray | None = None
-    ) -> Iterator[Any]:
+    def _push(self, poses: Any, time: float, are_tracks: bool = False) -> Iterator[Any]:
         """Takes a frame; gives the windows that are complete by it, prepared."""
+        persons = persons_of(poses, self.model.format)
+        there = persons[..., -1].any(axis=1)
         if not np.isfinite(time):
             raise ValueError(f"the time of a frame is {time}; expected seconds")
-        if not self._frames:
+        last = self._frames[-1][0] if self._frames else None
+        if last is None:
             self._start, self._next = time, time + self.window
-        elif time > self._frames[-1][0] + _LONGEST_PAUSE:
+        elif not last < time <= last + _LONGEST_PAUSE:
             raise ValueError(
-                f"a frame of {time:g} s follows one of {self._frames[-1][0]:g} s, more "
-                "than an hour earlier; give seconds of one clock, or finish() before"
+                f"a frame of {time:g} s follows one of {last:g} s; put them into the "
+                "order of time, each once, in seconds of one clock; after an hour "
+                "without a frame, or for another stream, call finish() before"
             )
-        elif time <= self._frames[-1][0]:
-            raise ValueError(
-                f"a frame of {time:g} s follows one of {self._frames[-1][0]:g} s; put "
-                "them into the order of time, each once, or call reset()"
-            )
-        if numbers is None:
-            numbers = self._tracker.update(persons)
-        self._frames.append((time, persons, numbers))
+        numbers = np.flatnonzero(there)
+        if not are_tracks:
+            numbers = self._tracker.update(persons[there])
+        self._frames.append((time, persons[there], numbers))
         while time >= self._next:
             yield self._prepare(self._next)
             self._next += self.stride
@@ -313,37 +277,32 @@ class ActionTimeline:
         """Returns the window of the end, if there are frames that no window has had."""
         if not self._frames:
             return []
-        end = self._frames[-1][0]
-        is_first = self._next == self._start + self.window
-        if is_first or end > self._next - self.stride:
-            return [self._prepare(end)]
-        return []
+        end, is_first = self._frames[-1][0], self._next == self._start + self.window
+        is_new = is_first or end > self._next - self.stride
+        return [self._prepare(end)] if is_new else []
 
     def _prepare(self, end: float) -> tuple[float, float, Any]:
         """Returns a window's start, end, and what the model takes of it, or None."""
         begin = max(end - self.window, self._start)
         held = [item for item in self._frames if begin <= item[0] <= end]
-        count = max(2, round((end - begin) * self.rate))
-        with_persons = sum(bool(len(persons)) for _, persons, _ in held)
-        if not with_persons or with_persons < _FEWEST * len(held):
+        there = sum(len(persons) > 0 for _, persons, _ in held)
+        if not there or there < _FEWEST * len(held):
             return begin, end, None
-        tracks = choose_persons(
-            join_tracks(*list(zip(*held))[1:]), self._persons_wanted
-        )
-        times, at = np.array([item[0] for item in held]), np.linspace(begin, end, count)
+        told, persons, numbers = zip(*held)
+        tracks = choose_persons(join_tracks(persons, numbers), self._persons_wanted)
+        times = np.array(told)
+        at = np.linspace(begin, end, max(2, round((end - begin) * self.rate)))
         filled = np.stack([fill_gaps(one, times, at, _LONGEST_GAP) for one in tracks])
         annotation: dict[str, Any] = {"keypoint": filled[..., :-1]}
         if self.model.format.has_score:
             annotation["keypoint_score"] = filled[..., -1]
         where = f"window until {end:g} s"
-        sample = self.model.prepare(annotation, self._shape, where)
-        return begin, end, sample
+        return begin, end, self.model.prepare(annotation, self._shape, where)
 
     @torch.no_grad()
     def _predict(self, prepared: Sequence[tuple[float, float, Any]]) -> list[Window]:
         """Returns what the model says of windows; zeros where nobody is there."""
         samples = [sample for _, _, sample in prepared if sample is not None]
-        nobody = np.zeros(len(self.model.labels), np.float32)
         found: list[tuple[np.ndarray, float | None]] = []
         if samples and self.score is not None:
             clips = torch.stack([sample["inputs"].float() for sample in samples])
@@ -354,8 +313,8 @@ class ActionTimeline:
                 cosines = result.part_similarity
                 near = None if cosines is None else cosines[:, result.label].mean()
                 found.append((result.scores, None if near is None else float(near)))
-        rest = iter(found)
+        nobody, rest = (np.zeros(len(self.model.labels), np.float32),), iter(found)
         return [
-            Window(start, end, *((nobody,) if sample is None else next(rest)))
+            Window(start, end, *(nobody if sample is None else next(rest)))
             for start, end, sample in prepared
         ]

@@ -19,10 +19,9 @@ _APART = 1e6  # no match
 class Tracker:
     """Numbers the persons of one frame after the other, by where their joints are.
 
-    A person and a track are alike by the mean over the joints found in both of
-    ``exp(-d² / 2 s²)``, COCO's keypoint similarity, with s a tenth of the body's size,
-    times the root of the frames since the track was seen. SciPy's assignment finds the
-    best pairs of all.
+    A person and a track are alike by COCO's keypoint similarity, the mean over the
+    joints found in both of ``exp(-d² / 2 s²)``; s is a tenth of the body's size, times
+    the root of the frames since the track was seen. SciPy finds the best pairs of all.
 
     Args:
         gate: Pairs that are less alike than this are no pairs.
@@ -40,26 +39,20 @@ class Tracker:
         The last column is the confidence; a joint with none was not found.
         """
         self._frame += 1
-        self._tracks = {
-            number: (last, when)
-            for number, (last, when) in self._tracks.items()
-            if self._frame - when <= self.max_gap
-        }
-        numbers = np.full(len(persons), -1)
-        known = list(self._tracks)
-        alike = np.array(
-            [
-                [self._similarity(one, *self._tracks[k]) for k in known]
-                for one in persons
-            ]
-        ).reshape(len(persons), len(known))
+        oldest = self._frame - self.max_gap
+        self._tracks = {k: v for k, v in self._tracks.items() if v[1] >= oldest}
+        known, tracks = list(self._tracks), self._tracks.values()
+        alike = [self._similarity(one, *last) for one in persons for last in tracks]
         # What is below the gate must not keep a pair above it apart.
-        costs = np.where(alike < self.gate, _APART, 1 - alike)
+        costs = np.where(np.less(alike, self.gate), _APART, np.subtract(1, alike))
+        costs = costs.reshape(len(persons), len(known))
+        numbers = np.full(len(persons), -1)
         for row, column in zip(*linear_sum_assignment(costs)):
             if costs[row, column] < _APART:
                 numbers[row] = known[column]
-        for row in np.flatnonzero(numbers < 0):
-            numbers[row], self._next = self._next, self._next + 1
+        new = np.flatnonzero(numbers < 0)
+        numbers[new] = self._next + np.arange(len(new))
+        self._next += len(new)
         for number, one in zip(numbers.tolist(), persons):
             self._tracks[number] = one, self._frame
         return numbers
@@ -76,19 +69,12 @@ class Tracker:
         return float(np.exp(-squares / (2 * spread**2)).mean())
 
 
-def persons_of(poses: Any, form: InputFormat) -> tuple[np.ndarray, np.ndarray]:
-    """Returns those who are in a frame, with confidences, and who is there ``[M]``.
+def persons_of(poses: Any, form: InputFormat) -> np.ndarray:
+    """Returns the persons of a frame with confidences, ``[M, V, C + 1]``.
 
-    Args:
-        poses: ``[M, V, C]`` or ``[V, C]`` as a config wants them, perhaps with a column
-            more, the confidence. What is not finite was not found.
-        form: What the config wants.
-
-    Returns:
-        ``[N, V, C + 1]``, N of them there, and ``[M]``.
-
-    Raises:
-        ValueError: If joints or columns are other ones.
+    ``poses`` are ``[M, V, C]`` or ``[V, C]`` as a config's ``form`` wants them, perhaps
+    with a column more, the confidence. What is not finite was not found, and zero; a
+    ValueError says which other joints or columns they have.
     """
     array = np.asarray(poses, np.float32)
     array = array[None] if array.ndim == 2 else array
@@ -101,19 +87,16 @@ def persons_of(poses: Any, form: InputFormat) -> tuple[np.ndarray, np.ndarray]:
             "Poses.to() converts layouts"
         )
     if array.shape[2] == columns:
-        ones = array.any(axis=2, keepdims=True).astype(np.float32)
-        array = np.concatenate([array, ones], axis=2)
-    lost: Any = ~np.isfinite(array).all(axis=2) | ~(array[..., -1] > 0)
-    array = np.where(lost[..., None], np.float32(0), array)
-    there: np.ndarray = ~lost.all(axis=1)
-    return np.asarray(array[there]), there
+        array = np.dstack([array, array.any(axis=2).astype(np.float32)])
+    lost = ~np.isfinite(array).all(axis=2) | ~(array[..., -1] > 0)
+    return np.where(lost[..., None], np.float32(0), array)
 
 
 def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any]:
     """Returns ``[M, T, V, C]``, and times and the pictures' size if they are told.
 
-    It is such an array, ``[T, V, C]`` or an annotation, whose confidences are a column
-    more then. A ValueError says what is wrong.
+    It takes that, ``[T, V, C]`` or an annotation, whose confidences are a column more
+    then. A ValueError says what is wrong.
     """
     times = shape = None
     if isinstance(poses, Mapping):
@@ -121,7 +104,13 @@ def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any]:
         scores = poses.get("keypoint_score")
         poses = to_numbers(poses.get("keypoint", ()), "'keypoint'")
         if scores is not None:
-            poses = np.concatenate([poses, np.asarray(scores)[..., None]], axis=-1)
+            scores = to_numbers(scores, "'keypoint_score'")
+            if scores.shape != poses.shape[:-1]:
+                raise ValueError(
+                    f"'keypoint_score' has shape {list(scores.shape)}, 'keypoint' "
+                    f"{list(poses.shape)}; expected {list(poses.shape[:-1])}"
+                )
+            poses = np.concatenate([poses, scores[..., None]], axis=-1)
     array = to_numbers(poses, "the array")
     array = array[None] if array.ndim == 3 else array
     if array.ndim != 4 or not array.shape[1]:
@@ -137,18 +126,13 @@ def join_tracks(
 ) -> np.ndarray:
     """Puts persons ``[M, V, C + 1]`` of each frame into ``[tracks, T, V, C + 1]``.
 
-    What a track lacks is zero, its confidence too; the tracks are in the order of
-    their first frames.
+    What a track lacks is zero; the tracks are in the order of their first frames.
     """
-    rows: dict[int, int] = {}
-    for of_frame in numbers:
-        for number in of_frame.tolist():
-            rows.setdefault(number, len(rows))
-    shape = next((f.shape[1:] for f in frames if len(f)), frames[0].shape[1:])
-    joined = np.zeros((len(rows), len(frames), *shape), np.float32)
+    order = dict.fromkeys(np.concatenate(numbers).tolist())
+    rows = {number: row for row, number in enumerate(order)}
+    joined = np.zeros((len(rows), len(frames), *frames[0].shape[1:]), np.float32)
     for t, (persons, of_frame) in enumerate(zip(frames, numbers)):
-        for number, one in zip(of_frame.tolist(), persons):
-            joined[rows[number], t] = one
+        joined[[rows[number] for number in of_frame.tolist()], t] = persons
     return joined
 
 
@@ -158,10 +142,10 @@ def choose_persons(tracks: np.ndarray, count: int) -> np.ndarray:
     One is the track of the most confidence in all. Of more they are the two that are
     nearest to one another while both are there, and then those of most confidence.
     """
-    weights = tracks[..., -1].sum((1, 2))
-    order = np.argsort(-weights, kind="stable")
+    order = np.argsort(-tracks[..., -1].sum((1, 2)), kind="stable")
+    tracks = tracks[order]
     if count < 2 or len(tracks) <= count:
-        return tracks[order[:count]]
+        return tracks[:count]
     found = tracks[..., -1:] > 0
     with np.errstate(invalid="ignore"):
         centres = (tracks[..., :-1] * found).sum(2) / found.sum(2)  # nan where absent
@@ -169,14 +153,13 @@ def choose_persons(tracks: np.ndarray, count: int) -> np.ndarray:
     together = np.isfinite(apart)
     times = together.sum(-1)
     mean = np.where(together, apart, 0).sum(-1) / np.maximum(times, 1)
+    alone = np.eye(len(tracks), dtype=bool)
     # Two who are together for a moment alone do not act together.
-    mean[times < 0.5 * times[~np.eye(len(tracks), dtype=bool)].max()] = np.inf
-    mean[np.arange(len(tracks)), np.arange(len(tracks))] = np.inf
-    if not np.isfinite(mean).any():  # they are never there at the same time
-        return tracks[order[:count]]
-    pair = np.unravel_index(np.argmin(mean), mean.shape)
-    first = sorted(pair, key=order.tolist().index)
-    return tracks[[*first, *(k for k in order if k not in pair)][:count]]
+    mean[alone | (times < 0.5 * times[~alone].max())] = np.inf
+    if np.isfinite(mean).any():  # or they are never there at the same time
+        pair = np.unravel_index(np.argmin(mean), mean.shape)
+        tracks = np.concatenate([tracks[sorted(pair)], np.delete(tracks, pair, axis=0)])
+    return tracks[:count]
 
 
 def fill_gaps(
@@ -188,20 +171,16 @@ def fill_gaps(
     after; a joint that never was is where the mean of the others is. Frames farther
     than ``max_gap`` seconds from any with the person stay zero.
     """
-    there = track[..., -1].any(axis=1)
     filled = np.zeros((len(at), *track.shape[1:]), np.float32)
-    if not there.any():
+    found = track[..., -1] > 0
+    if not found.any():
         return filled
-    for v in range(track.shape[1]):
-        found = track[:, v, -1] > 0
-        if found.any():
-            for c in range(track.shape[2]):
-                filled[:, v, c] = np.interp(at, times[found], track[found, v, c])
-    lost = ~(track[..., -1] > 0).any(axis=0)
+    for v in np.flatnonzero(found.any(axis=0)):
+        seen = found[:, v]
+        for c in range(track.shape[2]):
+            filled[:, v, c] = np.interp(at, times[seen], track[seen, v, c])
+    lost = ~found.any(axis=0)
     filled[:, lost, :-1] = filled[:, ~lost, :-1].mean(axis=1, keepdims=True)
-    seen = times[there]
-    after = np.searchsorted(seen, at).clip(0, len(seen) - 1)
-    before = (after - 1).clip(0)
-    gap = np.minimum(np.abs(seen[after] - at), np.abs(at - seen[before]))
+    gap = np.abs(at[:, None] - times[found.any(axis=1)]).min(axis=1)
     filled[gap > max_gap] = 0
     return filled

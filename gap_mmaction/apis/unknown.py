@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,7 @@ class Unknown:
         score: A window whose best score is below it is none of the actions, as far as
             scores tell; 0: never.
         similarity: So is one whose parts are less like the texts of the best class, in
-            the mean of the cosines, as far as texts tell. Only models with a text
-            branch have them; None: not looked at.
+            the mean of the cosines, as far as a text branch tells; None: not looked at.
         spread: Standard deviation of the similarity of known actions.
     """
 
@@ -104,9 +103,7 @@ class Unknown:
 def find_unknown(
     checkpoint: str | PathLike[str], file: str | PathLike[str] | None = None
 ) -> Unknown | None:
-    """Reads an :class:`Unknown` from JSON, or from the meta of a model's file.
-
-    Returns None where the model's file has none.
+    """Reads an :class:`Unknown` from JSON, or a model's file, None where it has none.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -123,8 +120,8 @@ def find_unknown(
         given = {k: v for k, v in content.items() if (k, v) != ("similarity", None)}
         return Unknown(**{key: float(value) for key, value in given.items()})
     except (AttributeError, TypeError, ValueError) as error:
-        keys = [field.name for field in fields(Unknown)]
         raise ValueError(
             f"{file or checkpoint}: {META_KEY!r} is wrong ({error}); expected numbers "
-            f"by the names {keys}, as tools/analysis/timeline.py writes them"
+            f"by the names {[*Unknown().__dict__]}, as tools/analysis/timeline.py "
+            "writes them"
         ) from error

@@ -84,54 +84,49 @@ def joint_weights(source: Layout, target: Layout) -> npt.NDArray[np.float64]:
         if joint in known:
             return known[joint]
         for way in _WAYS.get(joint, ()) if joint not in ahead else ():
-            rows = [find(other, (*ahead, joint)) for other in way]
-            found = [w * row for w, row in zip(way.values(), rows) if row is not None]
-            if len(found) == len(way):
-                return np.sum(found, axis=0)
+            found = [find(other, (*ahead, joint)) for other in way]
+            if all(row is not None for row in found):
+                return np.array([*way.values()]) @ np.array(found)
         return None
 
-    weights = []
-    for joint in ours.joint_names:
-        row = find(_MEANINGS.get((ours.name, joint), joint))
+    rows = [
+        find(_MEANINGS.get((ours.name, joint), joint)) for joint in ours.joint_names
+    ]
+    for joint, row in zip(ours.joint_names, rows):
         if row is None:
             raise ValueError(
                 f"layout {theirs.name!r} has no {joint!r} of layout {ours.name!r}, nor "
                 "joints to make it of; convert to another layout, or give a layout "
                 "dict of your own without it"
             )
-        weights.append(row)
-    return np.stack(weights)
+    return np.array(rows, np.float64)
 
 
-def convert_joints(
-    points: npt.NDArray, scores: npt.NDArray | None, source: Layout, target: Layout
-) -> tuple[npt.NDArray, npt.NDArray | None]:
-    """Returns the joints of another layout, and their scores.
+def convert_joints(joints: npt.NDArray, source: Layout, target: Layout) -> npt.NDArray:
+    """Returns the joints ``[..., V_target, C + 1]`` of another layout.
 
     Args:
-        points: Finite coordinates ``[..., V_source, C]`` in the axes of this module.
-        scores: Confidences ``[..., V_source]``. A joint made of several has the least
-            of theirs.
-        source: The layout of the points.
+        joints: ``[..., V_source, C + 1]``: finite coordinates in the axes of this
+            module, then the confidence. A joint made of several has the least of
+            theirs.
+        source: The layout of the joints.
         target: The layout wanted.
-
-    Returns:
-        ``[..., V_target, C]`` and ``[..., V_target]``.
 
     Raises:
         ValueError: If there is no way to a joint, or the target has another number of
-            coordinates than the points: the depth of a picture is not made up, and
-            that of a place in space not dropped.
+            coordinates: the depth of a picture is not made up, and that of a place in
+            space not dropped.
     """
     theirs, ours = get_skeleton(source), get_skeleton(target)
-    wanted = (theirs.num_joints, ours.num_coordinates)
-    if points.shape[-2:] != wanted:
+    wanted = (theirs.num_joints, ours.num_coordinates + 1)
+    if joints.shape[-2:] != wanted:
         raise ValueError(
-            f"points of layout {theirs.name!r} have shape {list(points.shape)}, layout "
+            f"joints of layout {theirs.name!r} have shape {list(joints.shape)}, layout "
             f"{ours.name!r} is made of [..., {wanted[0]}, {wanted[1]}]; take a layout "
             "and an estimator that are both of a picture (2D) or both of space (3D)"
         )
-    weights = joint_weights(theirs, ours).astype(np.result_type(points, np.float32))
-    if scores is not None:
-        scores = np.where(weights != 0, scores[..., None, :], np.inf).min(axis=-1)
-    return weights @ points, scores
+    weights = joint_weights(theirs, ours)
+    scores = np.where(weights != 0, joints[..., None, :, -1], np.inf).min(axis=-1)
+    converted = weights @ joints
+    converted[..., -1] = scores
+    return converted.astype(joints.dtype)

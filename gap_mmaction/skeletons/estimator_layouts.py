@@ -10,15 +10,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .skeleton import Skeleton
 
-_FACE = ("eye inner", "eye", "eye outer", "ear")
-_HEAD = {"nose", *_FACE, "mouth left", "mouth right", "neck", "top of head"}
-_HAND = {"wrist", "pinky", "index", "thumb"}
-_FOOT = {"ankle", "heel", "foot index", "big toe", "small toe"}
-_HIP = {"hip", "hip centre"}
+_EYE = ("eye inner", "eye", "eye outer")
+_HEAD = ("nose", *_EYE, "ear", "mouth left", "mouth right", "neck", "top of head")
+_HAND = ("wrist", "pinky", "index", "thumb")
+_FOOT = ("ankle", "heel", "foot index", "big toe", "small toe")
+_ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
+# A joint hangs on the one before it, of its own side, unless a layout says otherwise.
+_CHAINS = (
+    *(("neck", "nose", "eye", "ear"), ("neck", "top of head")),
+    *(("neck", *_ARM, "pinky"), ("wrist", "index"), ("wrist", "thumb")),
+    *(("neck", "hip centre", *_LEG, "heel"), ("ankle", "foot index")),
+    ("ankle", "big toe", "small toe"),
+)
 
 
 def _pairs(*names: str) -> tuple[str, ...]:
@@ -26,43 +31,51 @@ def _pairs(*names: str) -> tuple[str, ...]:
     return tuple(f"{side} {name}" for name in names for side in ("left", "right"))
 
 
-def _side(side: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{side} {name}" for name in names)
+def _sides(first: str, second: str, *names: str) -> tuple[str, ...]:
+    """Returns all joints of one side, then those of the other."""
+    return tuple(f"{side} {name}" for side in (first, second) for name in names)
 
 
 def _layout(
-    name: str, joints: Sequence[str], parents: Sequence[int], num_coordinates: int = 2
+    name: str,
+    joints: tuple[str, ...],
+    *chains: tuple[str, ...],
+    centre: str = "neck",
+    num_coordinates: int = 2,
 ) -> Skeleton:
     """Makes a layout whose parts are those of ``coco``, by the names of its joints.
 
-    The centre is its own parent. Wrist and ankle are in the arm and in the leg too if
-    more joints follow them, as in the Kinects' layouts.
+    Wrist and ankle are in the arm and in the leg too if more joints follow them, as in
+    the Kinects' layouts.
     """
     bases = [joint.replace("left ", "").replace("right ", "") for joint in joints]
+    parents = {b: a for chain in (*_CHAINS, *chains) for a, b in zip(chain, chain[1:])}
+    parents[centre] = centre
+
+    def parent_of(joint: str, base: str) -> int:
+        beside = joint.replace(base, parents[base])
+        return joints.index(beside if beside in joints else parents[base])
 
     def group(*names: str) -> tuple[int, ...]:
         return tuple(i for i, base in enumerate(bases) if base in names)
 
-    bones = tuple(enumerate(parents))
-    centre = next(joint for joint, parent in bones if joint == parent)
-    wrist = ("wrist",) if "pinky" in bases else ()
-    ankle = ("ankle",) if "heel" in bases else ()
+    bones = tuple(enumerate(map(parent_of, joints, bases)))
     return Skeleton(
         name=name,
-        joint_names=tuple(joints),
-        edges=tuple(bone for bone in bones if bone[0] != centre),
+        joint_names=joints,
+        edges=tuple(bone for bone in bones if bone[0] != bone[1]),
         bones=bones,
-        centre=centre,
+        centre=joints.index(centre),
         parts={
-            "upper": group(*_HEAD, "shoulder", "elbow", *_HAND),
-            "lower": group(*_HIP, "knee", *_FOOT),
+            "upper": group(*_HEAD, *_ARM, *_HAND),
+            "lower": group("hip centre", *_LEG, *_FOOT),
             "head": group(*_HEAD),
-            "hand-arm": group("shoulder", "elbow", *_HAND),
-            "arm": group("shoulder", "elbow", *wrist),
+            "hand-arm": group(*_ARM, *_HAND),
+            "arm": group(*_ARM[: 3 if "pinky" in bases else 2]),
             "hand": group(*_HAND),
-            "hip": group(*_HIP),
-            "leg-foot": group("hip", "knee", *_FOOT),
-            "leg": group("hip", "knee", *ankle),
+            "hip": group("hip", "hip centre"),
+            "leg-foot": group(*_LEG, *_FOOT),
+            "leg": group(*_LEG[: 3 if "heel" in bases else 2]),
             "foot": group(*_FOOT),
         },
         num_coordinates=num_coordinates,
@@ -72,46 +85,30 @@ def _layout(
 _MEDIAPIPE = _layout(
     "mediapipe",
     (
-        *("nose", *_side("left", *_FACE[:3]), *_side("right", *_FACE[:3])),
-        *(*_pairs("ear"), "mouth left", "mouth right"),
-        *_pairs("shoulder", "elbow", "wrist", "pinky", "index", "thumb"),
-        *_pairs("hip", "knee", "ankle", "heel", "foot index"),
+        *("nose", *_sides("left", "right", *_EYE), *_pairs("ear")),
+        *("mouth left", "mouth right", *_pairs(*_ARM, *_HAND[1:])),
+        *_pairs(*_LEG, "heel", "foot index"),
     ),
     # A tree, which MediaPipe's own connections are not.
-    (
-        *(0, 0, 1, 2, 0, 4, 5, 3, 6, 0, 0, 0, 0, 11, 12, 13, 14, 15, 16, 15, 16, 15),
-        *(16, 11, 12, 23, 24, 25, 26, 27, 28, 27, 28),
-    ),
+    *(("nose", *_EYE, "ear"), ("nose", "mouth left"), ("nose", "mouth right")),
+    ("nose", "shoulder", "hip"),
+    centre="nose",
     num_coordinates=3,
 )
 
-_ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
+_TRUNK = ("nose", "neck", *_sides("right", "left", *_ARM))
+_LEGS = _sides("right", "left", *_LEG)
+_EYES = ("right eye", "left eye", "right ear", "left ear")
+_TOES = ("big toe", "small toe", "heel")
 _OPENPOSE18 = _layout(
     "openpose18",
-    (
-        *("nose", "neck", *_side("right", *_ARM), *_side("left", *_ARM)),
-        *(*_side("right", *_LEG), *_side("left", *_LEG)),
-        *("right eye", "left eye", "right ear", "left ear"),
-    ),
-    # As mmaction2's layout `openpose`: the hips hang on the shoulders.
-    (1, 1, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15),
+    (*_TRUNK, *_LEGS, *_EYES),
+    ("shoulder", "hip"),  # as in mmaction2's layout `openpose`
 )
-
-_TOES = ("big toe", "small toe", "heel")
 _OPENPOSE25 = _layout(
     "openpose25",
-    (
-        *("nose", "neck", *_side("right", *_ARM), *_side("left", *_ARM), "hip centre"),
-        *(*_side("right", *_LEG), *_side("left", *_LEG)),
-        *("right eye", "left eye", "right ear", "left ear"),
-        *(*_side("left", *_TOES), *_side("right", *_TOES)),
-    ),
-    (
-        *(1, 1, 1, 2, 3, 1, 5, 6, 1, 8, 9, 10, 8, 12, 13, 0, 0, 15, 16, 14, 19, 14),
-        *(11, 22, 11),
-    ),
+    (*_TRUNK, "hip centre", *_LEGS, *_EYES, *_sides("left", "right", *_TOES)),
 )
-
 _HALPE26 = _layout(
     "halpe26",
     (
@@ -119,10 +116,7 @@ _HALPE26 = _layout(
         *("top of head", "neck", "hip centre", *_pairs(*_TOES)),
     ),
     # AlphaPose's, with the nose on the neck to make them one tree.
-    (
-        *(18, 0, 0, 1, 2, 18, 18, 5, 6, 7, 8, 19, 19, 11, 12, 13, 14, 18, 18, 18, 24),
-        *(25, 24, 25, 15, 16),
-    ),
+    *(("heel", "big toe"), ("heel", "small toe")),
 )
 
 ESTIMATOR_LAYOUTS = (_MEDIAPIPE, _OPENPOSE18, _OPENPOSE25, _HALPE26)

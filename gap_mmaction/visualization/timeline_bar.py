@@ -17,7 +17,6 @@ from .panels import hide_frame, plain_text
 BAR_WIDTH = 8.0  # inches, the least
 _NONE, _NONE_COLOUR, _OTHER_COLOUR = -1, "0.88", "0.55"
 _COLUMNS = 4
-_LINE = 0.2  # inches
 
 
 def colour_of(label: int) -> Any:
@@ -25,10 +24,8 @@ def colour_of(label: int) -> Any:
     if label < 0:
         return _NONE_COLOUR if label == _NONE else _OTHER_COLOUR
     # Hues in the golden ratio: neighbours differ, however many there are.
-    hue = label * 0.618034 % 1
-    return colorsys.hsv_to_rgb(
-        hue, (0.45, 0.7, 0.85)[label % 3], (0.9, 0.75)[label % 2]
-    )
+    hue, pale, dark = label * 0.618034 % 1, (0.45, 0.7, 0.85), (0.9, 0.75)
+    return colorsys.hsv_to_rgb(hue, pale[label % 3], dark[label % 2])
 
 
 def draw_bars(bars: Mapping[str, Sequence[Segment]]) -> Figure:
@@ -39,18 +36,24 @@ def draw_bars(bars: Mapping[str, Sequence[Segment]]) -> Figure:
     every = [segment for bar in bars.values() for segment in bar]
     height = 0.42 * len(bars) + bar_height(every)
     figure = Figure(figsize=(10, height), layout="constrained")
-    _draw(figure, bars)
+    _draw(figure.subplots(), bars, legend="outside lower center")
     return figure
 
 
 def draw_timeline(figure: SubFigure, segments: Sequence[Segment]) -> Axes:
     """Draws a timeline into a part of a figure, :func:`bar_height` high."""
-    return _draw(figure, {"": segments}, bottom=0.6 + _LINE * _rows(segments))
+    height = figure.bbox.height / figure.figure.dpi  # inches
+    bottom = bar_height(segments) - 0.4
+    place = (0.03, bottom / height, 0.94, 1 - (bottom + 0.05) / height)
+    axes = figure.add_axes(place)
+    _draw(axes, {"": segments}, legend="lower center")
+    return axes
 
 
 def bar_height(segments: Sequence[Segment]) -> float:
     """Returns the inches that a timeline and the names of its labels take."""
-    return 1.0 + _LINE * _rows(segments)
+    rows = -(-len({segment.label for segment in segments}) // _COLUMNS)
+    return 1.0 + 0.2 * rows
 
 
 def name_at(segments: Sequence[Segment], time: float) -> str:
@@ -60,28 +63,13 @@ def name_at(segments: Sequence[Segment], time: float) -> str:
     return plain_text(names[-1] if names else "")
 
 
-def _rows(segments: Sequence[Segment]) -> int:
-    return -(-len({segment.label for segment in segments}) // _COLUMNS)
-
-
-def _draw(
-    figure: Figure | SubFigure,
-    bars: Mapping[str, Sequence[Segment]],
-    bottom: float | None = None,
-) -> Axes:
-    if bottom is None:
-        axes = figure.subplots()
-    else:
-        height = figure.bbox.height / figure.figure.dpi  # inches
-        axes = figure.add_axes(
-            (0.03, bottom / height, 0.94, 1 - (bottom + 0.05) / height)
-        )
-    names: dict[int, str] = {}
+def _draw(axes: Axes, bars: Mapping[str, Sequence[Segment]], legend: str) -> None:
+    handles: dict[int, Patch] = {}
     for row, bar in enumerate(bars.values()):
         for one in bar:
-            names[one.label] = one.name
-            place = [(one.start, one.end - one.start)]
-            axes.broken_barh(place, (row - 0.4, 0.8), facecolors=colour_of(one.label))
+            colour, place = colour_of(one.label), (one.start, one.end - one.start)
+            axes.broken_barh([place], (row - 0.4, 0.8), facecolors=colour)
+            handles[one.label] = Patch(color=colour, label=plain_text(one.name))
     axes.set_yticks(range(len(bars)), [plain_text(title) for title in bars])
     axes.invert_yaxis()
     axes.set_xlabel("seconds", fontsize=8)
@@ -89,15 +77,6 @@ def _draw(
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0)
     hide_frame(axes, ("top", "right", "left"))
-    handles = [
-        Patch(color=colour_of(label), label=plain_text(names[label]))
-        for label in sorted(names)
-    ]
-    figure.legend(
-        handles=handles,
-        loc="lower center" if bottom else "outside lower center",
-        ncols=_COLUMNS,
-        frameon=False,
-        fontsize=8,
-    )
-    return axes
+    named = [handles[label] for label in sorted(handles)]
+    look: Any = dict(loc=legend, ncols=_COLUMNS, frameon=False, fontsize=8)
+    axes.figure.legend(handles=named, **look)

@@ -134,7 +134,7 @@ GONE, NOBODY = [(0, 1), (7, NONE), (13, 1)], [(0, NONE)]
 UNEVEN = np.cumsum(np.random.default_rng(0).choice([1 / 60, 1 / 30, 0.1], size=400))
 LOST = np.random.default_rng(0).random((400, 20, 1)) < 0.3
 TOLD = {"keypoint": 720 * np.where(LOST, 9, JOINTS)[None], "img_shape": (720, 1280)}
-TOLD |= {"keypoint_score": ~LOST[None, ..., 0], "times": TIMES}
+TOLD |= {"keypoint_score": np.float32(~LOST[None, ..., 0]), "times": TIMES}
 TWO = np.stack([np.add(JOINTS, [x, 0, 0]) for x in (9, 0, 0.5)])
 
 

@@ -51,33 +51,31 @@ def test_kinects_spine() -> None:
 
 
 def test_scores_are_the_least() -> None:
-    rng = np.random.default_rng(0)
-    points, scores = rng.normal(size=(2, 3, 17, 2)), rng.uniform(size=(2, 3, 17))
-    found, least = convert_joints(points.astype("f4"), scores, "coco", "openpose18")
-    assert found.shape == (2, 3, 18, 2) and found.dtype == np.float32
-    assert least is not None
+    joints = np.random.default_rng(0).uniform(size=(2, 3, 17, 3)).astype(np.float32)
+    found = convert_joints(joints, "coco", "openpose18")
+    assert found.shape == (2, 3, 18, 3) and found.dtype == np.float32
     # Joints 5 and 6 of coco are the shoulders, the neck is between them.
-    np.testing.assert_allclose(found[..., 1, :], points[..., 5:7, :].mean(2), rtol=1e-5)
-    np.testing.assert_array_equal(least[..., 1], scores[..., 5:7].min(-1))
-    np.testing.assert_array_equal(least[..., 0], scores[..., 0])
-    assert convert_joints(points, None, "coco", "coco")[1] is None
+    places = joints[..., 5:7, :2].mean(2)
+    np.testing.assert_allclose(found[..., 1, :2], places, rtol=1e-5)
+    np.testing.assert_array_equal(found[..., 1, 2], joints[..., 5:7, 2].min(-1))
+    np.testing.assert_array_equal(found[..., 0, :], joints[..., 0, :])
 
 
 @pytest.mark.parametrize(
     ("source", "target", "shape", "words"),
     [
-        ("coco", "halpe26", (17, 2), "'coco' has no 'top of head' of layout 'halpe26'"),
+        ("coco", "halpe26", (17, 3), "'coco' has no 'top of head' of layout 'halpe26'"),
         (
             "nw-ucla",
             "nturgb+d",
-            (20, 3),
+            (20, 4),
             "'tip of left hand'.* layout dict of your own",
         ),
-        ("coco", "nw-ucla", (17, 2), r"\[17, 2\].*\[\.\.\., 17, 3\]; take"),
-        ("mediapipe", "coco", (33, 3), r"\[\.\.\., 33, 2\]"),
-        ("coco", "openpose18", (18, 2), r"\[\.\.\., 17, 2\]"),
+        ("coco", "nw-ucla", (17, 3), r"\[17, 3\].*\[\.\.\., 17, 4\]; take"),
+        ("mediapipe", "coco", (33, 4), r"\[\.\.\., 33, 3\]"),
+        ("coco", "openpose18", (18, 3), r"\[\.\.\., 17, 3\]"),
     ],
 )
 def test_bad(source: str, target: str, shape: tuple[int, int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        convert_joints(np.zeros(shape), None, source, target)
+        convert_joints(np.zeros(shape), source, target)

@@ -26,6 +26,7 @@ import numpy as np
 from mmengine.config import Config
 
 from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer, Unknown
+from gap_mmaction.apis.timeline import NONE
 from gap_mmaction.apis.unknown import Window
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
@@ -36,7 +37,7 @@ from gap_mmaction.utils.command_line import (
     read_config,
     tells_errors,
 )
-from gap_mmaction.utils.config_parts import annotated_data
+from gap_mmaction.utils.config_parts import annotated_data, lookup
 from gap_mmaction.utils.files import atomic_file, save_png
 from gap_mmaction.visualization.timeline_bar import draw_bars
 
@@ -44,15 +45,15 @@ RATE = 30.0  # frames a second of both Kinect sets
 IDLE = (1.0, 3.0)  # seconds between two clips
 SWAY = 0.01  # metres
 UNSEEN = -2  # an action that the model was not trained on
-WAYS = {
-    "best class of each window": ("none", "never"),
-    "mean": ("mean", "never"),
-    "Viterbi": ("viterbi", "never"),
-    "best class, unknown by score": ("none", "score"),
-    "Viterbi, unknown by score": ("viterbi", "score"),
-    "Viterbi, unknown by score and text": ("viterbi", "both"),
+WAYS = {  # how labels are smoothed, and what tells unknown actions
+    "best class of each window": ("none", ()),
+    "mean": ("mean", ()),
+    "Viterbi": ("viterbi", ()),
+    "best class, unknown by score": ("none", ("score",)),
+    "Viterbi, unknown by score": ("viterbi", ("score",)),
+    "Viterbi, unknown by score and text": ("viterbi", ("score", "similarity")),
 }
-SHOWN = (*list(WAYS)[:1], *list(WAYS)[2:3], *list(WAYS)[-1:])
+SHOWN = ("best class of each window", "Viterbi", "Viterbi, unknown by score and text")
 
 
 class Recording(NamedTuple):
@@ -60,23 +61,20 @@ class Recording(NamedTuple):
 
     joints: np.ndarray  # [T, V, C]
     spans: list[Span]  # of all clips; what is between them is idle
+    windows: Sequence[Window] = ()  # what the model says of them
 
 
 def make_recording(
     clips: Sequence[tuple[np.ndarray, int]], rng: np.random.Generator
 ) -> Recording:
     """Joins clips ``[T, V, C]`` with their labels."""
-    parts: list[np.ndarray] = []
-    spans: list[Span] = []
-    length = 0
-    for joints, label in clips:
-        if parts:
-            parts.append(_idle(parts[-1][-1], joints[0], rng))
-            length += len(parts[-1])
-        spans.append((length / RATE, (length + len(joints)) / RATE, label))
-        parts.append(joints)
-        length += len(joints)
-    return Recording(np.concatenate(parts), spans)
+    joints, spans = clips[0][0][:0], []
+    for clip, label in clips:
+        if len(joints):
+            joints = np.concatenate([joints, _idle(joints[-1], clip[0], rng)])
+        spans.append((len(joints) / RATE, (len(joints) + len(clip)) / RATE, label))
+        joints = np.concatenate([joints, clip])
+    return Recording(joints, spans)
 
 
 def _idle(last: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -90,58 +88,51 @@ def _idle(last: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> np.n
     return np.asarray(last * (1 - way) + first * way + sway, np.float32)
 
 
+def smooth(
+    timeline: ActionTimeline, windows: Sequence[Window], way: str, unknown: Unknown
+) -> list[Segment]:
+    """Returns the segments by one of ``WAYS``."""
+    timeline.smoothing, keys = WAYS[way]
+    limits = {key: getattr(unknown, key) for key in (*keys, "temperature", "spread")}
+    timeline.unknown = Unknown(**limits)
+    return timeline.smooth(windows)
+
+
 def measure(
     timeline: ActionTimeline, recordings: Sequence[Recording], unknown: Unknown
-) -> tuple[list[dict[str, Any]], dict[str, float], list[list[Window]]]:
-    """Returns a row for each way to smooth, the AUROC of unknown clips, and windows."""
-    timeline.unknown = unknown  # for the similarities
-    windows = [timeline.windows(one.joints) for one in recordings]
+) -> list[dict[str, Any]]:
+    """Returns a row for each way to smooth: right frames and F1 in percent."""
     rows = []
-    limits = {"never": Unknown(unknown.temperature), "both": unknown}
-    limits["score"] = Unknown(unknown.temperature, unknown.score)
-    for name, (smoothing, limit) in WAYS.items():
-        timeline.smoothing, timeline.unknown = smoothing, limits[limit]
+    for way in WAYS:
         pairs, right = [], []
-        for one, of in zip(recordings, windows):
-            found = [(s.start, s.end, s.label) for s in timeline.smooth(of)]
-            times = np.arange(len(one.joints)) / RATE
-            pairs.append((found, one.spans))
-            right.append(labels_at(found, times) == labels_at(one.spans, times))
-        row: dict[str, Any] = {
-            "way": name,
-            "frames": 100 * np.concatenate(right).mean(),
-        }
+        for joints, spans, windows in recordings:
+            segments = smooth(timeline, windows, way, unknown)
+            found = [(one.start, one.end, one.label) for one in segments]
+            times = np.arange(len(joints)) / RATE
+            pairs.append((found, spans))
+            right.append(labels_at(found, times) == labels_at(spans, times))
+        row: dict[str, Any] = {"": way, "frames": 100 * np.concatenate(right).mean()}
         row |= {f"F1@{k}": segmental_f1(pairs, k / 100) for k in (10, 25, 50)}
-        row["segments"] = sum(len(found) for found, _ in pairs)
-        rows.append(row)
-    timeline.unknown = unknown
-    return rows, _unknown_auroc(recordings, windows, unknown), windows
+        rows.append(row | {"segments": sum(len(found) for found, _ in pairs)})
+    return rows
 
 
-def _unknown_auroc(
-    recordings: Sequence[Recording],
-    windows: Sequence[Sequence[Window]],
-    unknown: Unknown,
-) -> dict[str, float]:
-    """Tells known actions' windows from unknown ones', and from idle ones."""
-    kinds: dict[str, list[tuple[float, float]]] = {
-        "known": [],
-        "unknown": [],
-        "idle": [],
-    }
-    for one, of in zip(recordings, windows):
-        for window in of:
-            middle = np.array([(window.start + window.end) / 2])
-            (label,) = labels_at([(a, b, k + 3) for a, b, k in one.spans], middle) - 3
-            kind = "known" if label >= 0 else "unknown" if label == UNSEEN else "idle"
-            score = float(unknown.calibrate(window.scores).max())
-            kinds[kind].append((score, window.similarity or 0.0))
-    found = {}
-    for kind in ("unknown", "idle"):
-        if kinds[kind] and kinds["known"]:
-            known, other = np.array(kinds["known"]), np.array(kinds[kind])
-            found[f"{kind}, score"] = auroc(known[:, 0], other[:, 0])
-            found[f"{kind}, text"] = auroc(known[:, 1], other[:, 1])
+def areas(recordings: Sequence[Recording], unknown: Unknown) -> dict[str, float]:
+    """Returns the AUROC of known actions' windows against unknown and idle ones."""
+    rows = []
+    for _, spans, windows in recordings:
+        for one in windows:
+            middle = (one.start + one.end) / 2
+            label = next((k for a, b, k in spans if a <= middle < b), NONE)
+            score = unknown.calibrate(one.scores).max()
+            rows.append((label, score, one.similarity or 0.0))
+    table, found = np.array(rows), {}
+    known = table[table[:, 0] >= 0]
+    for kind, label in (("unknown", UNSEEN), ("idle", NONE)):
+        other = table[table[:, 0] == label]
+        if len(known) and len(other):
+            found[f"{kind}, score"] = auroc(known[:, 1], other[:, 1])
+            found[f"{kind}, text"] = auroc(known[:, 2], other[:, 2])
     return found
 
 
@@ -155,8 +146,7 @@ def stream(timeline: ActionTimeline, joints: np.ndarray, minutes: float) -> str:
         segments += len(timeline.update(joints[index % len(joints)], index / RATE))
         took.append(time.perf_counter() - begin)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    ms = 1000 * np.array(took)
-    late = _dropped(np.array(took))
+    ms, late = 1000 * np.array(took), _dropped(np.array(took))
     return (
         f"{minutes:g} minutes at {RATE:g} frames a second: {ms.mean():.2f} ms an "
         f"update in the mean, {np.quantile(ms, 0.99):.1f} in 99 %, {ms.max():.1f} at "
@@ -182,8 +172,7 @@ def clips_of(
 ) -> list[tuple[np.ndarray, str]]:
     """Returns the clips ``[T, V, C]`` of a loader, with the names of their classes."""
     data = annotated_data(config, loader).settings
-    branch = config.model.get("text_branch") or {}
-    file = (branch.get("prompts") or {}).get("descriptions")
+    file = lookup(config.model, "text_branch.prompts.descriptions")
     names = load_class_names(file, config.model.cls_head.num_classes)
     found = model.read(data["ann_file"], data["ann_file"], data.get("split"))
     return [(clip["keypoint"][0], names[clip["label"]]) for clip in found]
@@ -229,34 +218,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = Unknown.fit(windows, np.array(of_class))
     whole = config if args.data is None else read_config(args.data, None)
     clips = clips_of(whole, model, "test_dataloader")
-    recordings = []
+    timeline.unknown, recordings = unknown, []
     for _ in range(args.recordings):
         chosen = [clips[k] for k in rng.choice(len(clips), args.clips, replace=False)]
         labelled = [(joints, labels.get(name, UNSEEN)) for joints, name in chosen]
-        recordings.append(make_recording(labelled, rng))
-    rows, areas, windows_of = measure(timeline, recordings, unknown)
+        one = make_recording(labelled, rng)
+        recordings.append(one._replace(windows=timeline.windows(one.joints)))
+    rows = measure(timeline, recordings, unknown)
     lines = [f"{len(recordings)} recordings of {args.clips} clips, {unknown}", ""]
-    lines += ["| | " + " | ".join(list(rows[0])[1:]) + " |", "|---|" + 5 * "---:|"]
+    lines += [f"| {' | '.join(rows[0])} |", "|---|" + 5 * "---:|"]
     for row in rows:
         cells = [f"{v:.1f}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "AUROC of windows of known actions against others:"]
-    lines += [f"* {kind}: {value:.3f}" for kind, value in areas.items()]
+    for kind, value in areas(recordings, unknown).items():
+        lines.append(f"* {kind}: {value:.3f}")
     if args.onnx is not None:
         timeline.score = run_onnx(args.onnx.read_bytes())
     lines += ["", stream(timeline, recordings[0].joints, args.minutes)]
     text = "\n".join(lines) + "\n"
-    with atomic_file(args.out / "timeline.md") as file:
-        file.write(text.encode())
-    with atomic_file(args.out / "unknown.json") as file:
-        file.write(json.dumps(unknown.__dict__).encode())
+    contents = {"timeline.md": text, "unknown.json": json.dumps(unknown.__dict__)}
+    for name, content in contents.items():
+        with atomic_file(args.out / name) as file:
+            file.write(content.encode())
     names = {UNSEEN: "an action not trained on", **dict(enumerate(model.labels))}
-    true = [Segment(a, b, k, names[k], 1.0) for a, b, k in recordings[0].spans]
-    bars = {"true": true}
-    for name in SHOWN:
-        timeline.smoothing, limit = WAYS[name]
-        timeline.unknown = unknown if limit == "both" else Unknown(unknown.temperature)
-        bars[name] = timeline.smooth(windows_of[0])
+    bars = {"true": [Segment(a, b, k, names[k], 1) for a, b, k in recordings[0].spans]}
+    for way in SHOWN:
+        bars[way] = smooth(timeline, recordings[0].windows, way, unknown)
     save_png(draw_bars(bars), args.out / "timeline.png")
     print(f"{text}written: {args.out}/timeline.md, timeline.png, unknown.json")
     return 0

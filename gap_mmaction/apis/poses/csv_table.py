@@ -12,102 +12,84 @@ import csv
 
 import numpy as np
 
-from gap_mmaction.skeletons import Layout, Skeleton, get_skeleton, layouts
+from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.config_parts import did_you_mean
 
-from .poses import Person, Poses, expecting, make_poses, span
+from .poses import Person, Poses, expecting, fill_frames, make_poses
 
 
 def is_table(text: str) -> bool:
     """Says whether a text's first line is the header of such a table."""
     header = _names(text.partition("\n")[0].replace('"', "").split(","))
-    return not {"time", "frame"}.isdisjoint(header)
+    return "time" in header or "frame" in header
 
 
-def read_csv(text: str, name: str, layout: Layout | None = None) -> Poses:
+def read_csv(text: str, name: str, own: Skeleton | None = None) -> Poses:
     """Reads the text of a table; columns of other names are left out.
 
-    Args:
-        text: The rows, in order of time. Frames that ``frame`` leaves out are empty.
-        name: The table's name, for messages.
-        layout: The layout of the joints, in whose units and axes they are; without it
-            the built-in one of the most joints whose columns are all there.
+    The rows are in order of time; frames that ``frame`` leaves out are empty. The
+    layout is one's ``own``, or the built-in one of the most joints, whose columns are
+    all there, in its units and axes.
 
     Raises:
         ValueError: If a column is missing, a cell is no number or the rows go back.
     """
-    try:
+    with expecting("a csv table", name):
         first, *rows = (row for row in csv.reader(text.splitlines()) if row)
-    except csv.Error as error:
-        raise ValueError(f"{name}: no csv ({error})") from error
     if not rows:
         raise ValueError(f"{name}: the table has no rows below its header")
     header = _names(first)
-    skeleton = _nearest(header) if layout is None else get_skeleton(layout)
-    places = _places(skeleton)
-    wrong = _misfits(skeleton, header)
+
+    skeletons = [get_skeleton(layout) for layout in layouts()]
+    skeletons += [] if own is None else [own]
+    skeleton = min(skeletons, key=lambda s: (len(_missing(s, header)), -s.num_joints))
+    columns = _columns(skeleton)
+    depths = {f"{joint} z" for joint in skeleton.joint_names} - set(columns)
+    wrong = _missing(skeleton, header) or sorted(depths & set(header))
     if wrong:
         raise ValueError(
             f"{name}: layout {skeleton.name!r} does not have the columns of the table: "
             f"{wrong[0]!r} is {'too many' if wrong[0] in header else 'missing'}"
-            f"{did_you_mean(wrong[0], set(header) - set(places))}; rename it, or give "
-            "another layout"
+            f"{did_you_mean(wrong[0], set(header) - set(columns))}; rename it"
         )
+    layout = skeleton.name if skeleton.name in layouts() else skeleton
     key = "time" if "time" in header else "frame"
-    joints = skeleton.joint_names
-    columns = [key, "person", *places, *(f"{joint} score" for joint in joints)]
-    table = np.ones((len(rows), len(columns)))
-    table[:, 1] = -1
-    told = [index for index, column in enumerate(columns) if column in header]
-    cells = [header.index(columns[index]) for index in told]
-    for index, row in enumerate(rows):
-        with expecting("a row of numbers", f"{name}: line {index + 2}"):
-            table[index, told] = [float(row[cell].strip() or "nan") for cell in cells]
-    keys, persons = table[:, 0], np.nan_to_num(table[:, 1], nan=-1)
-    bad = ~np.isfinite(keys) | (np.diff(keys, prepend=-np.inf) < 0)
-    bad |= (keys % 1 != 0) & (key == "frame")
-    if bad.any():
-        line = int(bad.argmax())
-        raise ValueError(
-            f"{name}: line {line + 2}, {key} {keys[line]:g}: no number, or less than "
-            f"in the line before; sort the rows by {key}"
-        )
-    points, scores = np.split(table[:, 2:], [len(places)], axis=1)
-    points = points.reshape(len(rows), len(joints), skeleton.num_coordinates)
-    every = np.concatenate([points, scores[..., None]], axis=-1)
-    values, starts = np.unique(keys, return_index=True)
-    groups = np.split(np.arange(len(rows)), starts[1:])
-    frames: list[list[Person]] = [
-        [(every[row], int(persons[row])) for row in group] for group in groups
-    ]
-    layout = skeleton.name if layout is None else layout
+    untold = {**dict.fromkeys(columns, "1"), "person": "-1"}
+    frames: dict[float, list[Person]] = {}
+    last = -np.inf
+    for line, row in enumerate(rows, start=2):
+        with expecting("a row of numbers", f"{name}: line {line}"):
+            if len(row) < len(header):
+                raise ValueError(f"{len(row)} cells for {len(header)} columns")
+            cells = {**untold, **dict(zip(header, row))}
+            at, track, *values = (
+                float(cells[column].strip() or "nan")
+                for column in (key, "person", *columns)
+            )
+            joints = np.reshape(values, (skeleton.num_joints, -1))
+            person = joints, -1 if np.isnan(track) else int(track)
+        if not last <= at < np.inf or (key == "frame" and at % 1):
+            raise ValueError(
+                f"{name}: line {line}, {key} {at:g}: no number, or less than in the "
+                f"line before; sort the rows by {key}"
+            )
+        last = at
+        frames.setdefault(at, []).append(person)
     if key == "time":
-        return make_poses(layout, frames, times=values)
-    numbered = dict(zip(map(int, values), frames))
-    numbers = span(numbered, first=min(numbered), where=name)
-    return make_poses(layout, [numbered.get(number, []) for number in numbers])
+        return make_poses(layout, frames.values(), times=np.array([*frames]))
+    numbered = {int(number): persons for number, persons in frames.items()}
+    return make_poses(layout, fill_frames(numbered, min(numbered), name))
 
 
 def _names(header: list[str]) -> list[str]:
     return [" ".join(name.lower().replace("_", " ").split()) for name in header]
 
 
-def _places(skeleton: Skeleton) -> list[str]:
-    axes = "xyz"[: skeleton.num_coordinates]
-    return [f"{joint} {axis}" for joint in skeleton.joint_names for axis in axes]
+def _columns(skeleton: Skeleton) -> list[str]:
+    kinds = (*"xyz"[: skeleton.num_coordinates], "score")
+    return [f"{joint} {kind}" for joint in skeleton.joint_names for kind in kinds]
 
 
-def _misfits(skeleton: Skeleton, header: list[str]) -> list[str]:
-    """Lists columns that a layout needs and a table lacks, and depths of a picture."""
-    places = _places(skeleton)
-    depths = {f"{joint} z" for joint in skeleton.joint_names} - set(places)
-    return [*(n for n in places if n not in header), *sorted(depths & set(header))]
-
-
-def _nearest(header: list[str]) -> Skeleton:
-    """Finds the built-in layout of the fewest misfits, of those of the most joints."""
-    ranks = []
-    for index, name in enumerate(layouts()):
-        skeleton = get_skeleton(name)
-        ranks.append((len(_misfits(skeleton, header)), -skeleton.num_joints, index))
-    return get_skeleton(layouts()[min(ranks)[-1]])
+def _missing(skeleton: Skeleton, header: list[str]) -> list[str]:
+    needed = (name for name in _columns(skeleton) if not name.endswith(" score"))
+    return [name for name in needed if name not in header]

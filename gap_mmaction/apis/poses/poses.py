@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..tracks import Tracker, join_tracks
 Person = tuple[np.ndarray, int]
 
 _MOST_FRAMES = 1_000_000  # nine hours of video; a number beyond is no frame's
-_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_FAULTS = (AttributeError, csv.Error, LookupError, OverflowError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +28,9 @@ class Poses:
 
     Attributes:
         layout: The joints, a name or a dict as for ``get_skeleton``.
-        frames: For each frame ``[M, V, C + 1]``, M persons: coordinates, in pixels or
-            in metres in the axes of ``gap_mmaction.skeletons.conversion``, then the
-            confidence. A joint that was not found has confidence 0. M may be 0.
+        frames: For each frame ``[M, V, C + 1]``, M persons or none: coordinates, in
+            pixels or in metres in the axes of ``gap_mmaction.skeletons.conversion``,
+            then the confidence, 0 for a joint that was not found.
         times: Seconds of each frame ``[T]``, where they are told.
         ids: For each frame the tracks ``[M]``, -1 for a person without one, where they
             are told.
@@ -57,39 +56,29 @@ class Poses:
                     f"{skeleton.name!r} has [M, {wanted[0]}, {wanted[1]}]: coordinates "
                     "and confidence"
                 )
-        if self.times is not None:
-            if self.times.shape != (len(self.frames),):
-                raise ValueError(
-                    f"times have shape {list(self.times.shape)} for "
-                    f"{len(self.frames)} frames; give one for each"
-                )
-            wrong = np.flatnonzero(~(np.diff(self.times, prepend=-np.inf) > 0))
-            if wrong.size:
-                raise ValueError(
-                    f"frame {wrong[0]} is at {self.times[wrong[0]]} s, which is not "
-                    "after the frame before it; put the frames in order"
-                )
-        if self.ids is not None:
-            numbers = [len(frame) for frame in self.frames]
-            if [len(tracks) for tracks in self.ids] != numbers:
-                raise ValueError("ids are not one for each person of each frame")
+        if self.ids is not None and [*map(len, self.ids)] != [*map(len, self.frames)]:
+            raise ValueError("ids are not one for each person of each frame")
+        if self.times is None:
+            return
+        if len(self.times) != len(self.frames):
+            raise ValueError(f"{len(self.times)} times for {len(self.frames)} frames")
+        wrong = np.flatnonzero(~(np.diff(self.times, prepend=-np.inf) > 0))
+        if wrong.size:
+            raise ValueError(
+                f"frame {wrong[0]} is at {self.times[wrong[0]]} s, which is not after "
+                "the frame before it; put the frames in order"
+            )
 
     def to(self, layout: Layout) -> Poses:
         """Returns them in another layout, by :func:`.convert_joints`."""
-        frames = []
-        for frame in self.frames:
-            points, scores = convert_joints(
-                frame[..., :-1], frame[..., -1], self.layout, layout
-            )
-            assert scores is not None
-            frames.append(np.concatenate([points, scores[..., None]], axis=-1))
+        frames = [convert_joints(one, self.layout, layout) for one in self.frames]
         return replace(self, layout=layout, frames=frames)
 
     def annotation(self, name: str) -> dict[str, Any]:
         """Returns an annotation, each person a track; ``times`` are in it if told."""
-        tracker = Tracker()
         numbers = self.ids
         if numbers is None or any((tracks < 0).any() for tracks in numbers):
+            tracker = Tracker()
             numbers = [tracker.update(frame) for frame in self.frames]
         joined = join_tracks(self.frames, numbers)
         if not len(joined):
@@ -128,42 +117,14 @@ def expecting(what: str, where: str) -> Iterator[None]:
         raise ValueError(f"{where}: this is not {what} ({error!r})") from error
 
 
-def get(item: Any, key: str) -> Any:
-    """Returns an attribute of an object or a value of a dict, None without one."""
-    return item.get(key) if isinstance(item, Mapping) else getattr(item, key, None)
-
-
-def numbers_of(names: Iterable[str], where: str) -> dict[str, int]:
-    """Returns the frame number at the end of each name: ``video_12_keypoints.json``.
-
-    Raises:
-        ValueError: If a name has none, or they are of more than one recording.
-    """
-    found = {n: re.match(r"(.*?)(\d{1,18})(_keypoints)?$", Path(n).stem) for n in names}
-    for name, match in found.items():
-        if match is None:
-            raise ValueError(
-                f"{where}: {name!r} has no frame number at its end; name it NAME_NUMBER"
-            )
-    starts = sorted({match[1] for match in found.values() if match})
-    numbers = {name: int(match[2]) for name, match in found.items() if match}
-    if len(starts) > 1 or len(set(numbers.values())) < len(numbers):
+def fill_frames(
+    found: Mapping[int, list[Person]], first: int, where: str
+) -> list[list[Person]]:
+    """Returns the persons of every frame; estimators leave out those with nobody."""
+    numbers = range(min(first, *found), max(found) + 1)
+    if len(numbers) > _MOST_FRAMES:
         raise ValueError(
-            f"{where}: frames of several recordings, their names begin with {starts}; "
-            "give one at a time"
-        )
-    return numbers
-
-
-def span(numbers: Collection[int], first: int, where: str) -> range:
-    """Returns every frame from the first to the last, if that is a recording's length.
-
-    Estimators leave out frames in which nobody was found; their first is ``first``.
-    """
-    frames = range(min(first, *numbers), max(numbers) + 1) if numbers else range(0)
-    if frames.stop - frames.start > _MOST_FRAMES:
-        raise ValueError(
-            f"{where}: frames up to {max(numbers)} are no recording, number them from "
+            f"{where}: frames up to {max(found)} are no recording, number them from "
             f"{first}"
         )
-    return frames
+    return [found.get(number, []) for number in numbers]

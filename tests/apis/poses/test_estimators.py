@@ -233,19 +233,9 @@ class TestAlphaPose:
         ]
         path = tmp_path / "alphapose-results.json"
         path.write_text(json.dumps(people))
-        poses = read_poses(path, "me", layout=layout)
+        poses = read_poses(path, "me")
         check(poses, layout, [], [first, second], [], [first], *[[]] * 6, [second])
         assert tracks(poses) == [[], [1, 2], [], [-1], *[[]] * 6, [2]]
-        with pytest.raises(ValueError, match=f"joints of layout '{layout}', not of"):
-            read_poses(path, "me", layout="jhmdb-15")
-
-    @pytest.mark.parametrize(
-        ("people", "joints"), [("bodies", "joints"), ("people", "pose_keypoints_2d")]
-    )
-    def test_dict(self, people: str, joints: str) -> None:
-        person = make_person("openpose18")
-        frame = {"version": "AlphaPose", people: [{joints: person.ravel().tolist()}]}
-        check(read_poses({"1.jpg": frame}, "me"), "openpose18", [], [person])
 
     @pytest.mark.parametrize(
         ("person", "words"),

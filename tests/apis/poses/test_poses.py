@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gap_mmaction.apis.input_format import InputFormat
+from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.apis.poses import Poses, is_result_of_estimator, read_poses
 from gap_mmaction.skeletons import get_skeleton, layouts
 from tests.apis.poses.known_person import make_person
@@ -55,7 +57,7 @@ class TestTable:
         path = tmp_path / "table.csv"
         keys: dict[str, list[Any]] = {"Frame": [3, 3, 6], "person": [5, 2, ""]}
         values = write_table(path, "coco", keys)
-        poses = read_poses(path, "me", layout="coco")
+        poses = read_poses(path, "me")
         assert [len(frame) for frame in poses.frames] == [2, 0, 0, 1]
         assert poses.ids is not None and poses.times is None
         assert [ids.tolist() for ids in poses.ids] == [[5, 2], [], [], [-1]]
@@ -142,6 +144,21 @@ def test_no_results(source: Any, words: str) -> None:
         read_poses(source, "me")
 
 
+def test_input_with_keypoints() -> None:
+    """AlphaPose and YOLO write 'keypoints', as mmpose does."""
+    reader = InputReader(InputFormat(get_skeleton("coco"), 2, True, False), 60)
+    axes = dict(zip(("x", "y", "visible"), COCO.T.tolist()))
+    for person in (
+        {"image_id": "0.jpg", "keypoints": COCO.ravel().tolist(), "score": 2.0},
+        {"name": "person", "keypoints": axes},
+        {"keypoints": COCO[None, :, :2], "keypoint_scores": COCO[None, :, 2]},
+    ):
+        (found,) = reader.read([person], "me")
+        np.testing.assert_allclose(found["keypoint"][0, 0], COCO[:, :2], rtol=1e-5)
+    with pytest.raises(TypeError, match="me: a list of ndarray, expected an array"):
+        reader.read([COCO], "me")
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_broken_files(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.json"
@@ -153,3 +170,14 @@ def test_broken_files(content: bytes, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ValueError, match="no results in this folder"):
         read_poses(tmp_path, "me")
+
+
+def test_table_of_own_layout(tmp_path: Path) -> None:
+    joints = dict(joints=["root", "tail"], inward=[("tail", "root")], center="root")
+    own = get_skeleton(dict(joints, num_coordinates=2, parts=dict(tail=["tail"])))
+    path = tmp_path / "fish.csv"
+    path.write_text("frame,root x,root y,tail_x,tail_y\n0,1,2,3,4\n")
+    found = read_poses(path, "me", own=own).to(own).frames[0]
+    np.testing.assert_array_equal(found, [[[1, 2, 1], [3, 4, 1]]])
+    with pytest.raises(ValueError, match="is missing"):
+        read_poses(path, "me")
