@@ -107,9 +107,10 @@ class InputReader:
         flat = self.format.skeleton.num_coordinates == 2
         poses = read_poses(source, name, flat, img_shape, own=self.format.skeleton)
         try:
-            return poses.to(self.format.skeleton).annotation(name)
+            poses = poses.to(self.format.skeleton)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
+        return poses.annotation(name)
 
     def _read_video(self, source: Mapping[str, Any], name: str) -> dict[str, Any]:
         frames, size = source["frames"], tuple(source["img_shape"])

@@ -74,7 +74,7 @@ class ActionTimeline:
 
     Examples:
         >>> timeline = ActionTimeline(SkeletonInferencer('nwucla'))
-        >>> timeline.run(np.load('joints.npy'))  # [T, V, C]
+        >>> timeline.run(joints)  # [T, V, C]
         [Segment(start=0.0, end=2.6, label=4, name='walk around', score=0.81), ...]
     """
 

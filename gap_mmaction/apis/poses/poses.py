@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gap_mmaction.skeletons import Layout, get_skeleton
+from gap_mmaction.skeletons import Layout, Skeleton, get_skeleton
 from gap_mmaction.skeletons.conversion import convert_joints
 
 from ..tracks import Tracker, join_tracks
@@ -18,6 +19,7 @@ from ..tracks import Tracker, join_tracks
 # A joint table [V, C + 1] and a track's number, -1 where it is not told.
 Person = tuple[np.ndarray, int]
 
+_TRUNK = (0.2, 2.0)  # metres from the hips to the head, of children and giants
 _MOST_FRAMES = 1_000_000  # nine hours of video; a number beyond is no frame's
 _FAULTS = (AttributeError, csv.Error, LookupError, OverflowError, TypeError, ValueError)
 
@@ -75,7 +77,11 @@ class Poses:
         return replace(self, layout=layout, frames=frames)
 
     def annotation(self, name: str) -> dict[str, Any]:
-        """Returns an annotation, each person a track; ``times`` are in it if told."""
+        """Returns an annotation, each person a track; ``times`` are in it if told.
+
+        Raises:
+            ValueError: If nobody is in any frame, or places in space are no metres.
+        """
         numbers = self.ids
         if numbers is None or any((tracks < 0).any() for tracks in numbers):
             tracker = Tracker()
@@ -83,10 +89,37 @@ class Poses:
         joined = join_tracks(self.frames, numbers)
         if not len(joined):
             raise ValueError(f"{name}: nobody is in any of {len(self.frames)} frames")
+        _check_axes(get_skeleton(self.layout), joined, name)
         annotation: dict[str, Any] = {"frame_dir": name, "keypoint": joined[..., :-1]}
         annotation["keypoint_score"] = joined[..., -1]
         told = {"times": self.times, "img_shape": self.img_shape}
         return annotation | {k: v for k, v in told.items() if v is not None}
+
+
+def _check_axes(skeleton: Skeleton, tracks: np.ndarray, name: str) -> None:
+    """Checks by head and hips that places in space are in metres, with y upwards."""
+    joints = skeleton.joint_names
+    head = [joint for joint in ("head", "nose") if joint in joints][:1]
+    hips = [joint for joint in ("left hip", "right hip") if joint in joints]
+    if skeleton.num_coordinates != 3 or not head or not hips:
+        return
+    top, bottom = (tracks[..., [joints.index(j) for j in of], :] for of in (head, hips))
+    found = (np.concatenate([top, bottom], axis=-2)[..., -1] > 0).all(axis=-1)
+    if not found.any():
+        return
+    upwards = (top[..., :3].mean(axis=-2) - bottom[..., :3].mean(axis=-2))[found]
+    length = float(np.median(np.linalg.norm(upwards, axis=-1)))
+    if not _TRUNK[0] <= length <= _TRUNK[1]:
+        raise ValueError(
+            f"{name}: from the hips to the head it is {length:.3g}, in metres "
+            f"{_TRUNK[0]} to {_TRUNK[1]}; divide millimetres by 1000"
+        )
+    if np.median(upwards[:, 1]) < -length / 2:
+        warnings.warn(
+            f"{name}: the head is below the hips; if y points down, turn x and y "
+            "round, as a Kinect's x points to the left and y up",
+            stacklevel=3,
+        )
 
 
 def make_poses(

@@ -12,7 +12,7 @@ from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
 from gap_mmaction.apis.poses import Poses, is_result_of_estimator, read_poses
 from gap_mmaction.skeletons import get_skeleton, layouts
-from tests.apis.poses.known_person import make_person
+from tests.apis.poses.known_person import make_person, make_world_landmarks
 
 COCO = make_person("coco")
 
@@ -181,3 +181,16 @@ def test_table_of_own_layout(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, [[[1, 2, 1], [3, 4, 1]]])
     with pytest.raises(ValueError, match="is missing"):
         read_poses(path, "me")
+
+
+def test_units_and_axes() -> None:
+    person = np.column_stack([make_world_landmarks() * (-1, -1, 1), np.ones(33)])
+
+    def read(factor: tuple[float, ...]) -> None:
+        Poses("mediapipe", [(person * (*factor, 1))[None]]).annotation("me")
+
+    read((1, 1, 1))
+    with pytest.raises(ValueError, match=r"me: .*head it is 6\d\d, .*by 1000"):
+        read((1e3, 1e3, 1e3))
+    with pytest.warns(UserWarning, match="me: the head is below the hips"):
+        read((-1, -1, 1))
