@@ -114,6 +114,7 @@ def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Fig
             if x:
                 (lines[arm],) = axes.plot(x, mean, "o-", color=colour, ms=4, label=arm)
                 axes.fill_between(x, mean - wide, mean + wide, color=colour, alpha=0.15)
+                axes.errorbar(x, mean, wide, color=colour, lw=0.8, capsize=2, ls="")
         axes.set_xticks(range(len(groups)), [group[2] for group in groups])
         axes.set_ylabel("top-1 %")
         _finish(axes, f"{title(name[0])}, {name[1]}", "training clips of each class")
