@@ -25,10 +25,11 @@ _PARTS = ("backbone.", "cls_head.")
 
 def read_weights(checkpoint: str | PathLike[str]) -> dict[str, Tensor]:
     """Reads the state dict of a checkpoint, a file or a URL, without running it."""
-    return weights_of(_read_content(checkpoint), checkpoint)
+    return weights_of(read_content(checkpoint), checkpoint)
 
 
-def _read_content(checkpoint: str | PathLike[str]) -> dict[str, Any]:
+def read_content(checkpoint: str | PathLike[str]) -> dict[str, Any]:
+    """Reads a checkpoint, ``state_dict`` and ``meta``, a file or a URL likewise."""
     name = os.fspath(checkpoint)
     try:
         if "://" not in name:
@@ -64,7 +65,7 @@ def load_model(
     """
     config = read_config(config)
     name = os.fspath(checkpoint)
-    content = _read_content(checkpoint)
+    content = read_content(checkpoint)
     weights = weights_of(content, name)
     has_text = any(key.startswith(TEXT_PREFIX) for key in weights)
     init_default_scope(config.get("default_scope", "mmaction"))

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.special import logit
 
 from gap_mmaction.evaluation.seen_unseen import choose_threshold, fit_temperature
-from gap_mmaction.utils.checkpoint_reader import read_checkpoint
 from gap_mmaction.utils.files import parse_json
+
+from .trained_model import read_content
 
 META_KEY = "unknown"  # of a published model
 _LEAST = 1e-12  # a probability
@@ -103,14 +104,14 @@ class Unknown:
 def find_unknown(
     checkpoint: str | PathLike[str], file: str | PathLike[str] | None = None
 ) -> Unknown | None:
-    """Reads an :class:`Unknown` from JSON, or a model's file, None where it has none.
+    """Reads an :class:`Unknown` from JSON, or from a model; None if it has none.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If its content is wrong.
     """
     if file is None:
-        content: Any = (read_checkpoint(checkpoint).get("meta") or {}).get(META_KEY)
+        content: Any = (read_content(checkpoint).get("meta") or {}).get(META_KEY)
         if content is None:
             return None
     try:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import CheckpointLoader
 
 from gap_mmaction.apis import ActionTimeline, Segment, Unknown
 from gap_mmaction.apis.input_format import InputFormat
@@ -207,3 +208,10 @@ def test_find_unknown(similarity: float | None, tmp_path: Path) -> None:
         file.write_text(content)
         with pytest.raises(ValueError, match=r"a\.json: 'unknown' is wrong .*'spread'"):
             find_unknown(model, file)
+
+
+def test_find_unknown_by_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the weights are read, by mmengine's loader."""
+    content = {"meta": {"unknown": {"score": 0.5}}, "state_dict": {}}
+    monkeypatch.setattr(CheckpointLoader, "load_checkpoint", lambda *_: content)
+    assert find_unknown("https://models.example/a.pth") == Unknown(score=0.5)
