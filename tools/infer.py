@@ -311,7 +311,7 @@ def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> 
     print()
     write_segments(args.out, segments)
     for one in segments:
-        print(f"{one.start:8.2f} {one.end:8.2f}  {one.score:.2f}  {one.name}")
+        print(one)
     print(f"{len(segments)} segments; written: {args.out}")
     return 0
 

@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, score in zip(result.top_names, result.top_scores):
             print(f"{score:6.3f}  {name}")
     for one in picture.segments:
-        print(f"{one.start:8.2f} {one.end:8.2f}  {one.score:.2f}  {one.name}")
+        print(one)
     print(f"{len(frames)} of {total} frames; written: {args.out}")
     return 0
 

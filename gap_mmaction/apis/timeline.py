@@ -44,6 +44,9 @@ class Segment:
     name: str
     score: float  # mean probability over the windows, of the label or of none
 
+    def __str__(self) -> str:
+        return f"{self.start:8.2f} {self.end:8.2f}  {self.score:.2f}  {self.name}"
+
 
 class ActionTimeline:
     """Names actions in a stream of poses: when each begins and ends.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from gap_mmaction.datasets.annotation_check import to_numbers
+from gap_mmaction.datasets.annotation_check import to_numbers, to_scores
 
 from .input_format import InputFormat
 
@@ -104,12 +104,7 @@ def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any]:
         scores = poses.get("keypoint_score")
         poses = to_numbers(poses.get("keypoint", ()), "'keypoint'")
         if scores is not None:
-            scores = to_numbers(scores, "'keypoint_score'")
-            if scores.shape != poses.shape[:-1]:
-                raise ValueError(
-                    f"'keypoint_score' has shape {list(scores.shape)}, 'keypoint' "
-                    f"{list(poses.shape)}; expected {list(poses.shape[:-1])}"
-                )
+            scores = to_scores(scores, poses)
             poses = np.concatenate([poses, scores[..., None]], axis=-1)
     array = to_numbers(poses, "the array")
     array = array[None] if array.ndim == 3 else array

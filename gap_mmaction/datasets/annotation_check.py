@@ -65,12 +65,7 @@ class AnnotationCheck:
         if self.has_score is False:
             read.pop("keypoint_score", None)
         elif "keypoint_score" in read:
-            score = to_numbers(read["keypoint_score"], "'keypoint_score'")
-            if score.shape != keypoint.shape[:-1]:
-                raise ValueError(
-                    f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
-                    f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
-                )
+            score = to_scores(read["keypoint_score"], keypoint)
             _check_finite(score, "keypoint_score")
             read["keypoint_score"] = score
         elif self.has_score:
@@ -138,6 +133,17 @@ def to_numbers(values: Any, what: str) -> np.ndarray:
             "a float array"
         )
     return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
+def to_scores(values: Any, keypoint: np.ndarray) -> np.ndarray:
+    """Makes an array of the confidences of ``keypoint``, one for each joint."""
+    score = to_numbers(values, "'keypoint_score'")
+    if score.shape != keypoint.shape[:-1]:
+        raise ValueError(
+            f"'keypoint_score' has shape {list(score.shape)}, 'keypoint' "
+            f"{list(keypoint.shape)}; expected {list(keypoint.shape[:-1])}"
+        )
+    return score
 
 
 def _check_finite(values: np.ndarray, key: str) -> None:

@@ -126,7 +126,7 @@ def convert_joints(joints: npt.NDArray, source: Layout, target: Layout) -> npt.N
             "and an estimator that are both of a picture (2D) or both of space (3D)"
         )
     weights = joint_weights(theirs, ours)
-    scores = np.where(weights != 0, joints[..., None, :, -1], np.inf).min(axis=-1)
     converted = weights @ joints
-    converted[..., -1] = scores
+    for joint, row in enumerate(weights):
+        converted[..., joint, -1] = joints[..., row != 0, -1].min(axis=-1)
     return converted.astype(joints.dtype)

@@ -11,18 +11,19 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from gap_mmaction.apis import Segment
+from gap_mmaction.apis.timeline import NONE
 
 from .panels import hide_frame, plain_text
 
 BAR_WIDTH = 8.0  # inches, the least
-_NONE, _NONE_COLOUR, _OTHER_COLOUR = -1, "0.88", "0.55"
+_NONE_COLOUR, _OTHER_COLOUR = "0.88", "0.55"
 _COLUMNS = 4
 
 
 def colour_of(label: int) -> Any:
     """Returns a label's colour, always the same one."""
     if label < 0:
-        return _NONE_COLOUR if label == _NONE else _OTHER_COLOUR
+        return _NONE_COLOUR if label == NONE else _OTHER_COLOUR
     # Hues in the golden ratio: neighbours differ, however many there are.
     hue, pale, dark = label * 0.618034 % 1, (0.45, 0.7, 0.85), (0.9, 0.75)
     return colorsys.hsv_to_rgb(hue, pale[label % 3], dark[label % 2])

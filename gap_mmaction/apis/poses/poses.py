@@ -73,8 +73,12 @@ class Poses:
 
     def to(self, layout: Layout) -> Poses:
         """Returns them in another layout, by :func:`.convert_joints`."""
-        frames = [convert_joints(one, self.layout, layout) for one in self.frames]
-        return replace(self, layout=layout, frames=frames)
+        if not self.frames:
+            return replace(self, layout=layout)
+        # All at once: the ways to the joints are found once.
+        joints = convert_joints(np.concatenate(self.frames), self.layout, layout)
+        ends = np.cumsum([*map(len, self.frames)])[:-1]
+        return replace(self, layout=layout, frames=np.split(joints, ends))
 
     def annotation(self, name: str) -> dict[str, Any]:
         """Returns an annotation, each person a track; ``times`` are in it if told.
