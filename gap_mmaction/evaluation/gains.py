@@ -16,6 +16,8 @@ ARMS = ("plain", "random", "shuffled", "gap")
 PAIRS = (("gap", "plain"), ("gap", "random"), ("random", "plain"), ("gap", "shuffled"))
 """Which are compared, the first minus the second."""
 
+MEAN = "mean of the sets"
+
 Group = tuple[str, str, str]
 """What runs share that are compared: data set, network, clips of each class."""
 
@@ -26,11 +28,11 @@ Accuracies = dict[Group, dict[str, dict[int, float]]]
 class Gain(NamedTuple):
     """A gain in points of top-1; of a single seed or equal ones without intervals."""
 
-    values: tuple[float, ...]  # of each seed
+    values: tuple[float, ...]  # of each seed, or of each set
     mean: float
     interval: tuple[float, float] | None = None  # 95 %, by Student's t
     bootstrap: tuple[float, float] | None = None  # 95 %, by drawing seeds
-    p: float | None = None  # of the paired t test
+    p: float | None = None  # of the t test
 
 
 def accuracies(runs: Sequence[FinishedRun]) -> Accuracies:
@@ -82,15 +84,43 @@ def paired_gain(first: dict[int, float], second: dict[int, float]) -> Gain | Non
     return gain._replace(interval=interval, bootstrap=bootstrap, p=float(test.pvalue))
 
 
+def mean_gain(gains: Sequence[Gain]) -> Gain:
+    """Returns the mean of the gains on several sets, each of two seeds or more.
+
+    It holds for these sets: how much sets differ is not in the interval, whose degrees
+    of freedom are those of Welch and Satterthwaite.
+    """
+    means = [gain.mean for gain in gains]
+    found = Gain(tuple(means), float(np.mean(means)))
+    parts = np.array([np.var(g.values, ddof=1) / len(g.values) for g in gains])
+    if parts.sum() < 1e-9:
+        return found
+    degrees = np.array([len(gain.values) - 1 for gain in gains])
+    freedom = parts.sum() ** 2 / (parts**2 / degrees).sum()
+    error = np.sqrt(parts.sum()) / len(gains)
+    low, high = stats.t.interval(0.95, freedom, found.mean, error)
+    p = 2 * stats.t.sf(abs(found.mean) / error, freedom)
+    return found._replace(interval=(float(low), float(high)), p=float(p))
+
+
 def gains_of(found: Accuracies) -> dict[tuple[Group, str], Gain]:
-    """Returns the gains by group and by the comparison's name, ``gap - plain``."""
+    """Returns the gains by group and by the comparison's name, ``gap - plain``.
+
+    After those of the sets are those of the mean over all sets with as many clips.
+    """
     gains: dict[tuple[Group, str], Gain] = {}
+    of_sets: dict[tuple[Group, str], list[Gain]] = defaultdict(list)
     for group, arms in found.items():
         for first, second in PAIRS:
             gain = paired_gain(arms.get(first, {}), arms.get(second, {}))
             if gain is not None:
-                gains[group, f"{first} - {second}"] = gain
-    return gains
+                name = f"{first} - {second}"
+                gains[group, name] = gain
+                if len(gain.values) > 1:
+                    of_sets[(MEAN, *group[1:]), name].append(gain)
+    order = sorted(of_sets, key=lambda key: _order(key[0]))
+    several = [key for key in order if len(of_sets[key]) > 1]
+    return gains | {key: mean_gain(of_sets[key]) for key in several}
 
 
 def gains_text(found: Accuracies) -> str:
@@ -104,11 +134,12 @@ def gains_text(found: Accuracies) -> str:
             mean = f"{np.mean(values):.1f}{spread} ({len(values)})" if values else "-"
             cells.append(mean)
         lines.append(_line(*group, *cells))
-    heads = ("difference", "mean", "95 %, t", "95 %, bootstrap", "p", "each seed")
+    heads = ("difference", "mean", "95 %, t", "95 %, bootstrap", "p", "each")
     lines += [
         "",
         "Top-1 % of the last epoch, mean ± standard deviation over the seeds (in "
-        "brackets how many), each the mean of its folds.",
+        "brackets how many), each the mean of its folds. Gains are paired by seed and "
+        "listed for each; the last ones are means over the sets, listed for each set.",
         "",
         _line("set", "backbone", "clips", *heads),
         "|---" * 9 + "|",

@@ -126,10 +126,11 @@ def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
     """Draws the gains with their 95 % intervals, a panel for each comparison."""
     gains = gains_of(found)
     pairs = list(dict.fromkeys(pair for _, pair in gains)) or ["no gains"]
-    size = (3 * len(pairs) + 2.5, 1 + len(found) / _ROWS_IN_AN_INCH)
+    groups = list(dict.fromkeys(group for group, _ in gains))
+    size = (3 * len(pairs) + 2.5, 1 + len(groups) / _ROWS_IN_AN_INCH)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
-    places = {group: y for y, group in enumerate(found)}
+    places = {group: y for y, group in enumerate(groups)}
     for axes, pair in zip(panels, pairs):
         for (group, name), gain in gains.items():
             if name == pair:
@@ -138,8 +139,8 @@ def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
                 axes.plot(gain.mean, y, "s", color="C0", ms=5)
         axes.axvline(0, color="0.5", linewidth=0.8)
         _finish(axes, pair, "points of top-1")
-    labels = [", ".join([title(name), *rest]) for name, *rest in found]
-    panels[0].set_yticks(range(len(found)), labels)
+    labels = [", ".join([title(name), *rest]) for name, *rest in groups]
+    panels[0].set_yticks(range(len(groups)), labels)
     panels[0].invert_yaxis()
     return figure
 

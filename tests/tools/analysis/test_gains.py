@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from gap_mmaction.evaluation.finished_runs import FinishedRun, add_runs, read_runs
-from gap_mmaction.evaluation.gains import accuracies, gains_of
+from gap_mmaction.evaluation.gains import MEAN, accuracies, gains_of
 from tools.analysis.gains import main
 
 PLAIN = (68.5, 69.8, 68.5)
@@ -34,6 +36,21 @@ def test_numbers_by_hand(runs: list[FinishedRun]) -> None:
     assert gain.mean == pytest.approx(4.9333, abs=1e-4)
     assert gain.interval == pytest.approx((1.196, 8.670), abs=2e-3)
     assert gain.p == pytest.approx(0.0296, abs=1e-4)
+
+
+def test_mean_of_sets_has_welchs_interval(runs: list[FinishedRun]) -> None:
+    other = [one._replace(set="utd_mhad-cpu") for one in runs]
+    other += [run("gap", 3, 70.0)._replace(set="utd_mhad-cpu")]
+    other += [run("plain", 3, 71.0)._replace(set="utd_mhad-cpu")]
+    gains = gains_of(accuracies([*runs, *other]))
+    (_, first), (_, second), (key, gain) = gains.items()
+    assert key == ((MEAN, "ctrgcn", "10"), "gap - plain")
+    # The sum of two means is the difference of one and the other with its sign turned.
+    test = stats.ttest_ind(first.values, np.negative(second.values), equal_var=False)
+    assert gain.values == (first.mean, second.mean)
+    assert gain.p == pytest.approx(test.pvalue)
+    half = np.divide(test.confidence_interval(0.95), 2)
+    assert gain.interval == pytest.approx(half)
 
 
 def test_folds_are_averaged_first() -> None:
