@@ -37,7 +37,7 @@ from gap_mmaction.apis import (
     SkeletonResult,
 )
 from gap_mmaction.apis.timeline import NONE, SMOOTHINGS
-from gap_mmaction.apis.unknown import find_unknown
+from gap_mmaction.apis.unknown import Unknown
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.utils.command_line import (
@@ -299,7 +299,7 @@ def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> 
         stride=args.stride,
         rate=args.fps,
         smoothing=args.smoothing,
-        unknown=find_unknown(args.checkpoint, args.unknown),
+        unknown=None if args.unknown is None else Unknown.read_file(args.unknown),
         score=score,
         batch_size=args.batch_size,
         img_shape=args.img_shape,

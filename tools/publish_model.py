@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gap_mmaction  # noqa: F401  # allows the types in MMEngine's checkpoints
-from gap_mmaction.apis.unknown import find_unknown
+from gap_mmaction.apis.unknown import Unknown
 from gap_mmaction.deploy.publish import (
     accuracy_of_log,
     accuracy_of_scores,
@@ -81,9 +81,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         accuracy = accuracy_of_log(args.log, args.checkpoint)
     elif args.scores is not None:
         accuracy = accuracy_of_scores(args.scores)
-    unknown = None
-    if args.unknown is not None:
-        unknown = find_unknown(args.checkpoint, args.unknown)
     file, card = publish_model(
         args.checkpoint,
         args.out,
@@ -94,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         licence=args.licence,
         labels=args.labels,
         half=args.half,
-        unknown=unknown,
+        unknown=None if args.unknown is None else Unknown.read_file(args.unknown),
         hashed=not args.no_hash,
     )
     print(

@@ -24,7 +24,6 @@ from mmengine.config import Config
 from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.input_reader import InputReader
-from gap_mmaction.apis.unknown import find_unknown
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
@@ -173,8 +172,7 @@ def make_picture(args: argparse.Namespace) -> ClipPicture:
     shape = None if args.img_shape is None else tuple(args.img_shape)
     if args.timeline:
         inferencer = SkeletonInferencer(config, args.checkpoint, args.device, names)
-        unknown = find_unknown(args.checkpoint)
-        timeline = ActionTimeline(inferencer, unknown=unknown, img_shape=shape)
+        timeline = ActionTimeline(inferencer, img_shape=shape)
         segments = timeline.run(annotation, times)
     elif config is not None and args.checkpoint is not None:
         inferencer = SkeletonInferencer(

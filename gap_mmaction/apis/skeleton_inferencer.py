@@ -22,7 +22,8 @@ from gap_mmaction.utils.shipped_models import find_shipped_model
 from .input_format import InputFormat
 from .input_reader import InputReader, are_pose_results
 from .part_similarity import PartSimilarity
-from .trained_model import load_model
+from .trained_model import build_model, load_model, read_content
+from .unknown import META_KEY, Unknown
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,10 @@ class SkeletonInferencer:
             )
         self.labels = tuple(labels)
         self._reader = InputReader(self.format, num_classes, ntu_protocol)
-        self._model: Any = load_model(self.config, checkpoint, self.device)
+        content, name = read_content(checkpoint), os.fspath(checkpoint)
+        self._model: Any = build_model(self.config, content, name, self.device)
+        told = (content.get("meta") or {}).get(META_KEY)
+        self.unknown = None if told is None else Unknown.read(told, name)
         # After the model, which sets the scope that names are looked up in.
         steps = find_test_pipeline(self.config)
         self._pipeline = Compose([TRANSFORMS.build(step) for step in steps])

@@ -63,10 +63,11 @@ class ActionTimeline:
         rate: Frames a second that windows are resampled at, those of training.
         smoothing: ``"viterbi"``; ``"mean"``, of the windows that cover a time; or
             ``"none"``, the best class of each window.
-        switch_cost: What a change of the label costs, in nats of the windows' scores:
-            twice the windows in a second want twice the cost.
+        switch_cost: What a change of the label costs: as much as this many nats in each
+            window of a second.
         lag: Seconds after which :meth:`update` no longer changes its mind.
-        unknown: When a window shows none of the actions; by default never.
+        unknown: When a window shows none of the actions; by default as the model's
+            file says, never if it says nothing.
         score: The model's scoring of clips ``[B, clips, M, T, V, C]`` in other form,
             such as :func:`.deploy.exported_model.run_onnx` returns it.
         batch_size: Windows that :meth:`run` puts through the model together.
@@ -88,7 +89,7 @@ class ActionTimeline:
         stride: float = 0.25,
         rate: float = 30.0,
         smoothing: str = "viterbi",
-        switch_cost: float = 4.0,
+        switch_cost: float = 1.0,
         lag: float = 4.0,
         unknown: Unknown | None = None,
         score: Callable[[Tensor], Tensor] | None = None,
@@ -106,7 +107,7 @@ class ActionTimeline:
         self.model, self.score, self.batch_size = model, score, batch_size
         self.window, self.stride, self.rate = window, stride, rate
         self.smoothing, self.switch_cost = smoothing, switch_cost
-        self.unknown = unknown or Unknown()
+        self.unknown = unknown or model.unknown or Unknown()
         self.img_shape = img_shape
         self._lag = max(1, round(lag / stride))
         self._size = max(1, round(window / stride))  # windows that a mean is taken of
@@ -223,7 +224,7 @@ class ActionTimeline:
         none = scores.shape[1] - 1
         if self.smoothing == "viterbi":
             before = None if self._open is None else self._open.label % (none + 1)
-            labels = likeliest_path(scores, self.switch_cost, before)
+            labels = likeliest_path(scores, self.switch_cost / self.stride, before)
         else:
             labels = scores.argmax(axis=1)
         return [NONE if label == none else label for label in labels.tolist()]

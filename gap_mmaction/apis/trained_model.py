@@ -63,9 +63,19 @@ def load_model(
         CheckpointError: If the checkpoint is one of another model.
         ValueError: If it is none, or has no text branch where that is wanted.
     """
-    config = read_config(config)
-    name = os.fspath(checkpoint)
     content = read_content(checkpoint)
+    return build_model(config, content, os.fspath(checkpoint), device, text_branch)
+
+
+def build_model(
+    config: ConfigSource,
+    content: Mapping[str, Any],
+    name: str,
+    device: str | torch.device = "cpu",
+    text_branch: bool = False,
+) -> nn.Module:
+    """Does as :func:`load_model` with what :func:`read_content` returns."""
+    config = read_config(config)
     weights = weights_of(content, name)
     has_text = any(key.startswith(TEXT_PREFIX) for key in weights)
     init_default_scope(config.get("default_scope", "mmaction"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ from scipy.special import logit
 
 from gap_mmaction.evaluation.seen_unseen import choose_threshold, fit_temperature
 from gap_mmaction.utils.files import parse_json
-
-from .trained_model import read_content
 
 META_KEY = "unknown"  # of a published model
 _LEAST = 1e-12  # a probability
@@ -75,6 +72,32 @@ class Unknown:
         spread = max(float(np.std(near)), _LEAST)  # it is divided by
         return cls(temperature, score, float(np.quantile(near, loss)), spread)
 
+    @classmethod
+    def read(cls, content: Any, where: object) -> Unknown:
+        """Takes what a model's file or a JSON file has of it.
+
+        Raises:
+            ValueError: If that is wrong.
+        """
+        try:
+            # Models without a text branch have null for their similarity.
+            given = {k: v for k, v in content.items() if (k, v) != ("similarity", None)}
+            return cls(**{key: float(value) for key, value in given.items()})
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{where}: {META_KEY!r} is wrong ({error}); expected numbers by the "
+                f"names {[*cls().__dict__]}, as tools/analysis/timeline.py writes them"
+            ) from error
+
+    @classmethod
+    def read_file(cls, path: Path) -> Unknown:
+        """Reads a JSON file; a ValueError says what is wrong."""
+        try:
+            content = parse_json(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: no JSON ({error})") from error
+        return cls.read(content, path)
+
     def calibrate(self, scores: np.ndarray) -> np.ndarray:
         """Returns probabilities ``[..., C]`` of scores, by the temperature."""
         powers = scores.clip(_LEAST) ** (1 / self.temperature)
@@ -99,30 +122,3 @@ class Unknown:
             below = (self.similarity - window.similarity) / self.spread
             none += np.clip(below, -_MOST, _MOST)
         return np.append(logs, none)
-
-
-def find_unknown(
-    checkpoint: str | PathLike[str], file: str | PathLike[str] | None = None
-) -> Unknown | None:
-    """Reads an :class:`Unknown` from JSON, or from a model; None if it has none.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If its content is wrong.
-    """
-    if file is None:
-        content: Any = (read_content(checkpoint).get("meta") or {}).get(META_KEY)
-        if content is None:
-            return None
-    try:
-        if file is not None:
-            content = parse_json(Path(file).read_text("utf-8"))
-        # Models without a text branch have null for their similarity.
-        given = {k: v for k, v in content.items() if (k, v) != ("similarity", None)}
-        return Unknown(**{key: float(value) for key, value in given.items()})
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{file or checkpoint}: {META_KEY!r} is wrong ({error}); expected numbers "
-            f"by the names {[*Unknown().__dict__]}, as tools/analysis/timeline.py "
-            "writes them"
-        ) from error

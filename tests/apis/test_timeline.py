@@ -11,15 +11,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from mmengine.runner import CheckpointLoader
 
-from gap_mmaction.apis import ActionTimeline, Segment, Unknown
+from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer, Unknown
 from gap_mmaction.apis.input_format import InputFormat
 from gap_mmaction.apis.timeline import NONE
-from gap_mmaction.apis.unknown import Window, find_unknown
+from gap_mmaction.apis.unknown import Window
 from gap_mmaction.deploy.publish import publish_model
 from gap_mmaction.evaluation.segmentation import likeliest_path
 from gap_mmaction.skeletons import get_skeleton
+from tests.apis.small_model import make_run
 from tests.visualization.clips import standing
 
 BODY = standing(frames=1)[0, 0] - 2
@@ -32,6 +32,7 @@ class HeightModel:
 
     labels = ("low", "middle", "high")
     format = InputFormat(get_skeleton("nw-ucla"), 3, False, False)
+    unknown = None
 
     def __init__(self, persons: int) -> None:
         pipeline = [dict(type="FormatGCNInput", num_person=persons)]
@@ -196,22 +197,32 @@ def test_what_is_kept_of_a_long_stream() -> None:
 
 
 @pytest.mark.parametrize("similarity", [0.3, None])
-def test_find_unknown(similarity: float | None, tmp_path: Path) -> None:
-    unknown, model = Unknown(1.5, 0.4, similarity, 0.1), tmp_path / "a.pth"
-    file = tmp_path / "a.json"
+def test_thresholds_are_kept_in_the_models_file(
+    similarity: float | None, tmp_path: Path
+) -> None:
+    unknown, file = Unknown(1.5, 0.4, similarity, 0.1), tmp_path / "a.json"
     file.write_text(json.dumps(unknown.__dict__))
-    torch.save({"state_dict": {"a": torch.ones(2)}, "meta": {}}, model)
-    assert find_unknown(model) is None and find_unknown(model, file) == unknown
-    published, _ = publish_model(model, tmp_path / "b.safetensors", unknown=unknown)
-    assert find_unknown(published) == unknown
-    for content in ("{", "[1]", '{"a": 1}', '{"score": null}', '{"temperature": 0}'):
+    assert Unknown.read_file(file) == unknown
+    run = make_run(tmp_path)
+    assert ActionTimeline(run.inferencer()).unknown == Unknown()
+    published, _ = publish_model(run.checkpoint, tmp_path / "b.pth", unknown=unknown)
+    model = SkeletonInferencer(run.config, published)
+    assert ActionTimeline(model).unknown == unknown
+    assert ActionTimeline(model, unknown=Unknown()).unknown == Unknown()
+    for content in ("[1]", '{"a": 1}', '{"score": null}', '{"temperature": 0}'):
         file.write_text(content)
         with pytest.raises(ValueError, match=r"a\.json: 'unknown' is wrong .*'spread'"):
-            find_unknown(model, file)
+            Unknown.read_file(file)
+    file.write_text("{")
+    with pytest.raises(ValueError, match=r"a\.json: no JSON"):
+        Unknown.read_file(file)
 
 
-def test_find_unknown_by_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the weights are read, by mmengine's loader."""
-    content = {"meta": {"unknown": {"score": 0.5}}, "state_dict": {}}
-    monkeypatch.setattr(CheckpointLoader, "load_checkpoint", lambda *_: content)
-    assert find_unknown("https://models.example/a.pth") == Unknown(score=0.5)
+def test_switching_costs_the_same_with_more_windows() -> None:
+    scores = np.repeat([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]], [8, 2, 8], axis=0)
+    for stride in (0.25, 0.125):
+        times = round(0.25 / stride)
+        windows = [Window(0, 2, one) for one in np.repeat(scores, times, axis=0)]
+        for cost, count in ((0.34, 3), (0.36, 1)):  # log(4) / 4 = 0.347
+            timeline = make_timeline(stride=stride, switch_cost=cost)
+            assert len(timeline.smooth(windows)) == count

@@ -191,7 +191,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--clips", type=count, default=15, help="of each recording")
     add("--window", type=float, default=2.0, help="seconds")
     add("--stride", type=float, default=0.25, help="seconds")
-    add("--switch-cost", type=float, default=4.0, help="nats")
+    add("--switch-cost", type=float, default=1.0, help="nats in a second's windows")
     add("--minutes", type=float, default=1.0, help="of the stream that is timed")
     add("--onnx", type=Path, help="the model as ONNX, for the stream")
     add("--seed", type=int, default=0)
