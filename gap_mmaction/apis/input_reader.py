@@ -231,9 +231,10 @@ def _are_dicts_with(value: Any, *keys: str) -> bool:
 def read_pose_results(frames: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     """Puts the persons of all frames into arrays, as mmaction2's inference_skeleton.
 
-    Person i of a frame goes to place i; who is who between frames is not known. Places
-    that a frame does not fill are zero. Numbers are not rounded to float16 as in
-    mmaction2, which would be up to two pixels in a 4K picture.
+    Person i of a frame goes to place i; who is who between frames is not known, which
+    ``is_tracked`` says to timelines. Places that a frame does not fill are zero.
+    Numbers are not rounded to float16 as in mmaction2, which would be up to two pixels
+    in a 4K picture.
 
     Args:
         frames: For each frame a dict with ``keypoints`` ``[M, V, 2]``, in pixels, and
@@ -255,8 +256,8 @@ def read_pose_results(frames: Sequence[Mapping[str, Any]], name: str) -> dict[st
                 f"{shape[0]} of {shape[1] - 1}"
             )
         joined[: len(persons), index] = persons
-    keypoint, score = joined[..., :-1], joined[..., -1]
-    return {"frame_dir": name, "keypoint": keypoint, "keypoint_score": score}
+    joints = {"keypoint": joined[..., :-1], "keypoint_score": joined[..., -1]}
+    return {"frame_dir": name, **joints, "is_tracked": False}
 
 
 def _read_frame(frame: Mapping[str, Any], where: str) -> np.ndarray | None:

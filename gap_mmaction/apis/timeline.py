@@ -171,7 +171,8 @@ class ActionTimeline:
         Args:
             poses: An array ``[T, V, C]`` or ``[M, T, V, C]`` of the model's layout,
                 with or without a column of confidences, or an annotation, as
-                :meth:`.SkeletonInferencer.read` returns it: persons are tracks.
+                :meth:`.SkeletonInferencer.read` returns it. Persons are tracks, but for
+                mmpose's results.
             times: Seconds of each frame ``[T]``; by default the annotation's, or
                 ``rate`` frames a second.
             progress: Is told the number of frames that were read.
@@ -186,7 +187,7 @@ class ActionTimeline:
     ) -> list[Window]:
         """Returns what the model says of each window of a recording."""
         self.reset()
-        array, told, shape = read_recording(poses)
+        array, told, shape, tracked = read_recording(poses)
         self._shape = shape or self.img_shape
         found: list[Window] = []
         waiting: list[Any] = []
@@ -196,7 +197,7 @@ class ActionTimeline:
         if times.shape != (count,):
             raise ValueError(f"{list(times.shape)} times for {count} frames")
         for index, time in enumerate(times):
-            waiting += self._push(array[:, index], float(time), are_tracks=True)
+            waiting += self._push(array[:, index], float(time), tracked)
             if len(waiting) >= self.batch_size:
                 found += self._predict(waiting)
                 waiting = []

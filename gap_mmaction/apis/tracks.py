@@ -92,15 +92,17 @@ def persons_of(poses: Any, form: InputFormat) -> np.ndarray:
     return np.where(lost[..., None], np.float32(0), array)
 
 
-def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any]:
-    """Returns ``[M, T, V, C]``, and times and the pictures' size if they are told.
+def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any, bool]:
+    """Returns ``[M, T, V, C]``, times and size of the pictures, and if M are tracks.
 
-    It takes that, ``[T, V, C]`` or an annotation, whose confidences are a column more
-    then. A ValueError says what is wrong.
+    Times and size are None where they are not told. It takes that, ``[T, V, C]`` or an
+    annotation, whose confidences are a column more then. A ValueError says what is
+    wrong.
     """
-    times = shape = None
+    times, shape, tracked = None, None, True
     if isinstance(poses, Mapping):
         times, shape = poses.get("times"), poses.get("img_shape")
+        tracked = poses.get("is_tracked", True)
         scores = poses.get("keypoint_score")
         poses = to_numbers(poses.get("keypoint", ()), "'keypoint'")
         if scores is not None:
@@ -113,7 +115,7 @@ def read_recording(poses: Any) -> tuple[np.ndarray, Any, Any]:
             f"the recording has shape {list(array.shape)}; expected [T, V, C] or "
             "[M, T, V, C] with a frame at least"
         )
-    return array, times, shape
+    return array, times, shape, tracked
 
 
 def join_tracks(

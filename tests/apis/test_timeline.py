@@ -14,6 +14,7 @@ import torch
 
 from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer, Unknown
 from gap_mmaction.apis.input_format import InputFormat
+from gap_mmaction.apis.input_reader import read_pose_results
 from gap_mmaction.apis.timeline import NONE
 from gap_mmaction.apis.unknown import Window
 from gap_mmaction.deploy.publish import publish_model
@@ -158,13 +159,17 @@ def test_recordings(poses: Any, times: Any, actions: Any) -> None:
 
 def test_ten_people() -> None:
     """The one who is surest acts; the order is another one in each frame."""
-    timeline, rng, ended = make_timeline(), np.random.default_rng(0), []
+    timeline, rng, ended, frames = make_timeline(), np.random.default_rng(0), [], []
     sure = np.append(np.full(9, 0.5), 1)[:, None, None] * np.ones((10, 20, 1))
     idle = [np.add(BODY, [3 * k, 0.2, 0]) for k in range(1, 10)]
     for joints, time in zip(JOINTS, TIMES):
         crowd = np.concatenate([[*idle, joints], sure], axis=2)
-        ended += timeline.update(rng.permutation(crowd), time)
+        crowd = rng.permutation(crowd)
+        ended += timeline.update(crowd, time)
+        # As mmpose has them.
+        frames.append(dict(keypoints=crowd[..., :3], keypoint_scores=crowd[..., 3]))
     check(ended + timeline.finish(), TIMES[-1])
+    check(timeline.run(read_pose_results(frames, "mine"), TIMES), TIMES[-1])
 
 
 @pytest.mark.parametrize(
