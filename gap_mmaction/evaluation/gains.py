@@ -126,33 +126,40 @@ def gains_of(found: Accuracies) -> dict[tuple[Group, str], Gain]:
 def gains_text(found: Accuracies) -> str:
     """Writes accuracies and gains as two Markdown tables."""
     arms = [arm for arm in ARMS if any(arm in group for group in found.values())]
-    lines = [_line("set", "backbone", "clips", *arms), "|---" * (3 + len(arms)) + "|"]
+    gains = gains_of(found)
+    pairs = [f"gap - {arm}" for arm in arms if arm != "gap"]
+    heads = ("set", "backbone", "clips", *arms, *pairs)
+    lines = [_line(*heads), "|---" * len(heads) + "|"]
     for group, of_arm in found.items():
         cells = []
         for values in (list(of_arm.get(arm, {}).values()) for arm in arms):
             spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
             mean = f"{np.mean(values):.1f}{spread} ({len(values)})" if values else "-"
             cells.append(mean)
+        for gain in (gains.get((group, pair)) for pair in pairs):
+            span = f" ({_span(gain.interval)})" if gain and gain.interval else ""
+            cells.append(f"{gain.mean:+.1f}{span}" if gain else "-")
         lines.append(_line(*group, *cells))
-    heads = ("difference", "mean", "95 %, t", "95 %, bootstrap", "p", "each")
+    columns = ("difference", "mean", "95 %, t", "95 %, bootstrap", "p", "each")
     lines += [
         "",
         "Top-1 % of the last epoch, mean ± standard deviation over the seeds (in "
         "brackets how many), each the mean of its folds. Gains are paired by seed and "
         "listed for each; the last ones are means over the sets, listed for each set.",
         "",
-        _line("set", "backbone", "clips", *heads),
+        _line("set", "backbone", "clips", *columns),
         "|---" * 9 + "|",
     ]
-    for (group, name), gain in gains_of(found).items():
-        spans = (
-            f"{span[0]:+.1f} to {span[1]:+.1f}" if span else "-"
-            for span in (gain.interval, gain.bootstrap)
-        )
+    for (group, name), gain in gains.items():
+        spans = (_span(span) for span in (gain.interval, gain.bootstrap))
         p = "-" if gain.p is None else f"{gain.p:.2g}"
         each = " ".join(f"{value:+.1f}" for value in gain.values)
         lines.append(_line(*group, name, f"{gain.mean:+.2f}", *spans, p, each))
     return "\n".join(lines) + "\n"
+
+
+def _span(span: tuple[float, float] | None) -> str:
+    return "-" if span is None else f"{span[0]:+.1f} to {span[1]:+.1f}"
 
 
 def _line(*cells: str) -> str:
