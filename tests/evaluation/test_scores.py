@@ -25,7 +25,12 @@ from gap_mmaction.evaluation import (
     transform_scores,
     write_scores,
 )
-from gap_mmaction.evaluation.accuracy import confusion_matrix, most_confused
+from gap_mmaction.evaluation.accuracy import (
+    confusion_matrix,
+    errors_by_rank,
+    most_confused,
+    rank_pairs,
+)
 from gap_mmaction.evaluation.class_comparison import (
     holm,
     mcnemar_p,
@@ -249,6 +254,24 @@ def test_confusion() -> None:
     assert matrix.tolist() == [[1, 2, 0, 0], [1, 1, 0, 0], [0] * 4, [0, 0, 0, 1]]
     assert most_confused(matrix, 10) == [(0, 1, 2), (1, 0, 1)]
     assert most_confused(matrix, 1) == [(0, 1, 2)]
+
+
+def test_errors_of_classes_that_are_alike() -> None:
+    """Classes 0 and 1 are the most alike of six; all errors are of these two."""
+    places = np.array([0, 1, 10, 30, 60, 100])
+    ranks = rank_pairs(-abs(places[:, None] - places))
+    assert np.isnan(np.diag(ranks)).all() and np.array_equal(ranks, ranks.T, True)
+    assert np.nanmean(ranks) == pytest.approx(50) and np.nanmax(ranks) == ranks[0, 1]
+    matrix = np.diag([8] * 6)
+    matrix[0, 1], matrix[1, 0] = 2, 1
+    mean, p = errors_by_rank(matrix, ranks)
+    # As alike a pair comes up once in 15.
+    assert mean == pytest.approx(100 * 14.5 / 15) and p == pytest.approx(
+        1 / 15, abs=0.01
+    )
+    matrix[1, 0], matrix[0, 5] = 0, 2
+    assert errors_by_rank(matrix, ranks)[0] == pytest.approx(50)
+    assert rank_pairs(np.ones((3, 3)))[0, 1] == 50
 
 
 def test_names() -> None:

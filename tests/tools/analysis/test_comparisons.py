@@ -51,8 +51,34 @@ def test_confusion_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert confusion_matrix.main([path, "--out", str(out)]) == 0
     text = capsys.readouterr().out
     assert "37 of 40 samples right, 92.50 %" in text
-    assert "| 5 | 4 | 3 | 75.0 |" in text
+    assert "| 5 | 4 | 3 | 75.0 |\n" in text
     assert out.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_confusion_and_texts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one run a clip with one hand is taken for two hands, in the other none."""
+    eye, predictions = np.eye(10, dtype=np.float32), LABELS.copy()
+    predictions[:1] = 1
+    files = [
+        dump(tmp_path / "a.pkl", eye[predictions], LABELS),
+        dump(tmp_path / "b.pkl", eye[LABELS], LABELS),
+    ]
+    out = ["--out", str(tmp_path / "matrix.png")]
+    texts = ["--texts", "configs/gap/ctrgcn_nwucla_cpu.py"]
+    assert confusion_matrix.main([*files, *texts, *out]) == 0
+    text = capsys.readouterr().out
+    assert "79 of 80 samples right" in text
+    assert "| 0 | 1 | 1 | 12.5 | 97 |" in text and "mean of the errors: 97" in text
+    assert confusion_matrix.main([files[1], *texts, *out]) == 0
+    assert "mean of the errors" not in capsys.readouterr().out
+    texts[1] = "configs/gap/ctrgcn_utd_mhad_cpu.py"
+    assert confusion_matrix.main([*files, *texts, *out]) == 1
+    assert "mhad_cpu.py: texts of 27 classes, the" in capsys.readouterr().err
+    files.append(dump(tmp_path / "c.pkl", np.eye(12, dtype=np.float32), np.arange(12)))
+    assert confusion_matrix.main([*files, *out]) == 1
+    assert "of 12 classes, the first file of 10" in capsys.readouterr().err
 
 
 @pytest.fixture
