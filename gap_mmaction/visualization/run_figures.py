@@ -106,16 +106,18 @@ def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Fig
     lines = {}
     for axes, name in zip(panels, names):
         groups = [group for group in found if group[:2] == name]
-        for arm, colour in _ARM_COLOURS.items():
+        for place, (arm, colour) in enumerate(_ARM_COLOURS.items()):
             seeds = [list(found[group].get(arm, {}).values()) for group in groups]
-            x = [i for i, values in enumerate(seeds) if values]
-            mean = np.array([np.mean(seeds[i]) for i in x])
-            wide = np.array([np.std(seeds[i], ddof=len(seeds[i]) > 1) for i in x])
-            if x:
+            seen = [i for i, values in enumerate(seeds) if values]
+            mean = np.array([np.mean(seeds[i]) for i in seen])
+            wide = np.array([np.std(seeds[i], ddof=len(seeds[i]) > 1) for i in seen])
+            x = np.array(seen) + 0.05 * (place - 1.5)  # side by side, to be seen
+            if seen:
                 (lines[arm],) = axes.plot(x, mean, "o-", color=colour, ms=4, label=arm)
                 axes.fill_between(x, mean - wide, mean + wide, color=colour, alpha=0.15)
                 axes.errorbar(x, mean, wide, color=colour, lw=0.8, capsize=2, ls="")
         axes.set_xticks(range(len(groups)), [group[2] for group in groups])
+        axes.set_xlim(-0.5, len(groups) - 0.5)
         axes.set_ylabel("top-1 %")
         _finish(axes, f"{title(name[0])}, {name[1]}", "training clips of each class")
     _draw_legend(figure, [lines[arm] for arm in ARMS if arm in lines])
