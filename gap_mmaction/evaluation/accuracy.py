@@ -76,7 +76,8 @@ def errors_by_rank(
     rng = np.random.default_rng(seed)
     rows, columns = np.nonzero(~np.eye(len(matrix), dtype=bool) & (matrix > 0))
     weights = matrix[rows, columns] / matrix[rows, columns].sum()
-    orders = np.stack([rng.permutation(len(matrix)) for _ in range(num_draws)])
-    drawn = ranks[orders[:, rows], orders[:, columns]] @ weights
     mean = float(ranks[rows, columns] @ weights)
-    return mean, float((1 + (drawn >= mean - 1e-9).sum()) / (1 + num_draws))
+    as_high = 0
+    for order in (rng.permutation(len(matrix)) for _ in range(num_draws)):
+        as_high += ranks[order[rows], order[columns]] @ weights >= mean - 1e-9
+    return mean, (1 + int(as_high)) / (1 + num_draws)

@@ -266,9 +266,8 @@ def test_errors_of_classes_that_are_alike() -> None:
     matrix[0, 1], matrix[1, 0] = 2, 1
     mean, p = errors_by_rank(matrix, ranks)
     # As alike a pair comes up once in 15.
-    assert mean == pytest.approx(100 * 14.5 / 15) and p == pytest.approx(
-        1 / 15, abs=0.01
-    )
+    assert mean == pytest.approx(100 * 14.5 / 15)
+    assert p == pytest.approx(1 / 15, abs=0.01)
     matrix[1, 0], matrix[0, 5] = 0, 2
     assert errors_by_rank(matrix, ranks)[0] == pytest.approx(50)
     assert rank_pairs(np.ones((3, 3)))[0, 1] == 50
