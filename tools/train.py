@@ -49,13 +49,16 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == "auto" else args.resume
-        if cfg.load_from is not None and not Path(cfg.load_from).is_file():
-            raise FileNotFoundError(
-                f"--resume {cfg.load_from}: there is no such checkpoint. `--resume` "
-                f"alone continues from the latest one in {cfg.work_dir}."
-            )
+        cfg.resume = args.resume if args.resume == "auto" else True
+        if cfg.resume != "auto":
+            cfg.load_from = args.resume
+            if not Path(args.resume).is_file():
+                raise FileNotFoundError(
+                    f"--resume {args.resume}: there is no such checkpoint. `--resume` "
+                    f"alone continues from the latest one in {cfg.work_dir}."
+                )
+        elif "runner_type" in cfg:
+            cfg.load_from = None  # as mmaction2 does: from it others would resume
     if args.auto_scale_lr:
         if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
             raise KeyError(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
 
@@ -26,6 +27,9 @@ LAST = "last_checkpoint"
 _NUMBERED = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
 _SHOWN = 4
 _KEPT = ("optim_wrapper.optimizer", "optim_wrapper.paramwise_cfg", "param_scheduler")
+_LENGTH = ("train_cfg.max_epochs", "train_cfg.max_iters")
+# Where a scheduler has its steps: numbers, or as floats shares of the training.
+PLACES = ("begin", "end", "T_max", "milestones")
 
 
 class SettingsError(ValueError):
@@ -78,8 +82,9 @@ def read_meta(path: Path) -> dict[str, Any]:
 def check_settings(path: Path, meta: Mapping[str, Any], config: str) -> None:
     """Refuses to resume where a checkpoint would overrule the config, given as text.
 
-    Optimizer and schedules are in a checkpoint with their settings; whatever else a
-    config says, ``train_cfg.max_epochs`` included, takes effect anew.
+    Optimizer and schedules are in a checkpoint with their settings, and with the length
+    of the training where they have shares of it; whatever else a config says takes
+    effect anew.
 
     Raises:
         SettingsError: If it has other settings.
@@ -103,9 +108,17 @@ def _kept(text: str, where: str | Path) -> dict[str, Any]:
     scaling = lookup(config, "auto_scale_lr") or {}
     branch = lookup(config, "model.text_branch")
     kept = {key: lookup(config, key) for key in _KEPT}
+    if _has_shares(flatten(kept["param_scheduler"])):
+        kept |= {key: lookup(config, key) for key in _LENGTH}
     kept["auto_scale_lr"] = scaling if scaling.get("enable") else None
     kept["model.text_branch"] = branch and branch.get("type", "TextBranch")
     return flatten(kept)
+
+
+def _has_shares(schedulers: Mapping[str, Any]) -> bool:
+    """Whether a place in schedulers, flattened, is a share of the training."""
+    places = [v for key, v in schedulers.items() if key.split(".")[-1] in PLACES]
+    return any(isinstance(v, float) for place in places for v in np.atleast_1d(place))
 
 
 def find_resumable(work_dir: Path) -> Path | None:

@@ -21,12 +21,10 @@ from mmengine.runner.base_loop import BaseLoop
 from gap_mmaction.datasets.seeded_dataset import SeededDataset
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 
-from .checkpoint_files import check_settings, find_resumable, read_meta
+from .checkpoint_files import PLACES, check_settings, find_resumable, read_meta
 from .hooks.resumption_hooks import PendingGradientsHook, RandomnessHook
 
 _HAVE_FUSED = ("SGD", "Adam", "AdamW")
-
-_POSITIONS = ("begin", "end", "T_max", "milestones")
 
 # exp(-3): about three times as many steps as the average reaches back over.
 _LEFT = 0.05
@@ -48,7 +46,7 @@ class SkeletonRunner(Runner):
 
     # Of MMEngine, which has no types.
     _train_dataloader: Any
-    _resume: bool
+    _resume: bool | str
     _load_from: str | None
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -74,6 +72,9 @@ class SkeletonRunner(Runner):
 
     def train(self) -> Any:
         """Trains; with ``resume``, goes on from the last good checkpoint.
+
+        With ``resume="auto"`` this is one of the work dir, and ``load_from`` has the
+        weights that a run starts with where there is none.
 
         Raises:
             FileNotFoundError: If the checkpoint to resume from is not there.
@@ -186,7 +187,9 @@ class SkeletonRunner(Runner):
         Before the loop is built: MMEngine takes over the seed of the checkpoint when
         the sampler has been made with another one already.
         """
-        if not self._resume or self._has_loaded or "://" in str(self._load_from):
+        if not self._resume or self._has_loaded:
+            return
+        if self._resume != "auto" and "://" in str(self._load_from):
             return
         decided: list[Any] = [None]
         if self.rank == 0:
@@ -216,8 +219,10 @@ class SkeletonRunner(Runner):
 
     def _choose_checkpoint(self) -> tuple[str | None, int | None]:
         """Returns the checkpoint and the run's seed in it."""
-        given = Path(self._load_from) if self._load_from else None
-        path = given or find_resumable(Path(self.work_dir))
+        if self._load_from and self._resume != "auto":
+            path: Path | None = Path(self._load_from)
+        else:
+            path = find_resumable(Path(self.work_dir))
         if path is None:
             return None, None
         meta = read_meta(path)
@@ -251,7 +256,7 @@ def _to_steps(scheduler: Any, steps: int) -> Any:
         return scheduler
     if "type" not in scheduler:  # of several optimizers, by name
         return {name: _to_steps(item, steps) for name, item in scheduler.items()}
-    placed = {key: place(scheduler[key]) for key in _POSITIONS if key in scheduler}
+    placed = {key: place(scheduler[key]) for key in PLACES if key in scheduler}
     if all(scheduler[key] == value for key, value in placed.items()):
         return scheduler
     if placed.get("begin", 0) >= placed.get("end", steps):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
@@ -38,7 +40,7 @@ class Interrupt(Hook):
 
 
 def train(config: Config, folder: Path, step: int | None = None) -> Any:
-    config.work_dir, config.resume = str(folder), True
+    config.work_dir, config.resume = str(folder), config.get("resume") or True
     # MMEngine keeps loggers and message hubs by this name.
     config.experiment_name = f"run_{next(NAMES)}"
     runner = launch.build_runner(config)
@@ -73,7 +75,40 @@ def test_interrupted(tmp_path: Path, interval: int | None, step: int) -> None:
     check(config, tmp_path, step, WORKERS)
 
 
+@HOOKS.register_module()
+class Begin(Hook):
+    """Notes what processes begin with: weights, and each epoch's draw of texts."""
+
+    draws: ClassVar[list[tuple[int, int]]] = []
+    weights: ClassVar[list[dict[str, torch.Tensor]]] = []
+
+    def before_train(self, runner: Any) -> None:
+        self.weights.append(copy.deepcopy(runner.model.state_dict()))
+
+    def before_train_epoch(self, runner: Any) -> None:
+        bank = runner.model.text_branch.prompts
+        self.draws.append((bank.seed, bank.step))
+
+
+def test_start_from_the_weights_of_another_run(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, EPOCHS)
+    train(config, tmp_path / "first", STEPS + 1)
+    config.load_from = str(tmp_path / "first/epoch_1.pth")
+    config.merge_from_dict({"resume": "auto", "randomness.seed": 8})
+    config.model.text_branch.prompts.seed = 9
+    config.custom_hooks = [dict(type="Begin")]
+    # Interrupted before it has a checkpoint, and after.
+    train(config, tmp_path / "parts", 1)
+    check(config, tmp_path, STEPS + 1)
+    assert Begin.draws == [(9, step) for step in (0, *(0, 3, 6), *(0, 3), *(3, 6))]
+    weights = torch.load(config.load_from, weights_only=True)["state_dict"]
+    for begun in Begin.weights[:3]:
+        for name in begun.keys() - {"text_branch.prompts._extra_state"}:
+            assert torch.equal(begun[name], weights[name]), name
+
+
 SCHEDULE = [dict(type="MultiStepLR", milestones=[2])]
+SHARES = [dict(type="LinearLR", start_factor=0.1, by_epoch=False, begin=0, end=0.5)]
 HEAD = {"type": "PartPoolingHead", "parts": ["hip"]}
 
 
@@ -125,6 +160,14 @@ def test_seed_that_nobody_has_set(tmp_path: Path) -> None:
     train(config, tmp_path / "whole")
     last = f"epoch_{EPOCHS}.pth"
     assert compare_checkpoints(tmp_path / "whole" / last, parts / last)[1] == []
+
+
+def test_shares_of_a_longer_training(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, EPOCHS, param_scheduler=SHARES)
+    train(config, tmp_path / "run", STEPS + 1)
+    config.train_cfg.max_epochs = EPOCHS + 1
+    with pytest.raises(ValueError, match=r"max_epochs is 3 there, 4 is asked"):
+        train(config, tmp_path / "run")
 
 
 def test_damaged_checkpoint(tmp_path: Path) -> None:

@@ -100,9 +100,12 @@ def test_validation_resumption_and_scaling(config: str, tmp_path: Path) -> None:
     checkpoint = tmp_path / "epoch_1.pth"
     checkpoint.touch()
     for given in ("auto", str(checkpoint)):
-        cfg = _train(config, "--resume", given)
-        assert cfg.resume is True
-        assert cfg.load_from == (None if given == "auto" else given)
+        start = "load_from=weights.pth"
+        cfg = _train(config, "--resume", given, "--cfg-options", start)
+        assert cfg.resume == ("auto" if given == "auto" else True)
+        assert cfg.load_from == ("weights.pth" if given == "auto" else given)
+    cfg = _train(config, "--resume", "--cfg-options", start, "runner_type=Runner")
+    assert cfg.load_from is None
 
 
 def test_options_of_testing(config: str, tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ class RandomnessHook(Hook):
         With ``diff_rank_seed`` they differ until the run is resumed.
         """
         length = len(runner.train_dataloader)
-        if not runner.iter:  # the weights of another run
+        starts = not runner.iter  # and its weights may be another run's
+        if starts:
             self._seen = 0
         elif self._length not in (0, length):
             again = ", and the interrupted epoch starts again" if self._seen else ""
@@ -69,6 +70,8 @@ class RandomnessHook(Hook):
             )
         for module in runner.model.modules():
             if hasattr(module, "share_seed"):
+                if starts:
+                    module.restart()
                 module.share_seed()
 
     def before_train_epoch(self, runner: Any) -> None:

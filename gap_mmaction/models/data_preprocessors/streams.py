@@ -34,7 +34,9 @@ def to_stream(
         scores = joints[..., num_coordinates:]
     parents = [parent for _, parent in sorted(bones)]
     if matrix is not None:
-        positions = matrix.to(joints) @ positions
+        # No matrix product: mixed precision and TensorFloat32 would round the joints,
+        # of which short bones and motions are small differences.
+        positions = (matrix.to(joints)[..., None] * positions[..., None, :, :]).sum(-2)
     if stream.startswith("bone"):
         if matrix is None:
             positions = positions - positions[..., parents, :]

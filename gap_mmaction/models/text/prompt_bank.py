@@ -95,8 +95,8 @@ class PromptBank(nn.Module):
         self.texts = tuple(index)
         # On the CPU wherever the model is: texts are drawn there.
         self.table, self.counts = table, counts
-        self.seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
-        self.step = 0
+        self._first_seed = (torch.initial_seed() if seed is None else seed) % _SEEDS
+        self.restart()
 
     def name(self, text: str) -> str:
         """Returns a text with its class and slot, for messages."""
@@ -130,6 +130,10 @@ class PromptBank(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Goes on from the seed and step of a checkpoint."""
         self.seed, self.step = state.tolist()
+
+    def restart(self) -> None:
+        """Draws from the first step on, by the bank's own seed."""
+        self.seed, self.step = self._first_seed, 0
 
     def share_seed(self) -> None:
         """Takes over the seed of the first rank."""

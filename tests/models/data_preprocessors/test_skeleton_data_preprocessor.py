@@ -42,6 +42,17 @@ def test_both_forms(stream: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("stream", "form"), itertools.product(STREAMS, ("difference", "hierarchy"))
+)
+def test_mixed_precision_leaves_the_joints_as_they_are(stream: str, form: str) -> None:
+    preprocessor = SkeletonDataPreprocessor("nw-ucla", stream, form)
+    expected = preprocessor(_data())["inputs"]
+    with torch.autocast("cpu", torch.bfloat16):
+        inputs = preprocessor(_data())["inputs"]
+    assert inputs.dtype == torch.float32 and torch.equal(inputs, expected)
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"bone_form": "matrix"}, ["bone_form='matrix'"]),
