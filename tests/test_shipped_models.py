@@ -14,6 +14,7 @@ from gap_mmaction.apis import ActionTimeline, SkeletonInferencer
 from gap_mmaction.evaluation.segmentation import segmental_f1
 from gap_mmaction.utils import files
 from gap_mmaction.utils.restricted_pickle import load_annotations
+from gap_mmaction.utils.shipped_models import find_shipped_model
 from tests.apis.small_model import make_run, make_sequences
 from tests.config_files import ROOT, WEIGHTS, accuracy_of_card
 from tools import infer, retrieve, visualize
@@ -51,7 +52,15 @@ def test_scores_by_name_are_those_of_the_checkpoint(
         np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-3)
     kinds = {tensor.dtype for tensor in inferencer._model.state_dict().values()}
     assert kinds == {torch.float32, torch.int64}
-    with pytest.raises(ValueError, match=r"'mime' ships.*'mine'.*there are mine"):
+    # A folder of one's own hides none, but what it has by that name.
+    Path("data/weights").mkdir(parents=True)
+    Path("data/weights/other.safetensors").touch()
+    assert find_shipped_model("mine")[1].parts[0] != "data"
+    with pytest.raises(ValueError, match=r"broken"):
+        find_shipped_model("other")
+    with pytest.raises(
+        ValueError, match=r"'mime' ships.*'mine'.*there are mine, other"
+    ):
         SkeletonInferencer("mime")
 
 

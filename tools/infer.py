@@ -37,6 +37,7 @@ from gap_mmaction.apis import (
     SkeletonResult,
 )
 from gap_mmaction.apis.timeline import NONE, SMOOTHINGS
+from gap_mmaction.apis.tracks import read_recording
 from gap_mmaction.apis.unknown import Unknown
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
@@ -51,6 +52,8 @@ from gap_mmaction.utils.files import atomic_file
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 MOST_SHOWN = 20
+_OF_CLIPS = ("part_similarity", "top_k")
+_OF_TIMELINES = ("window", "stride", "fps", "smoothing", "unknown", "onnx")
 
 
 @dataclass
@@ -135,6 +138,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--out {args.out}: must end in {' or '.join(suffixes)}")
     if args.timeline and len(args.inputs) > 1:
         parser.error("--timeline takes one input")
+    for key in _OF_CLIPS if args.timeline else _OF_TIMELINES:
+        if getattr(args, key) != parser.get_default(key):
+            where = "without" if args.timeline else "with"
+            parser.error(f"--{key.replace('_', '-')} goes {where} --timeline")
     return args
 
 
@@ -292,7 +299,15 @@ def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> 
     found = inferencer.read(file, file, args.split, args.img_shape)
     if len(found) > 1:
         raise ValueError(f"{file}: has {len(found)} sequences, a timeline is of one")
-    score = None if args.onnx is None else run_onnx(args.onnx.read_bytes())
+    score = None
+    if args.onnx is not None:
+        weights = Path(args.checkpoint)
+        try:
+            score = run_onnx(
+                args.onnx.read_bytes(), weights if weights.is_file() else None
+            )
+        except ValueError as error:
+            raise ValueError(f"--onnx {args.onnx}: {error}") from error
     timeline = ActionTimeline(
         inferencer,
         window=args.window,
@@ -304,7 +319,8 @@ def infer_timeline(inferencer: SkeletonInferencer, args: argparse.Namespace) -> 
         batch_size=args.batch_size,
         img_shape=args.img_shape,
     )
-    bar = ProgressBar(np.shape(found[0]["keypoint"])[1], file=sys.stdout)
+    frames = read_recording(found[0])[0].shape[1]
+    bar = ProgressBar(frames, file=sys.stdout)
     segments = timeline.run(
         found[0], progress=lambda frames: bar.update(frames - bar.completed)
     )

@@ -46,7 +46,7 @@ from gap_mmaction.utils.command_line import (
     count,
     tells_errors,
 )
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import atomic_file, file_digest
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 
@@ -167,12 +167,13 @@ def describe_source(args: argparse.Namespace, config: Config) -> dict[str, str]:
     settings = [config.model.to_dict(), find_test_pipeline(config)]
     described = json.dumps(settings, default=repr, sort_keys=True)
     model = hashlib.sha256(described.encode()).hexdigest()
-    weights = hashlib.sha256(Path(args.checkpoint).read_bytes())
+    is_url = "://" in args.checkpoint
+    weights = args.checkpoint if is_url else file_digest(args.checkpoint)
     return {
         "model and test pipeline of the config": model,
-        "checkpoint": weights.hexdigest(),
+        "checkpoint": weights,
         "ann-file": Path(args.ann_file).name,
-        "bytes of the ann-file": str(Path(args.ann_file).stat().st_size),
+        "content of the ann-file": file_digest(args.ann_file),
         "split": args.split or "",
     }
 

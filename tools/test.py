@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,14 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     drop_text_branch(cfg)
 
     if args.dump is not None:
+        # Now, and not when all is tested.
+        folder = Path(args.dump).absolute().parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"--dump {args.dump}: {error}") from error
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"--dump {args.dump}: no file can be written there")
         evaluator = cfg.get("test_evaluator")
         if evaluator is None:
             raise ValueError(

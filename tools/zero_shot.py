@@ -19,6 +19,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from gap_mmaction.evaluation import combine_slots
 from gap_mmaction.experiments.launcher import Launcher, sole_use
 from gap_mmaction.experiments.zero_shot.unseen_classes import (
     ClassSplit,
@@ -28,6 +31,7 @@ from gap_mmaction.experiments.zero_shot.unseen_classes import (
 )
 from gap_mmaction.experiments.zero_shot.zero_shot_runs import ZeroShotExperiment
 from gap_mmaction.experiments.zero_shot.zero_shot_text import to_json, to_markdown
+from gap_mmaction.models.text.prompt_bank import read_slots
 from gap_mmaction.utils.command_line import (
     add_cfg_options,
     count,
@@ -122,6 +126,10 @@ def make_experiment(args: argparse.Namespace, root: Path) -> ZeroShotExperiment:
     configs = ZeroShotConfigs(
         *(args.config, args.ann_file, args.epochs, args.cfg_options, args.folds)
     )
+    prompts = configs.settings.model.text_branch.prompts
+    slots = read_slots(prompts.get("preset"), prompts.get("slots"))
+    # Refuses wrong weights now, and not after a training.
+    combine_slots(np.zeros((1, len(slots), 1)), args.weights)
     classes, others = configs.num_classes, []
     if args.across:
         across = [ZeroShotConfigs(path) for path in args.across]

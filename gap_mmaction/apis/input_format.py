@@ -26,6 +26,7 @@ class InputFormat(AnnotationCheck):
     skeleton: Skeleton
     num_coordinates: int
     has_score: bool
+    num_person: int = 2
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputFormat:
@@ -49,7 +50,14 @@ class InputFormat(AnnotationCheck):
         channels = backbone.get("in_channels", 3)
         coordinates = min(skeleton.num_coordinates, channels)
         scaled = any(map(scales_by_picture, pipeline))
-        return cls(skeleton, coordinates, channels > coordinates, scaled)
+        counts = [step["num_person"] for step in pipeline if "num_person" in step]
+        return cls(
+            skeleton=skeleton,
+            num_coordinates=coordinates,
+            has_score=channels > coordinates,
+            needs_img_shape=scaled,
+            num_person=counts[-1] if counts else 2,  # as FormatGCNInput has it
+        )
 
     @property
     def num_columns(self) -> int:

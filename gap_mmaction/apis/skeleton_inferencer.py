@@ -22,8 +22,11 @@ from gap_mmaction.utils.shipped_models import find_shipped_model
 from .input_format import InputFormat
 from .input_reader import InputReader, are_pose_results
 from .part_similarity import PartSimilarity
+from .tracks import complete_tracks
 from .trained_model import build_model, load_model, read_content
 from .unknown import META_KEY, Unknown
+
+_FRAMES_A_SECOND = 30.0  # where a recording does not tell
 
 
 @dataclass(frozen=True)
@@ -213,10 +216,15 @@ class SkeletonInferencer:
     ) -> dict[str, Any]:
         """Checks an annotation of :meth:`read` and runs the test pipeline on it.
 
+        Of what a pose estimator found it takes the persons who act, with lost joints
+        filled in, as timelines do.
+
         Returns ``name``, ``inputs`` ``[clips, M, T, V, C]`` and ``data_samples``.
         """
         name = str(annotation.get("frame_dir") or "the annotation")
         spot = name if name.startswith(where) else f"{where}: {name}"
+        if annotation.get("is_estimated"):
+            annotation = self._complete(annotation)
         complete = self.format.complete(
             {**annotation, "frame_dir": name}, spot, img_shape
         )
@@ -227,6 +235,17 @@ class SkeletonInferencer:
                 f"{spot}: the config's test pipeline fails on it "
                 f"({type(error).__name__}: {error})"
             ) from error
+
+    def _complete(self, annotation: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns an annotation of the persons who act, with lost joints filled in."""
+        scores = np.asarray(annotation["keypoint_score"])[..., None]
+        tracks = np.concatenate([annotation["keypoint"], scores], axis=-1)
+        times = annotation.get("times")
+        if times is None:
+            times = np.arange(tracks.shape[1]) / _FRAMES_A_SECOND
+        tracks = complete_tracks(tracks, self.format.num_person, times, times)
+        told = {"keypoint": tracks[..., :-1], "keypoint_score": tracks[..., -1]}
+        return {**annotation, **told}
 
     @torch.no_grad()
     def predict(

@@ -13,13 +13,12 @@ from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
 from gap_mmaction.evaluation.segmentation import likeliest_path
-from gap_mmaction.skeletons.layouts import find_test_pipeline
 
 from .skeleton_inferencer import SkeletonInferencer
 from .tracks import (
+    LONGEST_GAP,
     Tracker,
-    choose_persons,
-    fill_gaps,
+    complete_tracks,
     join_tracks,
     persons_of,
     read_recording,
@@ -31,7 +30,6 @@ NONE = -1
 SMOOTHINGS = ("viterbi", "mean", "none")
 _LONGEST_PAUSE = 3600.0  # seconds, of which each stride is a window
 _FEWEST = 0.25  # share of a window's frames in which somebody has to be
-_LONGEST_GAP = 1.0  # seconds that a person may be gone and still be filled in
 
 
 @dataclass(frozen=True)
@@ -111,14 +109,11 @@ class ActionTimeline:
         self.img_shape = img_shape
         self._lag = max(1, round(lag / stride))
         self._size = max(1, round(window / stride))  # windows that a mean is taken of
-        steps = find_test_pipeline(model.config) or []
-        counts = [step["num_person"] for step in steps if "num_person" in step]
-        self._persons_wanted = counts[-1] if counts else 2  # as FormatGCNInput has it
         self.reset()
 
     def reset(self) -> None:
         """Forgets the stream: the next :meth:`update` begins a new one."""
-        self._tracker = Tracker(max_gap=round(self.rate * _LONGEST_GAP))
+        self._tracker = Tracker(max_gap=round(self.rate * LONGEST_GAP))
         # The frames that coming windows need: times, persons, numbers of persons.
         self._frames: deque[tuple[float, np.ndarray, np.ndarray]] = deque()
         self._start = self._next = 0.0  # of the stream; the next window's end
@@ -294,10 +289,9 @@ class ActionTimeline:
         if not there or there < _FEWEST * len(held):
             return begin, end, None
         told, persons, numbers = zip(*held)
-        tracks = choose_persons(join_tracks(persons, numbers), self._persons_wanted)
-        times = np.array(told)
         at = np.linspace(begin, end, max(2, round((end - begin) * self.rate)))
-        filled = np.stack([fill_gaps(one, times, at, _LONGEST_GAP) for one in tracks])
+        tracks, count = join_tracks(persons, numbers), self.model.format.num_person
+        filled = complete_tracks(tracks, count, np.array(told), at)
         annotation: dict[str, Any] = {"keypoint": filled[..., :-1]}
         if self.model.format.has_score:
             annotation["keypoint_score"] = filled[..., -1]
@@ -318,8 +312,20 @@ class ActionTimeline:
                 cosines = result.part_similarity
                 near = None if cosines is None else cosines[:, result.label].mean()
                 found.append((result.scores, None if near is None else float(near)))
+        for scores, _ in found:
+            self._check(scores)
         nobody, rest = (np.zeros(len(self.model.labels), np.float32),), iter(found)
         return [
             Window(start, end, *(nobody if sample is None else next(rest)))
             for start, end, sample in prepared
         ]
+
+    def _check(self, scores: np.ndarray) -> None:
+        """Raises a ValueError if the scores are no probabilities of the classes."""
+        count, total = len(self.model.labels), scores.sum()
+        if scores.shape != (count,) or scores.min() < 0 or not abs(total - 1) < 0.1:
+            raise ValueError(
+                f"the scores of a window have shape {list(scores.shape)} and the sum "
+                f"{total:.3g}; a timeline takes probabilities of {count} classes "
+                "(model.cls_head.average_clips='prob', in an export as well)"
+            )

@@ -14,6 +14,7 @@ from .input_format import InputFormat
 
 _SPREAD = 0.1  # of the body's size, how far a joint moves in a frame at the most
 _APART = 1e6  # no match
+LONGEST_GAP = 1.0  # seconds that a person may be gone and still be filled in
 
 
 class Tracker:
@@ -131,6 +132,17 @@ def join_tracks(
     for t, (persons, of_frame) in enumerate(zip(frames, numbers)):
         joined[[rows[number] for number in of_frame.tolist()], t] = persons
     return joined
+
+
+def complete_tracks(
+    tracks: np.ndarray, count: int, times: np.ndarray, at: np.ndarray
+) -> np.ndarray:
+    """Returns the ``count`` persons who act ``[M, T', V, C + 1]``, or fewer, complete.
+
+    By :func:`choose_persons`, and :func:`fill_gaps` of a second at the most.
+    """
+    chosen = choose_persons(tracks, count)
+    return np.stack([fill_gaps(one, times, at, LONGEST_GAP) for one in chosen])
 
 
 def choose_persons(tracks: np.ndarray, count: int) -> np.ndarray:

@@ -48,8 +48,11 @@ class Unknown:
     spread: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and self.spread > 0):
-            raise ValueError("temperature and spread must be above 0")
+        finite = np.isfinite([self.temperature, self.spread, self.similarity or 0.0])
+        if not (finite.all() and self.temperature > 0 and self.spread > 0):
+            raise ValueError("temperature and spread must be above 0, all finite")
+        if not 0 <= self.score < 1:
+            raise ValueError(f"score is {self.score}, a probability from 0 to below 1")
 
     @classmethod
     def fit(

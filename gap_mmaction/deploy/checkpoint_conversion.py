@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from gap_mmaction.skeletons import get_skeleton, layouts
 from gap_mmaction.skeletons.estimator_layouts import ESTIMATOR_LAYOUTS
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import atomic_file, file_digest
 from gap_mmaction.version import __version__
 
 from .publish import check_suffix, dump_checkpoint
@@ -83,7 +82,7 @@ def convert_checkpoint(
     meta = dict(
         converted_from=source,
         source_file=path.name,
-        source_sha256=sha256(path.read_bytes()).hexdigest(),
+        source_sha256=file_digest(path),
         gap_mmaction_version=__version__,
         cfg=cfg.pretty_text,
     )

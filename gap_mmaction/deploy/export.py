@@ -18,12 +18,13 @@ from torch import Tensor
 
 from gap_mmaction.evaluation.cost import compare
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import atomic_file, file_digest
 from gap_mmaction.version import __version__
 
 from .clip_scorer import ClipScorer
 from .clips import Clips
 from .exported_model import (
+    KEY_OF_CHECKPOINT,
     export_onnx,
     export_torchscript,
     run_onnx,
@@ -222,6 +223,6 @@ def metadata_of(cfg: Config, checkpoint: Path) -> dict[str, str]:
     pipeline = (loader.get("dataset") or {}).get("pipeline") or []
     return {
         "checkpoint": checkpoint.name,
-        "checkpoint_sha256": sha256(checkpoint.read_bytes()).hexdigest(),
+        KEY_OF_CHECKPOINT: file_digest(checkpoint),
         "test_pipeline": json.dumps([dict(step) for step in pipeline], default=str),
     }

@@ -6,7 +6,8 @@ import contextlib
 import io
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 
 from gap_mmaction.utils.dependency import import_for
+from gap_mmaction.utils.files import file_digest
 
 from .clip_scorer import ClipScorer
 
+KEY_OF_CHECKPOINT = "checkpoint_sha256"  # in an exported file's metadata
 _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
@@ -98,22 +101,46 @@ def export_torchscript(
     return stream.getvalue()
 
 
-def run_onnx(content: bytes) -> Callable[[Tensor], Tensor]:
-    """Returns the scoring of clips by an ONNX file, on one thread of the CPU."""
+def run_onnx(
+    content: bytes, checkpoint: Path | None = None
+) -> Callable[[Tensor], Tensor]:
+    """Returns the scoring of clips by an ONNX file, on one thread of the CPU.
+
+    Raises:
+        ValueError: If it is no model, or that of another file than ``checkpoint``.
+    """
     runtime = require_onnx("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     # Errors only: what is wrong is raised besides.
     options.log_severity_level = 4
-    session = runtime.InferenceSession(
-        content, options, providers=["CPUExecutionProvider"]
-    )
+    with _onnx_errors("this is no ONNX model"):
+        session = runtime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+    told = session.get_modelmeta().custom_metadata_map
+    origin = told.get(KEY_OF_CHECKPOINT)
+    if checkpoint is not None and origin not in (None, file_digest(checkpoint)):
+        raise ValueError(
+            f"the ONNX model is an export of {told.get('checkpoint')}, which is "
+            f"another file than {checkpoint}; export that one"
+        )
 
     def score(clips: Tensor) -> Tensor:
         feed = {"clips": np.ascontiguousarray(clips.numpy())}
-        return torch.from_numpy(session.run(None, feed)[0])
+        with _onnx_errors(f"the ONNX model takes no clips {list(clips.shape)}"):
+            return torch.from_numpy(session.run(None, feed)[0])
 
     return score
+
+
+@contextlib.contextmanager
+def _onnx_errors(what: str) -> Iterator[None]:
+    """Turns the exceptions of onnxruntime, which have no class in common."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what} ({error})") from error
 
 
 def run_torchscript(content: bytes) -> Callable[[Tensor], Tensor]:

@@ -65,7 +65,8 @@ def publish_model(
         half: Whether to write matrices and kernels as float16.
         hashed: Whether to put the first eight digits of the content's SHA-256 into the
             name, as mmengine and mmaction2 do.
-        unknown: What tells that a window of a timeline shows no known action.
+        unknown: What tells that a window of a timeline shows no known action; without
+            the text branch what similarity tells is left out.
 
     Returns:
         The file, and the card, which is beside it with the suffix ``.md``.
@@ -97,6 +98,8 @@ def publish_model(
         meta["config"] = config
     if unknown is not None:
         meta[META_KEY] = asdict(unknown)
+    if not keep_text and isinstance(meta.get(META_KEY), dict):
+        meta[META_KEY] = {**meta[META_KEY], "similarity": None}
     if labels is not None:
         if _CLASSIFIER not in kept:
             raise ValueError(

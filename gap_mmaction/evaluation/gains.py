@@ -117,7 +117,9 @@ def gains_of(found: Accuracies) -> dict[tuple[Group, str], Gain]:
                 name = f"{first} - {second}"
                 gains[group, name] = gain
                 if len(gain.values) > 1:
-                    of_sets[(MEAN, *group[1:]), name].append(gain)
+                    # Parts of training splits, ``SET dev``, have a mean of their own.
+                    mean = " ".join([MEAN, *group[0].split()[1:]])
+                    of_sets[(mean, *group[1:]), name].append(gain)
     order = sorted(of_sets, key=lambda key: _order(key[0]))
     several = [key for key in order if len(of_sets[key]) > 1]
     return gains | {key: mean_gain(of_sets[key]) for key in several}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from gap_mmaction.utils.config_parts import differences, flatten
-from gap_mmaction.utils.files import atomic_file, parse_json
+from gap_mmaction.utils.files import atomic_file, file_digest, parse_json
 from gap_mmaction.utils.versions import collect_versions
 
 from .launcher import Launcher, RunFailedError
@@ -121,12 +121,12 @@ class Run:
         self.epochs = epochs_of(config.settings)
         settings = json.loads(json.dumps(config.settings.to_dict(), default=repr))
         batch = settings["train_dataloader"]["batch_size"]
-        size = config.data.stat().st_size if config.data.is_file() else None
+        digest = file_digest(config.data) if config.data.is_file() else None
         self.record: dict[str, Any] = {
             "config": settings,
             "total_batch": config.processes * batch,
             "iterations": config.iterations,
-            "data": {"file": str(config.data), "bytes": size},
+            "data": {"file": str(config.data), "sha256": digest},
             "versions": {},
             "minutes": 0.0,
             "result": None,
@@ -211,8 +211,8 @@ class Run:
                 # recipe, but nothing to resume with.
                 del flat["train_dataloader.batch_size"]
             # A fold's file or a moved data set may not be there to be measured.
-            if None not in (there["data"]["bytes"], ours["data"]["bytes"]):
-                flat["data.bytes"] = record["data"]["bytes"]
+            if None not in (there["data"].get("sha256"), ours["data"]["sha256"]):
+                flat["data.sha256"] = record["data"]["sha256"]
             return flat
 
         lines = differences(settings(there), settings(ours))

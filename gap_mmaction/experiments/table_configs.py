@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from gap_mmaction.utils.command_line import read_config
 from gap_mmaction.utils.config_parts import annotated_data
+from gap_mmaction.utils.files import file_digest
 
 from .annotation_splits import FOLDS, class_sizes, write_folds
 from .runs import (
@@ -70,9 +71,9 @@ class TableConfigs:
         Returns a line on what was made, if it was not there yet.
         """
         path, split = self._data_of(data_set)
-        size = path.stat().st_size if path.is_file() else 0
+        digest = file_digest(path)[:8] if path.is_file() else "absent"
         # Another version of the data makes another file.
-        self._folds = folder / f"{data_set}_{split}_{size}-bytes.pkl"
+        self._folds = folder / f"{data_set}_{split}_{digest}.pkl"
         if self.may_lack_data or self._folds.is_file():
             return None
         return write_folds(path, split, FOLDS, self._folds)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,6 +25,21 @@ except ImportError:  # not on Windows: there, nobody is kept out
 
 PART = ".part"
 _PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def file_digest(path: str | PathLike[str]) -> str:
+    """Returns the SHA-256 of a file, read again only where its time has changed."""
+    status = os.stat(path)
+    return _digest(os.fspath(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache
+def _digest(path: str, *stamp: int) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -115,16 +132,20 @@ def save_png(figure: Figure, path: Path) -> None:
         figure.savefig(stream, format="png", dpi=150, bbox_inches="tight")
 
 
+def shipping_roots() -> tuple[Path, ...]:
+    """Returns where files that ship may be: here, beside the package, in a wheel."""
+    return Path(), _PACKAGE.parent, _PACKAGE / ".mim"
+
+
 def find_shipped_file(path: str | Path) -> Path:
     """Finds a file that a config names relative to the project's root.
 
     Returns:
-        The first that exists of the path as it stands, beside the package (a checkout),
-        and in its ``.mim`` folder (a wheel), so that configs work from any working
-        directory; else ``path`` itself, for the caller's message.
+        The first that exists in the :func:`shipping_roots`, so that configs work from
+        any working directory; else ``path`` itself, for the caller's message.
     """
     path = Path(path)
-    for root in (Path(), _PACKAGE.parent, _PACKAGE / ".mim"):
+    for root in shipping_roots():
         if (root / path).exists():
             return root / path
     return path

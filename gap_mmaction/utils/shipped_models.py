@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from .command_line import read_config
 from .config_parts import did_you_mean
-from .files import find_shipped_file
+from .files import find_shipped_file, shipping_roots
 from .safetensors_checkpoint import SUFFIX
 
 FOLDER = "data/weights"
@@ -25,7 +25,9 @@ def find_shipped_model(name: str) -> tuple[Path, Path]:
         FileNotFoundError: If the config is not there.
         ValueError: If no such model ships, or its file names no config.
     """
-    known = {path.stem: path for path in find_shipped_file(FOLDER).glob(f"*{SUFFIX}")}
+    known: dict[str, Path] = {}
+    for root in reversed(shipping_roots()):
+        known |= {path.stem: path for path in (root / FOLDER).glob(f"*{SUFFIX}")}
     if name not in known:
         raise ValueError(
             f"no model {name!r} ships{did_you_mean(name, list(known))}; there are "

@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from gap_mmaction.apis import PartSimilarity, SkeletonInferencer
+from gap_mmaction.apis.poses.poses import Poses
 from gap_mmaction.models.data_preprocessors import (
     skeleton_data_preprocessor as first_batch,
 )
@@ -27,6 +28,7 @@ from tests.apis.small_model import (
     make_sequences,
 )
 from tests.models.text_common import raises
+from tests.visualization.clips import standing
 
 SEQUENCES = make_sequences(4)
 
@@ -71,6 +73,22 @@ def test_scores_are_those_of_a_test_run(trained: SmallRun, tmp_path: Path) -> No
         np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
     # They are no constant, which would be the same in any order.
     assert scores.std(axis=0).max() > 1e-3
+
+
+def test_what_an_estimator_found(trained: SmallRun) -> None:
+    """Neither a person of one frame nor a lost joint changes who acts and how."""
+    joints = standing(frames=1)[0] + np.linspace(0, 1, 20)[:, None, None]
+    inferencer = trained.inferencer()
+    (expected,) = inferencer(joints)
+    frames = [np.append(x, np.ones((20, 1)), axis=1)[None] for x in joints]
+    frames[7][0, 4:8] = 0
+    frames[0] = np.concatenate([frames[0] + [3, 0, 0, 0], frames[0]])
+    annotation = Poses("nw-ucla", frames).annotation("me")
+    (found,) = inferencer([annotation])
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=1e-5)
+    # It would.
+    (raw,) = inferencer([{**annotation, "is_estimated": False}])
+    assert np.abs(raw.scores - expected.scores).max() > 1e-3
 
 
 def test_arrays(trained: SmallRun) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -32,12 +33,10 @@ class HeightModel:
     """Tells the action from the body's height: class k is 0.1 (k + 1) above BODY."""
 
     labels = ("low", "middle", "high")
-    format = InputFormat(get_skeleton("nw-ucla"), 3, False, False)
     unknown = None
 
     def __init__(self, persons: int) -> None:
-        pipeline = [dict(type="FormatGCNInput", num_person=persons)]
-        self.config = dict(test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+        self.format = InputFormat(get_skeleton("nw-ucla"), 3, False, False, persons)
 
     def prepare(self, annotation: Any, shape: Any, where: str) -> dict[str, Any]:
         height = self.format.complete(annotation, where)["keypoint"][0, ..., 1]
@@ -172,6 +171,14 @@ def test_ten_people() -> None:
     check(timeline.run(read_pose_results(frames, "mine"), TIMES), TIMES[-1])
 
 
+def test_scores_that_are_no_probabilities() -> None:
+    timeline = make_timeline()
+    for wrong in (torch.ones(1, 4) / 4, torch.ones(1, 3), torch.ones(1, 1, 3) / 3):
+        timeline.score = lambda clips, wrong=wrong: torch.cat([wrong] * len(clips))
+        with pytest.raises(ValueError, match=r"takes probabilities of 3 classes"):
+            timeline.run(JOINTS)
+
+
 @pytest.mark.parametrize(
     ("joints", "times", "options", "words"),
     [
@@ -210,11 +217,18 @@ def test_thresholds_are_kept_in_the_models_file(
     assert Unknown.read_file(file) == unknown
     run = make_run(tmp_path)
     assert ActionTimeline(run.inferencer()).unknown == Unknown()
-    published, _ = publish_model(run.checkpoint, tmp_path / "b.pth", unknown=unknown)
+    published, _ = publish_model(
+        run.checkpoint, tmp_path / "b.pth", keep_text=True, unknown=unknown
+    )
     model = SkeletonInferencer(run.config, published)
     assert ActionTimeline(model).unknown == unknown
+    # Without the texts they tell nothing.
+    published, _ = publish_model(published, tmp_path / "c.safetensors")
+    plain = SkeletonInferencer(run.config, published)
+    assert ActionTimeline(plain).unknown == replace(unknown, similarity=None)
     assert ActionTimeline(model, unknown=Unknown()).unknown == Unknown()
-    for content in ("[1]", '{"a": 1}', '{"score": null}', '{"temperature": 0}'):
+    wrong = ("[1]", '{"a": 1}', '{"score": null}', '{"temperature": 0}')
+    for content in (*wrong, '{"score": NaN}', '{"score": 90}', '{"similarity": NaN}'):
         file.write_text(content)
         with pytest.raises(ValueError, match=r"a\.json: 'unknown' is wrong .*'spread'"):
             Unknown.read_file(file)

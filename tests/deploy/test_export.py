@@ -17,6 +17,7 @@ from gap_mmaction.deploy import export, exported_model
 from gap_mmaction.deploy.clip_scorer import AVERAGES, ClipScorer, person_limit
 from gap_mmaction.deploy.export import compare_scorers, recognizer_scorer
 from gap_mmaction.deploy.exported_model import (
+    KEY_OF_CHECKPOINT,
     export_onnx,
     export_torchscript,
     run_onnx,
@@ -25,6 +26,7 @@ from gap_mmaction.deploy.exported_model import (
 from gap_mmaction.deploy.folding import fold_batch_norms
 from gap_mmaction.models.backbones import plain_path
 from gap_mmaction.skeletons import STREAMS, get_skeleton, layouts
+from gap_mmaction.utils.files import file_digest
 from tests.config_files import write_annotation
 from tests.deploy.models import BACKBONES, CLASSES, build, clips
 from tools.export_onnx import main
@@ -140,10 +142,16 @@ def test_onnx(name: str) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     folded, _ = fold_batch_norms(build(name, **TWO_STAGES))
-    scorer = run_onnx(export_onnx(ClipScorer(folded), SHAPE, {"key": "value"}))
+    metadata = {KEY_OF_CHECKPOINT: file_digest(__file__), "checkpoint": "mine.pth"}
+    content = export_onnx(ClipScorer(folded), SHAPE, metadata)
+    scorer = run_onnx(content, Path(__file__))
     check(scorer, name, **TWO_STAGES)
-    with pytest.raises(Exception, match=r"(?i)invalid|mismatch|dimension"):
+    with pytest.raises(ValueError, match=r"takes no clips \[.*16,.*"):
         scorer(clips(frames=16))  # the number of frames is fixed
+    with pytest.raises(ValueError, match=r"is an export of mine\.pth.*conftest"):
+        run_onnx(content, Path(__file__).parents[1] / "conftest.py")
+    with pytest.raises(ValueError, match="no ONNX model"):
+        run_onnx(b"PK")
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))

@@ -134,6 +134,7 @@ NONE.append("default_hooks.visualization=None")
         (train_tool, ["--auto-scale-lr", *NONE], r"my_config\.py.*base_batch_size"),
         (test_tool, ["no.pth"], r"checkpoint no\.pth is not there"),
         (test_tool, ["https://a", "--dump", "a.pkl", *NONE], "no test_evaluator"),
+        (test_tool, ["https://a", "--dump", "/dev/null/a.pkl"], "a.pkl: .*File exists"),
         (test_tool, ["https://a", "--show", *NONE], "VisualizationHook"),
     ],
 )

@@ -174,7 +174,18 @@ def test_timeline(tmp_path: Path, capsys: Printed) -> None:
         assert visualize.main([*arguments, str(out), "--frames", "3"]) == 0
         with Image.open(out) as image:
             assert getattr(image, "n_frames", 1) == frames and image.width > 700
-    for wrong, words in ((["a.srt", "b.npy"], "one input"), (["a.c"], "or .srt")):
+    for wrong, words in (
+        (["a.srt", "b.npy"], "one input"),
+        (["a.c"], "or .srt"),
+        (["a.csv", "--top-k", "3"], "--top-k goes without --timeline"),
+    ):
         with pytest.raises(SystemExit):
             infer.main([*arguments[1:], wrong[0], *arguments[:1], *wrong[1:]])
         assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        infer.main([*arguments[:1], *arguments[2:], "a.csv", "--onnx", "a.onnx"])
+    assert "--onnx goes with --timeline" in capsys.readouterr().err
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"keypoint": np.zeros(5)}))
+    arguments[0] = f"{tmp_path}/a.pkl"
+    assert infer.main([*arguments, "a.csv"]) == 1
+    assert "the recording has shape [5]" in capsys.readouterr().err

@@ -128,4 +128,10 @@ def test_kept_features(
     ):
         assert files.run(*arguments, *change) == 1
         assert what in capsys.readouterr().err
+    # Other clips in a file as long.
+    content = pickle.loads(Path(files.clips).read_bytes())
+    content["annotations"][0]["keypoint"] *= 2
+    (tmp_path / "clips.pkl").write_bytes(pickle.dumps(content))
+    assert files.run(*arguments, "--ann-file", str(tmp_path / "clips.pkl")) == 1
+    assert "another content of the ann-file;" in capsys.readouterr().err
     assert features.read_bytes() == before

@@ -167,6 +167,7 @@ def test_settings_that_do_not_fit(project: Project, capsys: Printed) -> None:
         ((), ("model.text_branch=None",), "text_branch.prompts.descriptions is"),
         ((), ("model.cls_head.num_classes=9",), "sets model.cls_head.num_classes"),
         (("--ann-file", "absent.pkl"), (), "absent.pkl"),
+        (("--weights", "1", "0"), (), "2 weights for 5 slots"),
         (("--across", str(CONFIG)), (), "at least two classes must be lacking"),
         (("--across", OTHER, "--same", "run=walk"), (), "--same run=walk: must"),
         (("--across", ANOTHER), (), "its joints are those of openni-15"),

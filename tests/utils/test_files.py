@@ -48,6 +48,14 @@ def test_durable_file_is_flushed_before_it_is_renamed(
     assert events == ["file", "rename", "folder"]
 
 
+def test_digest_follows_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for content, start in ((b"abc", "ba7816bf"), (b"abd", "a52d159f")):
+        path.write_bytes(content)
+        os.utime(path, ns=(0, content[2]))
+        assert files.file_digest(path)[:8] == start
+
+
 def test_what_killed_writers_leave_is_removed(tmp_path: Path) -> None:
     others = ["a.pth", "b.txt.abcdefgh.part", "a.pth.part", "a.pth.abcdefgh.party"]
     for name in others:

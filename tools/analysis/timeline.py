@@ -27,10 +27,12 @@ from mmengine.config import Config
 
 from gap_mmaction.apis import ActionTimeline, Segment, SkeletonInferencer, Unknown
 from gap_mmaction.apis.timeline import NONE
+from gap_mmaction.apis.trained_model import read_weights
 from gap_mmaction.apis.unknown import Window
 from gap_mmaction.deploy.exported_model import run_onnx
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.segmentation import Span, auroc, labels_at, segmental_f1
+from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
 from gap_mmaction.utils.command_line import (
     add_cfg_options,
     count,
@@ -103,7 +105,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Returns a row for each way to smooth: right frames and F1 in percent."""
     rows = []
-    for way in WAYS:
+    for way in _ways(unknown):
         pairs, right = [], []
         for joints, spans, windows in recordings:
             segments = smooth(timeline, windows, way, unknown)
@@ -115,6 +117,12 @@ def measure(
         row |= {f"F1@{k}": segmental_f1(pairs, k / 100) for k in (10, 25, 50)}
         rows.append(row | {"segments": sum(len(found) for found, _ in pairs)})
     return rows
+
+
+def _ways(unknown: Unknown) -> list[str]:
+    """Returns the ways that a model has, with texts or without."""
+    has_texts = unknown.similarity is not None
+    return [way for way, (_, by) in WAYS.items() if has_texts or "similarity" not in by]
 
 
 def areas(recordings: Sequence[Recording], unknown: Unknown) -> dict[str, float]:
@@ -132,7 +140,8 @@ def areas(recordings: Sequence[Recording], unknown: Unknown) -> dict[str, float]
         other = table[table[:, 0] == label]
         if len(known) and len(other):
             found[f"{kind}, score"] = auroc(known[:, 1], other[:, 1])
-            found[f"{kind}, text"] = auroc(known[:, 2], other[:, 2])
+            if unknown.similarity is not None:
+                found[f"{kind}, text"] = auroc(known[:, 2], other[:, 2])
     return found
 
 
@@ -210,7 +219,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     timeline = ActionTimeline(
         model, args.window, args.stride, RATE, switch_cost=args.switch_cost
     )
-    timeline.unknown = Unknown(similarity=0.0)  # for similarities to be computed
+    has_texts = config.model.get("text_branch") is not None and any(
+        key.startswith(TEXT_PREFIX) for key in read_weights(args.checkpoint)
+    )
+    # For similarities to be computed, where they can be.
+    timeline.unknown = Unknown(similarity=0.0 if has_texts else None)
     labels, trained = {name: k for k, name in enumerate(model.labels)}, []
     for joints, name in clips_of(config, model, "train_dataloader"):
         trained += [(of, labels[name]) for of in timeline.windows(joints)]
@@ -243,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file.write(content.encode())
     names = {UNSEEN: "an action not trained on", **dict(enumerate(model.labels))}
     bars = {"true": [Segment(a, b, k, names[k], 1) for a, b, k in recordings[0].spans]}
-    for way in SHOWN:
+    for way in [way for way in _ways(unknown) if way in SHOWN]:
         bars[way] = smooth(timeline, recordings[0].windows, way, unknown)
     save_png(draw_bars(bars), args.out / "timeline.png")
     print(f"{text}written: {args.out}/timeline.md, timeline.png, unknown.json")

@@ -83,6 +83,8 @@ class Poses:
     def annotation(self, name: str) -> dict[str, Any]:
         """Returns an annotation, each person a track; ``times`` are in it if told.
 
+        ``is_estimated`` says that persons may be nobody, and joints not found.
+
         Raises:
             ValueError: If nobody is in any frame, or places in space are no metres.
         """
@@ -95,7 +97,7 @@ class Poses:
             raise ValueError(f"{name}: nobody is in any of {len(self.frames)} frames")
         _check_axes(get_skeleton(self.layout), joined, name)
         annotation: dict[str, Any] = {"frame_dir": name, "keypoint": joined[..., :-1]}
-        annotation["keypoint_score"] = joined[..., -1]
+        annotation |= {"keypoint_score": joined[..., -1], "is_estimated": True}
         told = {"times": self.times, "img_shape": self.img_shape}
         return annotation | {k: v for k, v in told.items() if v is not None}
 

@@ -18,7 +18,7 @@ from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions, write_descriptions
 from gap_mmaction.utils.command_line import read_config
 from gap_mmaction.utils.config_parts import annotated_data, lookup
-from gap_mmaction.utils.files import find_shipped_file
+from gap_mmaction.utils.files import file_digest, find_shipped_file
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
 from ..annotation_splits import make_folds, read_split, sample_name
@@ -182,7 +182,7 @@ class ZeroShotConfigs:
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
         # The name tells what the file is of.
-        stem = f"{source.stem}_{self._train_split}_{source.stat().st_size}-bytes"
+        stem = f"{source.stem}_{self._train_split}_{file_digest(source)[:8]}"
         path = folder / f"{stem}_{self.num_folds}-folds_{split.name}.pkl"
         if not path.is_file():
             parts = {"train": is_train, HELD_OUT: ~is_train}

@@ -62,7 +62,7 @@ class PromptBank(nn.Module):
         shuffle_classes: int | None = None,
     ) -> None:
         super().__init__()
-        self.slots = _read_slots(preset, slots)
+        self.slots = read_slots(preset, slots)
         self.descriptions = find_shipped_file(descriptions)
         actions = load_descriptions(self.descriptions)
         if num_classes is not None and len(actions) != num_classes:
@@ -238,9 +238,10 @@ def _names_in(template: str) -> list[str]:
     return [name for _, name, _, _ in string.Formatter().parse(template) if name]
 
 
-def _read_slots(
+def read_slots(
     preset: str | None, slots: Sequence[Mapping[str, Any]] | None
 ) -> tuple[PromptSlot, ...]:
+    """Returns the slots of a preset, or those that are given instead, checked."""
     if preset is not None and slots is not None:
         raise ValueError(
             f"PromptBank: give `preset` ({preset!r}) or `slots`, not both; "

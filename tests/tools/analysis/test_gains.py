@@ -53,6 +53,15 @@ def test_mean_of_sets_has_welchs_interval(runs: list[FinishedRun]) -> None:
     assert gain.interval == pytest.approx(half)
 
 
+def test_parts_of_training_have_a_mean_of_their_own(runs: list[FinishedRun]) -> None:
+    runs += [one._replace(set="utd_mhad-cpu") for one in runs]
+    parts = [one._replace(fold="xview_dev", top1=one.top1 - 2) for one in runs]
+    gains, both = (gains_of(accuracies(some)) for some in (runs, [*runs, *parts]))
+    key = ((MEAN, "ctrgcn", "10"), "gap - plain")
+    assert both[key] == gains[key]
+    assert both[(f"{MEAN} dev", *key[0][1:]), key[1]].values == gains[key].values
+
+
 def test_folds_are_averaged_first() -> None:
     folds = [
         run(arm, 0, top1 + i, fold=f"fold{i}")

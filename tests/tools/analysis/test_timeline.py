@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from mmengine.runner import save_checkpoint
 
+from gap_mmaction.apis import Unknown
 from tests.tools.analysis.test_explain import CONFIG, OPTIONS, model  # noqa: F401
 from tools.analysis.timeline import RATE, _dropped, main, make_recording
 
@@ -43,3 +44,7 @@ def test_tool(model: Any, synthetic: Path, tmp_path: Path) -> None:  # noqa: F81
     assert main([*arguments, *OPTIONS, *data]) == 0
     assert (tmp_path / "timeline.md").read_text().count("\n| ") == 7
     assert (tmp_path / "unknown.json").exists() and (tmp_path / "timeline.png").exists()
+    # Without texts, by scores alone.
+    assert main([*arguments, *OPTIONS, *data, "model.text_branch=None"]) == 0
+    assert (tmp_path / "timeline.md").read_text().count("\n| ") == 6
+    assert Unknown.read_file(tmp_path / "unknown.json").similarity is None
