@@ -102,8 +102,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error(f"--data: name the data sets of --table {args.table}")
         if args.ann_file is not None and len(args.data) > 1:
             parser.error("--ann-file: one file cannot be that of several data sets")
-        if args.runs_csv is not None and len(args.loss) > 1:
-            parser.error("--runs-csv: its lines do not tell losses apart; give one")
+        if args.runs_csv is not None and tuple(args.loss) != LOSSES[:1]:
+            parser.error("--runs-csv: its lines are of the paper's form of the loss")
     elif args.runs_csv is not None or args.split_pair != PARTS:
         parser.error(f"--runs-csv, --split-pair: for --table {' and '.join(GAINS)}")
     elif args.table in ABLATIONS and args.data is not None and len(args.data) > 1:

@@ -19,6 +19,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 from torch import distributed
+from torch.utils.data import DataLoader
 
 from gap_mmaction import compat
 from gap_mmaction.utils.command_line import (
@@ -144,6 +145,10 @@ def named_settings(config: Config) -> Iterator[None]:
         raise TypeError(f"{where}: unknown setting{near}; {kind} {what}") from error
 
 
+# What mmengine's functions that build optimizers and loaders take besides.
+_OF_BUILDERS = ("constructor", "paramwise_cfg", "num_batch_per_epoch")
+
+
 def unknown_settings(settings: Any) -> Iterator[str]:
     """Yields a line for each setting that its class does not take.
 
@@ -152,8 +157,10 @@ def unknown_settings(settings: Any) -> Iterator[str]:
     for place, found in _dicts(settings):
         kind = _name_of_type(found)
         takes = [] if kind is None else _arguments(kind, only_strict=True)
+        if place.endswith("_dataloader.") and kind is None:
+            kind, takes = "DataLoader", list(inspect.signature(DataLoader).parameters)
         for key in found if takes else ():
-            if key not in (*takes, "type", "_scope_"):
+            if key not in (*takes, "type", "_scope_", *_OF_BUILDERS):
                 near = did_you_mean(key, takes)
                 yield f"{place}{key}: unknown setting{near}; {kind} takes {takes}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +35,12 @@ class Gain(NamedTuple):
     p: float | None = None  # of the t test
 
 
-def accuracies(runs: Sequence[FinishedRun]) -> Accuracies:
+def accuracies(
+    runs: Sequence[FinishedRun], num_folds: Mapping[str, int] | None = None
+) -> Accuracies:
     """Sorts runs into groups, and averages the folds of the seeds that have them all.
+
+    ``num_folds`` are those of sets; by default a set has those that it has runs of.
 
     Raises:
         ValueError: If there is a run in two lengths.
@@ -56,9 +60,10 @@ def accuracies(runs: Sequence[FinishedRun]) -> Accuracies:
     found: Accuracies = {}
     for key in sorted(folds, key=_order):
         every = {fold for of_seed in folds[key].values() for fold in of_seed}
+        count = max(len(every), (num_folds or {}).get(key[0].split()[0], 0))
         found[key] = defaultdict(dict)
         for (arm, seed), of_seed in sorted(folds[key].items()):
-            if len(of_seed) == len(every):
+            if len(of_seed) == count:
                 mean = np.mean([run.top1 for run in of_seed.values()])
                 found[key][arm][seed] = float(mean)
     return found

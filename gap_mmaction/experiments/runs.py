@@ -12,8 +12,13 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from gap_mmaction.utils.config_parts import differences, flatten
-from gap_mmaction.utils.files import atomic_file, file_digest, parse_json
+from gap_mmaction.utils.config_parts import differences, flatten, lookup
+from gap_mmaction.utils.files import (
+    atomic_file,
+    file_digest,
+    find_shipped_file,
+    parse_json,
+)
 from gap_mmaction.utils.versions import collect_versions
 
 from .launcher import Launcher, RunFailedError
@@ -108,6 +113,16 @@ def _scale(
     return scaled if end > begin else None
 
 
+def _digests_of_texts(settings: Config) -> dict[str, str]:
+    """Returns the SHA-256 of what a run's texts are read from, where that is there."""
+    digests = {}
+    for key in ("prompts.descriptions", "features"):
+        path = lookup(settings._cfg_dict, f"model.text_branch.{key}")
+        if path is not None and find_shipped_file(path).is_file():
+            digests[key] = file_digest(find_shipped_file(path))
+    return digests
+
+
 class Run:
     """A run in its folder of a work dir, whose files docs/reproduce.md lists.
 
@@ -127,6 +142,7 @@ class Run:
             "total_batch": config.processes * batch,
             "iterations": config.iterations,
             "data": {"file": str(config.data), "sha256": digest},
+            "texts": _digests_of_texts(config.settings),
             "versions": {},
             "minutes": 0.0,
             "result": None,
@@ -196,7 +212,8 @@ class Run:
                 raise ValueError(f"{where}. {way_out}")
             return ours
         try:
-            content = parse_json(file.read_text("utf-8"))
+            # Earlier versions had no texts.
+            content = {"texts": None, **parse_json(file.read_text("utf-8"))}
             there = {key: content[key] for key in ours}
         except (ValueError, KeyError, TypeError) as error:
             reason = f"{file}: no record of a run ({error!r})"
@@ -213,6 +230,8 @@ class Run:
             # A fold's file or a moved data set may not be there to be measured.
             if None not in (there["data"].get("sha256"), ours["data"]["sha256"]):
                 flat["data.sha256"] = record["data"]["sha256"]
+            if None not in (there["texts"], ours["texts"]):
+                flat |= flatten(record["texts"], "sha256")
             return flat
 
         lines = differences(settings(there), settings(ours))

@@ -36,7 +36,8 @@ Output = pytest.CaptureFixture[str]
 
 
 def test_good(tmp_path: Path, content: dict[str, Any], capsys: Output) -> None:
-    assert run(tmp_path, content) == 0
+    rates = "optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict()))"
+    assert run(tmp_path, content, rates) == 0
     out = capsys.readouterr().out
     assert out.startswith("fine: ") and "wrong" not in out
     for step in ("settings", "train_dataloader.dataset", "model.text_branch.features"):
@@ -73,6 +74,7 @@ def test_four_faults_at_once(
         ("model = dict(cls_head=dict(num_classes=9))", "num_classes=10, but model.cls"),
         ("model = dict(backbone=dict(in_channels=2))", "3 columns, model.backbone.in"),
         ("model = dict(backbone=dict(num_person=2))", "1 persons, model.backbone.num"),
+        ("train_dataloader = dict(batch_sise=4)", "batch_sise: unknown setting (did"),
         ("load_from = 'gone.pth'", "load_from='gone.pth': there is no such file"),
         ("train_dataloader = dict(dataset=dict(multi_class=True))", "takes one class"),
         ("", "of 20 clips of the first batch reach the model as zeros"),

@@ -131,12 +131,22 @@ def test_failed_runs_and_foreign_folders(
     assert "optimizer.lr is 0.1 there, 0.5 is asked for" in capsys.readouterr().err
     # More processes with the same batch in all are no other settings.
     assert project.run(*options, "--gpus", "2") == 0
-    for content in ("{}", "no json", None):
+    for content in ("{}", "[]", "no json", None):
         file = folder / "run.json"
         file.unlink() if content is None else file.write_text(content)
         assert project.run(*options) == 1
         assert f"Move the folder {folder} away" in capsys.readouterr().err
     assert project.journal.read_text() == before
+
+
+def test_other_texts(project: FakeProject, tmp_path: Path, capsys: Printed) -> None:
+    texts = tmp_path / "texts.yaml"
+    settings = f"model.text_branch.prompts.descriptions={texts}"
+    options = ("--seeds", "1", "--epochs", "1", "--cfg-options", settings)
+    for content in ("one", "two"):
+        texts.write_text(content)
+        assert project.run(*options) == (content == "two")
+    assert "other settings, 1 in all: sha256.prompts.desc" in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(project: FakeProject, capsys: Printed) -> None:
@@ -212,6 +222,10 @@ def test_lines_of_runs(project: FakeProject, tmp_path: Path, capsys: Printed) ->
     assert row in capsys.readouterr().out
     assert project.journal.read_text() == before
     assert out.read_text() == lines
+
+    with pytest.raises(SystemExit):
+        project.run("--shots", "5", "--loss", "public", *options, table="low-shot")
+    assert "lines are of the paper's form" in capsys.readouterr().err
 
 
 def test_commands() -> None:

@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     kept = [run for run in runs.values() if only is None or run.backbone in only]
     if not kept:
         raise ValueError(f"{', '.join(map(str, args.runs))}: no run to compare")
-    found = accuracies(kept)
+    folds = {name: len(of.folds) for name, of in DATA_SETS.items()}
+    found = accuracies(kept, folds)
     text = gains_text(found)
     with atomic_file(out / "gains.md") as stream:
         stream.write(text.encode())

@@ -47,10 +47,12 @@ def read_csv(text: str, name: str, own: Skeleton | None = None) -> Poses:
     depths = {f"{joint} z" for joint in skeleton.joint_names} - set(columns)
     wrong = _missing(skeleton, header) or sorted(depths & set(header))
     if wrong:
+        state = "too many" if wrong[0] in header else "missing"
+        near = did_you_mean(wrong[0], set(header) - set(columns))
         raise ValueError(
-            f"{name}: layout {skeleton.name!r} does not have the columns of the table: "
-            f"{wrong[0]!r} is {'too many' if wrong[0] in header else 'missing'}"
-            f"{did_you_mean(wrong[0], set(header) - set(columns))}; rename it"
+            f"{name}: {skeleton.name!r} is the layout that fits the columns best, and "
+            f"{wrong[0]!r} is {state}{near}. A table has all joints of a layout, by "
+            f"their names; there are {', '.join(layouts())}"
         )
     layout = skeleton.name if skeleton.name in layouts() else skeleton
     key = "time" if "time" in header else "frame"

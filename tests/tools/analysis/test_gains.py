@@ -72,6 +72,7 @@ def test_folds_are_averaged_first() -> None:
     assert gain.values == (10.0,) and gain.interval is None and gain.p is None
     # A seed with half of its folds waits for the others.
     assert gains_of(accuracies(folds[:3])) == {}
+    assert gains_of(accuracies(folds, {"nwucla-cpu": 3})) == {}
     with pytest.raises(ValueError, match=r"plain, seed 0, fold1: .* 20 and of 30"):
         accuracies([*folds, folds[0]._replace(epochs=30)])
 
