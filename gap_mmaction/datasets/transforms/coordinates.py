@@ -35,11 +35,14 @@ def center(keypoint: np.ndarray, joint: int) -> np.ndarray:
 
     The first person is the first one who is there in any frame, be it later than
     another one: actor 1 of NTU RGB+D, whose first frame is the origin also where actor
-    2 comes earlier. What was centred already is left as it is.
+    2 comes earlier. What was centred already is left as it is; there an empty frame of
+    NTU RGB+D may have become a single point, which is no body.
     """
     present = np.asarray(keypoint.any(axis=(2, 3)))
-    person = int(present.any(axis=1).argmax())
-    frame = int(present[person].argmax())
+    bodies = np.asarray((keypoint != keypoint[:, :, :1]).any(axis=(2, 3)))
+    bodies = bodies if bodies.any() else present
+    person = int(bodies.any(axis=1).argmax())
+    frame = int(bodies[person].argmax())
     moved = keypoint.astype(np.float64)
     moved -= moved[person, frame, joint].copy()
     return np.where(present[..., None, None], moved, 0.0)

@@ -104,7 +104,10 @@ class FastPreNormalize3D(PreNormalize3D):
         self._check_joints(keypoint.shape[2], results.get("frame_dir"))
         if keypoint.sum() == 0:
             return results
-        keypoint = self._leading_frames(keypoint, results.get("frame_dir"))
+        persons, frames = self._leading(keypoint, results.get("frame_dir"))
+        keypoint = keypoint[persons] if frames.all() else keypoint[persons, frames]
+        if "keypoint_score" in results:
+            results["keypoint_score"] = results["keypoint_score"][persons, frames]
         if self.align_center:
             joint = -1  # as mmaction2 has it
             if keypoint.shape[2] == self._skeleton.num_joints:
@@ -151,8 +154,10 @@ class FastPreNormalize3D(PreNormalize3D):
             )
         return done is not None
 
-    def _leading_frames(self, keypoint: np.ndarray, name: str | None) -> np.ndarray:
-        """Puts the person present longer first, and keeps the frames with that one."""
+    def _leading(
+        self, keypoint: np.ndarray, name: str | None
+    ) -> tuple[slice, np.ndarray]:
+        """Returns the persons, the one present longer first, and that one's frames."""
         present = _present_frames(keypoint)
         lead = int(present.sum(1).argmax())
         if not present[lead].any():
@@ -160,8 +165,7 @@ class FastPreNormalize3D(PreNormalize3D):
                 f"{type(self).__name__}: nobody in '{name}' is further than {_ABSENT} "
                 "from the origin; leave the sequence out, or check its unit (metres)"
             )
-        keypoint = keypoint[::-1] if lead else keypoint
-        return keypoint if present[lead].all() else keypoint[:, present[lead]]
+        return slice(None, None, -1 if lead else 1), present[lead]
 
     def _turn(
         self, keypoint: np.ndarray, joints: Sequence[int], target: list[int]

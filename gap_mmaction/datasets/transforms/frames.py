@@ -102,11 +102,11 @@ class ValidCropResize(ShownTransform):
     it is drawn: its share between them, then its place, from numpy's global generator.
     A drawn span has no fewer than ``clip_len`` frames if the sequence has them.
 
-    The sequence is n frames from the first one that is not empty, n being the *number*
-    of frames whose coordinates do not sum up to zero. This is the feeder's rule, whose
-    sequences start at frame 0: n is the length of one that is padded with zeros at the
-    end, but where there are empty frames within, these stay and as many real ones at
-    the end are lost.
+    The sequence is its first n frames, n being the *number* of frames whose coordinates
+    do not sum up to zero. This is the feeder's rule: n is the length of one that is
+    padded with zeros at the end, but where there are empty frames before or within,
+    these stay and as many real ones at the end are lost. (``SafePoseDataset`` has left
+    out those before.)
 
     Args:
         clip_len: Number of frames.
@@ -136,17 +136,17 @@ class ValidCropResize(ShownTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Cuts and resizes ``results['keypoint']``."""
         sums = results["keypoint"].sum(axis=(0, 2, 3), dtype=np.float64)
-        valid = np.flatnonzero(sums)
-        if not valid.size:
+        count = np.count_nonzero(sums)
+        if not count:
             raise ValueError(
                 f"ValidCropResize: in every frame of '{results.get('frame_dir')}' the "
                 "coordinates sum up to zero: nobody is there; remove the sequence from "
                 "the annotations and the split"
             )
         if len(self.p_interval) == 2:
-            start, end = crop_random(len(valid), self.clip_len, *self.p_interval)
+            start, end = crop_random(count, self.clip_len, *self.p_interval)
         else:
-            start = int((1 - self.p_interval[0]) * len(valid) / 2)
-            end = len(valid) - start
-        span, length = slice(valid[0] + start, valid[0] + end), self.clip_len
+            start = int((1 - self.p_interval[0]) * count / 2)
+            end = count - start
+        span, length = slice(start, end), self.clip_len
         return _take_clip(results, length, lambda x: resize_frames(x[:, span], length))

@@ -231,7 +231,9 @@ class CTRGCN(StackedGCN):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> RefinementGraphConv:
-        narrow = in_channels in (3, 9) if self.authors else in_channels <= 16
+        # With fewer than 8 channels the authors' rule, 3 and 9, would leave none.
+        few = in_channels < 8 or in_channels == 9
+        narrow = few if self.authors else in_channels <= 16
         relations = 8 if narrow else in_channels // 8
         return RefinementGraphConv(
             in_channels, out_channels, relations, self._adjacency(), self.authors

@@ -62,6 +62,11 @@ def test_a_joint_of_the_first_person_is_the_origin() -> None:
     out = apply(transforms.CenterSkeleton(), keypoint)
     np.testing.assert_allclose(out[1], keypoint[1] - keypoint[0, 2, 1], atol=1e-6)
     assert not out[0, :2].any() and not out[0, 2, 1].any()
+    # Where an empty frame of NTU RGB+D has been moved with the others it is no body.
+    prepared = noise(1, 6, 25, 3)
+    prepared[:, 0] = 0
+    prepared -= prepared[0, 1, 1].copy()
+    assert np.array_equal(apply(transforms.CenterSkeleton(), prepared), prepared)
     # Unless there is no first person at all, who stays at zero.
     keypoint[0] = 0
     out = apply(transforms.CenterSkeleton(), keypoint)
@@ -296,12 +301,14 @@ def test_random_spans() -> None:
     assert [crop_random(40, 64, 0.5, 1.0) for _ in range(5)] == [(0, 40)] * 5
 
 
-@pytest.mark.parametrize("is_first", [False, True])
-def test_padding_is_left_out(is_first: bool) -> None:
+def test_padding_is_left_out() -> None:
     keypoint = np.random.default_rng(0).normal(size=(2, 50, 25, 3))
-    both = [keypoint, np.zeros((2, 60, 25, 3))]
-    padded = np.concatenate(both[::-1] if is_first else both, axis=1)
+    nobody = np.zeros((2, 10, 25, 3))
+    padded = np.concatenate([keypoint, nobody], axis=1)
     np.testing.assert_array_equal(crop(keypoint), crop(padded))
+    # The feeder takes so many frames, from the first one on, whoever is there.
+    late = np.concatenate([nobody, keypoint], axis=1)
+    np.testing.assert_array_equal(crop(late), crop(late[:, :50] + 1e-300))
     half = keypoint.astype(np.float16)
     np.testing.assert_array_equal(crop(half), crop(half.astype(np.float64)))
     sample = {"keypoint": np.zeros((1, 4, 25, 3)), "frame_dir": "S001"}
@@ -358,6 +365,16 @@ def test_same_to_the_last_bit() -> None:
         _assert_same(_keypoint(0, joints=joints), zaxis=[0, 2], xaxis=[5, 9])
     for spine, shoulder in itertools.product((True, False), repeat=2):
         _assert_same(_keypoint(5), align_spine=spine, align_shoulder=shoulder)
+
+
+def test_confidences_go_with_their_persons() -> None:
+    keypoint, score = _keypoint(0), np.random.default_rng(0).random((2, 40, 25))
+    keypoint[0, 10:] = 0
+    keypoint[1, :5] = 0
+    found = transforms.FastPreNormalize3D()(
+        dict(keypoint=keypoint, keypoint_score=score)
+    )
+    np.testing.assert_array_equal(found["keypoint_score"], score[::-1, 5:])
 
 
 def test_at_the_tolerance() -> None:

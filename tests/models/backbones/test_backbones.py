@@ -117,6 +117,14 @@ def test_initialization() -> None:
                 assert value.std().item() == pytest.approx(deviation, rel=0.05)
 
 
+@pytest.mark.parametrize("in_channels", [2, 3, 4, 9])
+def test_relations_of_few_channels(in_channels: int) -> None:
+    """The authors' code has 8 with 3 and 9 channels, and would have none with 2, 4."""
+    model = CTRGCN(dict(layout="coco"), in_channels, variant="authors", num_stages=1)
+    convolution = next(v for k, v in model.state_dict().items() if "conv1.weight" in k)
+    assert convolution.shape[:2] == (8, in_channels)
+
+
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_convert(prefix: str) -> None:
     names = "l1.gcn1.PA l10.tcn1.bn.weight data_bn.bias fc.weight logit_scale "
