@@ -136,7 +136,7 @@ class ValidCropResize(ShownTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Cuts and resizes ``results['keypoint']``."""
         sums = results["keypoint"].sum(axis=(0, 2, 3), dtype=np.float64)
-        count = np.count_nonzero(sums)
+        count = int(np.count_nonzero(sums))
         if not count:
             raise ValueError(
                 f"ValidCropResize: in every frame of '{results.get('frame_dir')}' the "
