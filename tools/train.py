@@ -11,11 +11,14 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from mmaction.registry import RUNNERS
 from mmengine.config import Config
 
 from gap_mmaction import compat
 from gap_mmaction.engine import launch
+from gap_mmaction.engine.skeleton_runner import SkeletonRunner
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -57,7 +60,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
                     f"--resume {args.resume}: there is no such checkpoint. `--resume` "
                     f"alone continues from the latest one in {cfg.work_dir}."
                 )
-        elif "runner_type" in cfg:
+        elif not _is_ours(cfg.get("runner_type", SkeletonRunner)):
             cfg.load_from = None  # as mmaction2 does: from it others would resume
     if args.auto_scale_lr:
         if "base_batch_size" not in (cfg.get("auto_scale_lr") or {}):
@@ -69,6 +72,11 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     _merge_amp(cfg, args)
     _merge_randomness(cfg, args)
     return cfg
+
+
+def _is_ours(runner: Any) -> bool:
+    kind = RUNNERS.get(runner) if isinstance(runner, str) else runner
+    return isinstance(kind, type) and issubclass(kind, SkeletonRunner)
 
 
 def _merge_amp(cfg: Config, args: argparse.Namespace) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -60,15 +59,16 @@ def read_meta(path: Path) -> dict[str, Any]:
             content = torch.load(
                 path, map_location="cpu", weights_only=True, mmap=zipped
             )
-    except FileNotFoundError:
+    except (FileNotFoundError, BrokenCheckpointError):
         raise
-    except (OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile raises much besides its own on random bytes
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise BrokenCheckpointError(
             f"{path} ({path.stat().st_size} bytes) cannot be read: after a full disk "
             f"or a killed writer it is cut short; {reason}"
         ) from error
-    needed = {"meta", "state_dict", "message_hub"}
+    # The best of a run has no optimizer: its schedules would begin anew.
+    needed = {"meta", "state_dict", "message_hub", "optimizer"}
     missing = needed - set(content) if isinstance(content, dict) else needed
     if missing or not {"epoch", "iter"} <= set(content["meta"]):
         raise BrokenCheckpointError(
@@ -83,8 +83,8 @@ def check_settings(path: Path, meta: Mapping[str, Any], config: str) -> None:
     """Refuses to resume where a checkpoint would overrule the config, given as text.
 
     Optimizer and schedules are in a checkpoint with their settings, and with the length
-    of the training where they have shares of it; whatever else a config says takes
-    effect anew.
+    of the training where they end with it or have shares of it; whatever else a config
+    says takes effect anew.
 
     Raises:
         SettingsError: If it has other settings.
@@ -108,17 +108,25 @@ def _kept(text: str, where: str | Path) -> dict[str, Any]:
     scaling = lookup(config, "auto_scale_lr") or {}
     branch = lookup(config, "model.text_branch")
     kept = {key: lookup(config, key) for key in _KEPT}
-    if _has_shares(flatten(kept["param_scheduler"])):
+    if _spans_the_training(kept["param_scheduler"]):
         kept |= {key: lookup(config, key) for key in _LENGTH}
     kept["auto_scale_lr"] = scaling if scaling.get("enable") else None
     kept["model.text_branch"] = branch and branch.get("type", "TextBranch")
     return flatten(kept)
 
 
-def _has_shares(schedulers: Mapping[str, Any]) -> bool:
-    """Whether a place in schedulers, flattened, is a share of the training."""
-    places = [v for key, v in schedulers.items() if key.split(".")[-1] in PLACES]
-    return any(isinstance(v, float) for place in places for v in np.atleast_1d(place))
+def _spans_the_training(schedulers: Any) -> bool:
+    """Whether a scheduler ends with the training, or has a place that is a share."""
+    if isinstance(schedulers, (list, tuple)):
+        return any(map(_spans_the_training, schedulers))
+    if not isinstance(schedulers, Mapping):
+        return False
+    if "type" not in schedulers:  # of several optimizers, by name
+        return _spans_the_training([*schedulers.values()])
+    places = [schedulers[key] for key in PLACES if key in schedulers]
+    shares = (isinstance(v, float) for place in places for v in np.atleast_1d(place))
+    # MMEngine lets it end there where it has no end of its own.
+    return "end" not in schedulers or any(shares)
 
 
 def find_resumable(work_dir: Path) -> Path | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +17,8 @@ def save(folder: Path, epoch: int) -> Path:
     path = folder / f"epoch_{epoch}.pth"
     state = {"weight": torch.full((1000,), float(epoch))}
     meta = dict(epoch=epoch, iter=4 * epoch, seed=7)
-    torch.save(dict(meta=meta, state_dict=state, message_hub={}), path)
+    content = dict(meta=meta, state_dict=state, message_hub={}, optimizer={})
+    torch.save(content, path)
     (folder / "last_checkpoint").write_text(str(path))
     return path
 
@@ -59,9 +62,23 @@ def test_one_wrong_byte_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(BrokenCheckpointError, match=r"epoch_1\.pth"):
         read_meta(path)
-    torch.save(dict(state_dict={}), path)
-    with pytest.raises(BrokenCheckpointError, match="set load_from instead"):
-        read_meta(path)
+    best: dict[str, Any] = dict(meta=dict(epoch=1, iter=4), message_hub={})
+    for more in (best, {}):
+        torch.save({"state_dict": {}, **more}, path)
+        with pytest.raises(BrokenCheckpointError, match="set load_from instead"):
+            read_meta(path)
+
+
+def test_random_bytes_are_a_damage(tmp_path: Path, warnings: list[str]) -> None:
+    good, last = save(tmp_path, 1), save(tmp_path, 2)
+    content, rng = last.read_bytes(), np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(content)
+        start = rng.integers(len(content) - 64)
+        damaged[start : start + 64] = rng.bytes(64)
+        last.write_bytes(damaged)
+        assert find_resumable(tmp_path) in (good, last)
+    assert len(warnings) > 100
     with pytest.raises(FileNotFoundError):
         read_meta(tmp_path / "none.pth")
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import HOOKS
+from mmaction.registry import HOOKS, METRICS
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 
 from gap_mmaction.datasets import SeededDataset
@@ -73,6 +74,15 @@ def test_interrupted(tmp_path: Path, interval: int | None, step: int) -> None:
     if interval is not None:
         config.default_hooks.checkpoint.update(by_epoch=False, interval=interval)
     check(config, tmp_path, step, WORKERS)
+
+
+@METRICS.register_module()
+class Rising(BaseMetric):
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        self.results.append(0)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        return {"acc/top1": 2.0}
 
 
 @HOOKS.register_module()
@@ -168,6 +178,27 @@ def test_shares_of_a_longer_training(tmp_path: Path) -> None:
     config.train_cfg.max_epochs = EPOCHS + 1
     with pytest.raises(ValueError, match=r"max_epochs is 3 there, 4 is asked"):
         train(config, tmp_path / "run")
+
+
+def test_end_of_the_training_is_the_schedules(tmp_path: Path) -> None:
+    schedule = [dict(type="CosineAnnealingLR", T_max=EPOCHS, by_epoch=True)]
+    config = tiny_config(tmp_path, EPOCHS, param_scheduler=schedule)
+    train(config, tmp_path / "run", STEPS + 1)
+    config.train_cfg.max_epochs = EPOCHS + 1
+    with pytest.raises(ValueError, match=r"max_epochs is 3 there, 4 is asked"):
+        train(config, tmp_path / "run")
+
+
+def test_best_checkpoint_of_another_folder_stays(tmp_path: Path) -> None:
+    config = tiny_config(tmp_path, 1)
+    train(config, tmp_path / "old")
+    (best,) = (tmp_path / "old").glob("best_*.pth")
+    config.train_cfg.max_epochs = 2
+    config.load_from = str(tmp_path / "old/epoch_1.pth")
+    # Anything is better.
+    config.val_evaluator = dict(type="Rising")
+    train(config, tmp_path / "new")
+    assert best.is_file() and list((tmp_path / "new").glob("best_*epoch_2.pth"))
 
 
 def test_damaged_checkpoint(tmp_path: Path) -> None:

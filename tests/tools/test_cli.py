@@ -104,8 +104,14 @@ def test_validation_resumption_and_scaling(config: str, tmp_path: Path) -> None:
         cfg = _train(config, "--resume", given, "--cfg-options", start)
         assert cfg.resume == ("auto" if given == "auto" else True)
         assert cfg.load_from == ("weights.pth" if given == "auto" else given)
-    cfg = _train(config, "--resume", "--cfg-options", start, "runner_type=Runner")
-    assert cfg.load_from is None
+    for file, kind, kept in (
+        (str(LEAVES[0]), "SkeletonRunner", "weights.pth"),
+        (config, "Runner", None),
+    ):
+        options = ["--cfg-options", start, f"runner_type={kind}"]
+        options.append("optim_wrapper.type=OptimWrapper")
+        assert _train(file, "--resume", *options).load_from == kept
+    assert load(LEAVES[0]).runner_type == "SkeletonRunner"
 
 
 def test_options_of_testing(config: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,8 @@ class DurableCheckpointHook(CheckpointHook):
                     for path in remove_parts(self.out_dir, names):
                         runner.logger.info(f"Removed the unfinished {path}")
                 remove_parts(runner.work_dir, LAST)
-            self._remove(runner.message_hub.get_info(_OUTDATED, []))
+            if self.max_keep_ckpts > 0:  # or they are another hook's
+                self._remove(runner.message_hub.get_info(_OUTDATED, []))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Notes the scale of the training data."""
@@ -131,7 +133,8 @@ class DurableCheckpointHook(CheckpointHook):
         finally:
             self.file_backend = backend
         several = getattr(self, "best_ckpt_path_dict", {})
-        held.release({getattr(self, "best_ckpt_path", None), *several.values()})
+        keep = {getattr(self, "best_ckpt_path", None), *several.values()}
+        held.release(str(self.out_dir), keep)
 
     def _remove(self, steps: list[int]) -> None:
         for step in steps:
@@ -158,8 +161,11 @@ class _HeldRemovals:
             return function
         return lambda path: self._held.append((function, path))
 
-    def release(self, keep: set[str | None]) -> None:
-        """Removes what was to be removed, but for what has been written since."""
+    def release(self, folder: str, keep: set[str | None]) -> None:
+        """Removes what was to be removed, but for what has been written since.
+
+        What is in another folder is of the run that was resumed here, and stays.
+        """
         for function, path in self._held:
-            if path not in keep:
+            if path not in keep and os.path.dirname(path) == folder:
                 function(path)
