@@ -206,7 +206,9 @@ def test_code_in_the_meta_of_a_checkpoint(synthetic: Path, marker: Path) -> None
     meta = {"epoch": 0, "iter": 0, "config": f"open({str(marker)!r}, 'w')"}
     hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
     file = marker.with_name("resumed.pth")
-    torch.save({"state_dict": state, "meta": meta, "message_hub": hub}, file)
+    torch.save(
+        {"state_dict": state, "meta": meta, "message_hub": hub, "optimizer": {}}, file
+    )
     more = ["train_cfg.max_epochs=0", "model.text_branch=None"]
     more = options(synthetic, marker.with_name("work"), *more)
     train.main([CONFIG, "--resume", str(file), *more])
