@@ -202,13 +202,15 @@ def test_folder_of_a_transformers_model(tmp_path: Path, marker: Path) -> None:
 
 def test_code_in_the_meta_of_a_checkpoint(synthetic: Path, marker: Path) -> None:
     # Nothing but tensors and texts, and yet MMEngine would run the text.
-    state = MODELS.build(model_config().model).state_dict()
+    model = MODELS.build(model_config().model)
+    content = {
+        "state_dict": model.state_dict(),
+        "optimizer": torch.optim.SGD(model.parameters(), lr=0.1).state_dict(),
+    }
     meta = {"epoch": 0, "iter": 0, "config": f"open({str(marker)!r}, 'w')"}
     hub: dict[str, Any] = {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}}
     file = marker.with_name("resumed.pth")
-    torch.save(
-        {"state_dict": state, "meta": meta, "message_hub": hub, "optimizer": {}}, file
-    )
+    torch.save({**content, "meta": meta, "message_hub": hub}, file)
     more = ["train_cfg.max_epochs=0", "model.text_branch=None"]
     more = options(synthetic, marker.with_name("work"), *more)
     train.main([CONFIG, "--resume", str(file), *more])

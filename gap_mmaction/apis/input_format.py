@@ -10,6 +10,7 @@ import numpy as np
 
 from gap_mmaction.datasets.annotation_check import (
     AnnotationCheck,
+    persons_taken,
     scales_by_picture,
     to_numbers,
 )
@@ -26,7 +27,6 @@ class InputFormat(AnnotationCheck):
     skeleton: Skeleton
     num_coordinates: int
     has_score: bool
-    num_person: int = 2
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputFormat:
@@ -50,13 +50,12 @@ class InputFormat(AnnotationCheck):
         channels = backbone.get("in_channels", 3)
         coordinates = min(skeleton.num_coordinates, channels)
         scaled = any(map(scales_by_picture, pipeline))
-        counts = [step["num_person"] for step in pipeline if "num_person" in step]
         return cls(
             skeleton=skeleton,
             num_coordinates=coordinates,
             has_score=channels > coordinates,
             needs_img_shape=scaled,
-            num_person=counts[-1] if counts else 2,  # as FormatGCNInput has it
+            num_person=persons_taken(pipeline),
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class AnnotationCheck:
     num_coordinates: int | None  # columns of keypoint; None: 2 or 3
     has_score: bool | None  # whether keypoint_score is wanted; None: where there is one
     needs_img_shape: bool  # whether coordinates are scaled by the size of the picture
+    num_person: int | None = None  # whom the pipeline takes; None: everybody
 
     def __str__(self) -> str:
         if self.skeleton is None:
@@ -42,7 +43,8 @@ class AnnotationCheck:
 
         That is ``keypoint`` ``[M, T, V, C]``, ``keypoint_score`` ``[M, T, V]`` where it
         is wanted, both of floats, ``total_frames`` and further keys that are not None.
-        Persons who are in no frame come last, and, with ``trim_frames``, the frames
+        Persons who are in no frame come last, those beyond ``num_person`` are left out,
+        and, with ``trim_frames``, the frames
         before the first and after the last one with anybody are left out: what takes
         person 0 or the first frames would take zeros. Empty frames within stay, as in
         CTR-GCN's feeder. What does not fit is a ``ValueError``.
@@ -76,6 +78,10 @@ class AnnotationCheck:
         if self.needs_img_shape or (keypoint.shape[3] == 2 and "img_shape" in read):
             read["img_shape"] = _read_img_shape(read.get("img_shape"))
         _put_empty_last(read, trim_frames)
+        # Now, or those who are left out later would set the scale of the others.
+        for key in ("keypoint", "keypoint_score"):
+            if key in read:
+                read[key] = read[key][: self.num_person]
         return read
 
     def _check_shape(self, keypoint: np.ndarray) -> None:
@@ -108,6 +114,16 @@ class AnnotationCheck:
             + " a confidence goes into 'keypoint_score'), or set num_coordinates of a "
             "layout of your own"
         )
+
+
+def persons_taken(pipeline: Iterable[Any]) -> int | None:
+    """Returns how many persons a pipeline gives to a model; None: all of them."""
+    counts = [
+        step.get("num_person", 2)  # as FormatGCNInput has it
+        for step in pipeline
+        if isinstance(step, Mapping) and step.get("type") == "FormatGCNInput"
+    ]
+    return counts[-1] if counts else None
 
 
 def scales_by_picture(step: Any) -> bool:

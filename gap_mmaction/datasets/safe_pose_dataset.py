@@ -13,7 +13,11 @@ from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
-from gap_mmaction.datasets.annotation_check import AnnotationCheck, scales_by_picture
+from gap_mmaction.datasets.annotation_check import (
+    AnnotationCheck,
+    persons_taken,
+    scales_by_picture,
+)
 from gap_mmaction.skeletons import get_skeleton
 from gap_mmaction.skeletons.layouts import fill_layout
 from gap_mmaction.utils.brief import brief
@@ -91,6 +95,7 @@ class SafePoseDataset(PoseDataset):
             num_coordinates=None if skeleton is None else skeleton.num_coordinates,
             has_score=None,
             needs_img_shape=any(map(scales_by_picture, pipeline)),
+            num_person=persons_taken(pipeline),
         )
         super().__init__(ann_file, fill_layout(pipeline, layout), split, **kwargs)
 

@@ -197,6 +197,16 @@ def test_persons_and_frames_are_those_with_joints(
     assert dataset[0]["inputs"].flatten(2).any(-1)[:, 0].all()
 
 
+def test_a_bystander_changes_nothing(build: Build, content: Annotations) -> None:
+    leaf = ROOT / "configs/gap/ctrgcn_nwucla_cpu.py"
+    pipeline = find_test_pipeline(load(leaf))
+    expected = [sample["inputs"] for sample in build(content, pipeline=pipeline)]
+    for item in content["annotations"]:
+        item["keypoint"] = np.concatenate([item["keypoint"], item["keypoint"] + 20])
+    for sample, alone in zip(build(content, pipeline=pipeline), expected):
+        np.testing.assert_array_equal(sample["inputs"], alone)
+
+
 def test_transforms_know_the_layout(build: Build, content: Annotations) -> None:
     step = {"type": "CenterSkeleton", "joint": "spine"}
     keypoint = build(content, pipeline=[step])[0]["keypoint"]

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.models.heads import BaseHead
@@ -15,6 +16,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
+from gap_mmaction.skeletons import get_skeleton, layouts
 from gap_mmaction.skeletons.layouts import find_test_pipeline
 from gap_mmaction.utils.checkpoint_fit import check_fit
 from gap_mmaction.utils.config_parts import check_keys
@@ -63,6 +65,7 @@ class RecognizerGAP(RecognizerGCN):
             train_cfg=train_cfg,
             test_cfg=test_cfg,
         )
+        _check_layouts(backbone, self.data_preprocessor)
         # A backbone of others may not know its width; that of a layer is seen later.
         width = getattr(self.backbone, "out_channels", None)
         if isinstance(self.backbone, FeatureHook):
@@ -228,4 +231,23 @@ def _check_variant(backbone: Mapping[str, Any]) -> None:
             f"model.backbone.variant: unknown to {kind.__module__}.{kind.__name__}, "
             "which was registered first; import gap_mmaction before it or in its place "
             "(custom_imports), or take a config *_mmaction2, which it runs too"
+        )
+
+
+def _check_layouts(backbone: Mapping[str, Any], preprocessor: Any) -> None:
+    """Raises a ValueError where the backbone has the graph of another skeleton."""
+    settings = backbone.get("model") or backbone  # of a FeatureHook
+    graph = settings.get("graph_cfg") if isinstance(settings, Mapping) else None
+    layout = graph.get("layout") if isinstance(graph, Mapping) else None
+    if not isinstance(preprocessor, SkeletonDataPreprocessor) or layout is None:
+        return
+    if isinstance(layout, str) and layout not in layouts():
+        return  # one that the backbone alone knows
+    there, data = get_skeleton(layout), preprocessor.skeleton
+    if not np.array_equal(there.adjacency(), data.adjacency()):
+        raise ValueError(
+            f"model.backbone.graph_cfg.layout is {there.name!r} of {there.num_joints} "
+            f"joints, model.data_preprocessor.layout {data.name!r} of "
+            f"{data.num_joints}: the backbone would have another skeleton's graph; set "
+            "both to the layout of the data"
         )

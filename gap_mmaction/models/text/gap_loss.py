@@ -56,6 +56,11 @@ class GAPLoss(TextBranch):
         seed: int | None = None,
         loss: Mapping[str, Any] | None = None,
     ) -> None:
+        if features is not None and encoder is not None:
+            raise ValueError(
+                "GAPLoss: features and encoder are given; leave out the features to "
+                "train with the encoder"
+            )
         prompts = dict(descriptions=str(find_description_file(descriptions)))
         if features is not None and not Path(features).suffix:
             features = f"data/text_features/{features}.safetensors"

@@ -90,6 +90,7 @@ def test_takes_what_others_know(file: str) -> None:
         ("text_branch", dict(type="GCNHead"), "gap_mmaction.TrainingBranch"),
         ("cls_head", dict(num_classes=4), "describes 3 classes, .*num_classes=4"),
         ("backbone", dict(base_channels=16), r"model\.cls_head\.in_channels=16"),
+        ("backbone", dict(graph_cfg=dict(layout="coco")), "layout is 'coco' of 17 jo"),
     ],
 )
 def test_config_is_checked(

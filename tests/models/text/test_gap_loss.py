@@ -112,6 +112,8 @@ def test_refused(shape: list[int], arguments: dict[str, Any], words: str) -> Non
 def test_other_number_of_classes() -> None:
     with pytest.raises(ValueError, match=r"describes 10 classes.* num_classes=12"):
         make(num_classes=12, **FEATURES)
+    with pytest.raises(ValueError, match="features and encoder are given"):
+        make(encoder=EmbeddingTextEncoder(), **FEATURES)
 
 
 def test_encoder_of_ones_own_and_compile() -> None:
