@@ -64,6 +64,8 @@ def collect_texts(prompts: dict, presets: Sequence[str] | None) -> list[str]:
             lacking.setdefault(str(error), []).append(preset)
         else:
             texts.update(dict.fromkeys(bank.texts))
+    if every:  # the config's own slots, too
+        texts.update(dict.fromkeys(collect_texts(prompts, None)))
     for reason, left_out in lacking.items():
         print(f"left out: {', '.join(left_out)} ({reason})", file=sys.stderr)
     return list(texts)

@@ -23,6 +23,8 @@ class LayoutReader:
     """
 
     def __init__(self, layout: Mapping[str, Any]) -> None:
+        # MMEngine leaves this key in a dict within one that has it, too.
+        layout = {key: v for key, v in layout.items() if key != "_delete_"}
         self.layout = layout
         self.name = str(layout.get("name", "custom"))
         unknown = sorted(set(layout) - _KEYS)

@@ -171,7 +171,7 @@ GOOD: dict[str, Any] = dict(
 
 def test_dict_of_numbers_and_names() -> None:
     layout = dict(num_node=3, inward=[[1, 0], [2, 1]], center=0)
-    skeleton = get_skeleton({**layout, "parts": dict(end=range(1, 3))})
+    skeleton = get_skeleton({**layout, "_delete_": True, "parts": {"end": [1, 2]}})
     assert skeleton.name == "custom"
     assert skeleton.joint_names == ("joint 0", "joint 1", "joint 2")
     named = get_skeleton(GOOD)

@@ -50,6 +50,11 @@ def test_presets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "all"]) == 0
     assert "left out: manual" in capsys.readouterr().err
     assert expected < set(open_features(out).texts)
+    # Slots of one's own are among them.
+    slot = dict(name="mine", joints="all", text=["{label}, by me"])
+    prompts = dict(prompts_of("ctrgcn_synthetic"), preset=None, slots=[slot])
+    mine = set(PromptBank(**prompts).texts)
+    assert len(mine) == 10 and mine < set(collect_texts(prompts, ["all"]))
 
 
 @pytest.mark.parametrize(
