@@ -172,16 +172,11 @@ def test_seed_that_nobody_has_set(tmp_path: Path) -> None:
     assert compare_checkpoints(tmp_path / "whole" / last, parts / last)[1] == []
 
 
-def test_shares_of_a_longer_training(tmp_path: Path) -> None:
-    config = tiny_config(tmp_path, EPOCHS, param_scheduler=SHARES)
-    train(config, tmp_path / "run", STEPS + 1)
-    config.train_cfg.max_epochs = EPOCHS + 1
-    with pytest.raises(ValueError, match=r"max_epochs is 3 there, 4 is asked"):
-        train(config, tmp_path / "run")
+ENDLESS = [dict(type="CosineAnnealingLR", T_max=EPOCHS, by_epoch=True)]
 
 
-def test_end_of_the_training_is_the_schedules(tmp_path: Path) -> None:
-    schedule = [dict(type="CosineAnnealingLR", T_max=EPOCHS, by_epoch=True)]
+@pytest.mark.parametrize("schedule", [SHARES, ENDLESS])
+def test_schedules_as_long_as_the_training(tmp_path: Path, schedule: Any) -> None:
     config = tiny_config(tmp_path, EPOCHS, param_scheduler=schedule)
     train(config, tmp_path / "run", STEPS + 1)
     config.train_cfg.max_epochs = EPOCHS + 1
