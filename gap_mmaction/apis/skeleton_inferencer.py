@@ -243,7 +243,7 @@ class SkeletonInferencer:
         times = annotation.get("times")
         if times is None:
             times = np.arange(tracks.shape[1]) / _FRAMES_A_SECOND
-        tracks = complete_tracks(tracks, self.format.num_person or 2, times, times)
+        tracks = complete_tracks(tracks, self.format.num_person, times, times)
         told = {"keypoint": tracks[..., :-1], "keypoint_score": tracks[..., -1]}
         return {**annotation, **told}
 

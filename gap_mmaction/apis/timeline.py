@@ -290,7 +290,7 @@ class ActionTimeline:
             return begin, end, None
         told, persons, numbers = zip(*held)
         at = np.linspace(begin, end, max(2, round((end - begin) * self.rate)))
-        tracks, count = join_tracks(persons, numbers), self.model.format.num_person or 2
+        tracks, count = join_tracks(persons, numbers), self.model.format.num_person
         filled = complete_tracks(tracks, count, np.array(told), at)
         annotation: dict[str, Any] = {"keypoint": filled[..., :-1]}
         if self.model.format.has_score:

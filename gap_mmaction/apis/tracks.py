@@ -135,13 +135,14 @@ def join_tracks(
 
 
 def complete_tracks(
-    tracks: np.ndarray, count: int, times: np.ndarray, at: np.ndarray
+    tracks: np.ndarray, count: int | None, times: np.ndarray, at: np.ndarray
 ) -> np.ndarray:
     """Returns the ``count`` persons who act ``[M, T', V, C + 1]``, or fewer, complete.
 
-    By :func:`choose_persons`, and :func:`fill_gaps` of a second at the most.
+    By :func:`choose_persons`, two where a pipeline does not say how many, and
+    :func:`fill_gaps` of a second at the most.
     """
-    chosen = choose_persons(tracks, count)
+    chosen = choose_persons(tracks, count or 2)
     return np.stack([fill_gaps(one, times, at, LONGEST_GAP) for one in chosen])
 
 

@@ -44,10 +44,10 @@ class AnnotationCheck:
         That is ``keypoint`` ``[M, T, V, C]``, ``keypoint_score`` ``[M, T, V]`` where it
         is wanted, both of floats, ``total_frames`` and further keys that are not None.
         Persons who are in no frame come last, those beyond ``num_person`` are left out,
-        and, with ``trim_frames``, the frames
-        before the first and after the last one with anybody are left out: what takes
-        person 0 or the first frames would take zeros. Empty frames within stay, as in
-        CTR-GCN's feeder. What does not fit is a ``ValueError``.
+        and, with ``trim_frames``, the frames before the first and after the last one
+        with anybody: what takes person 0 or the first frames would take zeros. Empty
+        frames within stay, as in CTR-GCN's feeder. What does not fit is a
+        ``ValueError``.
         """
         read = {key: value for key, value in annotation.items() if value is not None}
         if "keypoint" not in read:
@@ -77,11 +77,8 @@ class AnnotationCheck:
             )
         if self.needs_img_shape or (keypoint.shape[3] == 2 and "img_shape" in read):
             read["img_shape"] = _read_img_shape(read.get("img_shape"))
-        _put_empty_last(read, trim_frames)
-        # Now, or those who are left out later would set the scale of the others.
-        for key in ("keypoint", "keypoint_score"):
-            if key in read:
-                read[key] = read[key][: self.num_person]
+        # Now, or persons who are left out later would set the scale of the others.
+        _put_empty_last(read, trim_frames, self.num_person)
         return read
 
     def _check_shape(self, keypoint: np.ndarray) -> None:
@@ -191,8 +188,13 @@ def _read_img_shape(shape: Any) -> tuple[int, int]:
     return int(numbers[0]), int(numbers[1])
 
 
-def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
-    """Puts persons without joints last, and leaves out empty frames at both ends."""
+def _put_empty_last(
+    annotation: dict[str, Any], trim_frames: bool, num_person: int | None
+) -> None:
+    """Puts persons without joints last, and leaves out empty frames at both ends.
+
+    Of the persons the first ``num_person`` stay.
+    """
     present = annotation["keypoint"].any(axis=(2, 3))
     persons, frames = present.any(axis=1), present.any(axis=0)
     if not persons.any():
@@ -202,8 +204,8 @@ def _put_empty_last(annotation: dict[str, Any], trim_frames: bool) -> None:
         start, end = int(frames.argmax()), end - int(frames[::-1].argmax())
     annotation["total_frames"] = end - start
     # Not left out: a second person who is empty is not the same as none.
-    order = np.argsort(~persons, kind="stable")
-    if end - start == len(frames) and (order == np.arange(len(order))).all():
+    order = np.argsort(~persons, kind="stable")[:num_person]
+    if end - start == len(frames) and np.array_equal(order, np.arange(len(persons))):
         return
     for key in ("keypoint", "keypoint_score"):
         if key in annotation:
