@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Union
 
 from gap_mmaction.models.text.descriptions import PARTS
@@ -41,7 +42,10 @@ _NUMBER = re.compile(r"(?:^|\s)\(?\d{1,2}[.)]\s+")
 _SEPARATOR = re.compile(r"[,;\n]")
 # "don: to put on", "don - formal", "don (formal)"
 _EXPLANATION = re.compile(r"\s+[-\u2013\u2014=]+\s+|:\s+|\s+\(")
-_TALK = re.compile(r"\bsynonym|^(?:sure|certainly|of course|okay)\b", re.IGNORECASE)
+_TALK = re.compile(
+    r"\bsynonym|^(?:sure|certainly|of course|okay|ok)(?:[.!,:]|$)", re.IGNORECASE
+)
+_LEFTOVER = re.compile(r"[|{}]")
 
 _PART_OF = {**{p: p for p in PARTS}, **{f"{p}s": p for p in PARTS}, "feet": "foot"}
 _LABEL = re.compile(
@@ -97,11 +101,18 @@ def parse_answer(kind: str, answer: str) -> Fields:
     if _REFUSAL.match(text):
         raise ValueError("the model refused to answer")
     data = _find_json(text)
+    fields: Fields
     if kind == "synonyms":
-        return {"synonyms": _read_synonyms(text, data)}
-    if kind == "paragraph":
-        return {"paragraph": _read_paragraph(data if isinstance(data, str) else text)}
-    return dict(_read_parts(text, data))
+        fields = {"synonyms": _read_synonyms(text, data)}
+    elif kind == "paragraph":
+        text = data if isinstance(data, str) else text
+        fields = {"paragraph": _read_paragraph(text)}
+    else:
+        fields = dict(_read_parts(text, data))
+    for found in _leaves(fields):
+        if _LEFTOVER.search(found):
+            raise ValueError(f"{found!r} holds signs of a table or of JSON")
+    return fields
 
 
 def _find_json(text: str) -> Any:
@@ -118,13 +129,27 @@ def _find_json(text: str) -> Any:
     return data
 
 
+def _leaves(data: Any) -> list[str]:
+    """Returns the texts in JSON, from outside to inside and from first to last."""
+    if isinstance(data, (dict, list)):
+        values = data.values() if isinstance(data, dict) else data
+        return [leaf for value in values for leaf in _leaves(value)]
+    return [data] if isinstance(data, str) else []
+
+
 def _read_lines(text: str) -> list[_Line]:
-    """Splits an answer into lines, and drops fences, rulers and chatter."""
-    lines = []
+    """Splits an answer into lines, and drops fences, rulers and chatter.
+
+    A row of a table becomes "first cell: others"; its header is dropped.
+    """
+    lines: list[_Line] = []
     block = 0
     for raw in _FENCE.sub("", text).splitlines():
         body = raw.strip().lstrip("> ")
         if not any(sign.isalnum() for sign in body):
+            is_ruler = {"|", "-"} <= set(body) <= set("|:- ")
+            if is_ruler and lines and lines[-1].block == block:
+                lines.pop()
             block += 1
             continue
         plain = _MARKER.sub("", body)
@@ -133,6 +158,12 @@ def _read_lines(text: str) -> list[_Line]:
         # The marker itself may be in bold.
         text = _MARKER.sub("", plain)
         listed = bool(_MARKER.match(body)) or text != plain
+        cells = [cell.strip() for cell in text.split("|")]
+        if len(cells) > 1:
+            # Without the numbers of the rows.
+            first, *others = [c for c in cells if any(map(str.isalpha, c))] or [""]
+            text = f"{first}: {', '.join(others)}" if others else first
+            listed = True
         if not _CHATTER.match(text):
             text = _ANSWER.sub("", text)
             indent = len(raw) - len(raw.lstrip())
@@ -162,9 +193,10 @@ def _read_paragraph(text: str) -> str:
 
 
 def _read_synonyms(text: str, data: Any) -> list[str]:
-    items = data if isinstance(data, list) else _split_synonyms(_read_lines(text))
+    in_json = isinstance(data, (dict, list))
+    items = _synonyms_in(data) if in_json else _split_synonyms(_read_lines(text))
     found: dict[str, str] = {}
-    for item in filter(lambda item: isinstance(item, str), items):
+    for item in items:
         phrase = re.sub(r"^(?:and|or)\s+", "", _tidy(item))
         if any(sign.isalpha() for sign in phrase) and not _TALK.search(phrase):
             found.setdefault(phrase.casefold(), phrase)
@@ -175,6 +207,16 @@ def _read_synonyms(text: str, data: Any) -> list[str]:
     if len(longest.split()) > _MOST_WORDS:
         raise ValueError(f"{longest!r} is a sentence, not a synonym")
     return phrases
+
+
+def _synonyms_in(data: dict[str, Any] | list[Any]) -> list[str]:
+    if isinstance(data, list):
+        # Of an object, the first text: the others explain it.
+        found = (_leaves(x)[:1] if isinstance(x, dict) else _leaves(x) for x in data)
+        return list(chain.from_iterable(found))
+    explained = all(isinstance(value, str) for value in data.values())
+    numbered = any(re.search(r"\d", key) for key in data)
+    return list(data) if explained and not numbered else _leaves(data)
 
 
 def _split_synonyms(lines: Sequence[_Line]) -> list[str]:
@@ -199,8 +241,7 @@ def _split_synonyms(lines: Sequence[_Line]) -> list[str]:
 def _read_parts(text: str, data: Any) -> dict[str, str]:
     if isinstance(data, dict):
         text = "\n".join(
-            f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-            for key, value in data.items()
+            f"{key}: {', '.join(_leaves(value))}" for key, value in data.items()
         )
     lines = _read_lines(text.replace("(s)", "s"))
     attempts = (
@@ -217,9 +258,8 @@ def _read_parts(text: str, data: Any) -> dict[str, str]:
 
 def _labelled(lines: Sequence[_Line]) -> dict[str, str]:
     """Collects the texts that stand behind a part's label, or below it."""
-    texts: dict[str, list[str]] = {}
-    names: dict[str, str] = {}
-    part, start = "", lines[0] if lines else None
+    texts: dict[str, dict[str, list[str]]] = {}  # of a part: of a label: its texts
+    part, label, start = "", "", lines[0] if lines else None
     for line in lines:
         # "Head: tilts; Hand: grasps" is split, and no other line.
         pieces = re.split(r"(?<=[.;])\s+", line.text)
@@ -231,12 +271,17 @@ def _labelled(lines: Sequence[_Line]) -> dict[str, str]:
                 parts = _parts_in(name)
                 # What is said of two parts at once is a description of neither.
                 part, start = parts.pop() if len(parts) == 1 else "", line
-                names.setdefault(part, re.sub(r"\s*\(.*", "", name.lower()).strip(" '"))
+                label = re.sub(r"\s*\(.*", "", name.lower()).strip(" '")
             elif start and texts.get(part) and not _belongs(line, start):
                 part = ""
             if part and not _NOTHING.match(text.strip(" .,;\"'")):
-                texts.setdefault(part, []).append(_tidy(text))
-    return {p: _name_it(names[p], ", ".join(found), p) for p, found in texts.items()}
+                texts.setdefault(part, {}).setdefault(label, []).append(_tidy(text))
+    return {
+        part: ", ".join(
+            _name_it(label, ", ".join(found), part) for label, found in labels.items()
+        )
+        for part, labels in texts.items()
+    }
 
 
 def _unlabelled(lines: Sequence[_Line], boundary: str) -> dict[str, str]:

@@ -136,6 +136,7 @@ FORMS_OF_SYNONYMS = (
     *("{w}", "{n}) {w}", "{n}. **{w}**", "**{n}.** {w}", "* {w}", "{n}. {w}\r"),
     *("- \u201c{w}\u201d", "- {w}: to put it on", "- {w} \u2013 so, or so"),
     *("1. {w}\n   - which means it, too", "- {w} (formal)", "> {n}. {w}"),
+    *("| {w} | to put it on |", "| {n} | {w} | formal |", "{n} | {w}"),
 )
 
 
@@ -152,13 +153,22 @@ def test_synonyms() -> None:
         f"- **Formal:** {', '.join(WORDS[:4])}\n- **Casual:** {', '.join(WORDS[4:])}",
         f"{introduced}\n```json\n{json.dumps(WORDS)}\n```\n{CLOSED}",
         json.dumps({"synonyms": WORDS}),
+        json.dumps({"synonyms": {"formal": WORDS[:4], "casual": WORDS[4:]}}),
+        json.dumps([{"id": n, "word": w, "use": "often"} for n, w in enumerate(WORDS)]),
+        json.dumps({w: "to put it on" for w in WORDS}),
+        json.dumps({f"synonym {n}": w for n, w in enumerate(WORDS)}, indent=1),
+        f"| No. | Phrase |\n|----|:---|\n{words('| {n} | {w} |')}",
         f"1. Boot\n{words('{n}. {w}')}\n11. wear\n12. get into",
         f"<think>boot, boot, boot?\nNo.</think>\n{SYNONYMS}",
     ):
         assert parse_answer("synonyms", answer) == {"synonyms": WORDS}
-    answer = "\n- ".join(("", "OK sign", "Slip one's shoe on", "Don", *"abcdefg"))
+    unlike_talk = ("OK sign", "Okay gesture", "Slip one's shoe on", "Sure grip")
+    answer = "\n- ".join(("", *unlike_talk, *"abcdef"))
     phrases = parse_answer("synonyms", answer)["synonyms"]
-    assert phrases[:3] == ["OK sign", "slip one's shoe on", "don"]
+    assert [phrase.lower() for phrase in phrases[:4]] == [*map(str.lower, unlike_talk)]
+    assert phrases[:2] == ["OK sign", "okay gesture"]
+    talk = f"Sure, {SYNONYMS}"
+    assert parse_answer("synonyms", talk) == {"synonyms": WORDS}
 
 
 TEXTS = {text.split()[0]: text.rstrip(".") for text in PART_ANSWER.split("; ")}
@@ -190,6 +200,7 @@ def test_parts() -> None:
         f"Sure! Here's what they do:\n\n{listed}\n\n{CLOSED}",
         listed.replace("knee, ", "knee,\n  "),
         json.dumps({part: [text] for part, text in PLAIN.items()}),
+        json.dumps({part: {"action": text} for part, text in PLAIN.items()}, indent=1),
         f"```json\n{json.dumps({'parts': PLAIN}, indent=1)}\n```",
         "{\n" + parts('  "{p}": "{text}",') + "\n}",
         f"{listed}\n\nThe whole body works together.",
@@ -213,7 +224,7 @@ def test_what_names_a_part() -> None:
         hand="hands: fingers hold the lace",
         arm="arms stretch out. They stay there",
         hip="both hips bend",
-        leg="left leg rises, stays",
+        leg="left leg rises, right leg stays",
         foot="feet slide in",
     )
 
@@ -244,6 +255,7 @@ def test_no_answer() -> None:
         ("parts", parts("{P}: {text}").replace("remains stationary", "N/A"), "hip"),
         ("parts", "Head and hand: they move\nArm: a\nHip: b\nLeg: c\nFoot: d", "head"),
         ("parts", '{"head": "tilts"', "hand"),
+        ("parts", parts("{P}: {{'action': '{text}'}}"), "signs of a table"),
         ("parts", "5", "head, hand, arm, hip, leg, foot"),
     ):
         with pytest.raises(ValueError, match=reason):
