@@ -129,6 +129,14 @@ class Checker:
                 )
                 preprocessor = None
         dataset = self._build(DATASETS, settings)
+        loader = self.config.train_dataloader
+        samples = len(dataset) * innermost_data(loader).times
+        size = loader.get("batch_size", 1)
+        if where.startswith("train") and loader.get("drop_last") and samples < size:
+            add(
+                f"{samples} samples fill no batch of {size}, and drop_last leaves out "
+                "what does not; set a smaller batch_size, or drop_last=False"
+            )
         if classes is not None and not settings.get("multi_class"):
             labels = {dataset.get_data_info(i)["label"] for i in range(len(dataset))}
             absent = sorted(set(range(classes)) - labels)

@@ -10,11 +10,22 @@ import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import mmaction.registry
-from mmaction.registry import RUNNERS
+from mmaction.registry import (
+    DATA_SAMPLERS,
+    EVALUATOR,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    RUNNERS,
+)
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
@@ -149,13 +160,33 @@ def named_settings(config: Config) -> Iterator[None]:
 _OF_BUILDERS = ("constructor", "paramwise_cfg", "num_batch_per_epoch")
 
 
+# What a Runner builds from which place of a config.
+_REGISTRIES = {
+    r"optim_wrapper\.": (OPTIM_WRAPPERS,),
+    r"optim_wrapper\.(\w+\.)?optimizer\.": (OPTIMIZERS,),
+    r"param_scheduler\.(\w+\.)*": (PARAM_SCHEDULERS,),
+    r"(default|custom)_hooks\.\w+\.": (HOOKS,),
+    r"\w+_dataloader\.(batch_)?sampler\.": (DATA_SAMPLERS,),
+    r"(val|test)_evaluator\.(\w+\.)*": (METRICS, EVALUATOR),
+    r"(train|val|test)_cfg\.": (LOOPS,),
+}
+
+
 def unknown_settings(settings: Any) -> Iterator[str]:
     """Yields a line for each setting that its class does not take.
 
-    Classes that take any setting, or are not known, are left out.
+    So it does for what a Runner has no class for. Classes that take any setting are
+    left out, and those of models and data sets that are not known: whoever builds
+    these says so.
     """
     for place, found in _dicts(settings):
         kind = _name_of_type(found)
+        if isinstance(found.get("type"), str):
+            matching = (r for p, r in _REGISTRIES.items() if re.fullmatch(p, place))
+            registries = next(matching, ())
+            if registries and not any(r.get(found["type"]) for r in registries):
+                near = did_you_mean(found["type"], chain(*map(_names, registries)))
+                yield f"{place}type={kind!r}: there is no such class{near}"
         takes = [] if kind is None else _arguments(kind, only_strict=True)
         if place.endswith("_dataloader.") and kind is None:
             kind, takes = "DataLoader", list(inspect.signature(DataLoader).parameters)
@@ -181,6 +212,12 @@ def _name_of_type(settings: Mapping[str, Any]) -> str | None:
     kind = settings.get("type")
     name: str | None = getattr(kind, "__name__", kind)
     return name
+
+
+def _names(registry: Registry) -> Iterator[str]:
+    yield from registry.module_dict
+    if registry.parent is not None:
+        yield from _names(registry.parent)
 
 
 def _arguments(kind: str, only_strict: bool = False) -> list[str]:

@@ -44,8 +44,9 @@ def check_keys(
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns `` (did you mean ...?)``, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), list(names), n=1)
+    return f" (did you mean {names[near[0]]!r}?)" if near else ""
 
 
 class LoaderData(NamedTuple):
