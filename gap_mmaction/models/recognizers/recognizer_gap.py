@@ -14,11 +14,11 @@ from mmaction.models.heads import BaseHead
 from mmaction.models.recognizers import RecognizerGCN
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from torch import Tensor
+from torch import Tensor, nn
 
 from gap_mmaction.skeletons import get_skeleton, layouts
 from gap_mmaction.skeletons.layouts import find_test_pipeline
-from gap_mmaction.utils.checkpoint_fit import check_fit
+from gap_mmaction.utils.checkpoint_fit import CheckpointError, check_fit
 from gap_mmaction.utils.config_parts import check_keys
 from gap_mmaction.utils.sending import send
 
@@ -66,6 +66,7 @@ class RecognizerGAP(RecognizerGCN):
             test_cfg=test_cfg,
         )
         _check_layouts(backbone, self.data_preprocessor)
+        self.backbone.register_load_state_dict_pre_hook(_check_backbone)
         # A backbone of others may not know its width; that of a layer is seen later.
         width = getattr(self.backbone, "out_channels", None)
         if isinstance(self.backbone, FeatureHook):
@@ -160,6 +161,22 @@ class RecognizerGAP(RecognizerGCN):
             for key in [key for key in state_dict if key.startswith(text)]:
                 del state_dict[key]
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _check_backbone(
+    backbone: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Refuses another backbone's weights that come alone, as by ``init_cfg``."""
+    if prefix:
+        return  # of a recognizer, which checks all of them
+    states = backbone.state_dict(keep_vars=True), state_dict
+    own, theirs = ({f"backbone.{k}": v for k, v in state.items()} for state in states)
+    if theirs and not own.keys() & theirs.keys():
+        raise CheckpointError(
+            f"model.backbone: the checkpoint has none of its tensors, but {min(theirs)}"
+            "; for a whole model's checkpoint, set prefix='backbone.' in init_cfg"
+        )
+    check_fit(own, theirs)
 
 
 def head_losses(head: Any, feats: Any, data_samples: list) -> dict:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gap_mmaction.models import PartClassifier, PartPoolingHead
 from gap_mmaction.skeletons import get_skeleton
+from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from tests.models.text_common import model_config, raises, write_descriptions
 
 
@@ -176,6 +177,25 @@ def test_other_models_are_refused(
     other["backbone"].update({**common, **backbone})
     with raises(ValueError, *words):
         _build(own).load_state_dict(_build(other).state_dict(), strict=False)
+
+
+def test_pretrained_backbone(tmp_path: Path) -> None:
+    path = str(tmp_path / "other.pth")
+    config, other = _config(), _build(_config(classes=7))
+    save_checkpoint(dict(state_dict=other.state_dict(), meta={}), path)
+    init = config["backbone"]["init_cfg"] = dict(
+        type="Pretrained", checkpoint=path, prefix="backbone."
+    )
+    loaded = copy.deepcopy(_build(config).backbone)
+    for key, weights in other.backbone.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], weights)
+    del init["prefix"]
+    with raises(CheckpointError, "none of its tensors", "prefix='backbone.'"):
+        _build(config)
+    init["prefix"] = "backbone."
+    config["backbone"]["num_stages"] = 3
+    with raises(CheckpointError, "net.2", "here only"):
+        _build(config)
 
 
 PARTS = ["global", "head", "hand-arm", "hip", "leg-foot", "hip"]
