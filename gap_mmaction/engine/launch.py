@@ -156,8 +156,12 @@ def named_settings(config: Config) -> Iterator[None]:
         raise TypeError(f"{where}: unknown setting{near}; {kind} {what}") from error
 
 
-# What mmengine's functions that build optimizers and loaders take besides.
-_OF_BUILDERS = ("constructor", "paramwise_cfg", "num_batch_per_epoch")
+# What mmengine's functions that build optimizers and loaders take besides, and where.
+_OF_BUILDERS = {
+    "constructor": "optim_wrapper.",
+    "paramwise_cfg": "optim_wrapper.",
+    "num_batch_per_epoch": "_dataloader.",
+}
 
 
 # What a Runner builds from which place of a config.
@@ -191,7 +195,8 @@ def unknown_settings(settings: Any) -> Iterator[str]:
         if place.endswith("_dataloader.") and kind is None:
             kind, takes = "DataLoader", list(inspect.signature(DataLoader).parameters)
         for key in found if takes else ():
-            if key not in (*takes, "type", "_scope_", *_OF_BUILDERS):
+            taken_there = key in _OF_BUILDERS and place.endswith(_OF_BUILDERS[key])
+            if key not in (*takes, "type", "_scope_") and not taken_there:
                 near = did_you_mean(key, takes)
                 yield f"{place}{key}: unknown setting{near}; {kind} takes {takes}"
 

@@ -79,6 +79,7 @@ def test_four_faults_at_once(
         ("optim_wrapper = dict(type='AmpOptimWrap')", "mean 'AmpOptimWrapper'?"),
         ("optim_wrapper = dict(optimizer=dict(type='Sgd'))", "mean 'SGD'?"),
         ("param_scheduler = [dict(type='CosineLR')]", "0.type='CosineLR': there"),
+        ("optim_wrapper = dict(optimizer=dict(paramwise_cfg={}))", "unknown setting"),
         ("custom_hooks = [dict(type='EmaHook')]", "mean 'EMAHook'?"),
         ("train_dataloader = dict(sampler=dict(type='Sampler'))", "sampler.type="),
         ("val_evaluator = dict(type='Acc', _delete_=True)", "val_evaluator.type='Acc'"),
