@@ -39,7 +39,7 @@ from gap_mmaction.utils.command_line import (
     tells_errors,
 )
 from gap_mmaction.utils.config_parts import annotated_data
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -145,8 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report is not None:
         content = {**exporter.report, "clips": exporter.clips.source}
         content["environment"] = environment(torch.device("cpu"))
-        with atomic_file(args.report) as stream:
-            stream.write(json.dumps(content, default=asdict, indent=2).encode() + b"\n")
+        write_file(args.report, json.dumps(content, default=asdict, indent=2) + "\n")
     return 0
 
 

@@ -48,7 +48,7 @@ from gap_mmaction.utils.command_line import (
     positive,
     tells_errors,
 )
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 MOST_SHOWN = 20
@@ -224,8 +224,7 @@ def write_json(
         "labels": list(labels),
         "results": [outcome.to_dict() for outcome in outcomes],
     }
-    with atomic_file(args.out) as stream:
-        stream.write(json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+    write_file(args.out, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
@@ -250,9 +249,7 @@ def write_csv(args: argparse.Namespace, outcomes: Sequence[Outcome]) -> None:
                 row += result.part_similarity[:, result.label].tolist()
         row += [""] * (len(header) - len(row))
         table.writerow([*row, outcome.error])
-    with atomic_file(args.out) as stream:
-        # Names of files may be no valid text.
-        stream.write(text.getvalue().encode(errors="backslashreplace"))
+    write_file(args.out, text.getvalue())
 
 
 def write_segments(out: Path, segments: Sequence[Segment]) -> None:
@@ -271,8 +268,7 @@ def write_segments(out: Path, segments: Sequence[Segment]) -> None:
         for number, one in enumerate(shown, start=1):
             times = f"{_clock(one.start)} --> {_clock(one.end)}"
             text.write(f"{number}\n{times}\n{one.name} ({one.score:.2f})\n\n")
-    with atomic_file(out) as stream:
-        stream.write(text.getvalue().encode())
+    write_file(out, text.getvalue())
 
 
 def _clock(seconds: float) -> str:

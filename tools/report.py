@@ -22,7 +22,7 @@ from gap_mmaction.evaluation.score_file import ScoreFile, load_scores
 from gap_mmaction.skeletons import Skeleton, get_skeleton, layouts
 from gap_mmaction.utils.command_line import natural, tells_errors
 from gap_mmaction.utils.config_parts import innermost_data, lookup, parse_config_text
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 from gap_mmaction.visualization import run_page
 
 
@@ -129,9 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         test = describe_test(args, parse_config_text(text, args.work_dir), notes)
     title = args.title or args.work_dir.resolve().name
     page = run_page.render_page(title, notes, text, **test)
-    with atomic_file(args.out) as stream:
-        # Names of files may be no valid text.
-        stream.write(page.encode(errors="xmlcharrefreplace"))
+    # Names of files may be no valid text.
+    write_file(args.out, page.encode(errors="xmlcharrefreplace"))
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     print(f"{args.out.stat().st_size / 1e6:.1f} MB; written: {args.out}")

@@ -46,7 +46,7 @@ from gap_mmaction.utils.command_line import (
     count,
     tells_errors,
 )
-from gap_mmaction.utils.files import atomic_file, file_digest
+from gap_mmaction.utils.files import file_digest, write_file
 from gap_mmaction.utils.shipped_models import add_model_arguments, read_model_config
 
 
@@ -241,8 +241,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "results": [match.to_dict() for match in found],
             }
             text = json.dumps(described, indent=1, allow_nan=False) + "\n"
-        with atomic_file(args.out) as stream:
-            stream.write(text.encode(errors="backslashreplace"))
+        write_file(args.out, text)
         print(f"written: {args.out}")
     return 0
 

@@ -39,7 +39,7 @@ from gap_mmaction.utils.command_line import (
     not_negative,
     tells_errors,
 )
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -165,8 +165,7 @@ def report(experiment: ZeroShotExperiment, args: argparse.Namespace) -> str:
     settings = ("epochs", "seed", "cfg_options", "folds", "max_loss", "weights", "same")
     how = {"config": str(args.config), **{key: getattr(args, key) for key in settings}}
     for suffix, content in (("md", text), ("json", to_json(results, how))):
-        with atomic_file(args.work_dir / f"zero_shot.{suffix}") as stream:
-            stream.write(content.encode())
+        write_file(args.work_dir / f"zero_shot.{suffix}", content)
     return text
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gap_mmaction.evaluation.zero_shot import combine_slots
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 
 from .part_similarity import PartSimilarity
 from .skeleton_inferencer import SkeletonInferencer
@@ -79,8 +79,7 @@ class ClipFeatures:
             "labels": torch.from_numpy(self.labels.astype(np.int64)),
             "class_features": self.class_features.contiguous(),
         }
-        with atomic_file(path) as stream:
-            stream.write(save(tensors, metadata))
+        write_file(path, save(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ClipFeatures:

@@ -22,7 +22,7 @@ from gap_mmaction.skeletons import get_skeleton, layouts
 from gap_mmaction.skeletons.estimator_layouts import ESTIMATOR_LAYOUTS
 from gap_mmaction.utils.checkpoint_fit import CheckpointError
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
-from gap_mmaction.utils.files import atomic_file, file_digest
+from gap_mmaction.utils.files import file_digest, write_file
 from gap_mmaction.version import __version__
 
 from .publish import check_suffix, dump_checkpoint
@@ -86,8 +86,7 @@ def convert_checkpoint(
         gap_mmaction_version=__version__,
         cfg=cfg.pretty_text,
     )
-    with atomic_file(target) as stream:
-        stream.write(dump_checkpoint(model.state_dict(), meta, target.suffix))
+    write_file(target, dump_checkpoint(model.state_dict(), meta, target.suffix))
     return cfg.model.to_dict(), len(state), left_out
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gap_mmaction.evaluation.cost import compare
 from gap_mmaction.models.data_preprocessors import SkeletonDataPreprocessor
-from gap_mmaction.utils.files import atomic_file, file_digest
+from gap_mmaction.utils.files import file_digest, write_file
 from gap_mmaction.version import __version__
 
 from .clip_scorer import ClipScorer
@@ -164,8 +164,7 @@ class Exporter:
             self._check(f"{self.form}, fewer persons", exported, few)
         several = torch.cat([some, some.flip(0)], dim=1)
         self._check(f"{self.form}, more clips", exported, [(several, several)])
-        with atomic_file(path) as stream:
-            stream.write(content)
+        write_file(path, content)
         digest = sha256(content).hexdigest()
         self.report.update(file=path.name, sha256=digest, size=len(content))
         self._exported = exported

@@ -22,7 +22,7 @@ from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.models.recognizers.recognizer_gap import TEXT_PREFIX
 from gap_mmaction.utils.checkpoint_reader import read_checkpoint, weights_of
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 from gap_mmaction.utils.safetensors_checkpoint import SUFFIX, dump_safetensors
 
 from .model_card import ModelCard
@@ -127,8 +127,7 @@ def publish_model(
     )
     text = card.text().encode()
     for path, data in ((file, content), (file.with_suffix(".md"), text)):
-        with atomic_file(path) as stream:
-            stream.write(data)
+        write_file(path, data)
     return file, card
 
 

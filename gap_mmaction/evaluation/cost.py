@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gap_mmaction.models.backbones import plain_path
 from gap_mmaction.skeletons import get_skeleton
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 from gap_mmaction.version import __version__
 
 Work = Callable[[], object]
@@ -151,5 +151,4 @@ def tell_environment(device: torch.device, out: Path | None, **figures: Any) -> 
     print("\n" + ", ".join(f"{key} {value}" for key, value in machine.items()))
     if out is not None:
         content = dict(figures, environment=machine)
-        with atomic_file(out) as file:
-            file.write(json.dumps(content, indent=2).encode() + b"\n")
+        write_file(out, json.dumps(content, indent=2) + "\n")

@@ -14,7 +14,7 @@ from gap_mmaction.evaluation.finished_runs import ALL, FinishedRun, add_runs, re
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.evaluation.training_log import read_training_log
 from gap_mmaction.utils.config_parts import annotated_data
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 
 from .launcher import Launcher, RunFailedError
 from .runs import Run, make_runs
@@ -84,8 +84,7 @@ class Experiment:
                 add_runs(self.runs_csv, lines)
             texts = (self.text, to_csv(self.table, self.results, self.seeds))
             for path, text in zip(self.table_files, texts):
-                with atomic_file(path) as stream:
-                    stream.write(text.encode())
+                write_file(path, text)
 
         note(*(run for run in runs.values() if run.result is not None))
         left = [run for run in runs.values() if run.result is None]

@@ -14,10 +14,10 @@ from mmengine.config import Config
 
 from gap_mmaction.utils.config_parts import differences, flatten, lookup
 from gap_mmaction.utils.files import (
-    atomic_file,
     file_digest,
     find_shipped_file,
     parse_json,
+    write_file,
 )
 from gap_mmaction.utils.versions import collect_versions
 
@@ -175,8 +175,7 @@ class Run:
         return None if total is None else round(total * left)
 
     def _write(self) -> None:
-        with atomic_file(self.path / _RECORD) as stream:
-            stream.write(json.dumps(self.record, indent=1).encode() + b"\n")
+        write_file(self.path / _RECORD, json.dumps(self.record, indent=1) + "\n")
 
     def make(self, launcher: Launcher, evaluate: Evaluate) -> None:
         """Trains, from the last checkpoint on, and evaluates, see :func:`make_runs`."""

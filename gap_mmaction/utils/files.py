@@ -78,6 +78,16 @@ def atomic_file(path: str | PathLike[str], durable: bool = False) -> Iterator[Bi
         sync_folder(out.parent)
 
 
+def write_file(
+    path: str | PathLike[str], content: str | bytes, durable: bool = False
+) -> None:
+    """Writes a file by :func:`atomic_file`; a text may hold names that are no text."""
+    if isinstance(content, str):
+        content = content.encode(errors="backslashreplace")
+    with atomic_file(path, durable) as stream:
+        stream.write(content)
+
+
 def remove_parts(folder: str | PathLike[str], names: str) -> list[Path]:
     """Removes what killed writers have left behind, and returns it.
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import atomic_file, write_file
 
 MAX_GIF_FPS = 50
 """Browsers slow faster ones down to ten frames a second."""
@@ -76,8 +76,7 @@ def write_mp4(pictures: Iterable[np.ndarray], path: Path, fps: float) -> None:
                 "libx264 (apt install ffmpeg, conda install ffmpeg), or write a .gif "
                 "or .png"
             )
-        with atomic_file(path) as stream:
-            stream.write(file.read_bytes())
+        write_file(path, file.read_bytes())
 
 
 def _palette(image: Image.Image) -> Image.Image:

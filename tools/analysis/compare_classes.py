@@ -21,7 +21,7 @@ from gap_mmaction.evaluation.class_comparison import ClassComparison, compare_cl
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.evaluation.score_file import load_scores
 from gap_mmaction.utils.command_line import count, not_negative, tells_errors
-from gap_mmaction.utils.files import atomic_file, save_png
+from gap_mmaction.utils.files import save_png, write_file
 from gap_mmaction.visualization.panels import hide_frame
 
 BETTER, WORSE = "#7fb0dd", "#e6a57a"
@@ -88,8 +88,7 @@ def write_csv(path: Path, items: Sequence[ClassComparison], names: list[str]) ->
         else:
             name, p_holm = names[item.index], f"{item.p_holm:.6g}"
             writer.writerow([item.index, name, item.count, *cells, p_holm])
-    with atomic_file(path) as stream:
-        stream.write(text.getvalue().encode())
+    write_file(path, text.getvalue())
 
 
 def draw(

@@ -33,7 +33,7 @@ from gap_mmaction.apis import load_model
 from gap_mmaction.apis.part_similarity import PartSimilarity
 from gap_mmaction.skeletons import GLOBAL_PART
 from gap_mmaction.utils.command_line import add_cfg_options, read_config, tells_errors
-from gap_mmaction.utils.files import atomic_file, save_png
+from gap_mmaction.utils.files import save_png, write_file
 
 ORDERS = ("by similarity", "by gradient", "at random")
 
@@ -229,8 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{sum(len(of.score) for of in found)} of {len(clips)} clips", flush=True)
     joined = [np.concatenate(of, axis=int(i == 5)) for i, of in enumerate(zip(*found))]
     text = summarize(explainer.names, falls := Falls(*joined))
-    with atomic_file(args.out / "explain.md") as stream:
-        stream.write(text.encode())
+    write_file(args.out / "explain.md", text)
     save_png(draw(falls), args.out / "deletion.png")
     print(f"\n{text}\nwritten: {args.out}/explain.md, deletion.png")
     return 0

@@ -16,7 +16,7 @@ from gap_mmaction.evaluation.finished_runs import read_runs
 from gap_mmaction.evaluation.gains import accuracies, gains_text
 from gap_mmaction.experiments.tables import DATA_SETS
 from gap_mmaction.utils.command_line import tells_errors
-from gap_mmaction.utils.files import atomic_file, save_png
+from gap_mmaction.utils.files import save_png, write_file
 from gap_mmaction.visualization.run_figures import draw_accuracies, draw_gains
 
 
@@ -58,8 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folds = {name: len(of.folds) for name, of in DATA_SETS.items()}
     found = accuracies(kept, folds)
     text = gains_text(found)
-    with atomic_file(out / "gains.md") as stream:
-        stream.write(text.encode())
+    write_file(out / "gains.md", text)
     save_png(draw_accuracies(found, title), out / "accuracies.png")
     save_png(draw_gains(found, title), out / "gains.png")
     print(text)

@@ -40,7 +40,7 @@ from gap_mmaction.utils.command_line import (
     tells_errors,
 )
 from gap_mmaction.utils.config_parts import annotated_data, lookup
-from gap_mmaction.utils.files import atomic_file, save_png
+from gap_mmaction.utils.files import save_png, write_file
 from gap_mmaction.visualization.timeline_bar import draw_bars
 
 RATE = 30.0  # frames a second of both Kinect sets
@@ -252,8 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = "\n".join(lines) + "\n"
     contents = {"timeline.md": text, "unknown.json": json.dumps(unknown.__dict__)}
     for name, content in contents.items():
-        with atomic_file(args.out / name) as file:
-            file.write(content.encode())
+        write_file(args.out / name, content)
     names = {UNSEEN: "an action not trained on", **dict(enumerate(model.labels))}
     bars = {"true": [Segment(a, b, k, names[k], 1) for a, b, k in recordings[0].spans]}
     for way in [way for way in _ways(unknown) if way in SHOWN]:

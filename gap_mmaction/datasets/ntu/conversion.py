@@ -22,7 +22,7 @@ from typing import Any
 from gap_mmaction.datasets.ntu.sample import convert_skeleton
 from gap_mmaction.datasets.ntu.splits import SampleName
 from gap_mmaction.datasets.source import Source, name_file, read_file
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import atomic_file, write_file
 from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
 Note = tuple[str, str, str]
@@ -239,5 +239,4 @@ def write_report(notes: Iterable[Note], path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("sample", "kind", "reason"))
     writer.writerows(sorted(notes))
-    with atomic_file(path) as stream:
-        stream.write(text.getvalue().encode())
+    write_file(path, text.getvalue())

@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 
-from gap_mmaction.utils.files import atomic_file, remove_parts
+from gap_mmaction.utils.files import remove_parts, write_file
 
 from ..checkpoint_files import LAST
 from .resumption_hooks import model_of
@@ -27,8 +27,7 @@ class DurableBackend(LocalBackend):
 
     def put(self, obj: bytes, filepath: str | PathLike[str]) -> None:
         """Writes bytes; folders are made."""
-        with atomic_file(filepath, durable=True) as stream:
-            stream.write(obj)
+        write_file(filepath, obj, durable=True)
 
     def put_text(
         self, obj: str, filepath: str | PathLike[str], encoding: str = "utf-8"
@@ -106,8 +105,7 @@ class DurableCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
-            with atomic_file(Path(runner.work_dir, LAST), durable=True) as stream:
-                stream.write(str(self.last_ckpt).encode())
+            write_file(Path(runner.work_dir, LAST), str(self.last_ckpt), durable=True)
             self._remove(outdated)
 
     def _keep(self, runner: Any, step: int) -> list[int]:

@@ -15,7 +15,7 @@ from mmengine.optim import OptimWrapperDict
 from torch import Tensor, nn
 
 from gap_mmaction.utils.brief import name_of_sample
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 
 from .resumption_hooks import model_of
 
@@ -131,9 +131,8 @@ class FiniteLossHook(Hook):
         samples = ""
         if get_rank() in ranks:
             content = self._report(model, args, kwargs, losses, total)
-            with atomic_file(report, durable=True) as stream:
-                text = json.dumps(content, indent=1, allow_nan=False, default=str)
-                stream.write(text.encode())
+            text = json.dumps(content, indent=1, allow_nan=False, default=str)
+            write_file(report, text, durable=True)
             names = [str(sample["name"]) for sample in content["samples"]]
             samples = f"its samples are {', '.join(names)}; "
         where = f"epoch {runner.epoch + 1}, iteration {runner.iter}"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gap_mmaction.openmmlab import MODELS
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.files import atomic_file, find_shipped_file, parse_json
+from gap_mmaction.utils.files import find_shipped_file, parse_json, write_file
 
 from .text_encoder import TextEncoder
 
@@ -97,8 +97,7 @@ def save_features(
     metadata = dict(format=FORMAT, encoder=encoder, texts=json.dumps(list(texts)))
     metadata["sha256"] = hash_texts(texts)
     content = save({"features": features.contiguous()}, metadata)
-    with atomic_file(path) as stream:
-        stream.write(content)
+    write_file(path, content)
 
 
 def open_features(path: str | Path) -> FeatureFile:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Union
 import yaml
 
 from gap_mmaction.utils.brief import brief
-from gap_mmaction.utils.files import atomic_file
+from gap_mmaction.utils.files import write_file
 
 SCHEMA = "gap-descriptions/1"
 
@@ -78,8 +78,7 @@ def write_descriptions(
     content = {"schema": SCHEMA, "dataset": dataset, "classes": plain}
     comment = "".join(f"# {line}".rstrip() + "\n" for line in header.splitlines())
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=88)
-    with atomic_file(path) as stream:
-        stream.write((comment + body).encode())
+    write_file(path, comment + body)
 
 
 def _items(node: yaml.Node) -> list[yaml.Node]:
