@@ -11,7 +11,8 @@ from functools import lru_cache
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
-from gap_mmaction.utils.zip_source import MOST_BYTES, open_zip, read_member
+MOST_BYTES = 2**28
+"""Of one unpacked file. The longest recordings are below a hundredth of it."""
 
 _REMEDY = "download the archive again, or give the folder it unpacks to"
 _TAR_SUFFIXES = (".tar", ".tgz", ".txz")
@@ -77,7 +78,7 @@ class Source:
             for member, _ in self._go_through_tar(read=False):
                 yield member, ""
         else:
-            with open_zip(self.path, _REMEDY) as archive:
+            with _open_zip(self.path) as archive:
                 for info in archive.infolist():
                     if self._wants(PurePosixPath(info.filename).name):
                         yield info.filename, f"{info.file_size} {info.CRC:08x}"
@@ -117,10 +118,36 @@ def read_file(source: Path, member: str) -> bytes:
     if os.path.isdir(source):
         return Path(source, member).read_bytes()
     archive = _open_archive(source, source.stat().st_mtime_ns, os.getpid())
-    return read_member(archive, member, _REMEDY)
+    where = name_file(source, member)
+    try:
+        size = archive.getinfo(member).file_size
+        # What is unpacked beyond this size is cut off by zipfile.
+        data = archive.read(member) if size <= MOST_BYTES else None
+    except Exception as error:  # each compression has exceptions of its own
+        raise ValueError(
+            f"{where}: cannot be read from the archive ({type(error).__name__}: "
+            f"{error}); {_REMEDY}"
+        ) from error
+    if data is None:
+        raise ValueError(
+            f"{where}: would take {size:,} bytes unpacked, and no recording takes more "
+            f"than {MOST_BYTES:,}; {_REMEDY}"
+        )
+    return data
 
 
 @lru_cache(maxsize=4)
 def _open_archive(path: Path, time: int, process: int) -> zipfile.ZipFile:
     """Opens once per process: forked ones share, and move, a position in the file."""
-    return open_zip(path, _REMEDY)
+    return _open_zip(path)
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    open(path, "rb").close()  # else it would count as damaged
+    try:
+        return zipfile.ZipFile(path)
+    except Exception as error:  # struct.error, UnicodeDecodeError, OSError, ...
+        raise ValueError(
+            f"{path}: not a readable zip archive ({type(error).__name__}: {error}); "
+            f"{_REMEDY}"
+        ) from error

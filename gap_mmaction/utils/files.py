@@ -116,19 +116,17 @@ def sync_folder(folder: str | PathLike[str]) -> None:
         os.close(handle)
 
 
-def try_lock(stream: BinaryIO, shared: bool = False) -> bool:
+def try_lock(stream: BinaryIO) -> bool:
     """Locks an open file until it is closed or its process ends, without waiting.
 
     Returns:
-        False if somebody else's lock is in the way; two ``shared`` ones are not. True
-        also where there are no locks, as on some network file systems.
+        False if somebody else's lock is in the way. True also where there are no
+        locks, as on some network file systems.
     """
     if fcntl is None:
         return True
     try:
-        fcntl.flock(
-            stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
-        )
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:

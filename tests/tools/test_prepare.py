@@ -333,7 +333,7 @@ def test_broken_archives(
         source.write_bytes(data)
         assert f"{source}: {UCLA}: cannot be read" in fails("nwucla", source, capsys)
     with monkeypatch.context() as patch:
-        patch.setattr("gap_mmaction.utils.zip_source.MOST_BYTES", 10**3)
+        patch.setattr("gap_mmaction.datasets.source.MOST_BYTES", 10**3)
         assert "bytes unpacked" in fails("nwucla", source, capsys)  # fills the memory
     source.write_bytes(cut(bytes(data)))
     assert "not a readable zip archive" in fails("nwucla", source, capsys)
