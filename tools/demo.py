@@ -10,7 +10,6 @@ import argparse
 import os
 import re
 import statistics
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,8 @@ import torch
 from gap_mmaction.apis import load_model
 from gap_mmaction.datasets.synthetic import write_synthetic
 from gap_mmaction.evaluation.gains import paired_gain
+from gap_mmaction.experiments.launcher import Launcher
+from gap_mmaction.utils.command_line import tells_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "gap" / "ctrgcn_synthetic.py"
@@ -55,12 +56,16 @@ def train_and_test(args: argparse.Namespace, arm: str, seed: int) -> float:
     for loader in ("train", "val", "test"):
         data = f"{loader}_dataloader.dataset.ann_file={args.work_dir / DATA}"
         options.append(data)
-    common = ["--work-dir", folder, "--cfg-options", *options]
+    common = ["--work-dir", str(folder), "--cfg-options", *options]
+    launcher = Launcher(ROOT / "tools")
+    folder.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    call(["train.py", CONFIG, "--seed", seed, *common, *ARMS[arm]], folder)
+    log = folder / "train.log"
+    launcher.call(log, "train", CONFIG, "--seed", str(seed), *common, *ARMS[arm])
     took = time.monotonic() - begin
-    printed = call(["test.py", CONFIG, checkpoint, *common], folder)
-    top1 = 100 * float(re.findall(r"acc/top1: ([0-9.]+)", printed)[-1])
+    log = folder / "test.log"
+    launcher.call(log, "test", CONFIG, checkpoint, *common)
+    top1 = 100 * float(re.findall(r"acc/top1: ([0-9.]+)", log.read_text())[-1])
     print(f"  {arm:12} seed {seed}: {top1:.1f} %, trained in {took:.0f} s", flush=True)
     return top1
 
@@ -69,27 +74,6 @@ def last(arm: str, seed: int, args: argparse.Namespace) -> Path:
     """Returns the last checkpoint of a run."""
     folder = f"{arm} {seed}".replace(" ", "_")
     return Path(args.work_dir, folder, f"epoch_{args.epochs}.pth")
-
-
-def call(command: list[object], folder: Path) -> str:
-    """Runs a tool with half of the cores, and returns what it printed."""
-    threads = max(1, (os.cpu_count() or 1) // 2)
-    log = folder / f"{command[0]}.log"
-    folder.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        done = subprocess.run(
-            [sys.executable, *map(str, [f"tools/{command[0]}", *command[1:]])],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-            check=False,
-        )
-    printed = log.read_text(errors="replace")
-    if done.returncode:
-        tail = "\n".join(printed.splitlines()[-15:])
-        raise SystemExit(f"tools/{command[0]} failed; the end of {log}:\n{tail}")
-    return printed
 
 
 @torch.no_grad()
@@ -107,9 +91,12 @@ def time_per_clip(models: dict[str, torch.nn.Module]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def main() -> None:
+@tells_errors
+def main() -> int:
     """Trains, tests and prints the table."""
     args = parse_args()
+    # Two runs go side by side.
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // 2))
     args.work_dir = args.work_dir.resolve()
     write_synthetic(args.work_dir / DATA)
     seeds = range(args.seed, args.seed + args.seeds)
@@ -131,6 +118,7 @@ def main() -> None:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         print(f"{arm:12}{cell:>14}{parameters:12,}{times[arm]:13.2f}")
     print(conclude(by_seed))
+    return 0
 
 
 def conclude(by_seed: dict[str, dict[int, float]]) -> str:
@@ -147,4 +135,4 @@ def conclude(by_seed: dict[str, dict[int, float]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
