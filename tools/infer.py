@@ -115,7 +115,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--timeline", action="store_true", help="when which action is done, one input")
     add("--window", type=positive, default=2.0, metavar="SECONDS", help="(2)")
     add("--stride", type=positive, default=0.25, metavar="SECONDS", help="(0.25)")
-    rate = "frames a second, where the input does not tell, and of training (30)"
+    rate = "frames a second of training, and of the input where it has no times (30)"
     add("--fps", type=positive, default=30.0, help=rate)
     add("--smoothing", choices=SMOOTHINGS, default=SMOOTHINGS[0], help="(%(default)s)")
     unknown = "json of what tells that it is no known action (default: the model's own)"

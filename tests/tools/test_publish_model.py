@@ -40,6 +40,7 @@ danger = __import__('os').system('true')
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     meta = {"epoch": 2, "cfg": CONFIG, "dataset_meta": {"classes": ("sit", "walk")}}
+    meta["mmengine_version"] = "0.10.7" + "0b3e6e6f" * 5  # with a commit
     content = {
         **dict(state_dict=STATE, meta=meta, optimizer={}, message_hub={}),
         "ema_state_dict": {key: value + 1 for key, value in STATE.items()},
@@ -72,6 +73,7 @@ def test_weights_name_and_card(checkpoint: Path, tmp_path: Path, suffix: str) ->
     for words in (
         *(sha256, "CTRGCN(variant='authors')", "| stream | bone |", "| epoch | 2 |"),
         *("`nwucla.pkl`, split `xview_train`", "0. sit\n1. walk", "1 left out"),
+        "| mmengine | 0.10.7 |",
         "5 in weights and graphs, 4 in statistics",
     ):
         assert words in card, words

@@ -1,4 +1,4 @@
-# NW-UCLA as tools/data/prepare_nwucla.py writes it: views 1 and 2 train, view 3 tests.
+# NW-UCLA as tools/data/prepare.py writes it: views 1 and 2 train, view 3 tests.
 train_dataloader = dict(
     batch_size=64,
     num_workers=2,
