@@ -28,6 +28,7 @@ _TRAINING = {
         "xset": ("setup", {*range(2, 33, 2)}),
     },
 }
+_LIMITS = {"ntu60": _LIMITS_60, "ntu120": _LIMITS_120}
 NUM_CLASSES = {"ntu60": 60, "ntu120": 120}
 _MOST_SHOWN = 10
 
@@ -84,12 +85,14 @@ def make_splits(names: Iterable[str], dataset: str) -> dict[str, list[str]]:
     """Deals samples out to ``xsub_train``, ``xsub_val`` and two of the other protocol.
 
     Each is in the order of the reference: by performer, camera or setup first, as in
-    ``names`` within each.
+    ``names`` within each. Performers who are only in NTU RGB+D 120 are in no list of
+    the reference for the other.
     """
     parsed = [(name, SampleName.parse(name)) for name in names]
     splits: dict[str, list[str]] = {}
     for protocol, (key, training) in _TRAINING[dataset].items():
-        groups = sorted((getattr(parts, key), i) for i, (_, parts) in enumerate(parsed))
+        every = ((getattr(parts, key), i) for i, (_, parts) in enumerate(parsed))
+        groups = sorted(pair for pair in every if pair[0] <= _LIMITS[dataset][key])
         for subset, is_train in (("train", True), ("val", False)):
             splits[f"{protocol}_{subset}"] = [
                 parsed[i][0] for group, i in groups if (group in training) == is_train

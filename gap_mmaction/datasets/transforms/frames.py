@@ -14,9 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from mmaction.registry import TRANSFORMS
 
 from .coordinates import ShownTransform
+
+_SHORTEST_SPAN = 64  # of the feeder, whatever the number of frames it resizes to
 
 
 def _take_clip(
@@ -65,32 +69,22 @@ class SampleSortedFrames(ShownTransform):
         return _take_clip(results, self.clip_len, lambda values: values[:, indices])
 
 
-def crop_random(
-    num_frames: int, clip_len: int, low: float, high: float
-) -> tuple[int, int]:
+def crop_random(num_frames: int, low: float, high: float) -> tuple[int, int]:
     """Draws first frame and end of a span with a share of T between two.
 
-    It has at least ``clip_len`` frames where there are so many.
+    It has at least 64 frames where there are so many.
     """
     share = np.random.rand(1)[0] * (high - low) + low
-    length = min(max(int(num_frames * share), clip_len), num_frames)
+    length = min(max(int(num_frames * share), _SHORTEST_SPAN), num_frames)
     start = int(np.random.randint(0, num_frames - length + 1))
     return start, start + length
 
 
 def resize_frames(values: np.ndarray, clip_len: int) -> np.ndarray:
-    """Resizes ``[M, T, ...]`` to float32 ``[M, clip_len, ...]``, linearly.
-
-    As ``torch.nn.functional.interpolate`` along time with ``align_corners=False``.
-    """
-    last = values.shape[1] - 1
-    scale = values.shape[1] / clip_len
-    source = np.clip((np.arange(clip_len) + 0.5) * scale - 0.5, 0, last)
-    before = source.astype(np.int64)
-    after = np.minimum(before + 1, last)
-    weight = (source - before).reshape(-1, *[1] * (values.ndim - 2))
-    first = values[:, before].astype(np.float64)
-    return (first + weight * (values[:, after] - first)).astype(np.float32)
+    """Resizes ``[M, T, ...]`` to float32 ``[M, clip_len, ...]``, linearly."""
+    rows = values.reshape(*values.shape[:2], -1).swapaxes(1, 2).astype(np.float32)
+    resized = F.interpolate(torch.from_numpy(rows), clip_len, mode="linear").numpy()
+    return resized.swapaxes(1, 2).reshape(len(values), clip_len, *values.shape[2:])
 
 
 @TRANSFORMS.register_module()
@@ -100,7 +94,7 @@ class ValidCropResize(ShownTransform):
     As in the NTU feeder of CTR-GCN and GAP (GAP, section 4.2: "each sample is resized
     to 64 frames"). With one share in ``p_interval`` the span is in the middle, with two
     it is drawn: its share between them, then its place, from numpy's global generator.
-    A drawn span has no fewer than ``clip_len`` frames if the sequence has them.
+    A drawn span has no fewer than 64 frames if the sequence has them.
 
     The sequence is its first n frames, n being the *number* of frames whose coordinates
     do not sum up to zero. This is the feeder's rule: n is the length of one that is
@@ -144,7 +138,7 @@ class ValidCropResize(ShownTransform):
                 "the annotations and the split"
             )
         if len(self.p_interval) == 2:
-            start, end = crop_random(count, self.clip_len, *self.p_interval)
+            start, end = crop_random(count, *self.p_interval)
         else:
             start = int((1 - self.p_interval[0]) * count / 2)
             end = count - start

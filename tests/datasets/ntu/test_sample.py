@@ -231,6 +231,10 @@ def test_subjects_views_and_setups() -> None:
         assert found == [int(number) for number in train.split()]
         found += [SampleName.parse(name).performer for name in splits["xsub_val"]]
         assert sorted(found) == list(range(1, limit + 1))
+    later = make_name(performer=41)
+    splits = make_splits([later], "ntu60")
+    assert not splits["xsub_train"] and not splits["xsub_val"]
+    assert splits["xview_val"] == [later]
     names = [make_name(camera=i) for i in (3, 1, 2)]
     splits = make_splits(names, "ntu60")
     assert splits["xview_train"] == [names[2], names[0]]

@@ -11,6 +11,8 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from mmaction.datasets.transforms import (
     PreNormalize2D,
     PreNormalize3D,
@@ -293,12 +295,28 @@ def test_empty_frames_within_cost_real_ones_at_the_end(
 
 def test_random_spans() -> None:
     np.random.seed(0)
-    spans = np.array([crop_random(200, 64, 0.25, 0.75) for _ in range(2000)])
+    spans = np.array([crop_random(200, 0.25, 0.75) for _ in range(2000)])
     lengths = spans[:, 1] - spans[:, 0]
-    # Never shorter than the clip, though a quarter of 200 frames is.
+    # Never shorter than 64, though a quarter of 200 frames is.
     assert (lengths.min(), lengths.max()) == (64, 149)
     assert spans[:, 0].min() == 0 and spans[:, 1].max() == 200
-    assert [crop_random(40, 64, 0.5, 1.0) for _ in range(5)] == [(0, 40)] * 5
+    assert [crop_random(40, 0.5, 1.0) for _ in range(5)] == [(0, 40)] * 5
+
+
+@pytest.mark.parametrize("window", [32, 52, 100])
+def test_other_windows(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the feeder: no span below 64 frames, positions in single precision."""
+    monkeypatch.setattr(np.random, "rand", Mock(return_value=np.array([0.0])))
+    randint = Mock(return_value=7)
+    monkeypatch.setattr(np.random, "randint", randint)
+    x = np.random.default_rng(0).normal(size=(2, 90, 25, 3)).astype(np.float32)
+    rows = torch.from_numpy(x[:, 7:71].transpose(3, 2, 0, 1).reshape(1, 1, -1, 64))
+    size = (rows.shape[2], window)
+    resized = F.interpolate(rows, size=size, mode="bilinear", align_corners=False)
+    expected = resized.reshape(3, 25, 2, window).permute(2, 3, 1, 0).numpy()
+    found = crop(x, window, (0.5, 1.0))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    randint.assert_called_once_with(0, 90 - 64 + 1)
 
 
 def test_padding_is_left_out() -> None:
