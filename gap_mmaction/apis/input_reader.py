@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gap_mmaction.datasets.annotation_check import to_numbers
+from gap_mmaction.datasets.annotation_check import name_of, to_numbers
 from gap_mmaction.datasets.ntu.denoising import (
     UnusableSampleError,
     select_actors,
@@ -191,18 +191,14 @@ def _read_annotations(
                 f"{', '.join(map(repr, splits)) or 'none'}"
             )
         wanted = set(splits[split])
-        annotations = [item for item in annotations if _name_of(item) in wanted]
+        annotations = [item for item in annotations if name_of(item) in wanted]
         if not annotations:
             raise ValueError(f"{name}: no sequence is in the split {split!r}")
     return [_named(item, f"{name}#{index}") for index, item in enumerate(annotations)]
 
 
 def _named(annotation: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {**annotation, "frame_dir": str(_name_of(annotation) or name)}
-
-
-def _name_of(annotation: Mapping[str, Any]) -> Any:
-    return annotation.get("filename", annotation.get("frame_dir"))
+    return {**annotation, "frame_dir": str(name_of(annotation) or name)}
 
 
 def _describe(source: Any) -> str:

@@ -18,6 +18,11 @@ _AXIS_NAMES = "[M, T, V, C] (persons, frames, joints, columns)"
 _FARTHEST = np.float32(1e9)  # no Python float, which float16 would make inf
 
 
+def name_of(annotation: Mapping[str, Any]) -> Any:
+    """Returns what identifies a sequence, by the key that ``PoseDataset`` prefers."""
+    return annotation.get("filename", annotation.get("frame_dir"))
+
+
 @dataclass(frozen=True)
 class AnnotationCheck:
     """What a data set or config wants of an annotation."""

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from gap_mmaction.datasets.annotation_check import (
     AnnotationCheck,
+    name_of,
     persons_taken,
     scales_by_picture,
 )
@@ -110,8 +111,8 @@ class SafePoseDataset(PoseDataset):
                 is_whole = "skeleton" not in self.data_prefix
                 data_list[index] = self._read(read) if is_whole else read
             except ValueError as error:
-                wrong.setdefault(str(error), []).append(_name_of(item))
-        bare = [_name_of(x) for x in data_list if x.get("keypoint_score") is None]
+                wrong.setdefault(str(error), []).append(name_of(item))
+        bare = [name_of(x) for x in data_list if x.get("keypoint_score") is None]
         scored = len(data_list) - len(bare)
         if not wrong and bare and scored:
             problem = f"has no 'keypoint_score' [M, T, V], {scored} other sequences do"
@@ -130,7 +131,7 @@ class SafePoseDataset(PoseDataset):
         # Not through PoseDataset, which reads single files with a plain pickle.load.
         info: dict[str, Any] = super(PoseDataset, self).get_data_info(idx)
         if "skeleton" in self.data_prefix:
-            path = osp.join(self.data_prefix["skeleton"], f"{_name_of(info)}.pkl")
+            path = osp.join(self.data_prefix["skeleton"], f"{name_of(info)}.pkl")
             content = load_annotations(path)
             if not isinstance(content, dict):
                 raise ValueError(
@@ -146,7 +147,7 @@ class SafePoseDataset(PoseDataset):
     def _draw(self, data_list: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
         """Draws sequences of each class; the order is that of classes and names."""
         classes: dict[int, list[dict[str, Any]]] = {}
-        for item in sorted(data_list, key=_name_of):
+        for item in sorted(data_list, key=name_of):
             classes.setdefault(item["label"], []).append(item)
         drawn, short = [], []
         for label, items in sorted(classes.items()):
@@ -175,7 +176,7 @@ class SafePoseDataset(PoseDataset):
             annotations = self._list(content["annotations"], "'annotations'")
             names = self._names(content.get("split", {}))
         for index, item in enumerate(annotations):
-            name = _name_of(item) if isinstance(item, dict) else None
+            name = name_of(item) if isinstance(item, dict) else None
             if not isinstance(name, str):
                 problem = "no key" if name is None else f"{brief(name)} for its"
                 raise self._fault(
@@ -183,10 +184,10 @@ class SafePoseDataset(PoseDataset):
                     "dict with frame_dir, label, total_frames and keypoint"
                 )
         if names is not None:
-            annotations = [item for item in annotations if _name_of(item) in names]
+            annotations = [item for item in annotations if name_of(item) in names]
         if not annotations:
             raise self._fault(f"no sequence in split {self.split!r}")
-        counts = Counter(_name_of(item) for item in annotations)
+        counts = Counter(name_of(item) for item in annotations)
         twice = sorted(name for name, count in counts.items() if count > 1)
         absent = sorted((names or set()) - set(counts))
         for found, what in ((twice, "stand there twice"), (absent, "are not there")):
@@ -270,8 +271,3 @@ class SafePoseDataset(PoseDataset):
             f"{self._where()}: {number} of {count} sequences cannot be used:\n  "
             + "\n  ".join(lines)
         )
-
-
-def _name_of(item: dict[str, Any]) -> Any:
-    """Returns what identifies a sequence, by the key that ``PoseDataset`` prefers."""
-    return item.get("filename", item.get("frame_dir"))

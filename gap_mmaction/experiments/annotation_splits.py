@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gap_mmaction.datasets.annotation_check import name_of
 from gap_mmaction.utils.restricted_pickle import load_annotations, write_annotations
 
 FOLDS = 5  # of the choice of lambda
@@ -21,11 +22,6 @@ _PERFORMERS = (
     re.compile(r"(?:a\d+_)?s(\d+)_[et]\d+(?:_\w+)?"),
     re.compile(r"p(\d{3})a\d\dr\d\dv\d\d"),
 )
-
-
-def sample_name(annotation: Mapping[str, Any]) -> Any:
-    """Returns the name that splits know a sample by."""
-    return annotation.get("filename", annotation.get("frame_dir"))
 
 
 @functools.cache
@@ -48,12 +44,12 @@ def read_split(path: Path, split: str | None) -> list[dict[str, Any]]:
     splits = content.get("split", {}) if isinstance(content, dict) else {}
     members = set(splits.get(split, ()))
     items = content["annotations"] if members else ()
-    chosen = [item for item in items if sample_name(item) in members]
+    chosen = [item for item in items if name_of(item) in members]
     where = f"annotation file {path}"
     if not chosen:
         known = ", ".join(splits) or "no splits"
         raise ValueError(f"{where}: no samples of split '{split}', it has {known}")
-    counts = Counter(str(sample_name(item)) for item in chosen)
+    counts = Counter(str(name_of(item)) for item in chosen)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         found = f"{len(twice)} samples are there twice, the first is '{twice[0]}'"
@@ -148,7 +144,7 @@ def write_folds(source: Path, split: str, num_folds: int, out: Path) -> str:
     Returns a line on what was made; raises what the two above do.
     """
     chosen = read_split(source, split)
-    names = [str(sample_name(item)) for item in chosen]
+    names = [str(name_of(item)) for item in chosen]
     try:
         folds = make_folds(names, [int(item["label"]) for item in chosen], num_folds)
     except ValueError as error:

@@ -14,6 +14,7 @@ import torch
 
 from gap_mmaction.apis import ClipFeatures
 from gap_mmaction.apis.clip_features import check_label
+from gap_mmaction.datasets.annotation_check import name_of
 from gap_mmaction.evaluation.class_names import load_class_names
 from gap_mmaction.models.text.descriptions import load_descriptions, write_descriptions
 from gap_mmaction.utils.command_line import read_config
@@ -21,7 +22,7 @@ from gap_mmaction.utils.config_parts import annotated_data, lookup
 from gap_mmaction.utils.files import file_digest, find_shipped_file
 from gap_mmaction.utils.restricted_pickle import write_annotations
 
-from ..annotation_splits import make_folds, read_split, sample_name
+from ..annotation_splits import make_folds, read_split
 from ..runs import (
     RunConfig,
     epoch_length,
@@ -168,14 +169,14 @@ class ZeroShotConfigs:
         where = f"annotation file {source}, split '{self._train_split}'"
         chosen, found = [], set()
         for item in read_split(source, self._train_split):
-            clip = f"{where}: {sample_name(item)}"
+            clip = f"{where}: {name_of(item)}"
             label = check_label(item.get("label"), split.num_classes, clip)
             found.add(label)
             if label in split.seen:
                 chosen.append({**item, "label": split.seen.index(label)})
         for absent in sorted(set(range(split.num_classes)) - found):
             raise ValueError(f"{where}: there is no clip of class {absent}")
-        names = [str(sample_name(item)) for item in chosen]
+        names = [str(name_of(item)) for item in chosen]
         labels = [item["label"] for item in chosen]
         try:
             is_train = make_folds(names, labels, self.num_folds).of != 0
