@@ -135,16 +135,19 @@ class FileReader:
             rest = rest[: end.start()]
         if self.kind == "parts":
             return dict(zip(PARTS, self._read_parts(rest)))
-        synonyms: dict[str, str] = {}
+        # The paper's code draws the label, too.
+        synonyms = {label.casefold(): label}
         rest = self._without_stop(rest)
         for text in map(str.strip, rest.split(_separator(rest))):
             if not text:
                 self.counts["empty fields dropped"] += 1
+            elif text.casefold() == label.casefold():
+                continue
             elif text.casefold() in synonyms:
                 self.notes.append(f"{self.where}: the second {text!r} is dropped")
             else:
                 synonyms[text.casefold()] = text
-        if not synonyms:
+        if len(synonyms) == 1:
             self._fail(f"{label!r} has no synonyms; write at least one")
         return {"synonyms": list(synonyms.values())}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from gap_mmaction.openmmlab import MODELS
 
 from .ctrgcn import StackedGCN
-from .ctrgcn_units import FrameConv, make_down
+from .ctrgcn_units import FrameConv, init_convs, make_down
 
 
 class SharedGraphConv(nn.Module):
@@ -46,4 +48,10 @@ class CTRBaseline(StackedGCN):
     """
 
     def _make_gcn(self, in_channels: int, out_channels: int) -> SharedGraphConv:
-        return SharedGraphConv(in_channels, out_channels, self.skeleton.num_joints)
+        joints = self.skeleton.num_joints
+        gcn = init_convs(SharedGraphConv(in_channels, out_channels, joints))
+        for name, weight in gcn.conv_d.named_parameters():
+            if name.endswith("weight"):  # fan in times fan out times branches
+                std = math.sqrt(2 / (weight.numel() * len(gcn.conv_d)))
+                nn.init.normal_(weight, std=std)
+        return gcn

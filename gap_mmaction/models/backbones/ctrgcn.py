@@ -81,7 +81,7 @@ class StackedGCN(BaseModule):
                 for module in tcn.modules():
                     if isinstance(module, nn.BatchNorm2d):
                         nn.init.normal_(module.weight, 1.0, 0.02)
-            gcn = init_convs(self._make_gcn(source, width))
+            gcn = self._make_gcn(source, width)
             # The block starts as its residual path.
             nn.init.constant_(gcn.bn.weight, 1e-6)
             blocks.append(ResidualBlock(gcn, tcn, path))
@@ -91,7 +91,7 @@ class StackedGCN(BaseModule):
 
     @abstractmethod
     def _make_gcn(self, in_channels: int, out_channels: int) -> Any:
-        """Makes a block's graph convolution, with a normalization ``bn``."""
+        """Makes and initializes a block's graph convolution, with its ``bn``."""
 
     def _make_tcn(self, channels: int, stride: int) -> nn.Module:
         return TemporalConv(channels, channels, 5, stride)
@@ -235,9 +235,10 @@ class CTRGCN(StackedGCN):
         few = in_channels < 8 or in_channels == 9
         narrow = few if self.authors else in_channels <= 16
         relations = 8 if narrow else in_channels // 8
-        return RefinementGraphConv(
+        gcn = RefinementGraphConv(
             in_channels, out_channels, relations, self._adjacency(), self.authors
         )
+        return init_convs(gcn)
 
     def _make_tcn(self, channels: int, stride: int) -> nn.Module:
         if self.temporal == "single":

@@ -44,6 +44,7 @@ class PartPoolingHead(nn.Module):
         for part, projection in zip(self.parts, projections):
             if part == GLOBAL_PART:
                 nn.init.normal_(projection.weight, std=math.sqrt(2 / embed_dims))
+                nn.init.zeros_(projection.bias)
         self.projections = nn.ModuleList(projections)
 
     def forward(self, x: Tensor) -> Tensor:

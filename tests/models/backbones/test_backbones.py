@@ -115,6 +115,9 @@ def test_initialization() -> None:
             elif name.endswith("residual.conv.weight"):
                 deviation = (2 / len(value)) ** 0.5
                 assert value.std().item() == pytest.approx(deviation, rel=0.05)
+            elif "conv_d" in name and value.ndim > 1:
+                deviation = (2 / (3 * value.numel())) ** 0.5  # "branch" of three
+                assert value.std().item() == pytest.approx(deviation, rel=0.15)
 
 
 @pytest.mark.parametrize("in_channels", [2, 3, 4, 9])

@@ -223,6 +223,8 @@ def test_head_initialization() -> None:
     head = PartPoolingHead(256, 512, ["global", "head"], "nturgb+d")
     deviations = [p.std().item() for p in head.parameters() if p.ndim == 2]
     assert deviations == pytest.approx([0.0625, 0.0361], rel=0.02)
+    biases = (p for p in head.parameters() if p.ndim == 1)
+    assert [bool(bias.any()) for bias in biases] == [False, True]
 
 
 def test_classifier() -> None:
