@@ -68,12 +68,39 @@ def _check_graph(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> Non
                 f"the checkpoint does not fit the model: its graph {key} has other "
                 f"edges. {_REMEDIES[key]}"
             )
-        if key not in own and any(graph in own for graph in _GRAPHS):
-            raise CheckpointError(
-                "the checkpoint does not fit the model: its parameters are those of "
-                "another form of the backbone, which would compute something else "
-                f"with them. Set backbone.variant={form!r}"
-            )
+        _check_form(key, form, own)
+
+
+def _check_form(key: str, form: str, own: Mapping[str, Tensor]) -> None:
+    if key not in own and any(graph in own for graph in _GRAPHS):
+        raise CheckpointError(
+            "the checkpoint does not fit the model: its parameters are those of "
+            "another form of the backbone, which would compute something else with "
+            f"them. Set backbone.variant={form!r}"
+        )
+
+
+def check_start(own: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    """Refuses weights for the backbone alone, as by ``init_cfg``, if most do not fit.
+
+    Those of another layout or depth are a start, too: MMEngine logs what is left out.
+
+    Raises:
+        CheckpointError: If most tensors would stay random, or are of another form.
+    """
+    for key, form in _GRAPHS.items():
+        if key in theirs:
+            _check_form(key, form, own)
+    weights = _weights(own, "backbone.")
+    fitting = [k for k in weights & theirs.keys() if own[k].shape == theirs[k].shape]
+    if theirs and 2 * len(fitting) < len(weights):
+        raise CheckpointError(
+            f"model.backbone: the checkpoint has {len(fitting)} of its {len(weights)} "
+            "tensors under the same names and in the same shapes, the first name there "
+            f"is {min(theirs)!r}. Set model.backbone to that of the checkpoint (type, "
+            "base_channels, ...), and prefix='backbone.' in init_cfg where it is of a "
+            "whole model"
+        )
 
 
 def _check_part(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from gap_mmaction.skeletons import get_skeleton, layouts
 from gap_mmaction.skeletons.layouts import find_test_pipeline
-from gap_mmaction.utils.checkpoint_fit import CheckpointError, check_fit
+from gap_mmaction.utils.checkpoint_fit import check_fit, check_start
 from gap_mmaction.utils.config_parts import check_keys
 from gap_mmaction.utils.sending import send
 
@@ -166,17 +166,12 @@ class RecognizerGAP(RecognizerGCN):
 def _check_backbone(
     backbone: nn.Module, state_dict: Mapping[str, Tensor], prefix: str, *_: Any
 ) -> None:
-    """Refuses another backbone's weights that come alone, as by ``init_cfg``."""
+    """Checks weights that come alone, as by ``init_cfg``."""
     if prefix:
         return  # of a recognizer, which checks all of them
-    states = backbone.state_dict(keep_vars=True), state_dict
+    states = backbone.state_dict(), state_dict
     own, theirs = ({f"backbone.{k}": v for k, v in state.items()} for state in states)
-    if theirs and not own.keys() & theirs.keys():
-        raise CheckpointError(
-            f"model.backbone: the checkpoint has none of its tensors, but {min(theirs)}"
-            "; for a whole model's checkpoint, set prefix='backbone.' in init_cfg"
-        )
-    check_fit(own, theirs)
+    check_start(own, theirs)
 
 
 def head_losses(head: Any, feats: Any, data_samples: list) -> dict:

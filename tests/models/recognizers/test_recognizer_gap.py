@@ -190,12 +190,24 @@ def test_pretrained_backbone(tmp_path: Path) -> None:
     for key, weights in other.backbone.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], weights)
     del init["prefix"]
-    with raises(CheckpointError, "none of its tensors", "prefix='backbone.'"):
+    with raises(
+        CheckpointError, " 0 of its ", "'backbone.backbone.A'", "prefix='backbone.'"
+    ):
         _build(config)
     init["prefix"] = "backbone."
-    config["backbone"]["num_stages"] = 3
-    with raises(CheckpointError, "net.2", "here only"):
+    config["backbone"]["variant"] = "authors"
+    with raises(CheckpointError, "another form"):
         _build(config)
+    config["backbone"].update(variant="mmaction2", base_channels=16)
+    config["cls_head"]["in_channels"] = 16
+    with raises(CheckpointError, "base_channels"):
+        _build(config)
+    # Another layout is a start.
+    coco = _config(layout="coco")
+    coco["backbone"]["init_cfg"] = init
+    started = _build(coco).backbone.state_dict()
+    key = next(k for k in started if k.endswith("conv3.weight"))
+    assert torch.equal(started[key], other.backbone.state_dict()[key])
 
 
 PARTS = ["global", "head", "hand-arm", "hip", "leg-foot", "hip"]
