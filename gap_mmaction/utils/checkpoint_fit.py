@@ -7,9 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+_START = (
+    ", or, to start from its backbone only, load it by backbone.init_cfg=dict("
+    "type='Pretrained', checkpoint=FILE, prefix='backbone.') instead of load_from"
+)
 _LAYOUT = (
     "It was trained on another joint layout: set backbone.graph_cfg.layout and "
-    "data_preprocessor.layout to that one"
+    f"data_preprocessor.layout to that one{_START}"
 )
 
 # What to do about the tensors that most often differ.
@@ -18,12 +22,11 @@ _REMEDIES = {
     "backbone.data_bn.weight": (
         "It was trained on another joint layout, number of persons or number of "
         "coordinates: set graph_cfg.layout, num_person and in_channels accordingly"
+        f"{_START}"
     ),
     "cls_head.fc.weight": (
         "It was trained on another number of classes or has another width: set "
-        "cls_head.num_classes and in_channels accordingly, or, to fine-tune its "
-        "backbone only, load it by backbone.init_cfg=dict(type='Pretrained', "
-        "checkpoint=FILE, prefix='backbone.') instead of load_from"
+        f"cls_head.num_classes and in_channels accordingly{_START}"
     ),
 }
 
