@@ -129,7 +129,7 @@ class Checker:
                 )
                 preprocessor = None
         dataset = self._build(DATASETS, settings)
-        loader = self.config.train_dataloader
+        loader = self.config[where.partition(".")[0]]
         samples = len(dataset) * innermost_data(loader).times
         size = loader.get("batch_size", 1)
         if where.startswith("train") and loader.get("drop_last") and samples < size:

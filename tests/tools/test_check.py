@@ -44,6 +44,22 @@ def test_good(tmp_path: Path, content: dict[str, Any], capsys: Output) -> None:
         assert step in out
 
 
+def test_without_training_data(
+    tmp_path: Path, content: dict[str, Any], capsys: Output
+) -> None:
+    file, config = tmp_path / "mine.pkl", tmp_path / "mine.py"
+    file.write_bytes(pickle.dumps(content))
+    lines = (
+        f"_base_ = {str(LEAF)!r}",
+        "train_dataloader = None",
+        f"val_dataloader = dict(dataset=dict(ann_file={str(file)!r}))",
+        "test_dataloader = val_dataloader",
+    )
+    config.write_text("\n".join(lines))
+    assert main([str(config)]) == 0
+    assert "val_dataloader.dataset" in capsys.readouterr().out
+
+
 def test_four_faults_at_once(
     tmp_path: Path, content: dict[str, Any], capsys: Output
 ) -> None:
