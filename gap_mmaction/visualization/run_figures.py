@@ -125,7 +125,10 @@ def draw_accuracies(found: Accuracies, title: Callable[[str], str] = str) -> Fig
 
 
 def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
-    """Draws the gains with their 95 % intervals, a panel for each comparison."""
+    """Draws the gains with their 95 % intervals, a panel for each comparison.
+
+    The interval of two values is so wide that it may run out of the picture.
+    """
     gains = gains_of(found)
     pairs = list(dict.fromkeys(pair for _, pair in gains)) or ["no gains"]
     groups = list(dict.fromkeys(group for group, _ in gains))
@@ -134,11 +137,15 @@ def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
     panels = figure.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
     places = {group: y for y, group in enumerate(groups)}
     for axes, pair in zip(panels, pairs):
+        ends = [0.0]
         for (group, name), gain in gains.items():
             if name == pair:
                 y = places[group]
                 axes.plot(gain.interval or [gain.mean] * 2, [y, y], color="C0")
                 axes.plot(gain.mean, y, "s", color="C0", ms=5)
+                ends += [gain.mean, *((len(gain.values) > 2 and gain.interval) or ())]
+        margin = 0.05 * np.ptp(ends) or 1.0
+        axes.set_xlim(min(ends) - margin, max(ends) + margin)
         axes.axvline(0, color="0.5", linewidth=0.8)
         _finish(axes, pair, "points of top-1")
     labels = [", ".join([title(name), *rest]) for name, *rest in groups]

@@ -10,6 +10,7 @@ from scipy import stats
 
 from gap_mmaction.evaluation.finished_runs import FinishedRun, add_runs, read_runs
 from gap_mmaction.evaluation.gains import MEAN, accuracies, gains_of
+from gap_mmaction.visualization.run_figures import draw_gains
 from tools.analysis.gains import main
 
 PLAIN = (68.5, 69.8, 68.5)
@@ -75,6 +76,16 @@ def test_folds_are_averaged_first() -> None:
     assert gains_of(accuracies(folds, {"nwucla-cpu": 3})) == {}
     with pytest.raises(ValueError, match=r"plain, seed 0, fold1: .* 20 and of 30"):
         accuracies([*folds, folds[0]._replace(epochs=30)])
+
+
+def test_bars_of_two_seeds_leave_room_for_the_others(runs: list[FinishedRun]) -> None:
+    two = [one._replace(set="jhmdb14-cpu") for one in runs if one.seed < 2]
+    two[2] = two[2]._replace(top1=80.0)
+    found = accuracies([*runs, *two])
+    wide, gain, _ = gains_of(found).values()
+    assert wide.interval and gain.interval and np.ptp(wide.interval) > 90
+    low, high = draw_gains(found).axes[0].get_xlim()
+    assert low <= 0 < max(gain.interval[1], wide.mean) < high < 20
 
 
 def test_table_and_figures(
