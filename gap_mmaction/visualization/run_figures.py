@@ -143,7 +143,9 @@ def draw_gains(found: Accuracies, title: Callable[[str], str] = str) -> Figure:
                 y = places[group]
                 axes.plot(gain.interval or [gain.mean] * 2, [y, y], color="C0")
                 axes.plot(gain.mean, y, "s", color="C0", ms=5)
-                ends += [gain.mean, *((len(gain.values) > 2 and gain.interval) or ())]
+                ends.append(gain.mean)
+                if gain.interval and len(gain.values) > 2:
+                    ends += gain.interval
         margin = 0.05 * np.ptp(ends) or 1.0
         axes.set_xlim(min(ends) - margin, max(ends) + margin)
         axes.axvline(0, color="0.5", linewidth=0.8)
