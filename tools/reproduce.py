@@ -21,7 +21,13 @@ from pathlib import Path
 
 from gap_mmaction.experiments import paper_tables
 from gap_mmaction.experiments.experiment import Experiment, plan_text
-from gap_mmaction.experiments.few_clips import ARMS, GAINS, board_table, low_shot_table
+from gap_mmaction.experiments.few_clips import (
+    ARMS,
+    GAINS,
+    board_table,
+    low_shot_table,
+    streams_table,
+)
 from gap_mmaction.experiments.launcher import Launcher, sole_use
 from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
 from gap_mmaction.experiments.tables import DATA_SETS, Table
@@ -45,8 +51,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--table", required=True, choices=TABLES)
-    sets, many = list(DATA_SETS), "two for Tables 3 and 4, any number for low-shot and"
-    known = f"{', '.join(sets)}; {many} board (default: the paper's)"
+    sets, own = list(DATA_SETS), ", ".join(GAINS)
+    many = f"two for Tables 3 and 4, any number for {own}"
+    known = f"{', '.join(sets)}; {many} (default: the paper's)"
     add("--data", nargs="+", choices=sets, metavar="NAME", help=known)
     add("--ann-file", type=Path, metavar="FILE.pkl", help="default: the config's")
     seeds = "seeds 0 to N-1 (default: 5; 1 for lambda, which has a run for each fold)"
@@ -62,13 +69,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     compared = "low-shot: what is compared (default: plain random gap)"
     arms = ["plain", "random", "gap"]
     add("--arms", nargs="+", choices=list(ARMS), default=arms, help=compared)
-    pair = "low-shot, board: `fit dev` to choose settings without a look at the test "
-    pair += "split (default: train val)"
+    pair = f"{own}: `fit dev` to choose settings without a look at the test split "
+    pair += "(default: train val)"
     names = ("TRAIN", "TEST")
     add("--split-pair", nargs=2, default=PARTS, metavar=names, help=pair)
     ended = (
-        "low-shot, board: a line for each run that has ended, for "
-        "tools/analysis/gains.py; runs that have one already are not made"
+        f"{own}: a line for each run that has ended, for tools/analysis/gains.py; "
+        "runs that have one already are not made"
     )
     add("--runs-csv", type=Path, metavar="CSV", help=ended)
     form = (
@@ -105,7 +112,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         if args.runs_csv is not None and tuple(args.loss) != LOSSES[:1]:
             parser.error("--runs-csv: its lines are of the paper's form of the loss")
     elif args.runs_csv is not None or args.split_pair != PARTS:
-        parser.error(f"--runs-csv, --split-pair: for --table {' and '.join(GAINS)}")
+        parser.error(f"--runs-csv, --split-pair: for --table {', '.join(GAINS)}")
     elif args.table in ABLATIONS and args.data is not None and len(args.data) > 1:
         parser.error(f"--data: Table {args.table} is about one data set")
     args.seeds = args.seeds or (1 if args.table == "lambda" else 5)
@@ -124,6 +131,8 @@ def make_table(args: argparse.Namespace, configs: TableConfigs) -> Table:
         return paper_tables.comparison_table(args.table, args.data or default)
     if args.table == "board":
         return board_table(args.data)
+    if args.table == "streams":
+        return streams_table(args.data)
     if args.table == "low-shot":
         sizes = {name: configs.class_sizes(name) for name in args.data}
         return low_shot_table(args.data, args.shots, args.arms, sizes)

@@ -21,7 +21,7 @@ class FinishedRun(NamedTuple):
 
     set: str
     table: str  # that it was first run for
-    backbone: str  # with ``@32`` for a width that is not the config's
+    backbone: str  # and another width or stream than usual: ``ctrgcn@32 bone``
     arm: str  # plain, random, shuffled or gap
     shots: str  # training clips of each class, or ``all``
     seed: int

@@ -96,6 +96,7 @@ class Experiment:
         own = self.configs.base(spec.data_set, spec.stream).model.backbone
         width = settings.model.backbone.get("base_channels")
         suffix = "" if width == own.get("base_channels") else f"@{width}"
+        suffix += "" if spec.stream == "joint" else f" {spec.stream}"
         test = annotated_data(settings, "test_dataloader").settings
         return FinishedRun(
             set=spec.data_set,

@@ -1,4 +1,4 @@
-"""Tables beyond the paper's: few clips of each class, and backbones on several sets."""
+"""Tables beyond the paper's: few clips, backbones and streams, on any of the sets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from .tables import DATA_SETS, Cell, Measure, Row, Table
+from .tables import DATA_SETS, ENSEMBLE, STREAM_WEIGHTS, Cell, Measure, Row, Table
 from .variants import BACKBONES, PLAIN, RANDOM, Variant
 
-GAINS = ("low-shot", "board")
+GAINS = ("low-shot", "board", "streams")
 """Names of these tables."""
 
 ARMS = {
@@ -19,6 +19,8 @@ ARMS = {
     "shuffled": ("texts of other classes", Variant("ctrgcn", shuffled=True)),
 }
 """What is compared: title of the column, and what is trained."""
+
+_WITH_AND_WITHOUT = ("w/o. GAP (%)", "w. GAP (%)")
 
 
 def low_shot_table(
@@ -67,9 +69,29 @@ def board_table(data_sets: Sequence[str]) -> Table:
             plain, gap = Variant(backbone, PLAIN), Variant(backbone)
             cells = (_cell(name, plain), _cell(name, gap))
             rows.append(Row((DATA_SETS[name].title, backbone), cells))
-    heads = ("Data", "Backbone"), ("w/o. GAP (%)", "w. GAP (%)")
+    heads = ("Data", "Backbone"), _WITH_AND_WITHOUT
     return Table(GAINS[1], "Backbones without GAP and with it", *heads, tuple(rows))
 
 
-def _cell(name: str, variant: Variant, shots: int | None = None) -> Cell:
-    return (Measure(name, variant, folds=DATA_SETS[name].folds, shots=shots),)
+def streams_table(data_sets: Sequence[str]) -> Table:
+    """Lays four streams and their ensemble out, each without GAP and with it."""
+    single = {name.capitalize(): (name,) for name in STREAM_WEIGHTS}
+    modes = {**single, "4 ensemble": tuple(STREAM_WEIGHTS)}
+    rows = []
+    for name in data_sets:
+        for mode, streams in modes.items():
+            arms = (ARMS["plain"][1], ARMS["gap"][1])
+            cells = tuple(_cell(name, arm, streams=streams) for arm in arms)
+            rows.append(Row((DATA_SETS[name].title, mode), cells))
+    heads = ("Data", "Mode"), _WITH_AND_WITHOUT
+    title = "Streams without GAP and with it"
+    return Table(GAINS[2], title, *heads, tuple(rows), (ENSEMBLE,))
+
+
+def _cell(
+    name: str,
+    variant: Variant,
+    shots: int | None = None,
+    streams: tuple[str, ...] = ("joint",),
+) -> Cell:
+    return (Measure(name, variant, streams, folds=DATA_SETS[name].folds, shots=shots),)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .annotation_splits import FOLDS
-from .tables import DATA_SETS, STREAM_WEIGHTS, Cell, Measure, Row, Table
+from .tables import DATA_SETS, ENSEMBLE, STREAM_WEIGHTS, Cell, Measure, Row, Table
 from .variants import PART_CLASSIFIER, PLAIN, Variant
 
 ABLATION_DATA_SET = "ntu120-xsub"
@@ -161,17 +161,13 @@ def comparison_table(name: str, data_sets: Sequence[str]) -> Table:
         for mode in _MODES
     )
     heads = (DATA_SETS[names[0]].title.rpartition(", ")[2] for names in columns)
-    weights = ", ".join(f"{weight:g} {name}" for name, weight in STREAM_WEIGHTS.items())
     return Table(
         name,
         f"Action classification performance on {title}",
         ("Methods", "Mode"),
         tuple(f"{head} (%)" for head in heads),
         tuple(rows),
-        (
-            f"4 ensemble: scores of the streams of one seed, fused with the weights "
-            f"{weights}. The paper's numbers of CTR-GCN are those it cites.",
-        ),
+        (f"{ENSEMBLE} The paper's numbers of CTR-GCN are those it cites.",),
     )
 
 

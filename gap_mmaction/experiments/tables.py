@@ -11,6 +11,12 @@ from .variants import Variant
 STREAM_WEIGHTS = {"joint": 0.8, "bone": 0.8, "joint-motion": 0.2, "bone-motion": 0.2}
 """Weights of the four-stream ensemble, those of the public implementation."""
 
+_WEIGHTS = ", ".join(f"{weight:g} {name}" for name, weight in STREAM_WEIGHTS.items())
+ENSEMBLE = (
+    f"4 ensemble: scores of the streams of one seed, fused with the weights {_WEIGHTS}."
+)
+"""A note below a table that has one."""
+
 
 @dataclass(frozen=True)
 class DataSet:

@@ -15,7 +15,11 @@ from torch import nn
 
 from gap_mmaction.evaluation.score_file import write_scores
 from gap_mmaction.experiments.experiment import plan_text
-from gap_mmaction.experiments.few_clips import board_table, low_shot_table
+from gap_mmaction.experiments.few_clips import (
+    board_table,
+    low_shot_table,
+    streams_table,
+)
 from gap_mmaction.experiments.paper_tables import (
     ABLATIONS,
     COMPARISONS,
@@ -167,6 +171,10 @@ def test_tables_of_few_clips() -> None:
     assert len(set(board) & set(low.runs([0]))) == 2 * (1 + 5)
     backbones = ablation_table("1d", "nwucla-cpu", model_of("nwucla-cpu")).runs([0])
     assert set(board_table(["nwucla-cpu"]).runs([0])) == set(backbones)
+    streams = streams_table(["nwucla-cpu"])
+    paper = comparison_table("2", ["nwucla-cpu"])
+    assert set(streams.runs([0])) == set(paper.runs([0]))
+    assert streams.measures[-1].streams == paper.measures[-1].streams
 
 
 @pytest.mark.parametrize(("steps", "wanted"), [(None, 40 * 25), (375, 375)])

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -186,7 +187,7 @@ def test_cross_validation(project: FakeProject, capsys: Printed) -> None:
         (["--data", "ntu60-xsub", "--table", "2"], "Table 2 is about nwucla"),
         (["--launcher", "slurm"], "--partition"),
         (["--data", "nwucla", "nwucla-cpu"], "Table 1a is about one"),
-        (["--runs-csv", "r.csv"], "for --table low-shot and board"),
+        (["--runs-csv", "r.csv"], "for --table low-shot, board, streams"),
     ],
 )
 def test_settings_that_cannot_be_had(
@@ -222,6 +223,16 @@ def test_lines_of_runs(project: FakeProject, tmp_path: Path, capsys: Printed) ->
     assert row in capsys.readouterr().out
     assert project.journal.read_text() == before
     assert out.read_text() == lines
+
+    # The joint stream has lines, and no scores here that could be fused.
+    assert project.run(*options, table="streams") == 0
+    text = capsys.readouterr().out
+    assert "| NW-UCLA | Bone | 55.0 ± 7.1 | 55.0 ± 7.1 |" in text
+    assert "| NW-UCLA | 4 ensemble | - | - |" in text
+    assert "An ensemble is missing" in text
+    nets = Counter(run.backbone for run in read_runs(out)[12:])
+    streams = ("bone", "bone-motion", "joint-motion")
+    assert nets == {f"ctrgcn@8 {stream}": 2 * 2 for stream in streams}
 
     with pytest.raises(SystemExit):
         project.run("--shots", "5", "--loss", "public", *options, table="low-shot")
