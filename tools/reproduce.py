@@ -31,12 +31,17 @@ from gap_mmaction.experiments.few_clips import (
 from gap_mmaction.experiments.launcher import Launcher, sole_use
 from gap_mmaction.experiments.table_configs import PARTS, TableConfigs
 from gap_mmaction.experiments.tables import DATA_SETS, Table
-from gap_mmaction.experiments.variants import LOSSES
+from gap_mmaction.experiments.variants import BACKBONES, LOSSES
 from gap_mmaction.utils.command_line import add_cfg_options, count, tells_errors
 
 ROOT = Path(__file__).resolve().parents[1]
 ABLATIONS, COMPARISONS = paper_tables.ABLATIONS, paper_tables.COMPARISONS
 TABLES = (*ABLATIONS[:-1], *COMPARISONS, ABLATIONS[-1], *GAINS)
+# Options that not all tables have.
+_TABLES_OF = {
+    **{"shots": ("low-shot",), "backbones": ("board",)},
+    **dict.fromkeys(("arms", "split_pair", "runs_csv"), GAINS),
+}
 
 
 def clips(text: str) -> int | None:
@@ -64,15 +69,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     steps = "the length in iterations, in place of --epochs (to half an epoch)"
     length.add_argument("--steps", type=count, metavar="N", help=steps)
     few = "low-shot: training clips of each class (default: 5 10 20 all)"
-    shots = [5, 10, 20, None]
-    add("--shots", nargs="+", type=clips, default=shots, metavar="N", help=few)
-    compared = "low-shot: what is compared (default: plain random gap)"
-    arms = ["plain", "random", "gap"]
-    add("--arms", nargs="+", choices=list(ARMS), default=arms, help=compared)
+    add("--shots", nargs="+", type=clips, metavar="N", help=few)
+    compared = f"{own}: what is compared (default: plain random gap; board, streams: "
+    add("--arms", nargs="+", choices=list(ARMS), help=f"{compared}plain gap)")
+    nets = "board: only these (default: all four)"
+    add("--backbones", nargs="+", choices=BACKBONES, help=nets)
     pair = f"{own}: `fit dev` to choose settings without a look at the test split "
     pair += "(default: train val)"
     names = ("TRAIN", "TEST")
-    add("--split-pair", nargs=2, default=PARTS, metavar=names, help=pair)
+    add("--split-pair", nargs=2, metavar=names, help=pair)
     ended = (
         f"{own}: a line for each run that has ended, for tools/analysis/gains.py; "
         "runs that have one already are not made"
@@ -103,7 +108,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.launcher == "slurm") != (args.partition is not None):
         parser.error("--launcher slurm and --partition NAME go together")
-    args.split_pair = tuple(args.split_pair)
+    for name, tables in _TABLES_OF.items():
+        if getattr(args, name) is not None and args.table not in tables:
+            option = f"--{name.replace('_', '-')}"
+            parser.error(f"{option}: for --table {', '.join(tables)}")
     if args.table in GAINS:
         if args.data is None:
             parser.error(f"--data: name the data sets of --table {args.table}")
@@ -111,10 +119,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error("--ann-file: one file cannot be that of several data sets")
         if args.runs_csv is not None and tuple(args.loss) != LOSSES[:1]:
             parser.error("--runs-csv: its lines are of the paper's form of the loss")
-    elif args.runs_csv is not None or args.split_pair != PARTS:
-        parser.error(f"--runs-csv, --split-pair: for --table {', '.join(GAINS)}")
     elif args.table in ABLATIONS and args.data is not None and len(args.data) > 1:
         parser.error(f"--data: Table {args.table} is about one data set")
+    control = ["random"] if args.table == "low-shot" else []
+    args.arms = args.arms or ["plain", *control, "gap"]
+    args.shots = args.shots or [5, 10, 20, None]
+    args.backbones = args.backbones or BACKBONES[::-1]
+    args.split_pair = tuple(args.split_pair or PARTS)
     args.seeds = args.seeds or (1 if args.table == "lambda" else 5)
     if args.work_dir is None:
         suffix = f"-{args.epochs}e" if args.epochs else ""
@@ -130,9 +141,9 @@ def make_table(args: argparse.Namespace, configs: TableConfigs) -> Table:
         default = [names[0] for names in COMPARISONS[args.table][1]]
         return paper_tables.comparison_table(args.table, args.data or default)
     if args.table == "board":
-        return board_table(args.data)
+        return board_table(args.data, args.backbones, args.arms)
     if args.table == "streams":
-        return streams_table(args.data)
+        return streams_table(args.data, args.arms)
     if args.table == "low-shot":
         sizes = {name: configs.class_sizes(name) for name in args.data}
         return low_shot_table(args.data, args.shots, args.arms, sizes)

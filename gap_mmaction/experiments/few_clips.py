@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from .tables import DATA_SETS, ENSEMBLE, STREAM_WEIGHTS, Cell, Measure, Row, Table
-from .variants import BACKBONES, PLAIN, RANDOM, Variant
+from .variants import PLAIN, RANDOM, Variant
 
 GAINS = ("low-shot", "board", "streams")
 """Names of these tables."""
@@ -18,9 +20,7 @@ ARMS = {
     "gap": ("with GAP", Variant("ctrgcn")),
     "shuffled": ("texts of other classes", Variant("ctrgcn", shuffled=True)),
 }
-"""What is compared: title of the column, and what is trained."""
-
-_WITH_AND_WITHOUT = ("w/o. GAP (%)", "w. GAP (%)")
+"""What is compared: title of the column, and what is trained by default."""
 
 
 def low_shot_table(
@@ -55,37 +55,39 @@ def low_shot_table(
         GAINS[0],
         "Few training clips of each class",
         ("Data", "clips"),
-        tuple(f"{ARMS[arm][0]} (%)" for arm in arms),
+        _heads(arms),
         tuple(rows),
         tuple(dict.fromkeys(notes)),
     )
 
 
-def board_table(data_sets: Sequence[str]) -> Table:
-    """Lays the table of backbones out, each without GAP and with it."""
+def board_table(
+    data_sets: Sequence[str], backbones: Sequence[str], arms: Sequence[str]
+) -> Table:
+    """Lays the table of backbones out."""
     rows = []
-    for name in data_sets:
-        for backbone in reversed(BACKBONES):
-            plain, gap = Variant(backbone, PLAIN), Variant(backbone)
-            cells = (_cell(name, plain), _cell(name, gap))
-            rows.append(Row((DATA_SETS[name].title, backbone), cells))
-    heads = ("Data", "Backbone"), _WITH_AND_WITHOUT
-    return Table(GAINS[1], "Backbones without GAP and with it", *heads, tuple(rows))
+    for name, backbone in itertools.product(data_sets, backbones):
+        variants = [replace(ARMS[arm][1], backbone=backbone) for arm in arms]
+        cells = tuple(_cell(name, variant) for variant in variants)
+        rows.append(Row((DATA_SETS[name].title, backbone), cells))
+    heads = ("Data", "Backbone"), _heads(arms)
+    return Table(GAINS[1], "Backbones", *heads, tuple(rows))
 
 
-def streams_table(data_sets: Sequence[str]) -> Table:
-    """Lays four streams and their ensemble out, each without GAP and with it."""
-    single = {name.capitalize(): (name,) for name in STREAM_WEIGHTS}
-    modes = {**single, "4 ensemble": tuple(STREAM_WEIGHTS)}
+def streams_table(data_sets: Sequence[str], arms: Sequence[str]) -> Table:
+    """Lays four streams and their ensemble out."""
+    modes = {name.capitalize(): (name,) for name in STREAM_WEIGHTS}
+    modes["4 ensemble"] = tuple(STREAM_WEIGHTS)
     rows = []
-    for name in data_sets:
-        for mode, streams in modes.items():
-            arms = (ARMS["plain"][1], ARMS["gap"][1])
-            cells = tuple(_cell(name, arm, streams=streams) for arm in arms)
-            rows.append(Row((DATA_SETS[name].title, mode), cells))
-    heads = ("Data", "Mode"), _WITH_AND_WITHOUT
-    title = "Streams without GAP and with it"
-    return Table(GAINS[2], title, *heads, tuple(rows), (ENSEMBLE,))
+    for name, (mode, streams) in itertools.product(data_sets, modes.items()):
+        cells = tuple(_cell(name, ARMS[arm][1], streams=streams) for arm in arms)
+        rows.append(Row((DATA_SETS[name].title, mode), cells))
+    heads = ("Data", "Mode"), _heads(arms)
+    return Table(GAINS[2], "Streams", *heads, tuple(rows), (ENSEMBLE,))
+
+
+def _heads(arms: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{ARMS[arm][0]} (%)" for arm in arms)
 
 
 def _cell(

@@ -166,12 +166,15 @@ def test_tables_of_few_clips() -> None:
     assert [row.words[1] for row in low.rows] == ["5", "all", "5", "20", "all"]
     # Without the data all that is asked for.
     assert len(low_shot_table(["utd_mhad-cpu"], shots, arms, {}).rows) == 3
-    board = board_table(["utd_mhad-cpu", "sbu_kinect-cpu"]).runs([0])
+    pair = ("plain", "gap")
+    board = board_table(["utd_mhad-cpu", "sbu_kinect-cpu"], BACKBONES, pair).runs([0])
     assert len(set(board)) == 4 * 2 * (1 + 5)
     assert len(set(board) & set(low.runs([0]))) == 2 * (1 + 5)
     backbones = ablation_table("1d", "nwucla-cpu", model_of("nwucla-cpu")).runs([0])
-    assert set(board_table(["nwucla-cpu"]).runs([0])) == set(backbones)
-    streams = streams_table(["nwucla-cpu"])
+    assert set(board_table(["nwucla-cpu"], BACKBONES, pair).runs([0])) == set(backbones)
+    (random,) = board_table(["nwucla-cpu"], ["stgcn"], ["random"]).runs([0])
+    assert random.variant == Variant("stgcn", encoder="random")
+    streams = streams_table(["nwucla-cpu"], pair)
     paper = comparison_table("2", ["nwucla-cpu"])
     assert set(streams.runs([0])) == set(paper.runs([0]))
     assert streams.measures[-1].streams == paper.measures[-1].streams

@@ -187,7 +187,9 @@ def test_cross_validation(project: FakeProject, capsys: Printed) -> None:
         (["--data", "ntu60-xsub", "--table", "2"], "Table 2 is about nwucla"),
         (["--launcher", "slurm"], "--partition"),
         (["--data", "nwucla", "nwucla-cpu"], "Table 1a is about one"),
-        (["--runs-csv", "r.csv"], "for --table low-shot, board, streams"),
+        (["--runs-csv", "r.csv"], "--runs-csv: for --table low-shot, board, streams"),
+        (["--split-pair", "fit", "dev"], "--split-pair: for --table low-shot, board"),
+        (["--backbones", "stgcn"], "--backbones: for --table board"),
     ],
 )
 def test_settings_that_cannot_be_had(
