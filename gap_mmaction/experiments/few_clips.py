@@ -76,8 +76,8 @@ def board_table(
 
 def streams_table(data_sets: Sequence[str], arms: Sequence[str]) -> Table:
     """Lays four streams and their ensemble out."""
-    modes = {name.capitalize(): (name,) for name in STREAM_WEIGHTS}
-    modes["4 ensemble"] = tuple(STREAM_WEIGHTS)
+    single = {name.capitalize(): (name,) for name in STREAM_WEIGHTS}
+    modes = {**single, "4 ensemble": tuple(STREAM_WEIGHTS)}
     rows = []
     for name, (mode, streams) in itertools.product(data_sets, modes.items()):
         cells = tuple(_cell(name, ARMS[arm][1], streams=streams) for arm in arms)
